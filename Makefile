@@ -1,0 +1,47 @@
+# Everything a user or a developer types. `make` alone lists it.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: help setup demo lab test check bench format clean
+
+help:
+	@echo 'make demo    the whole story on this machine, without an AWS account'
+	@echo 'make lab     the same lab, left running to play with (Ctrl-C ends it)'
+	@echo 'make test    every test'
+	@echo 'make check   ruff and mypy'
+	@echo 'make bench   measurements (docs/benchmarks.md)'
+
+# Python packages go into .venv; Debian packages are asked for only when they are missing.
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements-dev.txt requirements.txt lab/setup.sh
+	@PYTHON=$(PYTHON) lab/setup.sh $(VENV)
+	@touch $@
+
+demo: setup
+	@lab/setup.sh --packages
+	@$(RUN) -m lab demo
+
+lab: setup
+	@lab/setup.sh --packages
+	@$(RUN) -m lab
+
+test: setup
+	@lab/setup.sh --packages
+	@$(RUN) -m pytest -n auto
+
+check: setup
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+format: setup
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+bench: setup
+	@echo 'bench: nothing is measured yet; it comes with the first story that has a competitor to be beside'
+
+clean:
+	rm -rf $(VENV) .lab .pytest_cache .mypy_cache .ruff_cache .hypothesis
