@@ -1,0 +1,17 @@
+"""Corrections that make moto answer as AWS does, one module per service.
+
+moto is the AWS API of the lab and of the tests, but it accepts what AWS refuses and forgets what AWS
+keeps. Each correction names the page of AWS that it follows, and has a test.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+
+def install() -> None:
+    """Correct the moto of this process, for `mock_aws` and for its server alike; twice is as good as once."""
+    for service in ("elb", "ec2", "iam", "autoscaling"):
+        if importlib.util.find_spec(f"lab.fidelity.{service}") is not None:
+            importlib.import_module(f"lab.fidelity.{service}").install()

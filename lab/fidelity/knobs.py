@@ -1,0 +1,67 @@
+"""What of AWS's behaviour a test or the lab may set: delays, faults and who reports instance health."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Health:
+    """One instance behind a load balancer, as `DescribeInstanceHealth` tells it.
+
+    `reason_code` is `ELB` (the load balancer's fault), `Instance` (the instance's) or `N/A`.
+    https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_InstanceState.html
+    """
+
+    state: Literal["InService", "OutOfService", "Unknown"]
+    reason_code: Literal["ELB", "Instance", "N/A"] = "N/A"
+    description: str = "N/A"
+
+
+IN_SERVICE = Health("InService")
+REGISTERING = Health("OutOfService", "ELB", "Instance registration is still in progress.")
+FAILED_CHECKS = Health(
+    "OutOfService",
+    "Instance",
+    "Instance has failed at least the UnhealthyThreshold number of health checks consecutively.",
+)
+
+
+@dataclass
+class Knobs:
+    """The settings of the corrected AWS; every default is AWS on a good day, without delay."""
+
+    certificate_propagation_seconds: float = 0.0
+    """How long a new IAM server certificate is unknown to ELB (`CertificateNotFound`)."""
+
+    certificate_hold_seconds: float = 0.0
+    """How long `DeleteServerCertificate` still says `DeleteConflict` after the last listener let go."""
+
+    interface_linger_seconds: float = 0.0
+    """How long a deleted load balancer's network interfaces stay, and `DeleteSecurityGroup` says
+    `DependencyViolation` for them."""
+
+    failed_listener_stays: bool = False
+    """Whether `CreateLoadBalancerListeners` that fails with `CertificateNotFound` leaves the listener
+    behind all the same, as seen at AWS (hashicorp/terraform#4880)."""
+
+    now: Callable[[], float] = time.monotonic
+    """The clock behind every delay above and behind connection draining, in seconds."""
+
+    instance_health: Callable[[str, str], Health | None] | None = None
+    """Who knows an instance's health, given the load balancer's name and the instance's id: the lab's
+    HAProxy. Asked only about a running instance in an enabled zone; None means that it does not know,
+    and then such an instance is in service."""
+
+
+KNOBS = Knobs()
+
+
+def reset_knobs() -> None:
+    """Put every knob back to its default."""
+    default = Knobs()
+    for field in fields(Knobs):
+        setattr(KNOBS, field.name, getattr(default, field.name))
