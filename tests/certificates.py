@@ -1,0 +1,223 @@
+"""Certificates for tests: authorities, intermediates and leaves, made on the spot.
+
+    root = authority()
+    middle = authority("Intermediate", signed_by=root)
+    device = leaf("mqtt.example.com", signed_by=middle, addresses=["127.0.0.1"])
+    device.certificate_pem, device.private_key_pem, device.chain_pem, device.root_pem
+
+Keys are made once per process, kind and label: two certificates with the same label share one key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from ipaddress import ip_address
+from typing import Literal, assert_never
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    SECP384R1,
+    EllipticCurvePrivateKey,
+)
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    generate_private_key as generate_ec_key,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+KeyKind = Literal["rsa-1024", "rsa-2048", "rsa-4096", "ec-p256", "ec-p384", "ed25519"]
+KeyFormat = Literal["traditional", "pkcs8"]
+PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate with its key and whoever signed it (None: it signed itself)."""
+
+    certificate: x509.Certificate
+    key: PrivateKey = field(repr=False)
+    signed_by: Issued | None = None
+
+    @property
+    def certificate_pem(self) -> str:
+        """The certificate alone."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def private_key_pem(self) -> str:
+        """The key in the form that AWS takes most surely: PKCS#1 or SEC1, unencrypted."""
+        return key_pem(self.key)
+
+    @property
+    def chain_pem(self) -> str:
+        """The intermediates, issuer first, without the root; empty when the root signed it."""
+        return "".join(one.certificate_pem for one in self.issuers if one.signed_by is not None)
+
+    @property
+    def full_chain_pem(self) -> str:
+        """The intermediates, issuer first, and the root last."""
+        return "".join(one.certificate_pem for one in self.issuers)
+
+    @property
+    def root_pem(self) -> str:
+        """What a client has to trust."""
+        return ([self, *self.issuers])[-1].certificate_pem
+
+    @property
+    def issuers(self) -> Iterator[Issued]:
+        """Whoever signed it, whoever signed that one, up to the root."""
+        issuer = self.signed_by
+        while issuer is not None:
+            yield issuer
+            issuer = issuer.signed_by
+
+
+@cache
+def private_key(label: str, kind: KeyKind = "rsa-2048") -> PrivateKey:  # noqa: ARG001 - the cache tells labels apart
+    """Return this process's key of that label and kind."""
+    match kind:
+        case "rsa-1024" | "rsa-2048" | "rsa-4096":
+            return generate_rsa_key(65537, int(kind.removeprefix("rsa-")))
+        case "ec-p256":
+            return generate_ec_key(SECP256R1())
+        case "ec-p384":
+            return generate_ec_key(SECP384R1())
+        case "ed25519":
+            return Ed25519PrivateKey.generate()
+        case _:
+            assert_never(kind)
+
+
+def key_pem(key: PrivateKey, form: KeyFormat = "traditional", password: bytes | None = None) -> str:
+    """Return the key as PEM: PKCS#1 or SEC1 ("traditional") or PKCS#8; encrypted when there is a password."""
+    # Ed25519 has no traditional form.
+    pkcs8 = form == "pkcs8" or isinstance(key, Ed25519PrivateKey)
+    return key.private_bytes(
+        Encoding.PEM,
+        PrivateFormat.PKCS8 if pkcs8 else PrivateFormat.TraditionalOpenSSL,
+        NoEncryption() if password is None else BestAvailableEncryption(password),
+    ).decode()
+
+
+def authority(
+    name: str = "Test CA",
+    *,
+    signed_by: Issued | None = None,
+    kind: KeyKind = "rsa-2048",
+    not_before: datetime | None = None,
+    not_after: datetime | None = None,
+) -> Issued:
+    """Return a certificate authority: a root, or an intermediate when another one signs it; ten years."""
+    key = private_key(name, kind)
+    builder = _builder(name, key, not_before, not_after, timedelta(days=3650))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(authority=True), critical=True)
+    return _sign(builder, name, key, signed_by)
+
+
+def leaf(
+    *names: str,
+    signed_by: Issued | None = None,
+    addresses: Sequence[str] = (),
+    common_name: str | None = None,
+    kind: KeyKind = "rsa-2048",
+    key: str = "leaf",
+    not_before: datetime | None = None,
+    not_after: datetime | None = None,
+) -> Issued:
+    """Return a server's certificate for these DNS names and IP addresses; 90 days from yesterday on.
+
+    `key` is the label of its key. Without `signed_by` it signs itself and is no authority; without
+    `common_name` its subject is empty but for the organisation, and names are in the SAN only.
+    """
+    subject = common_name or ""
+    own = private_key(key, kind)
+    builder = _builder(subject, own, not_before, not_after, timedelta(days=90))
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(authority=False), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+    alternatives += [x509.IPAddress(ip_address(address)) for address in addresses]
+    if alternatives:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    return _sign(builder, subject, own, signed_by)
+
+
+def self_signed(*names: str, authority: bool = True, kind: KeyKind = "rsa-2048") -> Issued:
+    """Return what `openssl req -x509` makes: a leaf that signed itself, by default with the CA flag on."""
+    key = private_key("self-signed", kind)
+    subject = names[0] if names else "localhost"
+    builder = _builder(subject, key, None, None, timedelta(days=365))
+    builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    builder = builder.add_extension(
+        x509.SubjectAlternativeName([x509.DNSName(name) for name in names or ("localhost",)]), critical=False
+    )
+    return _sign(builder, subject, key, None)
+
+
+def _name(common_name: str) -> x509.Name:
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "emq-elb tests")]
+    if common_name:
+        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
+    return x509.Name(attributes)
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _builder(
+    subject: str,
+    key: PrivateKey,
+    not_before: datetime | None,
+    not_after: datetime | None,
+    lifetime: timedelta,
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC).replace(microsecond=0)
+    end = not_after or now + lifetime
+    # A certificate that expired long ago still has to begin before it ends.
+    begin = not_before or min(now, end) - timedelta(days=1)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(end)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _sign(
+    builder: x509.CertificateBuilder, subject: str, key: PrivateKey, signed_by: Issued | None
+) -> Issued:
+    issuer = _name(subject) if signed_by is None else signed_by.certificate.subject
+    signing_key = key if signed_by is None else signed_by.key
+    # OpenSSL's strict check, Python 3.13's default, wants the authority's key identifier.
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
+    builder = builder.issuer_name(issuer).add_extension(identifier, critical=False)
+    algorithm = None if isinstance(signing_key, Ed25519PrivateKey) else SHA256()
+    return Issued(builder.sign(signing_key, algorithm), key, signed_by)
