@@ -1,0 +1,104 @@
+"""Everything that can go wrong on purpose.
+
+    EmqElbError
+    ├── InvalidRequest        what was asked for cannot be: every fault of it, each under its field
+    ├── NotFound              there is no such load balancer of ours
+    ├── Conflict              what there is stands against it
+    │   └── NotOurs           it does not carry our owner tag
+    └── AwsError              AWS said no, with a code
+        ├── Absent            what the call names is not there (any more)
+        ├── Duplicate         there is one of that name already
+        ├── InUse             something still uses it, or did until a moment ago
+        ├── CertificateUnknown  ELB does not know the certificate (yet)
+        ├── InvalidInstance   one of the instances cannot be registered, so none was
+        ├── QuotaReached      the account's quota
+        ├── Throttled         too many calls, even after the retries
+        ├── Denied            our role may not
+        └── Refused           AWS finds the request itself wrong
+
+`api/problems.py` is the one place that turns them into HTTP statuses; `adapters/faults.py` the one that makes
+the lower half from AWS's codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing that is wrong with a request: the field, as `listeners[0].port`, and what would be right."""
+
+    field: str
+    message: str
+
+
+class EmqElbError(Exception):
+    """The root; nothing raises it itself."""
+
+
+class InvalidRequest(EmqElbError):
+    """What was asked for cannot be; carries every fault found."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{fault.field}: {fault.message}" for fault in self.faults))
+
+
+class NotFound(EmqElbError):
+    """There is no such load balancer of ours."""
+
+
+class Conflict(EmqElbError):
+    """What there is at AWS stands against what was asked for."""
+
+
+class NotOurs(Conflict):
+    """It exists, and does not carry our owner tag."""
+
+
+class AwsError(EmqElbError):
+    """AWS answered with an error code that has no class of its own below."""
+
+    def __init__(self, operation: str, code: str, message: str) -> None:
+        self.operation = operation
+        self.code = code
+        self.message = message
+        super().__init__(f"{operation}: {code}: {message}")
+
+
+class Absent(AwsError):
+    """What the call names is not there (any more)."""
+
+
+class Duplicate(AwsError):
+    """There is one of that name already."""
+
+
+class InUse(AwsError):
+    """Something still uses it, or did until a moment ago."""
+
+
+class CertificateUnknown(AwsError):
+    """ELB does not know the certificate: a new one needs seconds, at times minutes, to be seen everywhere."""
+
+
+class InvalidInstance(AwsError):
+    """One of the instances named cannot be registered, so none of them was."""
+
+
+class QuotaReached(AwsError):
+    """The account's quota is used up."""
+
+
+class Throttled(AwsError):
+    """Too many calls, even after botocore's own retries."""
+
+
+class Denied(AwsError):
+    """The function's role may not make this call."""
+
+
+class Refused(AwsError):
+    """AWS finds the request itself wrong."""

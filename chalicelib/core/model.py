@@ -1,0 +1,377 @@
+"""The values that everything else speaks in.
+
+`Declaration` is what a user asked for. `State` is what there is, or is to be, at AWS for one load balancer:
+desired and actual are that one type. Before something exists its name stands where its id or ARN will be:
+a security group that is to be made is named in `security_groups`, a certificate that is to be uploaded in a
+listener's `certificate`; `provision` puts the id in their place once AWS has answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Protocol = Literal["TCP", "SSL", "HTTP", "HTTPS"]
+Scheme = Literal["internet-facing", "internal"]
+InstanceState = Literal["pending", "running", "shutting-down", "terminated", "stopping", "stopped"]
+
+SECURE_PROTOCOLS = frozenset({"SSL", "HTTPS"})
+TCP_PROTOCOLS = frozenset({"TCP", "SSL"})
+DEFAULT_SSL_POLICY = "ELBSecurityPolicy-TLS-1-2-2017-01"
+
+
+@dataclass(frozen=True)
+class PredefinedPolicy:
+    """One of AWS's own SSL policies, by name (`ELBSecurityPolicy-…`)."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class CustomPolicy:
+    """An SSL policy of the user's own: AWS's names for protocols (`TLSv1.2`) and ciphers."""
+
+    protocols: frozenset[str]
+    ciphers: frozenset[str]
+    server_defined_order: bool = True
+
+
+SslPolicy = PredefinedPolicy | CustomPolicy
+
+
+@dataclass(frozen=True)
+class ProxyProtocolPolicy:
+    """A back-end policy that makes the load balancer say who the client is (version 1)."""
+
+
+@dataclass(frozen=True)
+class ForeignPolicy:
+    """A policy of a type that is not ours to set (stickiness, back-end authentication): left as it is."""
+
+    type_name: str
+
+
+Policy = SslPolicy | ProxyProtocolPolicy | ForeignPolicy
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One listener. `certificate` is an ARN (or the name of a certificate still to be uploaded)."""
+
+    port: int
+    protocol: Protocol
+    instance_port: int
+    instance_protocol: Protocol
+    certificate: str | None = None
+    ssl_policy: SslPolicy | None = None
+    foreign_policies: frozenset[str] = frozenset()
+
+    @property
+    def secure(self) -> bool:
+        """Whether clients speak TLS to it."""
+        return self.protocol in SECURE_PROTOCOLS
+
+    @property
+    def wiring(self) -> tuple[int, Protocol, int, Protocol]:
+        """What AWS cannot change in place: a listener with another wiring is another listener."""
+        return self.port, self.protocol, self.instance_port, self.instance_protocol
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """Seconds and counts as AWS has them."""
+
+    target: str = "TCP:1883"
+    interval: int = 30
+    timeout: int = 5
+    unhealthy_threshold: int = 2
+    healthy_threshold: int = 2
+
+
+@dataclass(frozen=True)
+class AccessLogs:
+    """Where access logs go; `interval` is 5 or 60 minutes."""
+
+    bucket: str
+    prefix: str = ""
+    interval: int = 60
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """One ingress rule: `source` is a CIDR, another group's id or a prefix list's."""
+
+    protocol: str
+    from_port: int
+    to_port: int
+    source: str
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A security group with what it lets in. `id` is None until it is made."""
+
+    name: str
+    vpc: str
+    rules: frozenset[Rule]
+    id: str | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A registered instance as ELB sees it; the texts are AWS's own."""
+
+    id: str
+    state: str
+    reason_code: str = ""
+    description: str = ""
+
+    @property
+    def in_service(self) -> bool:
+        """Whether ELB sends it traffic now. While draining it still reads `InService`."""
+        return self.state == "InService" and not self.draining
+
+    @property
+    def draining(self) -> bool:
+        """Whether it was deregistered and its connections are living out their time."""
+        return self.description.startswith("Instance deregistration currently in progress")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadBalancer:
+    """A classic load balancer. `tags` are all of its tags, ours included; times are seconds."""
+
+    name: str
+    scheme: Scheme
+    vpc: str
+    subnets: frozenset[str]
+    zones: frozenset[str]
+    listeners: tuple[Listener, ...]
+    security_groups: frozenset[str]
+    health_check: HealthCheck
+    idle_timeout: int
+    connection_draining: int
+    cross_zone: bool
+    access_logs: AccessLogs | None
+    proxy_protocol_ports: frozenset[int]
+    tags: Mapping[str, str]
+    instances: frozenset[str]
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    backend_policies: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    dns_name: str | None = None
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What there is, or is to be, for one load balancer.
+
+    `group` is the security group that we make; `certificates` the names under our IAM path; `cluster` the
+    instances that carry the load balancer's cluster tag.
+    """
+
+    name: str
+    load_balancer: LoadBalancer | None = None
+    group: SecurityGroup | None = None
+    certificates: frozenset[str] = frozenset()
+    cluster: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """`public` is None where nobody looked."""
+
+    id: str
+    vpc: str
+    zone: str
+    free_addresses: int
+    public: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """An EC2 instance.
+
+    `draining` is the text of its `emq-elb:draining` tag; `group_name` its Auto Scaling group's name and
+    `lifecycle` its state there, None when it is in none or nobody looked.
+    """
+
+    id: str
+    state: InstanceState
+    vpc: str | None
+    zone: str
+    launched: datetime
+    cluster: str | None = None
+    draining: str | None = None
+    group_name: str | None = None
+    lifecycle: str | None = None
+    security_groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """PEM texts ready for IAM: leaf, key, chain (issuer first, without the leaf; may be empty).
+
+    The key is in no repr.
+    """
+
+    certificate: str
+    private_key: str = field(repr=False)
+    chain: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A server certificate at AWS. `name` and `path` are IAM's, None for one of ACM.
+
+    `domains` are the names in its SAN; `digest` is the SHA-256 over leaf and chain as in its name.
+    """
+
+    arn: str
+    not_before: datetime | None
+    not_after: datetime
+    domains: tuple[str, ...]
+    serial: str
+    name: str | None = None
+    path: str | None = None
+    digest: str | None = None
+    uploaded: datetime | None = None
+
+
+@dataclass(frozen=True)
+class GivenArn:
+    """A certificate that is at AWS already. `source` is what GET said of it, if the body came from there."""
+
+    arn: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class GivenSecret:
+    """A PEM bundle that other tooling keeps in Secrets Manager."""
+
+    secret_id: str
+
+
+@dataclass(frozen=True)
+class GivenPem:
+    """PEM texts as they came in the request, not looked at yet. The key is in no repr."""
+
+    certificate: str
+    private_key: str = field(repr=False)
+    chain: str = ""
+
+
+@dataclass(frozen=True)
+class GivenIssuer:
+    """An issuer of ours and the names it is to certify; without names: the hostname, or the default."""
+
+    issuer: Literal["private-ca"]
+    domains: tuple[str, ...] = ()
+
+
+CertificateSource = GivenArn | GivenSecret | GivenPem | GivenIssuer
+
+
+@dataclass(frozen=True)
+class Allow:
+    """Who may reach what, as CIDRs; only with a group that we make."""
+
+    mqtt: tuple[str, ...] = ("0.0.0.0/0",)
+    dashboard: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """How the probe speaks to the load balancer. `enabled` None: the default of the scheme."""
+
+    enabled: bool | None = None
+    qos: Literal[0, 1, 2] = 1
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    credentials_secret_id: str | None = None
+    ca_secret_id: str | None = None
+
+
+DEFAULT_LISTENERS = (
+    Listener(8883, "SSL", 1883, "TCP"),
+    Listener(18083, "HTTP", 18083, "HTTP"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """The body of a PUT, with every default filled in. Listeners carry no certificate and no policy yet.
+
+    `keepalive` is seconds; the idle timeout follows from it. `security_groups` None: we make one.
+    """
+
+    name: str
+    subnets: tuple[str, ...]
+    scheme: Scheme = "internet-facing"
+    listeners: tuple[Listener, ...] = DEFAULT_LISTENERS
+    certificate: CertificateSource | None = None
+    ssl_policy: SslPolicy = PredefinedPolicy(DEFAULT_SSL_POLICY)
+    security_groups: tuple[str, ...] | None = None
+    allow: Allow = Allow()
+    health_check: HealthCheck = HealthCheck()
+    keepalive: float = 300
+    connection_draining: int = 300
+    cross_zone: bool = True
+    proxy_protocol: bool = False
+    access_logs: AccessLogs | None = None
+    instances: tuple[str, ...] = ()
+    hostname: str | None = None
+    probe: ProbeOptions = ProbeOptions()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, order=True)
+class ReviewWarning:
+    """One line of the review: a code from `docs/api.md` and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One AWS call of a plan, as it is told: its name, why, and what it was about (JSON values)."""
+
+    action: str
+    reason: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a PUT or a DELETE did, or with `dry_run` would do.
+
+    `created` is whether the load balancer was not there before. `load_balancer` and `certificate` are as GET
+    shows them; None when there is none (any more).
+    """
+
+    name: str
+    state: Literal["ready", "pending"]
+    steps: tuple[Step, ...]
+    warnings: tuple[ReviewWarning, ...] = ()
+    view: View | None = None
+    created: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything at AWS was, or would be, changed."""
+        return bool(self.steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One load balancer as GET shows it."""
+
+    load_balancer: LoadBalancer
+    group: SecurityGroup | None
+    certificate: Certificate | None
+    members: tuple[Member, ...]
+    now: datetime
