@@ -1,0 +1,98 @@
+"""The boto3 clients, each made when it is first used and kept for the life of the container."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from mypy_boto3_acm import ACMClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elb import ElasticLoadBalancingClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+class Clients:
+    """boto3 clients by the name of the service; lazily, because each costs tens of milliseconds to make.
+
+    Retries are botocore's `standard` mode with five attempts: it backs off with jitter and retries only what
+    may be retried. `adaptive` adds a rate limit of the client's own, which helps a process that lives long and
+    calls much; a Lambda container's few calls give it nothing to learn from, and AWS calls it experimental
+    (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
+    """
+
+    def __init__(self, session: Session | None = None) -> None:
+        self._given = session
+
+    @cached_property
+    def _session(self) -> Session:
+        import boto3
+
+        return self._given or boto3.session.Session()
+
+    def _client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        return self._session.client(
+            cast("Any", service),
+            config=Config(
+                retries={"mode": "standard", "total_max_attempts": 5},
+                connect_timeout=3,
+                read_timeout=10,
+                max_pool_connections=10,
+            ),
+        )
+
+    @property
+    def region(self) -> str:
+        """The region that the load balancers are in."""
+        return self._session.region_name
+
+    @property
+    def dns_suffix(self) -> str:
+        """What AWS's host names end in here: `amazonaws.com`, `amazonaws.com.cn` …"""
+        partition = self._session.get_partition_for_region(self.region)
+        return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+
+    @cached_property
+    def acm(self) -> ACMClient:
+        """AWS Certificate Manager, in this region."""
+        return cast("ACMClient", self._client("acm"))
+
+    @cached_property
+    def ec2(self) -> EC2Client:
+        """EC2: instances, subnets, security groups."""
+        return cast("EC2Client", self._client("ec2"))
+
+    @cached_property
+    def elb(self) -> ElasticLoadBalancingClient:
+        """Classic Elastic Load Balancing (2012-06-01)."""
+        return cast("ElasticLoadBalancingClient", self._client("elb"))
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """Lambda, to carry work on in the background."""
+        return cast("LambdaClient", self._client("lambda"))
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """IAM (global): server certificates."""
+        return cast("IAMClient", self._client("iam"))
+
+    @cached_property
+    def secrets(self) -> SecretsManagerClient:
+        """Secrets Manager, in this region."""
+        return cast("SecretsManagerClient", self._client("secretsmanager"))
+
+
+def together(*reads: Callable[[], Any]) -> list[Any]:
+    """What the reads return, in their order; they run side by side. The first error is raised at the end."""
+    if len(reads) < 2:
+        return [read() for read in reads]
+    with ThreadPoolExecutor(max_workers=len(reads)) as pool:
+        return [running.result() for running in [pool.submit(read) for read in reads]]

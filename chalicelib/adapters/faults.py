@@ -1,0 +1,109 @@
+"""From AWS's error codes on the wire to the classes of `core/errors.py`: the one place that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chalicelib.core import errors
+
+_CLASSES: dict[type[errors.AwsError], tuple[str, ...]] = {
+    errors.Absent: (
+        "LoadBalancerNotFound",
+        "ListenerNotFound",
+        "PolicyNotFound",
+        "NoSuchEntity",
+        "InvalidGroup.NotFound",
+        "InvalidInstanceID.NotFound",
+        "InvalidPermission.NotFound",
+        "ResourceNotFoundException",
+    ),
+    errors.Duplicate: (
+        "DuplicateLoadBalancerName",
+        "DuplicateListener",
+        "DuplicatePolicyName",
+        "EntityAlreadyExists",
+        "InvalidGroup.Duplicate",
+        "InvalidPermission.Duplicate",
+        "ResourceExistsException",
+    ),
+    errors.InUse: ("DeleteConflict", "DependencyViolation", "ConcurrentModification"),
+    errors.CertificateUnknown: ("CertificateNotFound",),
+    errors.InvalidInstance: ("InvalidInstance",),
+    errors.QuotaReached: (
+        "TooManyLoadBalancers",
+        "TooManyPolicies",
+        "TooManyTags",
+        "LimitExceeded",
+        "LimitExceededException",
+        "SecurityGroupLimitExceeded",
+        "RulesPerSecurityGroupLimitExceeded",
+        "SecurityGroupsPerInterfaceLimitExceeded",
+    ),
+    errors.Throttled: (
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "DependencyThrottle",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "BandwidthLimitExceeded",
+        "SlowDown",
+        "PriorRequestNotComplete",
+    ),
+    errors.Denied: (
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "UnauthorizedAccess",
+        "OperationNotPermitted",
+    ),
+    errors.Refused: (
+        "ValidationError",
+        "ValidationException",
+        "InvalidConfigurationRequest",
+        "SubnetNotFound",
+        "InvalidSubnet",
+        "InvalidSubnetID.NotFound",
+        "InvalidSecurityGroup",
+        "InvalidScheme",
+        "DuplicateTagKeys",
+        "UnsupportedProtocol",
+        "PolicyTypeNotFound",
+        "LoadBalancerAttributeNotFound",
+        "MalformedCertificate",
+        "KeyPairMismatch",
+        "InvalidInput",
+        "InvalidParameterValue",
+        "InvalidParameterException",
+        "InvalidRequestException",
+    ),
+}
+_CLASS_OF_CODE = {code: cls for cls, codes in _CLASSES.items() for code in codes}
+
+
+def of_code(operation: str, code: str, message: str) -> errors.AwsError:
+    """The error for an AWS code; `AwsError` itself for one that has no class."""
+    return _CLASS_OF_CODE.get(code, errors.AwsError)(operation, code, message)
+
+
+@contextmanager
+def translated(operation: str) -> Iterator[None]:
+    """Turn what botocore raises inside into an error of ours that names the AWS `operation`.
+
+    A connection that fails or times out is `Throttled`: AWS could not be asked, asking again may help.
+    """
+    # Imported here: whoever gets as far as a call has botocore loaded already.
+    from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
+
+    try:
+        yield
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        raise of_code(operation, told.get("Code", "Unknown"), told.get("Message", "")) from None
+    except NoCredentialsError as error:
+        raise errors.Denied(operation, "NoCredentials", str(error)) from None
+    except HTTPClientError as error:
+        raise errors.Throttled(operation, type(error).__name__, "AWS could not be reached") from None
