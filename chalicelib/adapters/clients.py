@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_acm import ACMClient
+    from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_iam import IAMClient
@@ -21,13 +21,16 @@ class Clients:
     """boto3 clients by the name of the service; lazily, because each costs tens of milliseconds to make.
 
     Retries are botocore's `standard` mode with five attempts: it backs off with jitter and retries only what
-    may be retried. `adaptive` adds a rate limit of the client's own, which helps a process that lives long and
-    calls much; a Lambda container's few calls give it nothing to learn from, and AWS calls it experimental
-    (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
+    may be retried. `adaptive` adds a rate limit of the client's own, which helps a process that lives long
+    and calls much; a Lambda container's few calls give it nothing to learn from, and AWS calls it
+    experimental (https://docs.aws.amazon.com/boto3/latest/guide/retries.html).
     """
 
     def __init__(self, session: Session | None = None) -> None:
         self._given = session
+        self._making = (
+            Lock()
+        )  # making a client is the one thing that a boto3 session cannot do in two threads
 
     @cached_property
     def _session(self) -> Session:
@@ -38,15 +41,14 @@ class Clients:
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
-        return self._session.client(
-            cast("Any", service),
-            config=Config(
-                retries={"mode": "standard", "total_max_attempts": 5},
-                connect_timeout=3,
-                read_timeout=10,
-                max_pool_connections=10,
-            ),
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=3,
+            read_timeout=10,
+            max_pool_connections=10,
         )
+        with self._making:
+            return self._session.client(cast("Any", service), config=config)
 
     @property
     def region(self) -> str:
@@ -63,6 +65,11 @@ class Clients:
     def acm(self) -> ACMClient:
         """AWS Certificate Manager, in this region."""
         return cast("ACMClient", self._client("acm"))
+
+    @cached_property
+    def autoscaling(self) -> AutoScalingClient:
+        """EC2 Auto Scaling: lifecycle states and hooks."""
+        return cast("AutoScalingClient", self._client("autoscaling"))
 
     @cached_property
     def ec2(self) -> EC2Client:
@@ -88,11 +95,3 @@ class Clients:
     def secrets(self) -> SecretsManagerClient:
         """Secrets Manager, in this region."""
         return cast("SecretsManagerClient", self._client("secretsmanager"))
-
-
-def together(*reads: Callable[[], Any]) -> list[Any]:
-    """What the reads return, in their order; they run side by side. The first error is raised at the end."""
-    if len(reads) < 2:
-        return [read() for read in reads]
-    with ThreadPoolExecutor(max_workers=len(reads)) as pool:
-        return [running.result() for running in [pool.submit(read) for read in reads]]

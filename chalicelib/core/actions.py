@@ -1,0 +1,237 @@
+"""What a plan is made of: each action is one AWS call, and is named like it.
+
+A name may stand where AWS has not given an id or an ARN yet: see `core/model.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from chalicelib.core.model import (
+    AccessLogs,
+    CustomPolicy,
+    HealthCheck,
+    Listener,
+    LoadBalancer,
+    Policy,
+    PredefinedPolicy,
+    Rule,
+    Step,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reasoned:
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateSecurityGroup(_Reasoned):
+    group: str
+    vpc: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizeSecurityGroupIngress(_Reasoned):
+    group: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeSecurityGroupIngress(_Reasoned):
+    group: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteSecurityGroup(_Reasoned):
+    group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadServerCertificate(_Reasoned):
+    certificate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteServerCertificate(_Reasoned):
+    certificate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateTags(_Reasoned):
+    """Tags instances into the cluster."""
+
+    instances: tuple[str, ...]
+    cluster: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateLoadBalancer(_Reasoned):
+    load_balancer: LoadBalancer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteLoadBalancer(_Reasoned):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachLoadBalancerToSubnets(_Reasoned):
+    subnets: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachLoadBalancerFromSubnets(_Reasoned):
+    subnets: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplySecurityGroupsToLoadBalancer(_Reasoned):
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateLoadBalancerListeners(_Reasoned):
+    listeners: tuple[Listener, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteLoadBalancerListeners(_Reasoned):
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLoadBalancerListenerSSLCertificate(_Reasoned):
+    port: int
+    certificate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateLoadBalancerPolicy(_Reasoned):
+    policy_name: str
+    policy: Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteLoadBalancerPolicy(_Reasoned):
+    policy_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLoadBalancerPoliciesOfListener(_Reasoned):
+    port: int
+    policy_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLoadBalancerPoliciesForBackendServer(_Reasoned):
+    instance_port: int
+    policy_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigureHealthCheck(_Reasoned):
+    health_check: HealthCheck
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyLoadBalancerAttributes(_Reasoned):
+    """Only what differs is named; None leaves an attribute alone, `access_logs` False turns them off."""
+
+    idle_timeout: int | None = None
+    connection_draining: int | None = None
+    cross_zone: bool | None = None
+    access_logs: AccessLogs | bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddTags(_Reasoned):
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveTags(_Reasoned):
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterInstances(_Reasoned):
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeregisterInstances(_Reasoned):
+    instances: tuple[str, ...]
+
+
+Action = (
+    CreateSecurityGroup
+    | AuthorizeSecurityGroupIngress
+    | RevokeSecurityGroupIngress
+    | DeleteSecurityGroup
+    | UploadServerCertificate
+    | DeleteServerCertificate
+    | CreateTags
+    | CreateLoadBalancer
+    | DeleteLoadBalancer
+    | AttachLoadBalancerToSubnets
+    | DetachLoadBalancerFromSubnets
+    | ApplySecurityGroupsToLoadBalancer
+    | CreateLoadBalancerListeners
+    | DeleteLoadBalancerListeners
+    | SetLoadBalancerListenerSSLCertificate
+    | CreateLoadBalancerPolicy
+    | DeleteLoadBalancerPolicy
+    | SetLoadBalancerPoliciesOfListener
+    | SetLoadBalancerPoliciesForBackendServer
+    | ConfigureHealthCheck
+    | ModifyLoadBalancerAttributes
+    | AddTags
+    | RemoveTags
+    | RegisterInstances
+    | DeregisterInstances
+)
+
+
+def step(action: Action) -> Step:
+    """The action as it is told in answers and logs: its fields as JSON values, without those left alone."""
+    told = {
+        field.name: _plain(value)
+        for field in fields(action)
+        if field.name != "reason" and (value := getattr(action, field.name)) is not None
+    }
+    return Step(action=type(action).__name__, reason=action.reason, fields=told)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case LoadBalancer():
+            return {
+                "scheme": value.scheme,
+                "subnets": sorted(value.subnets),
+                "security_groups": sorted(value.security_groups),
+                "listeners": [_plain(listener) for listener in value.listeners],
+                "tags": dict(sorted(value.tags.items())),
+            }
+        case Listener():
+            told = dict(
+                zip(("port", "protocol", "instance_port", "instance_protocol"), value.wiring, strict=True)
+            )
+            return told | ({"certificate": value.certificate} if value.certificate else {})
+        case PredefinedPolicy():
+            return value.name
+        case CustomPolicy():
+            return {
+                "protocols": sorted(value.protocols),
+                "ciphers": sorted(value.ciphers),
+                "server_defined_order": value.server_defined_order,
+            }
+        case HealthCheck() | AccessLogs() | Rule():
+            return {field.name: getattr(value, field.name) for field in fields(value)}
+        case tuple():
+            return [_plain(item) for item in value]
+        case str() | int():
+            return value
+        case _:
+            return type(value).__name__

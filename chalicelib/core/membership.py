@@ -1,0 +1,171 @@
+"""Which instances belong behind a load balancer, and why the others do not.
+
+An instance is in service for a load balancer when every line of `_CHECKS` lets it pass. Whoever is registered
+and does not belong is taken out, with these guards (ground rule 3): an instance that is itself going away may
+always leave; of the others, no look takes out more than half of the members, nor the last one in service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from chalicelib.core.model import Instance, LoadBalancer, Member
+
+REBALANCE = "rebalance-recommendation"
+SPOT_INTERRUPTION = "spot-interruption"
+_REBALANCE_LASTS = timedelta(hours=1)
+_GOING = frozenset({"shutting-down", "terminated", "stopping", "stopped"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """What one look decides: ids to register and to deregister, and a reason for every id that it considered.
+
+    `held` are registered, do not belong, and stay for now because a guard forbids taking them out.
+    """
+
+    register: tuple[str, ...] = ()
+    deregister: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def draining_tag(since: datetime, reason: str) -> str:
+    """The text of an instance's `emq-elb:draining` tag: the event's time (RFC 3339, UTC) and the reason."""
+    return f"{since:%Y-%m-%dT%H:%M:%SZ} {reason}"
+
+
+def drained_by(instance: Instance, now: datetime) -> str | None:
+    """Why the instance is draining, or None.
+
+    The tag holds only while its time is not before the instance's launch, so that a restarted instance is a
+    member again; a rebalance recommendation's for an hour. A text that nobody but a person writes holds.
+    """
+    if instance.draining is None:
+        return None
+    time, _, reason = instance.draining.partition(" ")
+    try:
+        since = datetime.fromisoformat(time)
+    except ValueError:
+        return instance.draining or "draining"
+    if since.tzinfo is None:
+        return instance.draining
+    if since < instance.launched:
+        return None
+    if reason == REBALANCE and now - since >= _REBALANCE_LASTS:
+        return None
+    return reason or "draining"
+
+
+def going_away(instance: Instance, now: datetime) -> str | None:
+    """Why the instance will be gone soon, whatever we do; None when it stays."""
+    if instance.state in _GOING:
+        return instance.state
+    if reason := drained_by(instance, now):
+        return f"draining: {reason}"
+    if (instance.lifecycle or "").startswith("Terminating"):
+        return "its Auto Scaling group is terminating it"
+    return None
+
+
+def _not_tagged(instance: Instance, load_balancer: LoadBalancer, _now: datetime) -> str | None:
+    if instance.cluster is None:
+        return "carries no emq-elb:cluster tag"
+    return None if instance.cluster == load_balancer.name else f"is tagged for {instance.cluster}"
+
+
+def _leaving(instance: Instance, _load_balancer: LoadBalancer, now: datetime) -> str | None:
+    return going_away(instance, now)
+
+
+def _not_running(instance: Instance, _load_balancer: LoadBalancer, _now: datetime) -> str | None:
+    return None if instance.state == "running" else f"is {instance.state}"
+
+
+def _not_serving(instance: Instance, _load_balancer: LoadBalancer, _now: datetime) -> str | None:
+    lifecycle = instance.lifecycle or ""
+    if lifecycle.startswith("Warmed:"):
+        return "is in a warm pool"
+    return "is in standby" if lifecycle in {"Standby", "EnteringStandby"} else None
+
+
+def _elsewhere(instance: Instance, load_balancer: LoadBalancer, _now: datetime) -> str | None:
+    if instance.vpc != load_balancer.vpc:
+        return f"is in another VPC ({instance.vpc})"
+    return None if instance.zone in load_balancer.zones else f"is in {instance.zone}, which is not enabled"
+
+
+_CHECKS: tuple[Callable[[Instance, LoadBalancer, datetime], str | None], ...] = (
+    _not_tagged,
+    _leaving,
+    _not_running,
+    _not_serving,
+    _elsewhere,
+)
+
+
+def why_not(instance: Instance, load_balancer: LoadBalancer, now: datetime) -> str | None:
+    """Why the instance does not belong behind the load balancer; None when it does."""
+    return next((reason for check in _CHECKS if (reason := check(instance, load_balancer, now))), None)
+
+
+def decide(
+    load_balancer: LoadBalancer,
+    members: Iterable[Member],
+    instances: Mapping[str, Instance],
+    now: datetime,
+) -> Membership:
+    """Compare who belongs with who is registered.
+
+    `load_balancer.instances` are the registered ones; `members` their health, which must be known whenever
+    somebody may have to leave. `instances` holds whoever is tagged, and every other registered one, asked for by
+    id; a registered id that it does not hold is gone from EC2.
+    """
+    registered = load_balancer.instances
+    reasons: dict[str, str] = {}
+    going: set[str] = set()
+    strangers: set[str] = set()
+    belong: set[str] = set()
+    for id_ in sorted(registered | instances.keys()):
+        instance = instances.get(id_)
+        if instance is None:
+            reasons[id_] = "no longer exists"
+            going.add(id_)
+        elif reason := why_not(instance, load_balancer, now):
+            reasons[id_] = reason
+            (going if going_away(instance, now) else strangers).add(id_)
+        else:
+            belong.add(id_)
+            reasons[id_] = f"is tagged emq-elb:cluster={load_balancer.name}"
+    leaving = going & registered
+    serving = {member.id for member in members if member.in_service}
+    out, held = _guarded(registered, strangers & registered, leaving, serving)
+    for id_, guard in held.items():
+        reasons[id_] = f"{reasons[id_]}; kept for now: {guard}"
+    return Membership(
+        register=tuple(sorted(belong - registered)),
+        deregister=tuple(sorted(leaving | out)),
+        held=tuple(sorted(held)),
+        reasons=reasons,
+    )
+
+
+def _guarded(
+    registered: frozenset[str], strangers: set[str], leaving: set[str], serving: set[str]
+) -> tuple[set[str], dict[str, str]]:
+    """Who of the strangers may leave now, and which guard holds each of the others."""
+    staying = serving & registered - leaving
+    out: set[str] = set()
+    held: dict[str, str] = {}
+    # Those that serve nobody go first: each of them costs nothing.
+    for id_ in sorted(strangers, key=lambda id_: (id_ in serving, id_)):
+        if 2 * (len(out) + 1) > len(registered):
+            held[id_] = "no look takes out more than half of the members"
+        elif staying == {id_}:
+            held[id_] = "the last one in service stays"
+        else:
+            out.add(id_)
+            staying.discard(id_)
+    return out, held
