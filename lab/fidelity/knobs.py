@@ -45,11 +45,22 @@ class Knobs:
     `DependencyViolation` for them."""
 
     failed_listener_stays: bool = False
-    """Whether `CreateLoadBalancerListeners` that fails with `CertificateNotFound` leaves the listener
-    behind all the same, as seen at AWS (hashicorp/terraform#4880)."""
+    """Whether a `CreateLoadBalancerListeners` that fails with `CertificateNotFound` leaves the listener
+    behind all the same, reading `Invalid-Certificate`: the retry then says `DuplicateListener`, as seen at
+    AWS (hashicorp/terraform#4880)."""
+
+    load_balancers_quota: int = 20
+    """Load balancers a region: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html"""
+
+    policies_quota: int = 100
+    """Policies a load balancer, then `TooManyPolicies`. AWS has such a limit but does not tell it."""
 
     now: Callable[[], float] = time.monotonic
     """The clock behind every delay above and behind connection draining, in seconds."""
+
+    connections_drained: Callable[[str, str], bool] | None = None
+    """Whether a draining instance has no connection left, given the load balancer's name and the instance's
+    id: draining then ends before its time-out. None means that connections stay until then."""
 
     instance_health: Callable[[str, str], Health | None] | None = None
     """Who knows an instance's health, given the load balancer's name and the instance's id: the lab's

@@ -1,0 +1,71 @@
+"""Corrections to moto's EC2, as far as a classic load balancer needs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
+from moto.ec2.models.security_groups import SecurityGroupBackend
+from moto.ec2.models.vpcs import VPC, VPCBackend
+
+from lab.fidelity.elb_network import sweep_interfaces
+from lab.fidelity.elb_state import region_of
+
+
+def install() -> None:
+    """Put the corrections in place; calling it again changes nothing."""
+    for method in (create_default_vpc, get_all_network_interfaces, _delete_security_group):
+        setattr(EC2Backend, method.__name__, method)
+
+
+def create_default_vpc(backend: EC2Backend) -> VPC:
+    """Give the default VPC its internet gateway, and its main route table the route there.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
+    """
+    vpc = VPCBackend.create_default_vpc(backend)
+    gateway = backend.create_internet_gateway()
+    backend.attach_internet_gateway(gateway.id, vpc.id)
+    for table in backend.route_tables.values():
+        if table.vpc_id == vpc.id and table.main_association_id:
+            backend.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
+    return vpc
+
+
+def get_all_network_interfaces(
+    backend: EC2Backend, eni_ids: list[str] | None = None, filters: Any = None
+) -> list[NetworkInterface]:
+    """Show a load balancer's interfaces, a deleted one's for as long as they linger.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/requester-managed-eni.html
+    """
+    if backend.enis:
+        sweep_interfaces(region_of(backend.account_id, backend.region_name))
+    return NetworkInterfaceBackend.get_all_network_interfaces(backend, eni_ids, filters)
+
+
+def _delete_security_group(backend: EC2Backend, vpc_id: str | None, group_id: str) -> None:
+    """Refuse while an interface is in the group or another group's rule names it.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSecurityGroup.html
+    """
+    group = backend.get_security_group_from_id(group_id)
+    if group is not None and group.is_default:
+        raise EC2ClientError(
+            "CannotDelete", f'the specified group: "{group_id}" name: "default" cannot be deleted by a user'
+        )
+    others = [one for groups in backend.groups.values() for one in groups.values() if one.id != group_id]
+    referred = any(
+        rule.source_group.get("GroupId") == group_id
+        for other in others
+        for rule in (*other.ingress_rules, *other.egress_rules)
+    )
+    occupied = any(
+        group_id in {one.id for one in interface.group_set}
+        for interface in backend.get_all_network_interfaces()
+    )
+    if referred or occupied:
+        raise DependencyViolationError(f"resource {group_id} has a dependent object")
+    SecurityGroupBackend._delete_security_group(backend, vpc_id, group_id)  # noqa: SLF001 - what ours stands in front of

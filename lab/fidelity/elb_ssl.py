@@ -1,0 +1,80 @@
+"""The SSL policies that AWS predefines for classic load balancers, and what a custom one may name.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-security-policy-table.html
+https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-ssl-security-policy.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+REFERENCE = "Reference-Security-Policy"
+SERVER_ORDER = "Server-Defined-Cipher-Order"
+DEFAULT = "ELBSecurityPolicy-2016-08"
+
+PROTOCOLS = ("Protocol-TLSv1", "Protocol-SSLv3", "Protocol-TLSv1.1", "Protocol-TLSv1.2")
+
+_TLS12 = """
+ECDHE-ECDSA-AES128-GCM-SHA256 ECDHE-RSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES128-SHA256 ECDHE-RSA-AES128-SHA256
+ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-RSA-AES256-GCM-SHA384 ECDHE-ECDSA-AES256-SHA384 ECDHE-RSA-AES256-SHA384
+AES128-GCM-SHA256 AES128-SHA256 AES256-GCM-SHA384 AES256-SHA256
+"""
+TLS12 = tuple(_TLS12.split())
+
+SHA1 = (
+    *("ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA", "ECDHE-ECDSA-AES256-SHA"),
+    *("AES128-SHA", "AES256-SHA"),
+)
+
+_NAMES = """
+ECDHE-ECDSA-AES128-GCM-SHA256 ECDHE-RSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES128-SHA256 ECDHE-RSA-AES128-SHA256
+ECDHE-ECDSA-AES128-SHA ECDHE-RSA-AES128-SHA DHE-RSA-AES128-SHA ECDHE-ECDSA-AES256-GCM-SHA384
+ECDHE-RSA-AES256-GCM-SHA384 ECDHE-ECDSA-AES256-SHA384 ECDHE-RSA-AES256-SHA384 ECDHE-RSA-AES256-SHA
+ECDHE-ECDSA-AES256-SHA AES128-GCM-SHA256 AES128-SHA256 AES128-SHA AES256-GCM-SHA384 AES256-SHA256 AES256-SHA
+DHE-DSS-AES128-SHA CAMELLIA128-SHA EDH-RSA-DES-CBC3-SHA DES-CBC3-SHA ECDHE-RSA-RC4-SHA RC4-SHA
+ECDHE-ECDSA-RC4-SHA DHE-DSS-AES256-GCM-SHA384 DHE-RSA-AES256-GCM-SHA384 DHE-RSA-AES256-SHA256
+DHE-DSS-AES256-SHA256 DHE-RSA-AES256-SHA DHE-DSS-AES256-SHA DHE-RSA-CAMELLIA256-SHA DHE-DSS-CAMELLIA256-SHA
+CAMELLIA256-SHA EDH-DSS-DES-CBC3-SHA DHE-DSS-AES128-GCM-SHA256 DHE-RSA-AES128-GCM-SHA256
+DHE-RSA-AES128-SHA256 DHE-DSS-AES128-SHA256 DHE-RSA-CAMELLIA128-SHA DHE-DSS-CAMELLIA128-SHA
+ADH-AES128-GCM-SHA256 ADH-AES128-SHA ADH-AES128-SHA256 ADH-AES256-GCM-SHA384 ADH-AES256-SHA
+ADH-AES256-SHA256 ADH-CAMELLIA128-SHA ADH-CAMELLIA256-SHA ADH-DES-CBC3-SHA ADH-DES-CBC-SHA ADH-RC4-MD5
+ADH-SEED-SHA DES-CBC-SHA DHE-DSS-SEED-SHA DHE-RSA-SEED-SHA EDH-DSS-DES-CBC-SHA EDH-RSA-DES-CBC-SHA
+IDEA-CBC-SHA RC4-MD5 SEED-SHA DES-CBC3-MD5 DES-CBC-MD5 RC2-CBC-MD5 PSK-AES256-CBC-SHA
+PSK-3DES-EDE-CBC-SHA KRB5-DES-CBC3-SHA KRB5-DES-CBC3-MD5 PSK-AES128-CBC-SHA PSK-RC4-SHA KRB5-RC4-SHA
+KRB5-RC4-MD5 KRB5-DES-CBC-SHA KRB5-DES-CBC-MD5 EXP-EDH-RSA-DES-CBC-SHA EXP-EDH-DSS-DES-CBC-SHA
+EXP-ADH-DES-CBC-SHA EXP-DES-CBC-SHA EXP-RC2-CBC-MD5 EXP-KRB5-RC2-CBC-SHA EXP-KRB5-DES-CBC-SHA
+EXP-KRB5-RC2-CBC-MD5 EXP-KRB5-DES-CBC-MD5 EXP-ADH-RC4-MD5 EXP-RC4-MD5 EXP-KRB5-RC4-SHA EXP-KRB5-RC4-MD5
+"""
+
+CIPHERS = tuple(_NAMES.split())
+"""Every cipher name that a policy may hold, in the order in which a load balancer prefers them."""
+
+ATTRIBUTES = (*PROTOCOLS, SERVER_ORDER, *CIPHERS)
+
+_DHE = ["DHE-RSA-AES128-SHA", "DHE-DSS-AES128-SHA"]
+_RC4 = ["ECDHE-RSA-RC4-SHA", "RC4-SHA"]
+_TLS = ["Protocol-TLSv1", "Protocol-TLSv1.1", "Protocol-TLSv1.2", SERVER_ORDER]
+
+PREDEFINED: dict[str, frozenset[str]] = {
+    "ELBSecurityPolicy-TLS-1-2-2017-01": frozenset(["Protocol-TLSv1.2", SERVER_ORDER, *TLS12]),
+    "ELBSecurityPolicy-TLS-1-1-2017-01": frozenset([*_TLS[1:], *TLS12, *SHA1]),
+    "ELBSecurityPolicy-2016-08": frozenset([*_TLS, *TLS12, *SHA1]),
+    "ELBSecurityPolicy-2015-05": frozenset([*_TLS, *TLS12, *SHA1, "DES-CBC3-SHA"]),
+    "ELBSecurityPolicy-2015-03": frozenset([*_TLS, *TLS12, *SHA1, *_DHE, "DES-CBC3-SHA"]),
+    "ELBSecurityPolicy-2015-02": frozenset([*_TLS, *TLS12, *SHA1, *_DHE]),
+    "ELBSecurityPolicy-2014-10": frozenset([*_TLS, *TLS12, *SHA1, *_DHE]),
+    "ELBSecurityPolicy-2014-01": frozenset(["Protocol-SSLv3", *_TLS, *TLS12, *SHA1, *_DHE, *_RC4]),
+    "ELBSecurityPolicy-2011-08": frozenset(
+        [
+            *("Protocol-SSLv3", "Protocol-TLSv1", "AES128-SHA", "AES256-SHA", *_DHE, *_RC4),
+            *("CAMELLIA128-SHA", "EDH-RSA-DES-CBC3-SHA", "DES-CBC3-SHA"),
+        ]
+    ),
+}
+"""What each predefined policy switches on, protocols, order and ciphers alike."""
+
+
+def expanded(enabled: Collection[str], reference: str | None = None) -> tuple[tuple[str, str], ...]:
+    """Return a policy's attributes as AWS shows them: the reference if any, then each name and its value."""
+    values = tuple((name, "true" if name in enabled else "false") for name in ATTRIBUTES)
+    return ((REFERENCE, reference), *values) if reference else values
