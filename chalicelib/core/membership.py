@@ -120,8 +120,8 @@ def decide(
     """Compare who belongs with who is registered.
 
     `load_balancer.instances` are the registered ones; `members` their health, which must be known whenever
-    somebody may have to leave. `instances` holds whoever is tagged, and every other registered one, asked for by
-    id; a registered id that it does not hold is gone from EC2.
+    somebody may have to leave. `instances` holds whoever is tagged, and every other registered one, asked for
+    by id; a registered id that it does not hold is gone from EC2.
     """
     registered = load_balancer.instances
     reasons: dict[str, str] = {}

@@ -58,7 +58,10 @@ Policy = SslPolicy | ProxyProtocolPolicy | ForeignPolicy
 
 @dataclass(frozen=True)
 class Listener:
-    """One listener. `certificate` is an ARN (or the name of a certificate still to be uploaded)."""
+    """One listener. `certificate` is an ARN (or the name of a certificate still to be uploaded).
+
+    `policy_names` are the policies on it as AWS names them; a desired listener leaves them to the plan.
+    """
 
     port: int
     protocol: Protocol
@@ -66,7 +69,7 @@ class Listener:
     instance_protocol: Protocol
     certificate: str | None = None
     ssl_policy: SslPolicy | None = None
-    foreign_policies: frozenset[str] = frozenset()
+    policy_names: frozenset[str] = frozenset()
 
     @property
     def secure(self) -> bool:
@@ -142,7 +145,11 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancer:
-    """A classic load balancer. `tags` are all of its tags, ours included; times are seconds."""
+    """A classic load balancer. `tags` are all of its tags, ours included; times are seconds.
+
+    `zone_of` tells the zones of the subnets involved, where they may have to be exchanged. `created` of a
+    desired one is now.
+    """
 
     name: str
     scheme: Scheme
@@ -161,6 +168,7 @@ class LoadBalancer:
     instances: frozenset[str]
     policies: Mapping[str, Policy] = field(default_factory=dict)
     backend_policies: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    zone_of: Mapping[str, str] = field(default_factory=dict)
     dns_name: str | None = None
     created: datetime | None = None
 
@@ -170,7 +178,7 @@ class State:
     """What there is, or is to be, for one load balancer.
 
     `group` is the security group that we make; `certificates` the names under our IAM path; `cluster` the
-    instances that carry the load balancer's cluster tag.
+    instances that carry the load balancer's cluster tag; `reasons` why an instance does or does not belong.
     """
 
     name: str
@@ -178,6 +186,7 @@ class State:
     group: SecurityGroup | None = None
     certificates: frozenset[str] = frozenset()
     cluster: frozenset[str] = frozenset()
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -208,6 +217,7 @@ class Instance:
     draining: str | None = None
     group_name: str | None = None
     lifecycle: str | None = None
+    address: str | None = None
     security_groups: frozenset[str] = frozenset()
 
 

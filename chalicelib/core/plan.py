@@ -1,0 +1,218 @@
+"""The difference between what is to be and what there is, as AWS calls in an order that does no harm.
+
+    desired  actual   plan
+    -------  ------   ----------------------------------------------------------------------------------
+    -        -        what an earlier, killed delete left: certificates, then the group
+    -        there    DeleteLoadBalancer, then the same
+    there    -        the group and the certificate, CreateLoadBalancer, then the row below against what
+                      AWS makes of that one call (`as_created`)
+    there    there    field by field, in this order; a field that is equal costs nothing
+
+    tags of instances (before the owner's: whoever is not tagged may be taken out) · tags · subnets (attach
+    before detach, a zone's exchange one after another) · security groups · policies made · certificates in
+    place · listeners removed and added · policies set · unused policies of ours deleted · health check ·
+    attributes · instances in, then out · rules and group no longer wanted · tags no longer wanted (the very
+    last: `pending`)
+
+So a listener keeps the certificate and the policy that it has until the new one is there, nobody is let out
+before somebody is let in, and whatever call was the last one before a crash, the same plan made anew holds
+the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from chalicelib.core import actions as do
+from chalicelib.core.model import HealthCheck, LoadBalancer, SecurityGroup, State
+from chalicelib.core.names import OWNER_TAG, PENDING_TAG
+from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY, listeners
+
+T = TypeVar("T")
+
+# What a load balancer has that CreateLoadBalancer alone made
+# (https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_CreateLoadBalancer.html).
+_BORN_HEALTH_CHECK = HealthCheck("TCP:80", 30, 5, 2, 10)
+_BORN_IDLE_TIMEOUT = 60
+
+
+def plan(desired: State, actual: State) -> tuple[do.Action, ...]:
+    """The calls that turn `actual` into `desired`; none when they are equal."""
+    wanted, there = desired.load_balancer, actual.load_balancer
+    if wanted is None:
+        gone = () if there is None else (do.DeleteLoadBalancer(reason="it is to go"),)
+        return (*gone, *_leftovers(desired, actual))
+    prepare = (*_group_made(desired.group, actual.group), *_uploads(desired, actual))
+    if there is None:
+        born = as_created(wanted)
+        create = do.CreateLoadBalancer(reason=f"there is no load balancer {wanted.name}", load_balancer=born)
+        return (*prepare, create, *_changes(desired, actual, wanted, born))
+    return (*prepare, *_changes(desired, actual, wanted, there))
+
+
+def as_created(wanted: LoadBalancer) -> LoadBalancer:
+    """What CreateLoadBalancer makes of it: subnets, groups, listeners, tags; the rest as AWS defaults it.
+
+    Its `pending` tag marks it as half made until the last call of the plan takes the tag off.
+    """
+    since = f"{wanted.created:%Y-%m-%dT%H:%M:%SZ} " if wanted.created else ""
+    return replace(
+        wanted,
+        listeners=tuple(
+            replace(listener, ssl_policy=AWS_DEFAULT_POLICY if listener.secure else None)
+            for listener in wanted.listeners
+        ),
+        health_check=_BORN_HEALTH_CHECK,
+        idle_timeout=_BORN_IDLE_TIMEOUT,
+        connection_draining=0,
+        cross_zone=False,
+        access_logs=None,
+        proxy_protocol_ports=frozenset(),
+        tags={**wanted.tags, PENDING_TAG: f"{since}provisioning"},
+        instances=frozenset(),
+        policies={},
+        backend_policies={},
+    )
+
+
+def _changes(desired: State, actual: State, wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    yield from _cluster(desired, actual)
+    yield from _tags_added(wanted, there)
+    yield from _subnets(wanted, there)
+    yield from _groups(wanted, there)
+    yield from listeners(wanted, there)
+    yield from _health_check(wanted, there)
+    yield from _attributes(wanted, there)
+    yield from _instances(wanted, there, desired)
+    yield from _group_trimmed(desired, actual)
+    yield from _tags_removed(wanted, there)
+
+
+def _group_made(wanted: SecurityGroup | None, there: SecurityGroup | None) -> Iterator[do.Action]:
+    if wanted is None:
+        return
+    if there is None:
+        yield do.CreateSecurityGroup(
+            reason="no security group was named, so one is made", group=wanted.name, vpc=wanted.vpc
+        )
+    missing = wanted.rules - (there.rules if there else frozenset())
+    if missing:
+        yield do.AuthorizeSecurityGroupIngress(
+            reason="`allow` lets them in", group=_reference(wanted), rules=tuple(sorted(missing))
+        )
+
+
+def _group_trimmed(desired: State, actual: State) -> Iterator[do.Action]:
+    wanted, there = desired.group, actual.group
+    if there is None or there.id is None:
+        return
+    if wanted is not None:
+        if surplus := there.rules - wanted.rules:
+            yield do.RevokeSecurityGroupIngress(
+                reason="`allow` does not name them", group=there.id, rules=tuple(sorted(surplus))
+            )
+    elif desired.load_balancer and there.id not in desired.load_balancer.security_groups:
+        yield do.DeleteSecurityGroup(reason="other security groups were named", group=there.id)
+
+
+def _uploads(desired: State, actual: State) -> Iterator[do.Action]:
+    for name in sorted(desired.certificates - actual.certificates):
+        yield do.UploadServerCertificate(reason="IAM does not have it yet", certificate=name)
+
+
+def _leftovers(desired: State, actual: State) -> Iterator[do.Action]:
+    for name in sorted(actual.certificates - desired.certificates):
+        yield do.DeleteServerCertificate(reason="it was made for this load balancer", certificate=name)
+    if actual.group and actual.group.id and not desired.group:
+        yield do.DeleteSecurityGroup(reason="it was made for this load balancer", group=actual.group.id)
+
+
+def _reference(group: SecurityGroup) -> str:
+    return group.id or group.name
+
+
+def _cluster(desired: State, actual: State) -> Iterator[do.Action]:
+    if missing := desired.cluster - actual.cluster:
+        yield do.CreateTags(
+            reason="the tag makes an instance a member",
+            instances=tuple(sorted(missing)),
+            cluster=desired.name,
+        )
+
+
+def _tags_added(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    differing = {key: value for key, value in wanted.tags.items() if there.tags.get(key) != value}
+    if differing:
+        adopted = OWNER_TAG in differing
+        yield do.AddTags(
+            reason="it becomes ours" if adopted else "tags differ", tags=tuple(sorted(differing.items()))
+        )
+
+
+def _tags_removed(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    if surplus := there.tags.keys() - wanted.tags.keys():
+        done = surplus == {PENDING_TAG}
+        yield do.RemoveTags(
+            reason="all is done" if done else "they no longer hold", keys=tuple(sorted(surplus))
+        )
+
+
+def _subnets(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    """Attach what is in a new zone, detach what goes, and exchange within a zone one after another.
+
+    A zone takes one subnet at a time, and the last subnet cannot be detached
+    (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-manage-subnets.html).
+    """
+    zone_of = wanted.zone_of
+    leaving = {zone_of.get(subnet, subnet): subnet for subnet in sorted(there.subnets - wanted.subnets)}
+    coming = sorted(wanted.subnets - there.subnets)
+    exchanged = {zone_of[subnet]: subnet for subnet in coming if zone_of.get(subnet) in leaving}
+    if new := tuple(subnet for subnet in coming if subnet not in exchanged.values()):
+        yield do.AttachLoadBalancerToSubnets(reason="zones to be served", subnets=new)
+    for zone, subnet in exchanged.items():
+        reason = f"{zone} gets another subnet"
+        yield do.DetachLoadBalancerFromSubnets(reason=reason, subnets=(leaving[zone],))
+        yield do.AttachLoadBalancerToSubnets(reason=reason, subnets=(subnet,))
+    if old := tuple(subnet for zone, subnet in leaving.items() if zone not in exchanged):
+        yield do.DetachLoadBalancerFromSubnets(reason="zones no longer served", subnets=old)
+
+
+def _groups(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    if wanted.security_groups != there.security_groups:
+        yield do.ApplySecurityGroupsToLoadBalancer(
+            reason="security groups differ", groups=tuple(sorted(wanted.security_groups))
+        )
+
+
+def _health_check(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    if wanted.health_check != there.health_check:
+        yield do.ConfigureHealthCheck(reason="the health check differs", health_check=wanted.health_check)
+
+
+def _attributes(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    logs_differ = wanted.access_logs != there.access_logs
+    change = do.ModifyLoadBalancerAttributes(
+        reason="attributes differ",
+        idle_timeout=_differing(wanted.idle_timeout, there.idle_timeout),
+        connection_draining=_differing(wanted.connection_draining, there.connection_draining),
+        cross_zone=_differing(wanted.cross_zone, there.cross_zone),
+        access_logs=(wanted.access_logs or False) if logs_differ else None,
+    )
+    if change != do.ModifyLoadBalancerAttributes(reason=change.reason):
+        yield change
+
+
+def _differing(wanted: T, there: T) -> T | None:
+    return wanted if wanted != there else None
+
+
+def _instances(wanted: LoadBalancer, there: LoadBalancer, desired: State) -> Iterator[do.Action]:
+    def because(ids: tuple[str, ...]) -> str:
+        return "; ".join(f"{id_} {desired.reasons.get(id_, 'was named')}" for id_ in ids)
+
+    if coming := tuple(sorted(wanted.instances - there.instances)):
+        yield do.RegisterInstances(reason=because(coming), instances=coming)
+    if leaving := tuple(sorted(there.instances - wanted.instances)):
+        yield do.DeregisterInstances(reason=because(leaving), instances=leaving)

@@ -1,0 +1,185 @@
+"""The part of the plan that is about listeners: their certificates, their policies, and those behind them.
+
+desired  actual           listener of one port
+-------  ---------------  --------------------------------------------------------------------------
+-        there            DeleteLoadBalancerListeners
+there    -                CreateLoadBalancerListeners, then its policy if AWS's default is another
+there    other wiring     both; AWS cannot change protocols and instance port in place. Its certificate is
+                          exchanged before, so that a certificate that ELB does not know yet fails here
+there    same wiring      SetLoadBalancerListenerSSLCertificate and SetLoadBalancerPoliciesOfListener
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from chalicelib.core import actions as do
+from chalicelib.core.model import (
+    CustomPolicy,
+    ForeignPolicy,
+    Listener,
+    LoadBalancer,
+    Policy,
+    PredefinedPolicy,
+    ProxyProtocolPolicy,
+    SslPolicy,
+)
+
+# What AWS puts on a new secure listener by itself
+# (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-security-policy-table.html).
+AWS_DEFAULT_POLICY = PredefinedPolicy("ELBSecurityPolicy-2016-08")
+
+Setting = do.SetLoadBalancerPoliciesOfListener | do.SetLoadBalancerPoliciesForBackendServer
+
+_OURS = "emq-elb-"
+_AWS_PREFIX = "ELBSecurityPolicy-"
+
+
+def policy_name(policy: SslPolicy | ProxyProtocolPolicy) -> str:
+    """The name that we give a policy: same content, same name, so that none is ever made twice."""
+    match policy:
+        case PredefinedPolicy(name):
+            return _OURS + name.removeprefix(_AWS_PREFIX)
+        case ProxyProtocolPolicy():
+            return f"{_OURS}proxy-protocol"
+        case CustomPolicy():
+            content = "\n".join(
+                [*sorted(policy.protocols), *sorted(policy.ciphers), str(policy.server_defined_order)]
+            )
+            return _OURS + hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    """The calls for listeners and everything on them, in their order."""
+    actual = {listener.port: listener for listener in there.listeners}
+    kept = {
+        listener.port
+        for listener in wanted.listeners
+        if listener.port in actual and actual[listener.port].wiring == listener.wiring
+    }
+    on_listeners = _policies_of_listeners(wanted, there, actual, kept)
+    on_backends = _policies_of_backends(wanted, there, kept)
+    setting: tuple[Setting, ...] = (*on_listeners, *on_backends)
+    needed = {name for action in setting for name in action.policy_names}
+    for name, policy in sorted(_to_be_made(wanted, needed, there).items()):
+        yield do.CreateLoadBalancerPolicy(
+            reason="policies cannot be changed, so a new one is made", policy_name=name, policy=policy
+        )
+    yield from _certificates(wanted, actual)
+    if gone := tuple(sorted(actual.keys() - kept)):
+        yield do.DeleteLoadBalancerListeners(reason="listeners that are not wanted so", ports=gone)
+    if new := tuple(listener for listener in wanted.listeners if listener.port not in kept):
+        yield do.CreateLoadBalancerListeners(reason="listeners that are missing", listeners=new)
+    yield from setting
+    yield from _unused_policies(there, kept, setting)
+
+
+def _certificates(wanted: LoadBalancer, actual: dict[int, Listener]) -> Iterator[do.Action]:
+    for listener in wanted.listeners:
+        before = actual.get(listener.port)
+        if (
+            before
+            and before.secure
+            and listener.certificate is not None
+            and before.certificate != listener.certificate
+        ):
+            yield do.SetLoadBalancerListenerSSLCertificate(
+                reason=f"the listener has {before.certificate or 'none'}",
+                port=listener.port,
+                certificate=listener.certificate,
+            )
+
+
+def _policies_of_listeners(
+    wanted: LoadBalancer, there: LoadBalancer, actual: dict[int, Listener], kept: set[int]
+) -> tuple[do.SetLoadBalancerPoliciesOfListener, ...]:
+    setting = []
+    for listener in wanted.listeners:
+        before = actual.get(listener.port)
+        foreign = _foreign(before, there) if before and before.protocol == listener.protocol else set()
+        if listener.port in kept and before:
+            lost = before.ssl_policy != listener.ssl_policy
+        else:
+            lost = listener.ssl_policy not in {None, AWS_DEFAULT_POLICY} or bool(foreign)
+        if lost:
+            names = foreign | ({_name_of(listener.ssl_policy, there)} if listener.ssl_policy else set())
+            setting.append(
+                do.SetLoadBalancerPoliciesOfListener(
+                    reason=f"port {listener.port} negotiates otherwise",
+                    port=listener.port,
+                    policy_names=tuple(sorted(names)),
+                )
+            )
+    return tuple(setting)
+
+
+def _foreign(listener: Listener, there: LoadBalancer) -> set[str]:
+    return {name for name in listener.policy_names if isinstance(there.policies.get(name), ForeignPolicy)}
+
+
+def _policies_of_backends(
+    wanted: LoadBalancer, there: LoadBalancer, kept: set[int]
+) -> tuple[do.SetLoadBalancerPoliciesForBackendServer, ...]:
+    """PROXY protocol on and off; what else is set on an instance port stays.
+
+    The policies of an instance port go with its last listener.
+    """
+    survive = {listener.instance_port for listener in there.listeners if listener.port in kept}
+    setting = []
+    for port in sorted({listener.instance_port for listener in wanted.listeners}):
+        before = there.backend_policies.get(port, frozenset()) if port in survive else frozenset()
+        proxying = {name for name in before if isinstance(there.policies.get(name), ProxyProtocolPolicy)}
+        if (port in wanted.proxy_protocol_ports) != bool(proxying):
+            on = port in wanted.proxy_protocol_ports
+            names = before - proxying | ({_name_of(ProxyProtocolPolicy(), there)} if on else set())
+            setting.append(
+                do.SetLoadBalancerPoliciesForBackendServer(
+                    reason=f"the PROXY protocol is to be {'on' if on else 'off'}",
+                    instance_port=port,
+                    policy_names=tuple(sorted(names)),
+                )
+            )
+    return tuple(setting)
+
+
+def _name_of(policy: SslPolicy | ProxyProtocolPolicy, there: LoadBalancer) -> str:
+    """The name of a policy of that content: one that is there, else ours.
+
+    AWS's own names are listed beside them, but cannot be set on a listener
+    (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/ssl-config-update.html).
+    """
+    same = [name for name, content in there.policies.items() if content == policy]
+    return min((name for name in same if not name.startswith(_AWS_PREFIX)), default=policy_name(policy))
+
+
+def _to_be_made(wanted: LoadBalancer, needed: set[str], there: LoadBalancer) -> dict[str, Policy]:
+    contents: list[SslPolicy | ProxyProtocolPolicy] = [
+        listener.ssl_policy for listener in wanted.listeners if listener.ssl_policy
+    ]
+    contents.append(ProxyProtocolPolicy())
+    ours = {policy_name(policy): policy for policy in contents}
+    return {name: ours[name] for name in needed - there.policies.keys()}
+
+
+def _unused_policies(
+    there: LoadBalancer,
+    kept: set[int],
+    setting: tuple[Setting, ...],
+) -> Iterator[do.Action]:
+    """Policies that we made and nothing uses after the plan: immutable ones would pile up otherwise."""
+    set_on = {action.port for action in setting if isinstance(action, do.SetLoadBalancerPoliciesOfListener)}
+    set_behind = {
+        action.instance_port
+        for action in setting
+        if isinstance(action, do.SetLoadBalancerPoliciesForBackendServer)
+    }
+    used = {name for action in setting for name in action.policy_names}
+    for listener in there.listeners:
+        if listener.port in kept - set_on:
+            used |= listener.policy_names
+        if listener.port in kept and listener.instance_port not in set_behind:
+            used |= there.backend_policies.get(listener.instance_port, frozenset())
+    for name in sorted(there.policies.keys() - used):
+        if name.startswith(_OURS):
+            yield do.DeleteLoadBalancerPolicy(reason="nothing uses it any more", policy_name=name)
