@@ -1,0 +1,157 @@
+"""Child processes: started, waited for, and gone with the lab, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+KEEPER = Path(__file__).with_name("keeper.py")
+
+
+class DidNotStartError(Exception):
+    """A child process ended, or did not answer in time; the message holds the end of its log."""
+
+
+def until(condition: Callable[[], T], seconds: float, what: str, pause: float = 0.02) -> T:
+    """Return the first true value of a condition, or raise TimeoutError that says what did not come."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"{what}: not within {seconds:g} seconds")
+        time.sleep(pause)
+    return value
+
+
+@dataclass(frozen=True)
+class Process:
+    """A running child, leader of a process group of its own (its `pid` is the group's id too)."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """The process id, and the process group's."""
+        return self.popen.pid
+
+    def alive(self) -> bool:
+        """Tell whether it still runs (a frozen process does)."""
+        return self.popen.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group; a group that is gone is no fault."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def tail(self, lines: int = 15) -> str:
+        """Return the end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The children of one lab, and the keeper that ends them if the lab cannot."""
+
+    directory: Path
+    keeper: subprocess.Popen[bytes]
+    running: dict[int, Process] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        ready: Callable[[], bool],
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        seconds: float = 20,
+    ) -> Process:
+        """Start a child and return it once `ready` is true; its output goes to `<name>.log`.
+
+        Raises DidNotStartError, with the child ended, when it ends first or the time is over.
+        """
+        log = self.directory / f"{name}.log"
+        with log.open("ab") as output:
+            popen = subprocess.Popen(  # a session of its own: Ctrl-C is the lab's to answer
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=cwd or self.directory,
+                env=dict(environment) if environment is not None else with_server_paths(os.environ),
+                start_new_session=True,
+            )
+        process = Process(name, popen, log)
+        with self.lock:
+            self.running[process.pid] = process
+            self._tell(f"+{process.pid}")
+        try:
+            until(lambda: ready() or not process.alive(), seconds, f"{name} answers")
+        except TimeoutError as error:
+            self.end(process)
+            raise DidNotStartError(f"{error}\n{process.tail()}") from error
+        except BaseException:
+            self.end(process)
+            raise
+        if not process.alive():
+            self.end(process)
+            raise DidNotStartError(f"{name} ended with status {popen.returncode}\n{process.tail()}")
+        return process
+
+    def end(self, process: Process, seconds: float = 3) -> None:
+        """End a child and its whole group: asked first, then killed."""
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGCONT)  # a frozen process takes no SIGTERM
+        with suppress(subprocess.TimeoutExpired):
+            process.popen.wait(seconds)
+        self.kill(process)
+
+    def kill(self, process: Process) -> None:
+        """Kill a child and its whole group at once, as a machine that dies does."""
+        process.signal(signal.SIGKILL)
+        process.popen.wait()
+        with self.lock:
+            if self.running.pop(process.pid, None) is not None:
+                self._tell(f"-{process.pid}")
+
+    def _tell(self, line: str) -> None:
+        assert self.keeper.stdin is not None  # noqa: S101 - it was opened with a pipe
+        with suppress(BrokenPipeError):
+            self.keeper.stdin.write(f"{line}\n".encode())
+            self.keeper.stdin.flush()
+
+
+@contextmanager
+def open_processes(directory: Path) -> Iterator[Processes]:
+    """Yield a place to start children in; at the end of the block none of them is left."""
+    keeper = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(KEEPER)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    processes = Processes(directory, keeper)
+    try:
+        yield processes
+    finally:
+        children = list(processes.running.values())
+        for process in children:  # all are asked before the first is waited for
+            process.signal(signal.SIGTERM)
+        for process in children:
+            processes.end(process)
+        keeper.communicate()
+
+
+def with_server_paths(environment: Mapping[str, str]) -> dict[str, str]:
+    """Add the directories where Debian keeps servers, which are not on everyone's PATH."""
+    return {**environment, "PATH": f"{environment.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/usr/local/sbin"}
