@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
@@ -15,7 +16,12 @@ from lab.fidelity.elb_state import region_of
 
 
 def install() -> None:
-    """Put the corrections in place; calling it again changes nothing."""
+    """Put the corrections in place; calling it again changes nothing.
+
+    moto's thousands of machine images stay away as well: nothing here looks at one, and making them anew
+    for every region after every reset took most of the time of a test.
+    """
+    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     for method in (create_default_vpc, get_all_network_interfaces, _delete_security_group):
         setattr(EC2Backend, method.__name__, method)
 
