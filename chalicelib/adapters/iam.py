@@ -1,0 +1,128 @@
+"""IAM's server certificates: one call each.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.faults import translated
+from chalicelib.adapters.secrecy import discreetly
+from chalicelib.adapters.x509 import describe
+from chalicelib.core.errors import Absent, Conflict, Duplicate
+from chalicelib.core.model import Bundle, Certificate
+from chalicelib.core.names import certificate_digest
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import ServerCertificateMetadataTypeDef
+
+_PAGE = 1000
+
+
+def find_certificate(client: IAMClient, name: str) -> Certificate | None:
+    """Read one server certificate by its name, which is unique in the account; None when there is none."""
+    try:
+        with translated("GetServerCertificate"):
+            found = client.get_server_certificate(ServerCertificateName=name)["ServerCertificate"]
+    except Absent:
+        return None
+    metadata = found["ServerCertificateMetadata"]
+    described = describe(found["CertificateBody"], found.get("CertificateChain", ""))
+    if described is None:
+        return _listed(metadata)
+    return Certificate(
+        arn=metadata["Arn"],
+        not_before=described.not_before,
+        not_after=described.not_after,
+        domains=described.domains,
+        serial=described.serial,
+        name=metadata["ServerCertificateName"],
+        path=metadata["Path"],
+        digest=described.digest,
+        uploaded=metadata["UploadDate"],
+    )
+
+
+def list_certificates(client: IAMClient, path_prefix: str) -> tuple[Certificate, ...]:
+    """List the certificates under a path, a thousand a call, as far as a listing tells.
+
+    It tells name, path, expiry and upload, and no domains, serial number, digest or tags.
+    """
+    with translated("ListServerCertificates"):
+        pages = client.get_paginator("list_server_certificates").paginate(
+            PathPrefix=path_prefix, PaginationConfig={"PageSize": _PAGE}
+        )
+        return tuple(_listed(one) for page in pages for one in page["ServerCertificateMetadataList"])
+
+
+def upload_certificate(
+    client: IAMClient, bundle: Bundle, *, name: str, path: str, tags: Mapping[str, str]
+) -> str:
+    """Upload, and return the ARN. A certificate of that name, path and content is taken as this one.
+
+    Conflict when there is one of that name elsewhere or with other content.
+    """
+    try:
+        return _upload(client, bundle, name, path, tags)
+    except Duplicate:
+        existing = find_certificate(client, name)
+        if existing is None:
+            raise
+    if existing.path != path:
+        raise Conflict(
+            f"there is a server certificate {name} already, under {existing.path} and not {path}: names are"
+            " unique in the account"
+        )
+    if existing.digest != certificate_digest(bundle.certificate, bundle.chain):
+        raise Conflict(f"there is a server certificate {name} already, with another content")
+    return existing.arn
+
+
+def delete_certificate(client: IAMClient, name: str) -> bool:
+    """Delete; False when there was none. InUse while a listener holds it, and for a while after."""
+    try:
+        with translated("DeleteServerCertificate"):
+            client.delete_server_certificate(ServerCertificateName=name)
+    except Absent:
+        return False
+    return True
+
+
+def account_quota(client: IAMClient) -> tuple[int, int]:
+    """Return how many server certificates the account has, and how many it may have."""
+    with translated("GetAccountSummary"):
+        summary = client.get_account_summary()["SummaryMap"]
+    return summary["ServerCertificates"], summary["ServerCertificatesQuota"]
+
+
+def _upload(client: IAMClient, bundle: Bundle, name: str, path: str, tags: Mapping[str, str]) -> str:
+    answer = discreetly(
+        "UploadServerCertificate",
+        (bundle.private_key, bundle.certificate, bundle.chain),
+        lambda: client.upload_server_certificate(
+            ServerCertificateName=name,
+            Path=path,
+            CertificateBody=bundle.certificate,
+            PrivateKey=bundle.private_key,
+            Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+            # An empty chain is a value out of its bounds, not the lack of one.
+            **({"CertificateChain": bundle.chain} if bundle.chain else {}),
+        ),
+    )
+    return answer["ServerCertificateMetadata"]["Arn"]
+
+
+def _listed(metadata: ServerCertificateMetadataTypeDef) -> Certificate:
+    return Certificate(
+        arn=metadata["Arn"],
+        not_before=None,
+        not_after=metadata["Expiration"],
+        domains=(),
+        serial="",
+        name=metadata["ServerCertificateName"],
+        path=metadata["Path"],
+        uploaded=metadata["UploadDate"],
+    )

@@ -1,0 +1,123 @@
+"""X.509 and PEM: from texts to facts, and to a bundle that IAM takes.
+
+What is wrong is for `core/preflight.py` to say: whatever the texts hold, reading them raises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.adapters.der import ReadCertificate, ReadKey, read_certificate, read_private_key, signed
+from chalicelib.core import pem
+from chalicelib.core.certificates import MOST_CERTIFICATES, BundleFacts, TextFacts, arrange
+from chalicelib.core.errors import InvalidRequest
+from chalicelib.core.model import Bundle, GivenPem, ReviewWarning
+from chalicelib.core.names import certificate_digest, serial_text
+from chalicelib.core.preflight import PEM_FIELDS, Fields, examine
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a certificate that is at AWS already says of itself; the fields of `Certificate`."""
+
+    not_before: datetime
+    not_after: datetime
+    domains: tuple[str, ...]
+    serial: str
+    digest: str
+
+
+def checked(
+    given: GivenPem, *, now: datetime, hostnames: Sequence[str] = (), fields: Fields = PEM_FIELDS
+) -> tuple[Bundle, tuple[ReviewWarning, ...]]:
+    """Read and examine; return what to upload and the warnings, or raise InvalidRequest with every fault."""
+    facts, bundle = read(given.certificate, given.private_key, given.chain)
+    found = examine(facts, now=now, hostnames=hostnames, fields=fields)
+    if found.faults or bundle is None:
+        raise InvalidRequest(found.faults)
+    return bundle, found.warnings
+
+
+def read(certificate: str, private_key: str, chain: str) -> tuple[BundleFacts, Bundle | None]:
+    """Read three PEM texts; the bundle is None when they hold no leaf, no usable key or a broken chain.
+
+    In the bundle are the PEM blocks alone: the leaf; the key as PKCS #1 or SEC 1, the forms that IAM takes
+    most surely; the chain in order, without the leaf.
+    """
+    leaf_text = pem.parse(certificate)
+    key_text = pem.parse(private_key)
+    chain_text = pem.parse(chain)
+    leaves, issuers = _certificates(leaf_text), _certificates(chain_text)
+    first_key = next((block for block in key_text.blocks if block.is_private_key), None)
+    key = None if first_key is None else read_private_key(first_key)
+    pool = [*leaves.values(), *issuers.values()]
+    facts = BundleFacts(
+        certificate=_text_facts(certificate, leaf_text, leaves),
+        private_key=_text_facts(private_key, key_text, {}, key),
+        chain=_text_facts(chain, chain_text, issuers),
+        links=frozenset(
+            (issued, issuer)
+            for issued in range(len(pool))
+            for issuer in range(len(pool))
+            if signed(pool[issued], pool[issuer])
+        ),
+    )
+    return facts, _bundle(facts, pool, key)
+
+
+def describe(certificate: str, chain: str) -> Description | None:
+    """Describe a certificate that IAM gave back; None when it cannot be read."""
+    readable = _certificates(pem.parse(certificate))
+    if not readable:
+        return None
+    leaf = next(iter(readable.values()))
+    return Description(
+        leaf.facts.not_before,
+        leaf.facts.not_after,
+        leaf.facts.domains,
+        serial_text(leaf.parsed.serial_number),
+        certificate_digest(certificate, chain),
+    )
+
+
+def _text_facts(
+    text: str, parsed: pem.Text, certificates: dict[int, ReadCertificate], key: ReadKey | None = None
+) -> TextFacts:
+    return TextFacts(
+        blank=not text.strip(),
+        certificates=tuple(one.facts for one in certificates.values()),
+        places=tuple(certificates),
+        certificate_blocks=sum(block.is_certificate for block in parsed.blocks),
+        key=None if key is None else key.facts,
+        key_blocks=sum(block.is_private_key for block in parsed.blocks),
+        others=tuple(
+            block.label for block in parsed.blocks if not (block.is_certificate or block.is_private_key)
+        ),
+        torn=parsed.torn,
+        escaped="\\n" in text and not any(block.der for block in parsed.blocks),
+    )
+
+
+def _certificates(text: pem.Text) -> dict[int, ReadCertificate]:
+    """Return the certificates that can be read by their places; none when there are too many."""
+    blocks = [block for block in text.blocks if block.is_certificate]
+    if len(blocks) > MOST_CERTIFICATES:
+        return {}
+    found = {place: read_certificate(block.der) for place, block in enumerate(blocks) if block.der}
+    return {place: one for place, one in found.items() if one is not None}
+
+
+def _bundle(facts: BundleFacts, pool: Sequence[ReadCertificate], key: ReadKey | None) -> Bundle | None:
+    arrangement = arrange(facts)
+    if arrangement is None or arrangement.unlinked or key is None or key.text is None:
+        return None
+    if facts.private_key.key_blocks > 1:
+        return None
+    texts = [pem.encode(pem.CERTIFICATE, one.der) for one in pool]
+    return Bundle(
+        certificate=texts[arrangement.leaf],
+        private_key=key.text,
+        chain="".join(texts[number] for number in arrangement.chain),
+    )

@@ -1,0 +1,82 @@
+"""What ours is called at AWS, and the tags that it carries.
+
+The tags are all that is remembered between two invocations (`docs/architecture.md`):
+
+    emq-elb:owner        load balancer, security group, server certificate   the deployment that may change it
+    emq-elb:cluster      instance        the load balancer's name: the tag makes an instance a member
+    emq-elb:draining     instance        the event's time (RFC 3339) and the reason; holds while it is not
+                                         before the instance's launch
+    emq-elb:certificate  load balancer   where its certificate comes from: `private-ca`, `secret:<id>`,
+                                         `acme`, `pem`, `external`
+    emq-elb:hostname     load balancer   the name that clients use
+    emq-elb:probe        load balancer   probe options, `key=value` between spaces
+    emq-elb:pending      load balancer   since when and for what something still waits; absent: `ready`
+    emq-elb:rejected     load balancer   the name of a certificate that failed on the wire
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Literal
+
+from chalicelib.core import pem
+from chalicelib.core.model import Bundle
+
+OWNER_TAG = "emq-elb:owner"
+CLUSTER_TAG = "emq-elb:cluster"
+DRAINING_TAG = "emq-elb:draining"
+CERTIFICATE_TAG = "emq-elb:certificate"
+HOSTNAME_TAG = "emq-elb:hostname"
+PROBE_TAG = "emq-elb:probe"
+PENDING_TAG = "emq-elb:pending"
+REJECTED_TAG = "emq-elb:rejected"
+
+_DIGITS_IN_NAME = 16
+
+
+def certificate_digest(certificate: str, chain: str) -> str:
+    """Return the SHA-256, in hex, over the certificates of leaf and chain in their order.
+
+    Over their DER, not over the PEM text: IAM need not keep a text's line ends when it is read back. DER
+    says where it ends, so that no two different chains make the same bytes. The key is not part of it: the
+    leaf names its public half.
+    """
+    return sha256(b"".join((*pem.certificates(certificate), *pem.certificates(chain)))).hexdigest()
+
+
+def certificate_name(region: str, load_balancer: str, bundle: Bundle) -> str:
+    """Return the name of the server certificate in IAM: same content, same name, at most 128 characters."""
+    digest = certificate_digest(bundle.certificate, bundle.chain)
+    return f"{region}-{load_balancer}-{digest[:_DIGITS_IN_NAME]}"
+
+
+def certificate_path(owner: str, region: str, load_balancer: str) -> str:
+    """Return the IAM path under which this load balancer's certificates are, and only they."""
+    return f"/emq-elb/{owner}/{region}/{load_balancer}/"
+
+
+def certificate_home(arn: str) -> Literal["iam", "acm"] | None:
+    """Return which of AWS's services holds a certificate of this ARN; None for an ARN of something else."""
+    match arn.split(":", 5):
+        case ["arn", _, "iam", "", _, resource] if resource.startswith("server-certificate/"):
+            return "iam"
+        case ["arn", _, "acm", _, _, resource] if resource.startswith("certificate/"):
+            return "acm"
+        case _:
+            return None
+
+
+def certificate_name_of(arn: str) -> str:
+    """Return the name in an IAM server certificate's ARN: what follows the path."""
+    return arn.rpartition("/")[2]
+
+
+def security_group_name(load_balancer: str) -> str:
+    """Return the name of the security group that we make for a load balancer."""
+    return f"{load_balancer}-elb"
+
+
+def serial_text(serial: int) -> str:
+    """Return a certificate's serial number as OpenSSL and Python's `ssl` write it: hex, whole bytes."""
+    digits = f"{serial:X}"
+    return digits if len(digits) % 2 == 0 else f"0{digits}"

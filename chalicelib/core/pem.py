@@ -1,0 +1,89 @@
+"""PEM texts taken apart and put together: labels and bytes, not what the bytes mean.
+
+https://www.rfc-editor.org/rfc/rfc7468
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
+
+CERTIFICATE = "CERTIFICATE"
+_CERTIFICATE_LABELS = frozenset({CERTIFICATE, "X509 CERTIFICATE"})
+_MARKER = re.compile(r"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]{0,40})-----")
+_ENCRYPTED = "ENCRYPTED PRIVATE KEY"
+_COLUMNS = 64
+
+
+@dataclass(frozen=True)
+class Block:
+    """What stood between one BEGIN and its END.
+
+    `der` is None when that was no base64. `encrypted` is told by the label or by the block's own headers.
+    """
+
+    label: str
+    der: bytes | None = field(repr=False)
+    encrypted: bool = False
+
+    @property
+    def is_certificate(self) -> bool:
+        """Whether it says that it is a certificate."""
+        return self.label in _CERTIFICATE_LABELS
+
+    @property
+    def is_private_key(self) -> bool:
+        """Whether it says that it is a private key, of any form."""
+        return self.label.endswith("PRIVATE KEY")
+
+
+@dataclass(frozen=True)
+class Text:
+    """The blocks of a text in their order; `torn` when a BEGIN had no END of its own."""
+
+    blocks: tuple[Block, ...]
+    torn: bool = False
+
+
+def parse(text: str) -> Text:
+    """Take the blocks out of a text, whatever stands around them. Time grows with the text's length only."""
+    found: list[Block] = []
+    torn = False
+    begun: re.Match[str] | None = None
+    for marker in _MARKER.finditer(text):
+        if marker[1] == "BEGIN":
+            torn = torn or begun is not None
+            begun = marker
+        elif begun is not None and begun[2] == marker[2]:
+            found.append(_block(marker[2], text[begun.end() : marker.start()]))
+            begun = None
+        else:
+            torn = True
+            begun = None
+    return Text(tuple(found), torn or begun is not None)
+
+
+def certificates(text: str) -> tuple[bytes, ...]:
+    """Return the DER of every certificate block, in order; those that are no base64 are left out."""
+    return tuple(block.der for block in parse(text).blocks if block.is_certificate and block.der is not None)
+
+
+def encode(label: str, der: bytes) -> str:
+    """Return the PEM text: lines of 64 characters, each ended by a line feed."""
+    body = b64encode(der).decode()
+    lines = [body[start : start + _COLUMNS] for start in range(0, len(body), _COLUMNS)]
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
+
+
+def _block(label: str, body: str) -> Block:
+    # Headers as of RFC 1421 stand before the first empty line; OpenSSL writes them for encrypted keys only.
+    lines = [line.strip() for line in body.strip().splitlines()]
+    headers = [line for line in lines if ":" in line]
+    encrypted = label == _ENCRYPTED or any("ENCRYPTED" in header for header in headers)
+    digits = "".join("".join(lines[len(headers) :]).split())
+    try:
+        return Block(label, binascii.a2b_base64(digits, strict_mode=True) or None, encrypted)
+    except ValueError:
+        return Block(label, None, encrypted)
