@@ -1,0 +1,209 @@
+"""AWS's API on loopback: moto's server in this process, corrected by `lab/fidelity`, every call on record.
+
+Whoever calls is told apart by the access key id that it signs with: `app`, `dataplane`, `lab` or anything
+else. moto checks no signature.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from boto3.session import Session
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elb import ElasticLoadBalancingClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+REGION = "eu-central-1"
+ACCOUNT = "123456789012"
+SECRET = "lab"  # noqa: S105 - moto checks no signature
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of AWS's API; `at` is monotonic seconds, `status` the HTTP status of the answer."""
+
+    at: float
+    caller: str
+    service: str
+    operation: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Where AWS's API answers, and what it was asked."""
+
+    endpoint: str
+    calls: list[Call] = field(default_factory=list, repr=False)
+
+    def environment(self, caller: str) -> dict[str, str]:
+        """Return this process's environment, made to reach this AWS and nothing of the user's own."""
+        ours = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("AWS_") and name.lower() not in {"http_proxy", "https_proxy", "all_proxy"}
+        }
+        return ours | {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": caller,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def elb(self, caller: str = "lab") -> ElasticLoadBalancingClient:
+        """Return a client for the classic load balancers."""
+        return self._session(caller).client("elb", endpoint_url=self.endpoint)
+
+    def ec2(self, caller: str = "lab") -> EC2Client:
+        """Return a client for EC2."""
+        return self._session(caller).client("ec2", endpoint_url=self.endpoint)
+
+    def iam(self, caller: str = "lab") -> IAMClient:
+        """Return a client for IAM."""
+        return self._session(caller).client("iam", endpoint_url=self.endpoint)
+
+    def secretsmanager(self, caller: str = "lab") -> SecretsManagerClient:
+        """Return a client for Secrets Manager."""
+        return self._session(caller).client("secretsmanager", endpoint_url=self.endpoint)
+
+    def _session(self, caller: str) -> Session:
+        # A session each: boto3's default one is not for several threads.
+        from boto3.session import Session
+
+        return Session(aws_access_key_id=caller, aws_secret_access_key=SECRET, region_name=REGION)
+
+
+@contextmanager
+def serve(address: str) -> Iterator[Aws]:
+    """Answer AWS's API at an address of this machine until the block ends; it starts as an empty account."""
+    from moto.moto_api._internal.models import moto_api_backend
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    from lab import fidelity
+    from lab.fidelity.knobs import reset_knobs
+
+    class Quiet(MotoRequestHandler):
+        """Keeps no access log: `Aws.calls` says more."""
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Say nothing."""
+
+    fidelity.install()
+    moto_api_backend.reset()
+    calls: list[Call] = []
+    application = DomainDispatcherApplication(create_backend_app)
+    server = make_server(
+        address, 0, recorded(application, calls.append, time.monotonic), threaded=True, request_handler=Quiet
+    )
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="aws")
+    thread.start()
+    try:
+        yield Aws(f"http://{address}:{server.server_port}", calls)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        reset_knobs()
+
+
+def warm(aws: Aws) -> None:
+    """Ask each service once: the first call makes moto load it, EC2's for many seconds on a slow machine."""
+    asks: list[Callable[[], object]] = [
+        lambda: aws.ec2().describe_subnets(),
+        lambda: aws.elb().describe_load_balancers(),
+        lambda: aws.iam().list_server_certificates(),
+        lambda: aws.secretsmanager().list_secrets(),
+    ]
+    with ThreadPoolExecutor(len(asks)) as pool:
+        for answer in [pool.submit(ask) for ask in asks]:
+            answer.result()
+
+
+def recorded(
+    application: WSGIApplication, record: Callable[[Call], None], clock: Callable[[], float]
+) -> WSGIApplication:
+    """Wrap a WSGI application so that every signed call is recorded once it is answered."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = BytesIO(body)
+        who = credential(environ.get("HTTP_AUTHORIZATION", ""))
+
+        def start(status: str, *rest: Any) -> Any:
+            if who is not None:
+                caller, service = who
+                record(
+                    Call(clock(), caller, service, operation(environ, body), int(status.split(maxsplit=1)[0]))
+                )
+            return start_response(status, *rest)
+
+        return application(environ, start)
+
+    return answer
+
+
+def credential(authorization: str) -> tuple[str, str] | None:
+    """Return access key id and service from a Signature Version 4 header, or None without one.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
+    """
+    _, found, rest = authorization.partition("Credential=")
+    scope = rest.partition(",")[0].split("/")
+    return (scope[0], scope[3]) if found and len(scope) == 5 else None
+
+
+def operation(environ: Mapping[str, Any], body: bytes) -> str:
+    """Return the operation's name, as each of AWS's protocols says it; for REST the method and path."""
+    if target := environ.get("HTTP_X_AMZ_TARGET"):  # AWS JSON
+        return str(target).rpartition(".")[2]
+    path = str(environ.get("PATH_INFO", "/"))
+    if "/operation/" in path:  # Smithy RPC v2 CBOR
+        return path.rpartition("/")[2]
+    if action := parse_qs(body.decode("latin-1")).get("Action"):  # Query, EC2 Query
+        return action[0]
+    return f"{environ.get('REQUEST_METHOD')} {path}"
+
+
+def server_certificate_pem(arn: str) -> str | None:
+    """Return certificate, chain and private key as one PEM text, or None when there is none of that ARN.
+
+    The key comes from moto's memory: no API gives it, and a load balancer of AWS's gets it the same way.
+    """
+    from moto.acm.models import acm_backends
+    from moto.iam.models import iam_backends
+
+    for certificate in list(iam_backends[ACCOUNT]["aws"].certificates.values()):
+        if certificate.arn == arn:
+            return pem_bundle(certificate.cert_body, certificate.cert_chain, certificate.private_key)
+    if ":acm:" in arn:
+        bundle = acm_backends[ACCOUNT][REGION]._certificates.get(arn)  # noqa: SLF001 - its only place
+        if bundle is not None:
+            return pem_bundle(bundle.cert.decode(), (bundle.chain or b"").decode(), bundle.key.decode())
+    return None
+
+
+def pem_bundle(certificate: str, chain: str | None, private_key: str) -> str:
+    """Return the parts in HAProxy's order, one below the other."""
+    return "".join(f"{part.strip()}\n" for part in (certificate, chain or "", private_key) if part.strip())
