@@ -12,6 +12,6 @@ import importlib.util
 
 def install() -> None:
     """Correct the moto of this process, for `mock_aws` and for its server alike; twice is as good as once."""
-    for service in ("elb", "ec2", "iam", "autoscaling"):
+    for service in ("elb", "ec2", "iam", "autoscaling", "secretsmanager", "acm"):
         if importlib.util.find_spec(f"lab.fidelity.{service}") is not None:
             importlib.import_module(f"lab.fidelity.{service}").install()

@@ -15,6 +15,7 @@ from moto.iam.exceptions import IAMException
 from moto.iam.models import IAMBackend, iam_backends
 from moto.iam.responses import IamResponse
 
+from lab.fidelity.elb import certificate_in_use
 from lab.fidelity.iam_parameters import (
     LONGEST_CHAIN,
     LONGEST_PATH,
@@ -130,9 +131,6 @@ def delete_server_certificate(response: IamResponse) -> ActionResult:
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
     """
-    # The ELB corrections read IAM's certificates: imported at the top they would import each other.
-    from lab.fidelity.elb import certificate_in_use
-
     kept = _existing(response)
     if certificate_in_use(response.backend.account_id, kept.arn):
         raise IAMException(

@@ -16,6 +16,7 @@ from lab.fidelity.knobs import KNOBS
 pytestmark = pytest.mark.usefixtures("aws")
 
 REGION = "eu-central-1"
+IMAGE = "ami-03cf127a"  # one of those that moto knows; to list them takes a second
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 READY = {"LifecycleHookName": "emq-elb-ready", "LifecycleTransition": LAUNCHING}
@@ -44,10 +45,8 @@ def clock() -> list[float]:
 
 
 def make_group(autoscaling: Any, *hooks: dict[str, Any], capacity: int = 1, **more: Any) -> None:
-    ec2 = boto3.client("ec2")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     autoscaling.create_launch_configuration(
-        LaunchConfigurationName="nodes", ImageId=image, InstanceType="t3.micro"
+        LaunchConfigurationName="nodes", ImageId=IMAGE, InstanceType="t3.micro"
     )
     autoscaling.create_auto_scaling_group(
         AutoScalingGroupName="nodes",
@@ -442,8 +441,7 @@ def test_instances_are_described_page_by_page(autoscaling: Any) -> None:
 def test_an_attached_instance_passes_the_hooks_for_launching(autoscaling: Any) -> None:
     make_group(autoscaling, READY, capacity=0)
     ec2 = boto3.client("ec2")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    instance = ec2.run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     autoscaling.attach_instances(AutoScalingGroupName="nodes", InstanceIds=[instance])
     assert states(autoscaling) == {instance: "Pending:Wait"}
 
