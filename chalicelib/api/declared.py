@@ -1,0 +1,103 @@
+"""From a body that pydantic has let pass to the declaration that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from chalicelib.api.body import PutBody
+from chalicelib.core.model import (
+    AccessLogs,
+    Allow,
+    CertificateSource,
+    CustomPolicy,
+    Declaration,
+    GivenArn,
+    GivenIssuer,
+    GivenPem,
+    GivenSecret,
+    HealthCheck,
+    Listener,
+    PredefinedPolicy,
+    ProbeOptions,
+    SslPolicy,
+)
+
+DRAINING = "Draining"
+"""The state under which GET shows a member that is on its way out: sent back, it is not asked for again."""
+
+
+def declaration_of(name: str, body: PutBody) -> Declaration:
+    """Return the declaration; what the body omits takes the default of `core/model.py`."""
+    given: Mapping[str, Any] = {**body}
+    return Declaration(
+        name=name, **{field: make(given[field]) for field, make in _MADE.items() if field in given}
+    )
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _listeners(given: Iterable[Mapping[str, Any]]) -> tuple[Listener, ...]:
+    return tuple(Listener(**listener) for listener in given)
+
+
+def _certificate(given: Mapping[str, Any]) -> CertificateSource:
+    match given:
+        case {"arn": arn}:
+            return GivenArn(arn, given.get("source"))
+        case {"secret_id": secret_id}:
+            return GivenSecret(secret_id)
+        case {"pem": texts}:
+            return GivenPem(
+                texts["certificate"], texts["private_key"].get_secret_value(), texts.get("chain", "")
+            )
+        case _:
+            return GivenIssuer(given["issuer"], tuple(given.get("domains", ())))
+
+
+def _ssl_policy(given: str | Mapping[str, Any]) -> SslPolicy:
+    if isinstance(given, str):
+        return PredefinedPolicy(given)
+    return CustomPolicy(
+        protocols=frozenset(given["protocols"]),
+        ciphers=frozenset(given["ciphers"]),
+        server_defined_order=given.get("server_defined_order", True),
+    )
+
+
+def _allow(given: Mapping[str, Iterable[str]]) -> Allow:
+    return Allow(**{who: tuple(cidrs) for who, cidrs in given.items()})
+
+
+def _instances(given: Iterable[str | Mapping[str, str]]) -> tuple[str, ...]:
+    def ids() -> Iterator[str]:
+        for one in given:
+            if isinstance(one, str):
+                yield one
+            elif one.get("state") != DRAINING:
+                yield one["id"]
+
+    return tuple(ids())
+
+
+_MADE: Mapping[str, Callable[[Any], Any]] = {
+    "subnets": tuple,
+    "scheme": _as_it_is,
+    "listeners": _listeners,
+    "certificate": _certificate,
+    "ssl_policy": _ssl_policy,
+    "security_groups": tuple,
+    "allow": _allow,
+    "health_check": lambda given: HealthCheck(**given),
+    "keepalive": _as_it_is,
+    "connection_draining": _as_it_is,
+    "cross_zone": _as_it_is,
+    "proxy_protocol": _as_it_is,
+    "access_logs": lambda given: AccessLogs(**given),
+    "instances": _instances,
+    "hostname": _as_it_is,
+    "probe": lambda given: ProbeOptions(**given),
+    "tags": dict,
+}

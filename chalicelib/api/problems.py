@@ -1,0 +1,124 @@
+"""The one place where errors become HTTP: a problem document (RFC 9457) for every class of error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chalicelib.core.errors import (
+    Absent,
+    AwsError,
+    CertificateUnknown,
+    Conflict,
+    Denied,
+    Duplicate,
+    EmqElbError,
+    InUse,
+    InvalidInstance,
+    InvalidRequest,
+    NotFound,
+    NotOurs,
+    QuotaReached,
+    Refused,
+    Throttled,
+)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+"""botocore has waited up to 20 s by then; another few let the account's bucket fill again."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An answer that says what is wrong: HTTP status, JSON body, headers."""
+
+    status: int
+    body: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": CONTENT_TYPE})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all problems of one type share; `slug` is the end of its `type`, explained in `docs/api.md`."""
+
+    slug: str
+    title: str
+    status: int
+
+
+INVALID_REQUEST = Kind("invalid-request", "The request cannot be carried out", 400)
+NOT_FOUND = Kind("not-found", "There is no such load balancer of ours", 404)
+NOT_OURS = Kind("not-ours", "It exists, and does not carry our owner tag", 409)
+CONFLICT = Kind("conflict", "What there is at AWS stands against it", 409)
+QUOTA_REACHED = Kind("quota-reached", "A quota of the account is used up", 429)
+THROTTLED = Kind("throttled", "AWS asks for fewer calls", 503)
+REFUSED = Kind("refused", "AWS refused the request", 400)
+DENIED = Kind("denied", "The role of the function may not do that", 502)
+AWS_ERROR = Kind("aws-error", "AWS could not do it", 502)
+INTERNAL = Kind("internal-error", "Something went wrong on our side", 500)
+
+KINDS = (
+    INVALID_REQUEST,
+    NOT_FOUND,
+    NOT_OURS,
+    CONFLICT,
+    QUOTA_REACHED,
+    THROTTLED,
+    REFUSED,
+    DENIED,
+    AWS_ERROR,
+    INTERNAL,
+)
+
+
+def problem(error: EmqElbError) -> Problem:
+    """Return the problem that an error is told as."""
+    kind = _kind(error)
+    match error:
+        case InvalidRequest():
+            faults = [{"field": fault.field, "message": fault.message} for fault in error.faults]
+            count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
+            return _problem(
+                kind, f"The request has {count}; nothing was called that changes AWS.", errors=faults
+            )
+        case Throttled():
+            told = _problem(kind, error.message, code=error.code, operation=error.operation)
+            return Problem(told.status, told.body, {**told.headers, "Retry-After": str(RETRY_AFTER_SECONDS)})
+        case AwsError():
+            return _problem(kind, error.message, code=error.code, operation=error.operation)
+        case _:
+            return _problem(kind, str(error))
+
+
+def unexpected(request_id: str) -> Problem:
+    """Return the problem for what nobody foresaw; it tells only where in the log to look."""
+    return _problem(INTERNAL, f"The log tells more under the request id {request_id}.", request_id=request_id)
+
+
+def _kind(error: EmqElbError) -> Kind:
+    match error:
+        case InvalidRequest():
+            return INVALID_REQUEST
+        case NotFound():
+            return NOT_FOUND
+        case NotOurs():
+            return NOT_OURS
+        case Conflict() | Absent() | Duplicate() | InUse() | CertificateUnknown() | InvalidInstance():
+            return CONFLICT
+        case QuotaReached():
+            return QUOTA_REACHED
+        case Throttled():
+            return THROTTLED
+        case Refused():
+            return REFUSED
+        case Denied():
+            return DENIED
+        case AwsError():
+            return AWS_ERROR
+        case _:
+            return INTERNAL
+
+
+def _problem(kind: Kind, detail: str, **more: object) -> Problem:
+    body = {"type": f"/problems/{kind.slug}", "title": kind.title, "status": kind.status, "detail": detail}
+    return Problem(kind.status, {**body, **more})

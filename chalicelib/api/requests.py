@@ -1,0 +1,133 @@
+"""From what came over the wire to values of ours, with every fault of it at once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NoReturn
+
+from pydantic import ValidationError
+
+from chalicelib.api.body import PutBody, put_body
+from chalicelib.api.declared import declaration_of
+from chalicelib.api.wording import fault_of, unknown
+from chalicelib.core.declaration import ALLOW_BESIDE_GROUPS, faults
+from chalicelib.core.errors import Fault, InvalidRequest
+from chalicelib.core.model import Declaration
+from chalicelib.core.syntax import name_fault, shown
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+BODY_MAX = 1_000_000
+"""Bytes. The largest body that makes sense, a PEM bundle and a thousand instances, is a tenth of that."""
+FAULTS_MAX = 200
+"""What an answer tells: a body can have more faults than an answer of Lambda's has room for."""
+
+
+def read_json(raw: bytes | str | None) -> object:
+    """Return the JSON value of a request's body.
+
+    Raises InvalidRequest for an empty body, one above `BODY_MAX` bytes, no UTF-8, no JSON, NaN or Infinity,
+    a key that comes twice in one object, half a surrogate pair, nesting too deep to read.
+    """
+    data = raw.encode(errors="surrogatepass") if isinstance(raw, str) else raw or b""
+    if not data.strip():
+        raise InvalidRequest([Fault("body", "it is empty: a JSON object is right")])
+    if len(data) > BODY_MAX:
+        raise InvalidRequest([Fault("body", f"it has {len(data)} bytes: at most {BODY_MAX} are read")])
+    value, wrong = _parsed(data)
+    # Raised here, not where it is caught: a decoder's error holds the document, and with it perhaps a key.
+    if wrong:
+        raise InvalidRequest(_told(Fault("body", message) for message in wrong))
+    return value
+
+
+def _parsed(data: bytes) -> tuple[object, list[str]]:
+    twice: dict[str, None] = {}
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            twice.update(dict.fromkeys(key for key in table if counts[key] > 1))
+        return table
+
+    try:
+        value: object = json.loads(data.decode(), object_pairs_hook=unique, parse_constant=_no_constant)
+        # Half a surrogate pair can be escaped into JSON, and could not be written out again.
+        json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        return None, [f"it is no JSON: {error.msg} at line {error.lineno}, column {error.colno}"]
+    except UnicodeError:
+        return None, ["it is no UTF-8 text"]
+    except RecursionError:
+        return None, ["it is nested too deeply"]
+    except ValueError:
+        # `_no_constant`, or an integer of more than 4,300 digits.
+        return None, ["it holds a number that JSON or AWS does not know: NaN, Infinity, or far too long"]
+    return value, [f"{shown(key)} comes twice in one object" for key in twice]
+
+
+def read_flags(query: Mapping[str, str] | None, *known: str) -> tuple[dict[str, bool], tuple[Fault, ...]]:
+    """Return the known query parameters as flags, false when absent; an unknown one is a fault."""
+    given = query or {}
+    wrong = [
+        Fault(name, f"true or false is right, not {shown(value)}")
+        for name, value in given.items()
+        if name in known and value not in {"true", "false"}
+    ]
+    wrong += [unknown(name, known) for name in given if name not in known]
+    return {name: given.get(name) == "true" for name in known}, tuple(wrong)
+
+
+def read_name(name: str) -> tuple[Fault, ...]:
+    """Return what is wrong with a load balancer's name in a path."""
+    wrong = name_fault(name)
+    return () if wrong is None else (Fault("name", wrong),)
+
+
+def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Declaration, tuple[Fault, ...]]:
+    """Return the declaration that a PUT's body makes, and every fault of it.
+
+    A field that is wrong stands at its default in the declaration (`subnets`: none), and no rule that reads
+    it is applied. With a `region` a certificate of ACM must be there.
+    """
+    if not isinstance(body, dict):
+        wrong = Fault("body", f"an object is right, not {shown(body)}")
+        return Declaration(name=name, subnets=()), (wrong, *read_name(name))
+    errors = _errors(body)
+    # Without a location the error is about the body as a whole: nothing of it can be trusted.
+    unsound = {str(error["loc"][0]) for error in errors if error["loc"]}
+    known = set(PutBody.__annotations__) if all(error["loc"] for error in errors) else set()
+    sound = {key: value for key, value in body.items() if key in known - unsound}
+    declaration = declaration_of(name, put_body().validate_python({"subnets": [], **sound}))
+    found = [fault_of(error) for error in errors]
+    if sound.get("name", name) != name:
+        found.append(Fault("name", f"{shown(sound['name'])} is not the name in the path, {shown(name)}"))
+    if "allow" in body and "security_groups" in body:
+        found.append(ALLOW_BESIDE_GROUPS)
+    # The path's name is judged even where the body's is no text.
+    unsound = (unsound | set(PutBody.__annotations__).difference(known)) - {"name"}
+    found += faults(declaration, region=region, unsound=unsound)
+    return declaration, _told(found)
+
+
+def _errors(body: dict[str, object]) -> list[ErrorDetails]:
+    try:
+        put_body().validate_python(body)
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def _told(found: Iterable[Fault]) -> tuple[Fault, ...]:
+    every = tuple(dict.fromkeys(found))
+    if len(every) <= FAULTS_MAX:
+        return every
+    return (*every[:FAULTS_MAX], Fault("body", f"and {len(every) - FAULTS_MAX} more faults"))
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(text)

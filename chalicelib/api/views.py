@@ -1,0 +1,215 @@
+"""A load balancer, a list of them, and a report as JSON values, in the words of PUT's body.
+
+What `view_json` returns can be sent back as PUT's body and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from chalicelib.api.declared import DRAINING
+from chalicelib.core.declaration import keepalive_of
+from chalicelib.core.model import (
+    TCP_PROTOCOLS,
+    CustomPolicy,
+    Listener,
+    LoadBalancer,
+    Member,
+    PredefinedPolicy,
+    ProbeOptions,
+    Report,
+    SecurityGroup,
+    SslPolicy,
+    View,
+)
+from chalicelib.core.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG
+from chalicelib.core.probe_options import read_probe_tag
+from chalicelib.core.syntax import SOURCE_PATTERN, cidr_fault, matches
+
+Json = dict[str, object]
+
+
+def view_json(view: View) -> Json:
+    """Return one load balancer as GET shows it; what there is nothing to say about is left out.
+
+    Listeners are in the order of their ports. Where listeners differ in what the body has only one of
+    (certificate, SSL policy), the secure one with the lowest port speaks for all.
+    """
+    balancer = view.load_balancer
+    listeners = _by_port(balancer)
+    shown: Json = {
+        **_identity(balancer),
+        "subnets": sorted(balancer.subnets),
+        "listeners": [_listener_json(listener) for listener in listeners],
+        **_certificate_json(view),
+        **_policy_json(listeners),
+        **_admission_json(view),
+        "health_check": {
+            "target": balancer.health_check.target,
+            "interval": balancer.health_check.interval,
+            "timeout": balancer.health_check.timeout,
+            "unhealthy_threshold": balancer.health_check.unhealthy_threshold,
+            "healthy_threshold": balancer.health_check.healthy_threshold,
+        },
+        "keepalive": keepalive_of(balancer.idle_timeout),
+        "connection_draining": balancer.connection_draining,
+        "cross_zone": balancer.cross_zone,
+        "proxy_protocol": _has_proxy_protocol(balancer),
+    }
+    if (logs := balancer.access_logs) is not None:
+        shown["access_logs"] = {"bucket": logs.bucket, "prefix": logs.prefix, "interval": logs.interval}
+    shown["instances"] = [
+        _member_json(member) for member in sorted(view.members, key=lambda member: member.id)
+    ]
+    if (hostname := balancer.tags.get(HOSTNAME_TAG)) is not None:
+        shown["hostname"] = hostname
+    shown["probe"] = _probe_json(read_probe_tag(balancer.tags.get(PROBE_TAG)))
+    shown["tags"] = _user_tags(balancer.tags)
+    return shown
+
+
+def list_json(balancers: Iterable[LoadBalancer]) -> Json:
+    """Return load balancers in short, by name: what reading them and their tags alone can say."""
+    return {
+        "load_balancers": [
+            {
+                **_identity(balancer),
+                "listeners": [_listener_json(listener) for listener in _by_port(balancer)],
+                "instances": sorted(balancer.instances),
+            }
+            for balancer in sorted(balancers, key=lambda balancer: balancer.name)
+        ]
+    }
+
+
+def report_json(report: Report) -> Json:
+    """Return the answer of PUT and DELETE; `load_balancer` is null where there is none (any more)."""
+    return {
+        "name": report.name,
+        "dns_name": None if report.view is None else report.view.load_balancer.dns_name,
+        "state": report.state,
+        "changed": report.changed,
+        "actions": [{"action": step.action, "reason": step.reason, **step.fields} for step in report.steps],
+        "warnings": [{"code": warning.code, "message": warning.message} for warning in report.warnings],
+        "load_balancer": None if report.view is None else view_json(report.view),
+    }
+
+
+def _identity(balancer: LoadBalancer) -> Json:
+    return {
+        "name": balancer.name,
+        **({} if balancer.dns_name is None else {"dns_name": balancer.dns_name}),
+        "state": "pending" if PENDING_TAG in balancer.tags else "ready",
+        "scheme": balancer.scheme,
+    }
+
+
+def _by_port(balancer: LoadBalancer) -> list[Listener]:
+    return sorted(balancer.listeners, key=lambda listener: listener.port)
+
+
+def _listener_json(listener: Listener) -> Json:
+    return {
+        "protocol": listener.protocol,
+        "port": listener.port,
+        "instance_protocol": listener.instance_protocol,
+        "instance_port": listener.instance_port,
+    }
+
+
+def _certificate_json(view: View) -> Json:
+    arns = [listener.certificate for listener in _by_port(view.load_balancer) if listener.certificate]
+    if not arns:
+        return {}
+    shown: Json = {"arn": arns[0]}
+    source = view.load_balancer.tags.get(CERTIFICATE_TAG)
+    if source is not None and matches(SOURCE_PATTERN, source):
+        shown["source"] = source
+    if (certificate := view.certificate) is not None and certificate.arn == arns[0]:
+        shown["not_after"] = _rfc3339(certificate.not_after)
+        # Rounded down: a certificate with "0" has less than a day, one below 0 has expired.
+        shown["days_left"] = (certificate.not_after - view.now) // timedelta(days=1)
+        shown["domains"] = list(certificate.domains)
+    return {"certificate": shown}
+
+
+def _policy_json(listeners: Iterable[Listener]) -> Json:
+    policies = [listener.ssl_policy for listener in listeners if listener.secure and listener.ssl_policy]
+    return {"ssl_policy": _ssl_policy(policies[0])} if policies else {}
+
+
+def _ssl_policy(policy: SslPolicy) -> object:
+    match policy:
+        case PredefinedPolicy(name=name):
+            return name
+        case CustomPolicy():
+            return {
+                "protocols": sorted(policy.protocols),
+                "ciphers": sorted(policy.ciphers),
+                "server_defined_order": policy.server_defined_order,
+            }
+        case _:
+            assert_never(policy)
+
+
+def _admission_json(view: View) -> Json:
+    attached = view.load_balancer.security_groups
+    if view.group is None or attached != {view.group.id}:
+        return {"security_groups": sorted(attached)}
+    ports = {True: set[int](), False: set[int]()}
+    for listener in view.load_balancer.listeners:
+        ports[listener.secure].add(listener.port)
+    # Where there is no such listener there is nothing to let anybody reach, and the default means the same.
+    return {
+        "allow": {
+            **({"mqtt": _admitted(view.group, ports[True])} if ports[True] else {}),
+            **({"dashboard": _admitted(view.group, ports[False])} if ports[False] else {}),
+        }
+    }
+
+
+def _admitted(group: SecurityGroup, ports: Iterable[int]) -> list[str]:
+    """The networks that reach every one of the ports; a rule made by hand for one of them admits to none."""
+    admitted = [
+        {
+            rule.source
+            for rule in group.rules
+            if rule.protocol in {"tcp", "-1"}
+            and (rule.protocol == "-1" or rule.from_port <= port <= rule.to_port)
+        }
+        for port in ports
+    ]
+    return sorted(source for source in set.intersection(*admitted) if cidr_fault(source) is None)
+
+
+def _has_proxy_protocol(balancer: LoadBalancer) -> bool:
+    backs = {listener.instance_port for listener in balancer.listeners if listener.protocol in TCP_PROTOCOLS}
+    return bool(backs) and backs <= balancer.proxy_protocol_ports
+
+
+def _member_json(member: Member) -> Json:
+    reason = "" if member.description in {"", "N/A"} else member.description
+    return {"id": member.id, "state": DRAINING if member.draining else member.state, "reason": reason}
+
+
+def _probe_json(probe: ProbeOptions) -> Json:
+    optional = {
+        "enabled": probe.enabled,
+        "credentials_secret_id": probe.credentials_secret_id,
+        "ca_secret_id": probe.ca_secret_id,
+    }
+    return {
+        "qos": probe.qos,
+        "protocol": probe.protocol,
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def _user_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: tags[key] for key in sorted(tags) if not key.lower().startswith(("aws:", "emq-elb:"))}
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,67 @@
+"""pydantic's errors in our words: the field as `listeners[0].port`, the value, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from chalicelib.api.body import PutBody
+from chalicelib.core.errors import Fault
+from chalicelib.core.syntax import shown
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+# Where pydantic puts the tag of a union's chosen form into an error's location.
+_FORM_AT = {"certificate": 1, "ssl_policy": 1, "instances": 2}
+_RIGHT = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
+}
+
+
+def fault_of(error: ErrorDetails) -> Fault:
+    """Return the fault that an error of pydantic's stands for; it quotes nothing that may hold a key."""
+    location = list(error["loc"])
+    if location and (form := _FORM_AT.get(str(location[0]))) is not None and len(location) > form:
+        del location[form]
+    return Fault(_path(location), _message(error, location))
+
+
+def unknown(name: str, known: Collection[str]) -> Fault:
+    """Return the fault of a name that nobody knows, with the one that it may have been meant to be."""
+    close = get_close_matches(name, known, 1)
+    return Fault(_key(name), f"it is not known; did you mean {close[0]}?" if close else "it is not known")
+
+
+def _message(error: ErrorDetails, location: Sequence[int | str]) -> str:
+    kind = error["type"]
+    if kind == "missing":
+        return "it is required"
+    if kind == "extra_forbidden":
+        known = PutBody.__annotations__ if len(location) == 1 else ()
+        return unknown(str(location[-1]), known).message
+    if kind == "string_unicode":
+        return "a text in it is no Unicode"
+    right = error["ctx"]["expected"] if kind == "literal_error" else _RIGHT.get(kind)
+    if right is None:
+        return error["msg"]
+    # What stands where a key belongs is told to nobody.
+    secret = location[:1] == ["certificate"] and ("pem" in location or "private_key" in location)
+    return f"{right} is right, not {'that' if secret else shown(error['input'])}"
+
+
+def _path(location: Sequence[int | str]) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in location)
+    return "".join(parts).removeprefix(".") or "body"
+
+
+def _key(text: str) -> str:
+    plain = shown(text)
+    return plain[1:-1] if plain == f'"{text}"' else plain

@@ -1,0 +1,244 @@
+"""What must hold of a declaration before anything is called at AWS.
+
+An ordered list of small checks; each names the fields that it reads, so that a field which is already known
+to be wrong spoils no judgement about the others. Listeners, and what only listeners use, are checked in
+`declaration_listeners.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from chalicelib.core import declaration_listeners as of_listeners
+from chalicelib.core.errors import Fault
+from chalicelib.core.model import Allow, Declaration
+from chalicelib.core.names import (
+    CERTIFICATE_TAG,
+    HOSTNAME_TAG,
+    OWNER_TAG,
+    PENDING_TAG,
+    PROBE_TAG,
+    REJECTED_TAG,
+)
+from chalicelib.core.probe_options import probe_tag
+from chalicelib.core.syntax import (
+    INSTANCE_PATTERN,
+    SECRET_PATTERN,
+    SECURITY_GROUP_PATTERN,
+    SUBNET_PATTERN,
+    bucket_fault,
+    cidr_fault,
+    host_fault,
+    matches,
+    name_fault,
+    shown,
+    tag_text_fault,
+)
+
+ALLOW_BESIDE_GROUPS = Fault("allow", "only for a security group that we make: leave security_groups out")
+KEEPALIVE_MAX = 2400
+DRAINING_MAX = 3600
+IDLE_TIMEOUT_MAX = 3600
+SECURITY_GROUPS_MAX = 5
+INSTANCES_MAX = 1000
+TAG_KEY_MAX = 127
+TAG_VALUE_MAX = 255
+LOG_INTERVALS = (5, 60)
+LOG_PREFIX_MAX = 512
+QOS = (0, 1, 2)
+OUR_TAGS = (OWNER_TAG, CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG, REJECTED_TAG)
+TAGS_MAX = 50 - len(OUR_TAGS)
+"""A load balancer's tags that are the user's: 50, less those that we may need ourselves.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.html
+"""
+
+
+def idle_timeout(keepalive: float) -> int:
+    """Return the idle timeout in seconds, 1 to 3600, for the longest keepalive that clients use.
+
+    A client is given up after one and a half times its keepalive (MQTT 3.1.1, section 3.1.2.10); the load
+    balancer must not be quicker than the broker.
+    """
+    return max(1, min(IDLE_TIMEOUT_MAX, math.ceil(1.5 * keepalive)))
+
+
+def keepalive_of(seconds: int) -> float:
+    """Return the keepalive whose idle timeout is that many seconds: a whole one, else half."""
+    thirds, rest = divmod(seconds, 3)
+    return 2 * thirds + (0, 0.5, 1)[rest]
+
+
+def faults(
+    declaration: Declaration, *, region: str | None = None, unsound: Collection[str] = frozenset()
+) -> tuple[Fault, ...]:
+    """Return everything that is wrong with a declaration, under its field; empty when nothing is.
+
+    Checks that read an `unsound` field are left out. With a `region` a certificate of ACM must be there.
+    """
+    found = [
+        fault
+        for fields, check in _CHECKS
+        if not set(fields.split()).intersection(unsound)
+        for fault in check(declaration)
+    ]
+    if region is not None and "certificate" not in unsound:
+        found += of_listeners.acm_certificate(declaration, region)
+    return tuple(found)
+
+
+def _name(declaration: Declaration) -> Iterator[Fault]:
+    if (wrong := name_fault(declaration.name)) is not None:
+        yield Fault("name", wrong)
+
+
+def _subnets(declaration: Declaration) -> Iterator[Fault]:
+    if not declaration.subnets:
+        yield Fault("subnets", "at least one subnet is needed, one per availability zone")
+    yield from _ids("subnets", declaration.subnets, SUBNET_PATTERN, "subnet-0123456789abcdef0")
+
+
+def _security_groups(declaration: Declaration) -> Iterator[Fault]:
+    groups = declaration.security_groups
+    if groups is None:
+        return
+    if not 1 <= len(groups) <= SECURITY_GROUPS_MAX:
+        yield Fault(
+            "security_groups",
+            f"{len(groups)} named: 1 to {SECURITY_GROUPS_MAX} is right; leave it out and one is made",
+        )
+    yield from _ids("security_groups", groups, SECURITY_GROUP_PATTERN, "sg-0123456789abcdef0")
+
+
+def _instances(declaration: Declaration) -> Iterator[Fault]:
+    if len(declaration.instances) > INSTANCES_MAX:
+        yield Fault(
+            "instances", f"{len(declaration.instances)} named: a load balancer has at most {INSTANCES_MAX}"
+        )
+    yield from _ids("instances", declaration.instances, INSTANCE_PATTERN, "i-0123456789abcdef0")
+
+
+def _ids(field: str, ids: Sequence[str], pattern: str, example: str) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, one in enumerate(ids):
+        if not matches(pattern, one):
+            yield Fault(f"{field}[{index}]", f"{shown(one)} is no such id: it looks like {example}")
+        elif one in seen:
+            yield Fault(f"{field}[{index}]", f"{shown(one)} is named twice")
+        seen.add(one)
+
+
+def _allow_without_groups(declaration: Declaration) -> Iterator[Fault]:
+    if declaration.security_groups is not None and declaration.allow != Allow():
+        yield ALLOW_BESIDE_GROUPS
+
+
+def _allow(declaration: Declaration) -> Iterator[Fault]:
+    for field, cidrs in (
+        ("allow.mqtt", declaration.allow.mqtt),
+        ("allow.dashboard", declaration.allow.dashboard),
+    ):
+        seen: set[str] = set()
+        for index, cidr in enumerate(cidrs):
+            if (wrong := cidr_fault(cidr)) is not None:
+                yield Fault(f"{field}[{index}]", wrong)
+            elif cidr in seen:
+                yield Fault(f"{field}[{index}]", f"{shown(cidr)} is named twice")
+            seen.add(cidr)
+
+
+def _keepalive(declaration: Declaration) -> Iterator[Fault]:
+    if not 0 < declaration.keepalive <= KEEPALIVE_MAX:
+        yield Fault(
+            "keepalive",
+            f"{shown(declaration.keepalive)} is out of range: more than 0, at most {KEEPALIVE_MAX} seconds, "
+            f"because AWS's idle timeout ends at {IDLE_TIMEOUT_MAX}",
+        )
+
+
+def _connection_draining(declaration: Declaration) -> Iterator[Fault]:
+    if not 0 <= declaration.connection_draining <= DRAINING_MAX:
+        yield Fault(
+            "connection_draining",
+            f"{shown(declaration.connection_draining)} is out of range: 0 (none) to {DRAINING_MAX} seconds",
+        )
+
+
+def _access_logs(declaration: Declaration) -> Iterator[Fault]:
+    logs = declaration.access_logs
+    if logs is None:
+        return
+    if (wrong := bucket_fault(logs.bucket)) is not None:
+        yield Fault("access_logs.bucket", wrong)
+    # AWS puts the word into every log's key by itself and refuses it before:
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/enable-access-logs.html
+    if "AWSLogs" in logs.prefix or len(logs.prefix) > LOG_PREFIX_MAX or not logs.prefix.isprintable():
+        yield Fault(
+            "access_logs.prefix",
+            f"{shown(logs.prefix)} is no prefix: at most {LOG_PREFIX_MAX} printable characters, not AWSLogs",
+        )
+    if logs.interval not in LOG_INTERVALS:
+        yield Fault(
+            "access_logs.interval", f"{shown(logs.interval)} is no interval: 5 or 60 minutes is right"
+        )
+
+
+def _hostname(declaration: Declaration) -> Iterator[Fault]:
+    if declaration.hostname is not None and (wrong := host_fault(declaration.hostname)) is not None:
+        yield Fault("hostname", wrong)
+
+
+def _probe(declaration: Declaration) -> Iterator[Fault]:
+    probe = declaration.probe
+    if probe.qos not in QOS:
+        yield Fault("probe.qos", f"{shown(probe.qos)} is no quality of service: 0, 1 or 2 is right")
+    secrets = {"credentials_secret_id": probe.credentials_secret_id, "ca_secret_id": probe.ca_secret_id}
+    for field, secret in secrets.items():
+        if secret is not None and not matches(SECRET_PATTERN, secret):
+            yield Fault(f"probe.{field}", of_listeners.WRONG_ID)
+    # The options are kept in a tag.
+    if len(probe_tag(probe) or "") > TAG_VALUE_MAX:
+        yield Fault(
+            "probe",
+            f"the options together are longer than {TAG_VALUE_MAX} characters: use shorter secret ids",
+        )
+
+
+def _tags(declaration: Declaration) -> Iterator[Fault]:
+    tags = declaration.tags
+    if len(tags) > TAGS_MAX:
+        yield Fault(
+            "tags",
+            f"{len(tags)} tags are too many: {TAGS_MAX} fit, AWS's 50 less the {len(OUR_TAGS)} of ours",
+        )
+    for key, value in tags.items():
+        yield from (Fault("tags", f"{shown(key)}: {wrong}") for wrong in _tag(key, value))
+
+
+def _tag(key: str, value: str) -> Iterator[str]:
+    if not 1 <= len(key) <= TAG_KEY_MAX:
+        yield f"a key has 1 to {TAG_KEY_MAX} characters"
+    if len(value) > TAG_VALUE_MAX:
+        yield f"its value has {len(value)} characters, at most {TAG_VALUE_MAX} is right"
+    if key.lower().startswith(("aws:", "emq-elb:")):
+        yield "a key cannot begin with aws: or emq-elb:, which are kept for AWS and for us"
+    yield from (wrong for wrong in (tag_text_fault(key), tag_text_fault(value)) if wrong is not None)
+
+
+_CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
+    ("name", _name),
+    ("subnets", _subnets),
+    *of_listeners.CHECKS,
+    ("security_groups", _security_groups),
+    ("security_groups allow", _allow_without_groups),
+    ("allow", _allow),
+    ("keepalive", _keepalive),
+    ("connection_draining", _connection_draining),
+    ("access_logs", _access_logs),
+    ("instances", _instances),
+    ("hostname", _hostname),
+    ("probe", _probe),
+    ("tags", _tags),
+)
+"""The fields that a check reads, and the check."""

@@ -1,0 +1,52 @@
+"""The `emq-elb:probe` tag: probe options as `key=value` pairs between spaces.
+
+`enabled=false qos=2 credentials_secret_id=prod/mqtt`: only what differs from the default is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from chalicelib.core.model import ProbeOptions
+from chalicelib.core.syntax import SECRET_PATTERN, matches
+
+_DEFAULT = ProbeOptions()
+_ENABLED: Mapping[str, bool] = {"true": True, "false": False}
+_QOS: Mapping[str, Literal[0, 1, 2]] = {"0": 0, "1": 1, "2": 2}
+_PROTOCOL: Mapping[str, Literal["3.1.1", "5"]] = {"3.1.1": "3.1.1", "5": "5"}
+
+
+def probe_tag(options: ProbeOptions) -> str | None:
+    """Return the tag's text, or None where the defaults say it all."""
+    pairs = []
+    if options.enabled is not None:
+        pairs.append(f"enabled={'true' if options.enabled else 'false'}")
+    if options.qos != _DEFAULT.qos:
+        pairs.append(f"qos={options.qos}")
+    if options.protocol != _DEFAULT.protocol:
+        pairs.append(f"protocol={options.protocol}")
+    if options.credentials_secret_id is not None:
+        pairs.append(f"credentials_secret_id={options.credentials_secret_id}")
+    if options.ca_secret_id is not None:
+        pairs.append(f"ca_secret_id={options.ca_secret_id}")
+    return " ".join(pairs) or None
+
+
+def read_probe_tag(text: str | None) -> ProbeOptions:
+    """Return the options that the tag tells; what cannot be read in it takes its default.
+
+    The tag can be edited by hand: an unknown key or value says nothing, rather than stopping the probe.
+    """
+    pairs = dict(pair.split("=", 1) for pair in (text or "").split(" ") if "=" in pair)
+    return ProbeOptions(
+        enabled=_ENABLED.get(pairs.get("enabled", "")),
+        qos=_QOS.get(pairs.get("qos", ""), _DEFAULT.qos),
+        protocol=_PROTOCOL.get(pairs.get("protocol", ""), _DEFAULT.protocol),
+        credentials_secret_id=_secret(pairs.get("credentials_secret_id")),
+        ca_secret_id=_secret(pairs.get("ca_secret_id")),
+    )
+
+
+def _secret(text: str | None) -> str | None:
+    return text if text and matches(SECRET_PATTERN, text) else None

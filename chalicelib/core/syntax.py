@@ -1,0 +1,143 @@
+"""What single values look like: each function says what is wrong with one, or None.
+
+The patterns are anchored and kept to what JSON Schema's regular expressions know too, because the API's
+description shows the same ones.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import unicodedata
+
+NAME_PATTERN = r"^(?!internal-)[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$"
+SUBNET_PATTERN = r"^subnet-[0-9a-f]{8}([0-9a-f]{9})?$"
+SECURITY_GROUP_PATTERN = r"^sg-[0-9a-f]{8}([0-9a-f]{9})?$"
+INSTANCE_PATTERN = r"^i-[0-9a-f]{8}([0-9a-f]{9})?$"
+HEALTH_TARGET_PATTERN = r"^((TCP|SSL):[0-9]{1,5}|HTTPS?:[0-9]{1,5}/[!-~]{0,1023})$"
+SECRET_PATTERN = r"^[A-Za-z0-9/_+=.@:-]{1,248}$"  # noqa: S105 - the form of a secret's id
+SOURCE_PATTERN = r"^(private-ca|acme|pem|external|secret:[A-Za-z0-9/_+=.@:-]{1,248})$"
+BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS = rf"({_OCTET}\.){{3}}{_OCTET}"
+HOST_PATTERN = rf"^({_LABEL}\.)*(?![0-9]+$){_LABEL}$"
+DOMAIN_PATTERN = rf"^(({_LABEL}\.)*(?![0-9]+$){_LABEL}|\*\.({_LABEL}\.)+(?![0-9]+$){_LABEL}|{_ADDRESS})$"
+CIDR_PATTERN = rf"^{_ADDRESS}/(3[0-2]|[12]?[0-9])$"
+_IAM_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:server-certificate/([!-~]{0,510}/)?[A-Za-z0-9_+=,.@-]{1,128}"
+_ACM_ARN = r"arn:aws[a-z-]*:acm:[a-z0-9-]{1,32}:[0-9]{12}:certificate/[A-Za-z0-9_-]{1,128}"
+CERTIFICATE_ARN_PATTERN = rf"^({_IAM_ARN}|{_ACM_ARN})$"
+HOST_MAX = 253
+_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """Return a value as a message may tell it: JSON, short, and never a PEM text or what a list holds."""
+    match value:
+        case str():
+            if "-----BEGIN" in value:
+                return "a PEM text"
+            text = json.dumps(value[: _SHOWN + 1])
+        case None | bool():
+            text = json.dumps(value)
+        case float():
+            text = repr(value).removesuffix(".0")
+        case int():
+            # Beyond 4,300 digits Python refuses to write an integer out.
+            text = json.dumps(value) if value.bit_length() < 4 * _SHOWN else "a number that long"
+        case dict():
+            return "an object"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return "that"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Return whether the whole text fits: `$` alone would let a last newline pass."""
+    return re.fullmatch(pattern, text) is not None
+
+
+def name_fault(name: str) -> str | None:
+    """https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_CreateLoadBalancer.html"""
+    if matches(NAME_PATTERN, name):
+        return None
+    return (
+        f"{shown(name)} is no name for a load balancer: at most 32 letters, digits and hyphens, "
+        'no hyphen at either end, not beginning with "internal-"'
+    )
+
+
+def host_fault(name: str) -> str | None:
+    """A DNS name without a trailing dot, as clients would use it; an IP address is none."""
+    if len(name) <= HOST_MAX and matches(HOST_PATTERN, name):
+        return None
+    return f"{shown(name)} is no DNS name: labels of letters, digits and hyphens between dots"
+
+
+def domain_fault(name: str) -> str | None:
+    """A name to certify: a DNS name, perhaps with a wildcard as its left-most label, or an IPv4 address."""
+    if len(name) <= HOST_MAX and matches(DOMAIN_PATTERN, name):
+        return None
+    return (
+        f"{shown(name)} cannot be certified: a DNS name, an IPv4 address, or a wildcard "
+        'for one label, as in "*.example.com", is right'
+    )
+
+
+def cidr_fault(text: str) -> str | None:
+    """An IPv4 network with its host bits zero: a classic load balancer in a VPC has no IPv6.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-internet-facing-load-balancers.html
+    """
+    if ":" in text:
+        return f"{shown(text)} is IPv6, which a classic load balancer in a VPC does not have: use IPv4"
+    if not matches(CIDR_PATTERN, text):
+        return f'{shown(text)} is no IPv4 network: write it as "10.0.0.0/8"'
+    network = ipaddress.IPv4Network(text, strict=False)
+    if str(network) != text:
+        return f'{shown(text)} has bits set beyond its prefix: the network is "{network}"'
+    return None
+
+
+def certificate_arn_fault(arn: str, region: str | None = None) -> str | None:
+    """A server certificate of IAM, or a certificate of ACM in the load balancer's own region."""
+    if not matches(CERTIFICATE_ARN_PATTERN, arn):
+        return (
+            f"{shown(arn)} is no certificate's ARN: arn:aws:iam::<account>:server-certificate/<name> "
+            "or arn:aws:acm:<region>:<account>:certificate/<id> is right"
+        )
+    service, there = arn.split(":")[2:4]
+    if service == "acm" and region is not None and there != region:
+        return f"{shown(arn)} is in {there}: ACM's certificates work in one region, here {region}"
+    return None
+
+
+def health_target_fault(target: str) -> str | None:
+    """https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_HealthCheck.html"""
+    fits = matches(HEALTH_TARGET_PATTERN, target)
+    if fits and 1 <= int(target.partition(":")[2].partition("/")[0]) <= 65535:
+        return None
+    return (
+        f"{shown(target)} is no target: TCP:port, SSL:port, HTTP:port/path, HTTPS:port/path; path up to 1024"
+    )
+
+
+def bucket_fault(bucket: str) -> str | None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"""
+    if matches(BUCKET_PATTERN, bucket) and ".." not in bucket and not matches(_ADDRESS, bucket):
+        return None
+    return f"{shown(bucket)} is no bucket's name: 3 to 63 small letters, digits, hyphens and single dots"
+
+
+def tag_text_fault(text: str) -> str | None:
+    """The characters that AWS takes in tags: letters, digits and spaces of any script, and a few signs."""
+    odd = next((c for c in text if unicodedata.category(c)[0] not in "LZN" and c not in "_.:/=+-@"), None)
+    return (
+        None
+        if odd is None
+        else f"{shown(odd)} cannot be in a tag: letters, digits, spaces and _ . : / = + - @ can"
+    )
