@@ -1,0 +1,137 @@
+"""Lambda's Invoke as the lab answers it, asked by the real SDK."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from lab.addresses import Network
+from lab.functions import Configuration, Context, Functions, configuration, server
+from lab.processes import until
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+CONFIG = Configuration("emq-elb", "dev", {}, {"provision": 900})
+
+
+@pytest.mark.parametrize(
+    ("deployed", "function"),
+    [
+        ("emq-elb-dev-provision", "provision"),
+        ("emq-elb-dev-deep_probe", "deep_probe"),
+        ("emq-elb-dev", "api_handler"),
+        ("arn:aws:lambda:eu-central-1:123456789012:function:emq-elb-dev-drain", "drain"),
+        ("emq-elb-prod-provision", None),
+        ("other", None),
+    ],
+)
+def test_a_deployed_name_leads_to_its_function(deployed: str, function: str | None) -> None:
+    assert CONFIG.function(deployed) == function
+
+
+def test_the_nearest_configuration_counts() -> None:
+    text = json.dumps(
+        {
+            "app_name": "emq-elb",
+            "environment_variables": {"A": "app", "B": "app"},
+            "lambda_timeout": 30,
+            "stages": {
+                "dev": {
+                    "environment_variables": {"B": "stage"},
+                    "lambda_timeout": 20,
+                    "lambda_functions": {"provision": {"lambda_timeout": 900}, "drain": {}},
+                }
+            },
+        }
+    )
+    found = configuration(text, "dev")
+    assert found.environment == {"A": "app", "B": "stage"}
+    assert (found.timeout("provision"), found.timeout("drain")) == (900, 20)
+    assert configuration(text, "prod").timeout("provision") == 30
+
+
+def test_the_time_that_is_left_runs_down_to_nothing() -> None:
+    now = 100.0
+    context = Context("f", deadline=102.5, clock=lambda: now)
+    assert context.get_remaining_time_in_millis() == 2500
+    now = 200.0
+    assert context.get_remaining_time_in_millis() == 0
+
+
+class Bench:
+    """Functions that note what they are asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def lookup(self, name: str) -> Any:
+        """Return a function by name."""
+        return {"echo": self.echo, "fail": self.fail, "fail_once": self.fail_once}.get(name)
+
+    def echo(self, event: Any, context: Context) -> Any:
+        """Give the event back."""
+        self.asked.append(event)
+        return {"event": event, "left": context.get_remaining_time_in_millis() > 0}
+
+    def fail(self, event: Any, _context: Context) -> Any:
+        """Fail every time."""
+        self.asked.append(event)
+        raise ValueError("no good")
+
+    def fail_once(self, event: Any, context: Context) -> Any:
+        """Fail the first time."""
+        return self.fail(event, context) if not self.asked else self.echo(event, context)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Functions to invoke."""
+    return Bench()
+
+
+@pytest.fixture
+def client(bench: Bench, network: Network) -> Iterator[LambdaClient]:
+    """The SDK's client for Lambda, led to the lab."""
+    with server(network.functions, 0, Functions(CONFIG, bench.lookup)) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        client = boto3.client("lambda", endpoint_url=f"http://{network.functions}:{serving.server_port}")
+        yield client
+        client.close()
+        serving.shutdown()
+        thread.join()
+
+
+def test_a_function_is_invoked_and_its_answer_comes_back(client: LambdaClient) -> None:
+    answer = client.invoke(FunctionName="emq-elb-dev-echo", Payload=b'{"a": 1}')
+    assert "FunctionError" not in answer
+    assert json.loads(answer["Payload"].read()) == {"event": {"a": 1}, "left": True}
+
+
+def test_an_error_comes_back_in_lambdas_shape(client: LambdaClient) -> None:
+    answer = client.invoke(FunctionName="emq-elb-dev-fail", Payload=b"{}")
+    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
+    report = json.loads(answer["Payload"].read())
+    assert (report["errorType"], report["errorMessage"]) == ("ValueError", "no good")
+
+
+@pytest.mark.parametrize(("function", "attempts"), [("echo", 1), ("fail_once", 2), ("fail", 3)])
+def test_an_asynchronous_invocation_is_tried_until_it_succeeds_thrice_at_most(
+    client: LambdaClient, bench: Bench, function: str, attempts: int
+) -> None:
+    answer = client.invoke(FunctionName=f"emq-elb-dev-{function}", InvocationType="Event", Payload=b"{}")
+    assert answer["StatusCode"] == 202
+    until(lambda: len(bench.asked) == attempts, 5, f"{attempts} attempts")
+    until(lambda: threading.active_count() <= 3, 5, "nothing runs any more")
+    assert len(bench.asked) == attempts
+
+
+def test_an_unknown_function_is_not_found(client: LambdaClient) -> None:
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.invoke(FunctionName="emq-elb-dev-nothing")
