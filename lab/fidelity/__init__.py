@@ -6,12 +6,10 @@ keeps. Each correction names the page of AWS that it follows, and has a test.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-
 
 def install() -> None:
     """Correct the moto of this process, for `mock_aws` and for its server alike; twice is as good as once."""
-    for service in ("elb", "ec2", "iam", "autoscaling", "secretsmanager", "acm"):
-        if importlib.util.find_spec(f"lab.fidelity.{service}") is not None:
-            importlib.import_module(f"lab.fidelity.{service}").install()
+    from lab.fidelity import acm, autoscaling, ec2, elb, iam, secretsmanager
+
+    for service in (acm, autoscaling, ec2, elb, iam, secretsmanager):
+        service.install()

@@ -9,6 +9,7 @@ from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend
+from moto.ec2.models.subnets import Subnet, SubnetBackend
 from moto.ec2.models.vpcs import VPC, VPCBackend
 
 from lab.fidelity.elb_network import sweep_interfaces
@@ -22,7 +23,7 @@ def install() -> None:
     for every region after every reset took most of the time of a test.
     """
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    for method in (create_default_vpc, get_all_network_interfaces, _delete_security_group):
+    for method in (create_default_vpc, get_all_network_interfaces, delete_subnet, _delete_security_group):
         setattr(EC2Backend, method.__name__, method)
 
 
@@ -62,16 +63,34 @@ def _delete_security_group(backend: EC2Backend, vpc_id: str | None, group_id: st
         raise EC2ClientError(
             "CannotDelete", f'the specified group: "{group_id}" name: "default" cannot be deleted by a user'
         )
-    others = [one for groups in backend.groups.values() for one in groups.values() if one.id != group_id]
+    others = [
+        one for groups in list(backend.groups.values()) for one in list(groups.values()) if one.id != group_id
+    ]
     referred = any(
         rule.source_group.get("GroupId") == group_id
         for other in others
         for rule in (*other.ingress_rules, *other.egress_rules)
     )
-    occupied = any(
-        group_id in {one.id for one in interface.group_set}
-        for interface in backend.get_all_network_interfaces()
-    )
+    occupied = any(group_id in {one.id for one in interface.group_set} for interface in _interfaces(backend))
     if referred or occupied:
         raise DependencyViolationError(f"resource {group_id} has a dependent object")
     SecurityGroupBackend._delete_security_group(backend, vpc_id, group_id)  # noqa: SLF001 - what ours stands in front of
+
+
+def delete_subnet(backend: EC2Backend, subnet_id: str) -> Subnet:
+    """Refuse while an interface is in the subnet.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSubnet.html
+    """
+    if any(interface.subnet.id == subnet_id for interface in _interfaces(backend)):
+        raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+    return SubnetBackend.delete_subnet(backend, subnet_id)
+
+
+def _interfaces(backend: EC2Backend) -> list[NetworkInterface]:
+    """Return the interfaces that AWS has: moto keeps those of terminated instances, AWS does not."""
+    return [
+        interface
+        for interface in backend.get_all_network_interfaces()
+        if interface.instance is None or interface.instance.state != "terminated"
+    ]

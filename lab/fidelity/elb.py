@@ -14,9 +14,9 @@ from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult
 from moto.elb.models import ELBBackend
 from moto.elb.responses import ELBResponse
-from moto.utilities.utils import get_partition
 
 from lab.fidelity import (
+    elb_certificates,
     elb_instances,
     elb_listeners,
     elb_load_balancers,
@@ -25,8 +25,7 @@ from lab.fidelity import (
     elb_settings,
     elb_tags,
 )
-from lab.fidelity.elb_state import Answer, Region, Request, existing, instances, region_of, regions_of
-from lab.fidelity.knobs import KNOBS
+from lab.fidelity.elb_state import Answer, Region, Request, arn_of, existing, instances, region_of
 
 Operation = Callable[[Region, Request], Answer]
 
@@ -83,22 +82,9 @@ def install() -> None:
 def certificate_in_use(account_id: str, arn: str) -> bool:
     """Say whether a classic load balancer of any region uses the certificate, or still holds on to it.
 
-    The hold is `KNOBS.certificate_hold_seconds` after the last listener let go.
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
+    This is the question that IAM's DeleteServerCertificate asks; `KNOBS.certificate_hold_seconds` counts.
     """
-    return any(_uses(region, arn) for region in regions_of(account_id))
-
-
-def _uses(region: Region, arn: str) -> bool:
-    since = region.released.get(arn)
-    if since is not None and KNOBS.now() - since < KNOBS.certificate_hold_seconds:
-        return True
-    load_balancers = list(region.load_balancers.values())
-    return any(
-        listener.certificate == arn
-        for load_balancer in load_balancers
-        for listener in list(load_balancer.listeners.values())
-    )
+    return elb_certificates.in_use(account_id, arn)
 
 
 def _answering(operation: Operation) -> Callable[[ELBResponse], ActionResult]:
@@ -116,8 +102,9 @@ def describe_load_balancers(backend: ELBBackend, names: Iterable[str]) -> list[S
     """Tell moto's Auto Scaling about the load balancers of those names, all of them without any."""
     region = region_of(backend.account_id, backend.region_name)
     found = [existing(region, name) for name in names or list(region.load_balancers)]
+    members = instances(region)
     return [
-        SimpleNamespace(name=one.name, instance_ids=elb_instances.registered(region, one)) for one in found
+        SimpleNamespace(name=one.name, instance_ids=elb_instances.registered(one, members)) for one in found
     ]
 
 
@@ -154,10 +141,9 @@ def iter_tagged_resources(backend: ELBBackend) -> Iterator[TaggedResource]:
     https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
     """
     region = region_of(backend.account_id, backend.region_name)
-    prefix = f"arn:{get_partition(region.name)}:elasticloadbalancing:{region.name}:{region.account_id}"
     for load_balancer in list(region.load_balancers.values()):
         yield TaggedResource(
-            arn=f"{prefix}:loadbalancer/{load_balancer.name}",
+            arn=arn_of(region, load_balancer),
             tags=dict(load_balancer.tags),
             resource_type="elasticloadbalancing:loadbalancer",
         )

@@ -41,9 +41,8 @@ NOT_REGISTERED = Health(
 )
 
 
-def registered(region: Region, load_balancer: LoadBalancer) -> list[str]:
+def registered(load_balancer: LoadBalancer, found: Mapping[str, Instance]) -> list[str]:
     """Return the registered instances' ids; a terminated instance is deregistered by itself."""
-    found = instances(region) if load_balancer.instance_ids else {}
     return [one for one in load_balancer.instance_ids if not _gone(found.get(one))]
 
 
@@ -72,7 +71,7 @@ def register_instances_with_load_balancer(region: Region, request: Request) -> A
 
 def add(region: Region, load_balancer: LoadBalancer, instance_ids: Iterable[str]) -> Answer:
     """Register suitable instances; one that is registered already, or was draining, is no fault."""
-    together = list(dict.fromkeys([*registered(region, load_balancer), *instance_ids]))
+    together = list(dict.fromkeys([*registered(load_balancer, instances(region)), *instance_ids]))
     if len(together) > QUOTA:
         raise invalid(f"A load balancer has at most {QUOTA} registered instances")
     load_balancer.instance_ids = together
@@ -101,7 +100,7 @@ def remove(region: Region, load_balancer: LoadBalancer, instance_ids: Iterable[s
         if _health(region, load_balancer, found[instance_id]).state == "InService":
             load_balancer.draining[instance_id] = KNOBS.now() + draining["Timeout"]
     load_balancer.instance_ids = [one for one in load_balancer.instance_ids if one not in gone]
-    return {"Instances": [{"InstanceId": one} for one in registered(region, load_balancer)]}
+    return {"Instances": [{"InstanceId": one} for one in registered(load_balancer, found)]}
 
 
 def describe_instance_health(region: Region, request: Request) -> Answer:

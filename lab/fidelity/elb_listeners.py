@@ -6,7 +6,9 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-listener-con
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from lab.fidelity.elb_certificates import known, put_listener, refuse_unknown, take_listener
 from lab.fidelity.elb_policies import give_default_policy
 from lab.fidelity.elb_state import (
     SECURE,
@@ -16,13 +18,9 @@ from lab.fidelity.elb_state import (
     Region,
     Request,
     invalid,
-    known_certificate,
-    let_go,
     named,
-    put_listener,
     refusal,
     required,
-    with_certificate,
 )
 from lab.fidelity.knobs import KNOBS
 
@@ -95,12 +93,7 @@ def refuse_unknown_certificates(region: Region, listeners: Iterable[Listener]) -
     """Refuse with CertificateNotFound unless ELB knows every listener's certificate."""
     for listener in listeners:
         if listener.certificate is not None:
-            _refuse_unknown(region, listener.certificate)
-
-
-def _refuse_unknown(region: Region, arn: str) -> None:
-    if not known_certificate(region, arn):
-        raise refusal("CertificateNotFound", f"Server Certificate not found for the key: {arn}")
+            refuse_unknown(region, listener.certificate)
 
 
 def add(region: Region, load_balancer: LoadBalancer, listeners: Iterable[Listener]) -> None:
@@ -115,9 +108,13 @@ def create_load_balancer_listeners(region: Region, request: Request) -> Answer:
     """https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_CreateLoadBalancerListeners.html"""
     load_balancer = named(region, request)
     new = added(load_balancer.listeners.values(), asked(request), load_balancer.name)
-    unknown = [one for one in new if one.certificate and not known_certificate(region, one.certificate)]
-    if unknown and KNOBS.failed_listener_stays:
-        add(region, load_balancer, [with_certificate(listener, INVALID_CERTIFICATE) for listener in unknown])
+    unknown = [one for one in new if one.certificate and not known(region, one.certificate)]
+    if KNOBS.failed_listener_stays:
+        add(
+            region,
+            load_balancer,
+            [replace(listener, certificate=INVALID_CERTIFICATE) for listener in unknown],
+        )
     refuse_unknown_certificates(region, unknown)
     add(region, load_balancer, new)
     return {}
@@ -130,8 +127,7 @@ def delete_load_balancer_listeners(region: Region, request: Request) -> Answer:
     """
     load_balancer = named(region, request)
     for port in required(request, "LoadBalancerPorts"):
-        let_go(region, load_balancer, port)
-        load_balancer.listeners.pop(port, None)
+        take_listener(region, load_balancer, port)
         load_balancer.listener_policies.pop(port, None)
     routed = {listener.instance_port for listener in load_balancer.listeners.values()}
     for port in set(load_balancer.backend_policies) - routed:
@@ -153,6 +149,6 @@ def set_load_balancer_listener_ssl_certificate(region: Region, request: Request)
         raise refusal(
             "InvalidConfigurationRequest", f"The listener on port {port} is not secure: {listener.protocol}"
         )
-    _refuse_unknown(region, arn)
-    put_listener(region, load_balancer, with_certificate(listener, arn))
+    refuse_unknown(region, arn)
+    put_listener(region, load_balancer, replace(listener, certificate=arn))
     return {}

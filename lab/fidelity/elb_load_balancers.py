@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from moto.ec2.models.instances import Instance
 from moto.utilities.utils import get_partition
 
-from lab.fidelity import elb_instances, elb_listeners
+from lab.fidelity import elb_certificates, elb_instances, elb_listeners
 from lab.fidelity.elb_network import (
     asked_groups,
     asked_subnets,
@@ -26,10 +28,9 @@ from lab.fidelity.elb_state import (
     LoadBalancer,
     Region,
     Request,
-    certificate_shown,
     existing,
+    instances,
     invalid,
-    let_go,
     refusal,
     required,
 )
@@ -102,8 +103,8 @@ def delete_load_balancer(region: Region, request: Request) -> Answer:
     """
     load_balancer = region.load_balancers.pop(required(request, "LoadBalancerName"), None)
     if load_balancer:
-        for port in load_balancer.listeners:
-            let_go(region, load_balancer, port)
+        for port in list(load_balancer.listeners):
+            elb_certificates.take_listener(region, load_balancer, port)
         leave_interfaces(region, load_balancer)
     return {}
 
@@ -117,18 +118,18 @@ def describe_load_balancers(region: Region, request: Request) -> Answer:
     if not 1 <= page_size <= LARGEST_PAGE:
         raise invalid(f"PageSize must be between 1 and {LARGEST_PAGE}")
     asked = request.get("LoadBalancerNames", [])
-    for name in asked:
-        existing(region, name)
+    all_found = [existing(region, name) for name in asked] or list(region.load_balancers.values())
     marker = request.get("Marker") or ""
-    names = [name for name in sorted(asked or list(region.load_balancers)) if name > marker]
-    page = names[:page_size]
-    answer: Answer = {"LoadBalancerDescriptions": [_shown(region, existing(region, name)) for name in page]}
-    if len(names) > len(page):
-        answer["NextMarker"] = page[-1]
+    behind = sorted((one for one in all_found if one.name > marker), key=lambda one: one.name)
+    page = behind[:page_size]
+    found = instances(region)
+    answer: Answer = {"LoadBalancerDescriptions": [_shown(region, one, found) for one in page]}
+    if len(behind) > len(page):
+        answer["NextMarker"] = page[-1].name
     return answer
 
 
-def _shown(region: Region, load_balancer: LoadBalancer) -> Answer:
+def _shown(region: Region, load_balancer: LoadBalancer, found: Mapping[str, Instance]) -> Answer:
     groups = [region.ec2.get_security_group_from_id(one) for one in load_balancer.security_groups]
     source = {"OwnerAlias": region.account_id, "GroupName": groups[0].name if groups and groups[0] else ""}
     return {
@@ -142,7 +143,7 @@ def _shown(region: Region, load_balancer: LoadBalancer) -> Answer:
                     "LoadBalancerPort": listener.port,
                     "InstanceProtocol": listener.instance_protocol,
                     "InstancePort": listener.instance_port,
-                    "SSLCertificateId": certificate_shown(region, listener),
+                    "SSLCertificateId": elb_certificates.shown(region, listener),
                 },
                 "PolicyNames": load_balancer.listener_policies.get(listener.port, []),
             }
@@ -157,7 +158,7 @@ def _shown(region: Region, load_balancer: LoadBalancer) -> Answer:
         "AvailabilityZones": zones_of(region, load_balancer),
         "Subnets": load_balancer.subnets,
         "VPCId": load_balancer.vpc_id,
-        "Instances": [{"InstanceId": one} for one in elb_instances.registered(region, load_balancer)],
+        "Instances": [{"InstanceId": one} for one in elb_instances.registered(load_balancer, found)],
         "HealthCheck": shown_health_check(load_balancer.health_check),
         "SourceSecurityGroup": source,
         "SecurityGroups": load_balancer.security_groups,

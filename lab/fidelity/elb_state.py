@@ -8,19 +8,15 @@ their region: moto's reset takes them away with everything else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from moto.acm.models import acm_backends
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.instances import Instance
 from moto.elb.exceptions import ELBClientError
 from moto.elb.models import elb_backends
-from moto.iam.models import iam_backends
 from moto.utilities.utils import get_partition
-
-from lab.fidelity.knobs import KNOBS
 
 Request = Mapping[str, Any]
 """An operation's parameters under AWS's own names, as moto has parsed them."""
@@ -137,6 +133,16 @@ def regions_of(account_id: str) -> list[Region]:
     return [region_of(backend.account_id, backend.region_name) for backend in backends]
 
 
+def arn_of(region: Region, load_balancer: LoadBalancer) -> str:
+    """Return the load balancer's ARN; a classic one is named by it outside its own API only.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancing.html
+    """
+    partition = get_partition(region.name)
+    service = f"arn:{partition}:elasticloadbalancing:{region.name}:{region.account_id}"
+    return f"{service}:loadbalancer/{load_balancer.name}"
+
+
 def refusal(code: str, message: str) -> ELBClientError:
     """Return AWS's refusal under its code on the wire; moto finds the HTTP status in the service model."""
     return ELBClientError(code, message)
@@ -170,47 +176,3 @@ def instances(region: Region) -> dict[str, Instance]:
     """Return the region's instances by id, terminated ones included, for as long as EC2 shows them."""
     reservations = list(region.ec2.reservations.values())
     return {instance.id: instance for reservation in reservations for instance in reservation.instances}
-
-
-def known_certificate(region: Region, arn: str) -> bool:
-    """Say whether ELB finds the certificate: an IAM one once it has propagated, an ACM one of this region.
-
-    https://repost.aws/knowledge-center/elb-ssl-tls-certificate-error tells of the propagation.
-    """
-    partition = get_partition(region.name)
-    if arn.startswith(f"arn:{partition}:acm:"):
-        return arn in acm_backends[region.account_id][region.name]._certificates  # noqa: SLF001 - moto offers no look-up that does not raise
-    certificate = iam_backends[region.account_id][partition].get_certificate_by_arn(arn)
-    if certificate is None:
-        return False
-    uploaded_at: float = getattr(certificate, "uploaded_at", float("-inf"))
-    return KNOBS.now() - uploaded_at >= KNOBS.certificate_propagation_seconds
-
-
-def certificate_shown(region: Region, listener: Listener) -> str | None:
-    """Return the certificate as a listener reads: `Invalid-Certificate` when it has gone from IAM.
-
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
-    """
-    arn = listener.certificate
-    if arn is None or ":iam:" not in arn:
-        return arn
-    certificates = iam_backends[region.account_id][get_partition(region.name)]
-    return arn if certificates.get_certificate_by_arn(arn) else "Invalid-Certificate"
-
-
-def put_listener(region: Region, load_balancer: LoadBalancer, listener: Listener) -> None:
-    """Keep the listener in its port's place, and note that the one before let its certificate go."""
-    let_go(region, load_balancer, listener.port)
-    load_balancer.listeners[listener.port] = listener
-
-
-def let_go(region: Region, load_balancer: LoadBalancer, port: int) -> None:
-    """Note when the port's listener, if there is one, let its certificate go."""
-    before = load_balancer.listeners.get(port)
-    if before and before.certificate:
-        region.released[before.certificate] = KNOBS.now()
-
-
-def with_certificate(listener: Listener, arn: str) -> Listener:
-    return replace(listener, certificate=arn)

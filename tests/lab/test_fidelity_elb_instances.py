@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
-from tests.lab.load_balancing import Clock, World, refusal
+from tests.lab.load_balancing import Clock, World, client, refusal
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -222,3 +222,22 @@ def test_what_is_not_in_service_does_not_drain(world: World) -> None:
     world.ec2.stop_instances(InstanceIds=[instance])
     deregister(world, instance)
     assert health(world) == {}
+
+
+def test_what_auto_scaling_launches_is_registered_and_what_it_ends_is_not(world: World) -> None:
+    scaling = client("autoscaling")
+    scaling.create_launch_configuration(
+        LaunchConfigurationName="brokers", ImageId="ami-00000000", InstanceType="t3.micro"
+    )
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="brokers",
+        LaunchConfigurationName="brokers",
+        MinSize=0,
+        MaxSize=2,
+        DesiredCapacity=2,
+        VPCZoneIdentifier=world.subnets[0],
+        LoadBalancerNames=["demo"],
+    )
+    assert len(members(world)) == 2
+    scaling.set_desired_capacity(AutoScalingGroupName="brokers", DesiredCapacity=1)
+    assert len(members(world)) == 1

@@ -160,6 +160,18 @@ def test_a_certificate_of_acm_is_found_in_its_own_region_only(world: World) -> N
     assert refusal(world.create, "other", ssl(elsewhere)) == ("CertificateNotFound", 400)
 
 
+def test_acm_tells_which_load_balancers_use_a_certificate(world: World) -> None:
+    acm = client("acm")
+    arn = acm.import_certificate(Certificate=issued().certificate_pem, PrivateKey=issued().private_key_pem)[
+        "CertificateArn"
+    ]
+    world.create("demo", ssl(arn))
+    in_use_by = ["arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/demo"]
+    assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["InUseBy"] == in_use_by
+    world.elb.delete_load_balancer(LoadBalancerName="demo")
+    assert acm.describe_certificate(CertificateArn=arn)["Certificate"]["InUseBy"] == []
+
+
 def test_a_new_certificate_is_unknown_until_it_has_propagated(world: World, clock: Clock) -> None:
     KNOBS.certificate_propagation_seconds = 10
     arn = world.upload()
