@@ -125,7 +125,7 @@ class DataPlane:
             occupied += [slot.zone for slot in served.balancer.draining]
         return LoadBalancer(
             name=one.name,
-            zones=tuple((zone, self._address(one.name, zone)) for zone in one.zones),
+            zones=tuple((zone, self.address(one.name, zone)) for zone in one.zones),
             listeners=tuple(
                 listener
                 for listener in one.listeners
@@ -138,7 +138,11 @@ class DataPlane:
             slots_per_zone=enough(before, max((occupied.count(zone) for zone in one.zones), default=0)),
         )
 
-    def _address(self, name: str, zone: str) -> str:
+    def address(self, name: str, zone: str) -> str:
+        """Return a load balancer's address in a zone, kept from the first question until it is deleted.
+
+        It may be asked for before there is such a load balancer, for a certificate's names for instance.
+        """
         taken = set(self.addresses.values())
         free = (self.network.host(number) for number in LOAD_BALANCER_HOSTS)
         if (name, zone) not in self.addresses:

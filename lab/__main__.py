@@ -1,0 +1,90 @@
+"""`make lab` and `make demo`: `python -m lab` leaves a lab running, `python -m lab demo` tells its story."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+import threading
+from contextlib import suppress
+from types import FrameType
+
+from lab.declaration import NAME, declaration
+from lab.lab import Lab, brokers_setting, open_lab
+from lab.processes import DidNotStartError
+
+USAGE = "python -m lab [demo]"
+
+
+def main(arguments: list[str]) -> int:
+    """Return the exit status."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        match arguments:
+            case []:
+                return leave_running()
+            case ["demo"]:
+                from lab.demo import demo
+
+                return demo()
+            case _:
+                print(USAGE, file=sys.stderr)
+                return 2
+    except (DidNotStartError, ValueError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing is left running.", file=sys.stderr)
+        return 130
+
+
+def leave_running() -> int:
+    """Run a lab until Ctrl-C."""
+    print("Starting the lab ...", flush=True)
+    with open_lab(brokers_running=brokers_setting(), say=lambda text: print(f"  {text}", flush=True)) as lab:
+        print(f"\n{how_to_reach(lab)}\n\nCtrl-C ends it.", flush=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        print("\nEnding ...", flush=True)
+    return 0
+
+
+def how_to_reach(lab: Lab) -> str:
+    """Return what to type to play with the lab."""
+    address = next(iter(lab.addresses(NAME).values()))
+    authority = lab.directory / "private-ca.pem"
+    body = shlex.quote(json.dumps(declaration(lab)))
+    kind = shlex.quote("Content-Type: application/json")
+    credentials = " ".join(
+        f"{name}={value}" for name, value in lab.aws.environment("you").items() if name.startswith("AWS_")
+    )
+    return "\n".join(
+        [
+            f"AWS's API        {lab.aws.endpoint}",
+            f"  export {credentials}",
+            f"The app's API    {lab.api_url}",
+            f"Lambda's Invoke  {lab.functions_url}",
+            f"Names            {lab.data_plane.hosts}",
+            f"Logs             {lab.directory}/*.log",
+            "",
+            "A load balancer in front of the nodes; the review first, then for good:",
+            f"  curl -sX PUT '{lab.api_url}/load-balancers/{NAME}?dry_run=true' -H {kind} -d {body}",
+            f"  curl -sX PUT '{lab.api_url}/load-balancers/{NAME}' -H {kind} -d {body}",
+            f"  curl -s {lab.api_url}/load-balancers/{NAME}",
+            "",
+            "Its certificate authority, then a message through TLS, once an instance is in service:",
+            f"  curl -so {authority} {lab.api_url}/private-ca.pem",
+            f"  mosquitto_sub -h {address} -p 8883 --cafile {authority} -t hello -d &",
+            f"  mosquitto_pub -h {address} -p 8883 --cafile {authority} -t hello -m world -q 1 -d",
+        ]
+    )
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

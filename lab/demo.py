@@ -1,0 +1,237 @@
+"""The article's story, told against the lab: asked for over HTTP, proven by a message, and cleared away.
+
+Exit status 0 only if every step held.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab import brokers, client
+from lab.brokers import MQTT
+from lab.client import Reply
+from lab.declaration import NAME, declaration
+from lab.lab import Lab, brokers_setting, open_lab
+from lab.processes import until
+from lab.story import Step, bold, hold, summary, tell
+
+TOPIC = "article/demo"
+SECURE = 8883
+
+
+@dataclass
+class Story:
+    """What the steps share: the lab, and what there was before."""
+
+    lab: Lab
+    before: frozenset[str] = frozenset()
+    sent: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The load balancer's place in the app's API."""
+        return f"{self.lab.api_url}/load-balancers/{NAME}"
+
+
+def demo() -> int:
+    """Tell the story and return the exit status."""
+    print(bold("A load balancer for an MQTT cluster, end to end on this machine"), flush=True)
+    with open_lab(brokers_running=brokers_setting(), say=lambda text: print(f"   {text}", flush=True)) as lab:
+        steps = tell(chapters(Story(lab)), lab.aws.calls)
+        print(f"\n{summary(steps)}", flush=True)
+    held = all(step.held for step in steps)
+    print(f"\n{closing(steps) if held else 'It did not hold.'}", flush=True)
+    return 0 if held else 1
+
+
+def closing(steps: tuple[Step, ...]) -> str:
+    """Return the last line of a story that held."""
+    seconds = sum(step.seconds for step in steps)
+    return f"All {len(steps)} steps held, in {seconds:.0f} seconds; nothing is left running."
+
+
+def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
+    """Return the steps: title and what to do."""
+    told: list[tuple[str, Callable[[], str]]] = [
+        ("Two instances, one cluster", lambda: clustered(story)),
+        ("The review, before anything is made", lambda: reviewed(story)),
+        ("The load balancer, on request", lambda: provisioned(story)),
+        ("Read back at AWS's API", lambda: read_back(story)),
+        ("Both instances in service", lambda: in_service(story)),
+        ("A message through the TLS listener", lambda: delivered(story)),
+        ("The same request again", lambda: unchanged(story)),
+    ]
+    if all(node.processes for node in story.lab.nodes):  # brokers of LAB_BROKERS are not ours to kill
+        told.append(("One broker dies", lambda: survived(story)))
+    return [*told, ("Deleted, and nothing left", lambda: deleted(story))]
+
+
+def clustered(story: Story) -> str:
+    """Publish at one node, receive at the other."""
+    story.before = inventory(story)
+    first, last = story.lab.nodes[0], story.lab.nodes[-1]
+    client.subscribe(story.lab.processes, client.plainly(*first.endpoints[MQTT]), TOPIC)
+    send(story, client.plainly(*last.endpoints[MQTT]), "from node to node")
+    return f"{last.name} took it, {first.name} delivered it"
+
+
+def reviewed(story: Story) -> str:
+    """Show what a PUT would do, and that showing it changes nothing."""
+    reply = client.request("PUT", f"{story.url}?dry_run=true", declaration(story.lab))
+    hold(reply.status == 200, f"the dry run answers 200, not {refusal(reply)}")
+    show(reply.body)
+    hold(inventory(story) == story.before, "a dry run makes nothing at AWS")
+    return f"{len(reply.body['actions'])} actions planned, none made"
+
+
+def provisioned(story: Story) -> str:
+    """Ask for the load balancer, and wait where AWS makes one wait."""
+    reply = client.request("PUT", story.url, declaration(story.lab))
+    hold(reply.status in {201, 202}, f"the PUT answers 201 or 202, not {refusal(reply)}")
+    show(reply.body)
+    until(lambda: state(story) == "ready", 60, "the load balancer is ready", pause=0.2)
+    return f"{reply.status}: {reply.body['dns_name']}"
+
+
+def read_back(story: Story) -> str:
+    """Ask AWS itself, by another client than the app's."""
+    (found,) = story.lab.aws.elb().describe_load_balancers(LoadBalancerNames=[NAME])[
+        "LoadBalancerDescriptions"
+    ]
+    for described in found["ListenerDescriptions"]:
+        one = described["Listener"]
+        behind = f"{one['InstanceProtocol']} {one['InstancePort']}"
+        policies = " ".join(described["PolicyNames"])
+        print(f"   {one['Protocol']} {one['LoadBalancerPort']} -> {behind}  {policies}")
+    print(f"   checked by {found['HealthCheck']['Target']}, in {', '.join(found['AvailabilityZones'])}")
+    listeners = {one["Listener"]["LoadBalancerPort"] for one in found["ListenerDescriptions"]}
+    hold(SECURE in listeners, f"there is a listener on port {SECURE}")
+    registered = {one["InstanceId"] for one in found["Instances"]}
+    hold(registered == {node.instance_id for node in story.lab.nodes}, "exactly the nodes are registered")
+    return f"{len(listeners)} listeners, {len(registered)} instances"
+
+
+def in_service(story: Story) -> str:
+    """Wait for the load balancer's own health checks."""
+    until(lambda: set(health(story).values()) == {"InService"}, 60, "all are in service", pause=0.2)
+    return ", ".join(f"{node.name} {health(story)[node.instance_id]}" for node in story.lab.nodes)
+
+
+def delivered(story: Story) -> str:
+    """The article's own last step: `mosquitto_pub` through TLS, certificate and name verified."""
+    authority = story.lab.directory / "private-ca.pem"
+    reply = client.request("GET", f"{story.lab.api_url}/private-ca.pem")
+    hold(reply.status == 200, f"the private CA's certificate is there, not {refusal(reply)}")
+    authority.write_text(reply.body)
+    dns_name = client.request("GET", story.url).body["dns_name"]
+    for address in story.lab.addresses(NAME).values():
+        said = send(story, client.through_tls(address, SECURE, authority), f"through {address}")
+        print("\n".join(f"   {line}" for line in said.splitlines()))
+        for packet in ("sending CONNECT", "received CONNACK (0)", "sending PUBLISH", "sending DISCONNECT"):
+            hold(packet in said, f"mosquitto_pub says {packet!r}")
+        context = ssl.create_default_context(cafile=authority)
+        with (
+            socket.create_connection((address, SECURE), 10) as plain,
+            context.wrap_socket(plain, server_hostname=dns_name) as secure,
+        ):
+            print(f"   {secure.version()}, certificate valid for {dns_name}")
+    return "received behind the load balancer, certificate and host name verified"
+
+
+def unchanged(story: Story) -> str:
+    """The same PUT plans nothing and writes nothing."""
+    before = len(story.lab.aws.calls)
+    reply = client.request("PUT", story.url, declaration(story.lab))
+    hold(reply.status == 200, f"the PUT answers 200, not {refusal(reply)}")
+    hold(reply.body["changed"] is False and not reply.body["actions"], "nothing is changed")
+    writes = [
+        call.operation
+        for call in story.lab.aws.calls[before:]
+        if call.caller == "app" and not call.operation.startswith(("Describe", "List", "Get"))
+    ]
+    hold(not writes, f"no write at AWS, not {', '.join(writes)}")
+    return "no change, no write"
+
+
+def survived(story: Story) -> str:
+    """Kill a broker; messages flow on, before and after its instance is out of service."""
+    victim = story.lab.nodes[-1]
+    brokers.kill(story.lab.cluster, victim)
+    print(f"   {victim.name} is killed")
+    address = next(iter(story.lab.addresses(NAME).values()))
+    where = client.through_tls(address, SECURE, story.lab.directory / "private-ca.pem")
+    for number in range(4):
+        send(story, where, f"at once {number}")
+
+    def out() -> bool:
+        return health(story)[victim.instance_id] == "OutOfService"
+
+    until(out, 60, f"{victim.name} is out of service", pause=0.2)
+    for number in range(4):
+        send(story, where, f"afterwards {number}")
+    return f"{victim.name} out of service, 8 of 8 messages delivered meanwhile"
+
+
+def deleted(story: Story) -> str:
+    """Delete the load balancer, and find AWS as it was."""
+    url = f"{story.url}?force=true"  # a member is still in service, and this is the end
+    reply = client.request("DELETE", url)
+    hold(reply.status in {200, 202}, f"the DELETE answers 200 or 202, not {refusal(reply)}")
+    show(reply.body)
+    until(lambda: inventory(story) == story.before, 60, "AWS is as it was before", pause=0.2)
+    hold(client.request("GET", story.url).status == 404, "the load balancer is gone")
+    return "no load balancer, certificate or security group that was not there before"
+
+
+def send(story: Story, where: list[str], payload: str) -> str:
+    """Publish a message, wait until the subscriber has it, and return what `mosquitto_pub` said."""
+    story.sent.append(payload)
+    done = client.publish(where, TOPIC, payload)
+    hold(done.returncode == 0, f"mosquitto_pub succeeds: {done.stdout}{done.stderr}")
+    log = story.lab.directory / "subscriber.log"
+    until(lambda: payload in log.read_text().splitlines(), 10, f"{payload!r} arrives")
+    return done.stdout
+
+
+def inventory(story: Story) -> frozenset[str]:
+    """Return everything at AWS that a load balancer could leave behind."""
+    aws = story.lab.aws
+    balancers = aws.elb().describe_load_balancers()["LoadBalancerDescriptions"]
+    certificates = aws.iam().list_server_certificates()["ServerCertificateMetadataList"]
+    groups = aws.ec2().describe_security_groups()["SecurityGroups"]
+    return frozenset(
+        [one["LoadBalancerName"] for one in balancers]
+        + [one["Arn"] for one in certificates]
+        + [one["GroupId"] for one in groups]
+    )
+
+
+def health(story: Story) -> dict[str, str]:
+    """Return AWS's word on each instance."""
+    answer = story.lab.aws.elb().describe_instance_health(LoadBalancerName=NAME)
+    return {one["InstanceId"]: one["State"] for one in answer["InstanceStates"]}
+
+
+def state(story: Story) -> str:
+    """Return the app's word on the load balancer: a PUT that changes nothing tells it."""
+    reply = client.request("GET", story.url)
+    tags: dict[str, Any] = reply.body.get("tags", {}) if reply.status == 200 else {"emq-elb:pending": ""}
+    return "pending" if "emq-elb:pending" in tags else "ready"
+
+
+def show(body: dict[str, Any]) -> None:
+    """Print actions and warnings."""
+    for action in body["actions"]:
+        print(f"   {action['action']}: {action['reason']}")
+    for warning in body["warnings"]:
+        print(f"   warning: {warning['message']}")
+
+
+def refusal(reply: Reply) -> str:
+    """Return an unexpected answer in one line."""
+    detail = reply.body.get("detail", reply.body) if isinstance(reply.body, dict) else reply.body
+    return f"{reply.status} {detail}"

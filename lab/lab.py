@@ -1,0 +1,174 @@
+"""The whole system on one machine: AWS's API, the data plane, the nodes, the app; started, used, and gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from lab import aws as api
+from lab import brokers
+from lab.addresses import Network, claim
+from lab.api import start_api, start_functions
+from lab.aws import Aws
+from lab.brokers import Cluster, Node
+from lab.dataplane import DataPlane, follow
+from lab.fidelity.knobs import KNOBS
+from lab.processes import Processes, open_processes
+from lab.vpc import Vpc, prepare
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab that runs. `api_url` and `functions_url` are empty in a lab without the app."""
+
+    directory: Path
+    network: Network
+    processes: Processes
+    aws: Aws
+    data_plane: DataPlane
+    cluster: Cluster
+    vpc: Vpc
+    api_url: str
+    functions_url: str
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes, in the order in which they were started."""
+        return tuple(self.cluster.nodes.values())
+
+    def addresses(self, load_balancer: str) -> Mapping[str, str]:
+        """Return a load balancer's addresses by zone, also before it exists."""
+        return {zone: self.data_plane.address(load_balancer, zone) for zone in self.vpc.subnets}
+
+    def environment(self) -> dict[str, str]:
+        """Return what a process of the app's sees."""
+        return app_environment(self.aws, self.data_plane.hosts, self.functions_url)
+
+    def run_node(self, name: str) -> Node:
+        """Run one more instance with a broker, in the zone that has the fewest."""
+        return run_node(self.cluster, self.vpc, name)
+
+
+def app_environment(aws: Aws, hosts: Path, functions_url: str) -> dict[str, str]:
+    """Return the environment that leads the app to the lab; `OWNER` gives way to the app's configuration."""
+    return {
+        **aws.environment("app"),
+        "OWNER": "emq-elb-lab",
+        "LAB_HOSTS": str(hosts),
+        "PYTHONUNBUFFERED": "1",
+        **({"AWS_ENDPOINT_URL_LAMBDA": functions_url} if functions_url else {}),
+    }
+
+
+def run_node(cluster: Cluster, vpc: Vpc, name: str) -> Node:
+    """Run an instance with a broker, the zones in turn."""
+    subnets = list(vpc.subnets.values())
+    subnet = subnets[len(cluster.nodes) % len(subnets)]
+    return brokers.run(cluster, name, subnet, security_groups=[vpc.node_group])
+
+
+@contextmanager
+def open_lab(
+    *, nodes: int = 2, app: bool = True, brokers_running: str = "", say: Say = lambda _: None
+) -> Iterator[Lab]:
+    """Start a lab and yield it when everything answers; at the end of the block nothing is left of it.
+
+    `brokers_running` is `LAB_BROKERS`; `say` hears of each part that is ready. After a failure the lab's
+    directory, with the logs, stays; otherwise it goes too.
+    """
+    external = brokers.external_brokers(brokers_running)
+    began = time.monotonic()
+
+    def ready(part: str) -> None:
+        say(f"{part} ({time.monotonic() - began:.1f} s)")
+
+    with ExitStack() as stack:
+        directory = stack.enter_context(directory_of_its_own())
+        network = stack.enter_context(claim(Random()))  # noqa: S311 - picks an address, keeps no secret
+        pool = stack.enter_context(ThreadPoolExecutor(4))
+        aws = stack.enter_context(api.serve(network.aws))
+        ready(f"AWS's API answers at {aws.endpoint}")
+        processes = stack.enter_context(open_processes(directory))
+        cluster = Cluster(aws.ec2(), processes, network, directory, external=external)
+        data_plane = DataPlane(
+            elb=aws.elb("dataplane"),
+            ec2=aws.ec2("dataplane"),
+            processes=processes,
+            directory=directory,
+            network=network,
+            certificate=api.server_certificate_pem,
+            endpoints=cluster.endpoints,
+        )
+        KNOBS.instance_health = data_plane.instance_health
+        api_url = functions_url = ""
+        # The app loads while moto does: both take seconds, and neither needs the other yet.
+        running: list[Future[str]] = []
+        if app:
+            environment = app_environment(aws, data_plane.hosts, "")
+            functions_url = start_functions(processes, network.functions, environment)
+            environment |= {"AWS_ENDPOINT_URL_LAMBDA": functions_url}
+            running.append(pool.submit(start_api, processes, network.api, environment))
+        warmed = pool.submit(api.warm, aws)
+        if not external:
+            brokers.start_backplane(cluster)
+        warmed.result()
+        ready("AWS's API is warm")
+        vpc = prepare(aws.ec2())
+        for number in range(len(external) or nodes):
+            node = run_node(cluster, vpc, f"node-{number + 1}")
+            ready(
+                f"{node.name} is {node.instance_id}, a broker at {':'.join(map(str, node.endpoints[1883]))}"
+            )
+        for started in running:
+            api_url = started.result()
+            ready(f"the app answers at {api_url}")
+        stack.enter_context(following(data_plane))
+        yield Lab(directory, network, processes, aws, data_plane, cluster, vpc, api_url, functions_url)
+
+
+@contextmanager
+def following(data_plane: DataPlane) -> Iterator[None]:
+    """Let the data plane follow AWS in a thread, until the end of the block."""
+    stop = threading.Event()
+    thread = threading.Thread(target=follow, args=(data_plane, stop), name="dataplane")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def directory_of_its_own() -> Iterator[Path]:
+    """Yield a new directory that only its owner may read; it stays after a failure, for its logs.
+
+    Its keys do not: they are load balancers' `.pem` files.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="emq-elb-lab-"))
+    try:
+        yield directory
+    except Exception:
+        for key in directory.rglob("*.pem"):
+            key.unlink()
+        raise
+    except BaseException:
+        shutil.rmtree(directory)
+        raise
+    shutil.rmtree(directory)
+
+
+def brokers_setting() -> str:
+    """Return `LAB_BROKERS` as the user set it."""
+    return os.environ.get("LAB_BROKERS", "")

@@ -1,0 +1,91 @@
+"""A story told in steps: each is timed, its AWS calls are counted, and it holds or the story ends there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.aws import Call
+
+READS = ("Describe", "List", "Get", "Head")
+
+
+class DidNotHoldError(Exception):
+    """A step's promise was not kept; the message says which."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step as it went; `note` says what was seen."""
+
+    title: str
+    seconds: float
+    calls: tuple[Call, ...]
+    note: str
+    held: bool
+
+
+def hold(promise: bool, what: str) -> None:
+    """Raise DidNotHoldError, with what was promised, unless it is so."""
+    if not promise:
+        raise DidNotHoldError(what)
+
+
+def tell(
+    steps: Iterable[tuple[str, Callable[[], str]]],
+    calls: Sequence[Call],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Step, ...]:
+    """Run steps until one does not hold; `calls` grows while they run. Progress goes to standard output."""
+    told: list[Step] = []
+    for number, (title, act) in enumerate(steps, 1):
+        print(f"\n{bold(f'{number}. {title}')}", flush=True)
+        began, before = clock(), len(calls)
+        try:
+            note, held = act(), True
+        except (DidNotHoldError, TimeoutError, OSError) as error:
+            note, held = str(error), False
+        app = tuple(call for call in calls[before:] if call.caller == "app")
+        told.append(Step(title, clock() - began, app, note, held))
+        print(f"   {mark(held)} {note} ({told[-1].seconds:.1f} s)", flush=True)
+        if not held:
+            break
+    return tuple(told)
+
+
+def summary(steps: Sequence[Step]) -> str:
+    """Return the table: each step, how long it took, and the app's AWS calls by name."""
+    width = max(len(step.title) for step in steps)
+    lines = [bold(f"   {'step':<{width}}  seconds  reads  writes  AWS calls of the app")]
+    for step in steps:
+        reads = sum(call.operation.startswith(READS) for call in step.calls)
+        lines.append(
+            f" {mark(step.held)} {step.title:<{width}}  {step.seconds:7.1f}"
+            f"  {reads:5}  {len(step.calls) - reads:6}  {counted(step.calls)}"
+        )
+    return "\n".join(lines)
+
+
+def counted(calls: Iterable[Call]) -> str:
+    """Return the operations in the order of their first call, with how often where that is not once."""
+    counts = Counter(call.operation for call in calls)
+    return ", ".join(name if times == 1 else f"{name} x{times}" for name, times in counts.items()) or "-"
+
+
+def mark(held: bool) -> str:
+    """Return the sign for a step."""
+    return coloured("✓", 32) if held else coloured("✗", 31)
+
+
+def bold(text: str) -> str:
+    """Return the text, bold where it is shown on a terminal."""
+    return coloured(text, 1)
+
+
+def coloured(text: str, code: int) -> str:
+    """Return the text in an ANSI style where it is shown on a terminal."""
+    return f"\033[{code}m{text}\033[0m" if sys.stdout.isatty() else text
