@@ -60,11 +60,13 @@ def create_load_balancer_policy(region: Region, request: Request) -> Answer:
 
 
 def create_app_cookie_stickiness_policy(region: Region, request: Request) -> Answer:
+    """https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_CreateAppCookieStickinessPolicy.html"""
     attributes = [("CookieName", required(request, "CookieName"))]
     return _add(named(region, request), required(request, "PolicyName"), APP_COOKIE, attributes)
 
 
 def create_lb_cookie_stickiness_policy(region: Region, request: Request) -> Answer:
+    """https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_CreateLBCookieStickinessPolicy.html"""
     seconds = request.get("CookieExpirationPeriod")
     attributes = [] if seconds is None else [("CookieExpirationPeriod", str(seconds))]
     return _add(named(region, request), required(request, "PolicyName"), LB_COOKIE, attributes)
