@@ -14,13 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from boto3.session import Session
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_iam import IAMClient
@@ -48,6 +47,7 @@ class Aws:
 
     endpoint: str
     calls: list[Call] = field(default_factory=list, repr=False)
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     def environment(self, caller: str) -> dict[str, str]:
         """Return this process's environment, made to reach this AWS and nothing of the user's own."""
@@ -69,25 +69,33 @@ class Aws:
 
     def elb(self, caller: str = "lab") -> ElasticLoadBalancingClient:
         """Return a client for the classic load balancers."""
-        return self._session(caller).client("elb", endpoint_url=self.endpoint)
+        found: ElasticLoadBalancingClient = self._client("elb", caller)
+        return found
 
     def ec2(self, caller: str = "lab") -> EC2Client:
         """Return a client for EC2."""
-        return self._session(caller).client("ec2", endpoint_url=self.endpoint)
+        found: EC2Client = self._client("ec2", caller)
+        return found
 
     def iam(self, caller: str = "lab") -> IAMClient:
         """Return a client for IAM."""
-        return self._session(caller).client("iam", endpoint_url=self.endpoint)
+        found: IAMClient = self._client("iam", caller)
+        return found
 
     def secretsmanager(self, caller: str = "lab") -> SecretsManagerClient:
         """Return a client for Secrets Manager."""
-        return self._session(caller).client("secretsmanager", endpoint_url=self.endpoint)
+        found: SecretsManagerClient = self._client("secretsmanager", caller)
+        return found
 
-    def _session(self, caller: str) -> Session:
-        # A session each: boto3's default one is not for several threads.
+    def _client(self, service: str, caller: str) -> Any:
+        """Return a client, made once: reading a service's model takes longer than a call."""
+        # A session each: boto3's default one is not for several threads, clients are.
         from boto3.session import Session
 
-        return Session(aws_access_key_id=caller, aws_secret_access_key=SECRET, region_name=REGION)
+        if (service, caller) not in self.clients:
+            session = Session(aws_access_key_id=caller, aws_secret_access_key=SECRET, region_name=REGION)
+            self.clients[service, caller] = cast("Any", session).client(service, endpoint_url=self.endpoint)
+        return self.clients[service, caller]
 
 
 @contextmanager
@@ -119,9 +127,12 @@ def serve(address: str) -> Iterator[Aws]:
     )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="aws")
     thread.start()
+    aws = Aws(f"http://{address}:{server.server_port}", calls)
     try:
-        yield Aws(f"http://{address}:{server.server_port}", calls)
+        yield aws
     finally:
+        for client in aws.clients.values():
+            client.close()
         server.shutdown()
         thread.join()
         server.server_close()

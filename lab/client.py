@@ -56,11 +56,11 @@ def publish(where: Sequence[str], topic: str, payload: str) -> subprocess.Comple
     )
 
 
-def subscribe(processes: Processes, where: Sequence[str], topic: str) -> Process:
+def subscribe(processes: Processes, where: Sequence[str], topic: str, name: str = "subscriber") -> Process:
     """Leave a `mosquitto_sub` running, and return it once it is subscribed; its log holds what arrives."""
-    log = processes.directory / "subscriber.log"
+    log = processes.directory / f"{name}.log"
     return processes.start(
-        "subscriber",
+        name,
         ["stdbuf", "-oL", "mosquitto_sub", *where, "-d", "-q", "1", "-t", topic],
         ready=lambda: log.exists() and "Subscribed" in log.read_text(),
     )
