@@ -191,14 +191,14 @@ def _hostname(declaration: Declaration) -> Iterator[Fault]:
 
 def _probe(declaration: Declaration) -> Iterator[Fault]:
     probe = declaration.probe
-    if probe.qos not in QOS:
-        yield Fault("probe.qos", f"{shown(probe.qos)} is no quality of service: 0, 1 or 2 is right")
     secrets = {"credentials_secret_id": probe.credentials_secret_id, "ca_secret_id": probe.ca_secret_id}
     for field, secret in secrets.items():
         if secret is not None and not matches(SECRET_PATTERN, secret):
             yield Fault(f"probe.{field}", of_listeners.WRONG_ID)
+    if probe.qos not in QOS:
+        yield Fault("probe.qos", f"{shown(probe.qos)} is no quality of service: 0, 1 or 2 is right")
     # The options are kept in a tag.
-    if len(probe_tag(probe) or "") > TAG_VALUE_MAX:
+    elif len(probe_tag(probe) or "") > TAG_VALUE_MAX:
         yield Fault(
             "probe",
             f"the options together are longer than {TAG_VALUE_MAX} characters: use shorter secret ids",
