@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from lab.addresses import answers, free_port
-from lab.processes import Processes
+from lab.processes import DidNotStartError, Processes
 
 ROOT = Path(__file__).parents[1]
 STAGE = "dev"
@@ -52,5 +52,8 @@ def _describes_itself(url: str) -> bool:
     try:
         with OPENER.open(f"{url}/openapi.json", timeout=10) as answer:
             return bool(answer.status == 200)
-    except (URLError, OSError):
+    except HTTPError as error:
+        with error:
+            raise DidNotStartError(f"the app answers {error.code}: {error.read(500).decode()}") from error
+    except OSError:  # nothing listens yet
         return False

@@ -59,20 +59,26 @@ class Configuration:
 
 
 def configuration(text: str, stage: str) -> Configuration:
-    """Read `.chalice/config.json`; a function's value comes before its stage's, and that before the app's.
+    """Read `.chalice/config.json`.
 
+    First comes a function's value in its stage, then the stage's, then the function's own, then the app's.
     https://aws.github.io/chalice/topics/configfile.html
     """
     whole = json.loads(text)
     ours = whole.get("stages", {}).get(stage, {})
-    functions: dict[str, Any] = ours.get("lambda_functions", {})
-    general = {**whole, **ours}
+    theirs = ours.get("lambda_functions", {})
+    functions = whole.get("lambda_functions", {})
+
+    def timeout(function: str) -> int:
+        order = (theirs.get(function, {}), ours, functions.get(function, {}), whole)
+        return next((place["lambda_timeout"] for place in order if "lambda_timeout" in place), 60)
+
     return Configuration(
         app=whole["app_name"],
         stage=stage,
         environment=whole.get("environment_variables", {}) | ours.get("environment_variables", {}),
-        timeouts={name: own["lambda_timeout"] for name, own in functions.items() if "lambda_timeout" in own},
-        default_timeout=general.get("lambda_timeout", 60),
+        timeouts={function: timeout(function) for function in {*theirs, *functions}},
+        default_timeout=timeout(""),
     )
 
 

@@ -41,19 +41,20 @@ def test_the_nearest_configuration_counts() -> None:
             "app_name": "emq-elb",
             "environment_variables": {"A": "app", "B": "app"},
             "lambda_timeout": 30,
+            "lambda_functions": {"provision": {"lambda_timeout": 900}, "drain": {"lambda_timeout": 50}},
             "stages": {
                 "dev": {
                     "environment_variables": {"B": "stage"},
-                    "lambda_timeout": 20,
-                    "lambda_functions": {"provision": {"lambda_timeout": 900}, "drain": {}},
-                }
+                    "lambda_functions": {"drain": {"lambda_timeout": 55}},
+                },
+                "short": {"lambda_timeout": 20},
             },
         }
     )
     found = configuration(text, "dev")
     assert found.environment == {"A": "app", "B": "stage"}
-    assert (found.timeout("provision"), found.timeout("drain")) == (900, 20)
-    assert configuration(text, "prod").timeout("provision") == 30
+    assert [found.timeout(name) for name in ("provision", "drain", "other")] == [900, 55, 30]
+    assert configuration(text, "short").timeout("provision") == 20  # as Chalice has it: the stage comes first
 
 
 def test_the_time_that_is_left_runs_down_to_nothing() -> None:
