@@ -5,35 +5,57 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core.errors import Fault, InvalidRequest
+from chalicelib.core.errors import Absent, Fault, InvalidRequest
 from chalicelib.core.model import Certificate
 from chalicelib.core.names import serial_text
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
+    from mypy_boto3_acm.type_defs import CertificateDetailTypeDef
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/ssl-server-cert.html
 _TAKEN_KEYS = frozenset({"RSA_1024", "RSA_2048", "RSA_3072"})
 
 
+def find_certificate(client: ACMClient, arn: str) -> Certificate | None:
+    """Read one certificate as it is, expired or revoked too: what a listener serves can be any of these.
+
+    None when there is none, or it was never issued.
+    """
+    try:
+        return _certificate(_described(client, arn), arn)
+    except Absent:
+        return None
+
+
 def describe_certificate(client: ACMClient, arn: str, *, field: str = "certificate.arn") -> Certificate:
-    """Read one certificate. Absent when there is none; InvalidRequest when a load balancer cannot use it."""
-    with translated("DescribeCertificate"):
-        detail = client.describe_certificate(CertificateArn=arn)["Certificate"]
+    """Read one that a listener is to serve. Absent when there is none, InvalidRequest when none can serve it.
+
+    `field` is the request's field that named it.
+    """
+    detail = _described(client, arn)
+    certificate = _certificate(detail, arn)
     status = detail.get("Status", "unknown")
-    if status != "ISSUED" or "NotAfter" not in detail:
+    if status != "ISSUED" or certificate is None:
         raise InvalidRequest([Fault(field, f"ACM says {status} of this certificate: use one that is ISSUED")])
     algorithm = detail.get("KeyAlgorithm", "unknown").replace("-", "_")
     if algorithm not in _TAKEN_KEYS:
-        raise InvalidRequest(
-            [
-                Fault(
-                    field,
-                    f"its key is {algorithm}, which a classic load balancer does not take from ACM: use one"
-                    " with RSA_2048, or upload it with `pem`",
-                )
-            ]
+        message = (
+            f"its key is {algorithm}, which a classic load balancer does not take from ACM: use one with"
+            " RSA_2048, or upload it with `pem`"
         )
+        raise InvalidRequest([Fault(field, message)])
+    return certificate
+
+
+def _described(client: ACMClient, arn: str) -> CertificateDetailTypeDef:
+    with translated("DescribeCertificate"):
+        return client.describe_certificate(CertificateArn=arn)["Certificate"]
+
+
+def _certificate(detail: CertificateDetailTypeDef, arn: str) -> Certificate | None:
+    if "NotAfter" not in detail:
+        return None
     return Certificate(
         arn=detail.get("CertificateArn", arn),
         not_before=detail.get("NotBefore"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
 from chalicelib.core.model import Instance, Rule, SecurityGroup, Subnet
-from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG, OWNER_TAG
+from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG, OWNER_TAG, PENDING_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -73,14 +73,19 @@ def groups(client: EC2Client, ids: Iterable[str]) -> Mapping[str, SecurityGroup]
     return {group.id or "": group for some in _filters("group-id", ids) for group in _groups(client, some)}
 
 
-def group_named(client: EC2Client, name: str, vpc: str | None = None) -> SecurityGroup | None:
-    """The security group of that name in the VPC, or of our tagged ones in any VPC when none is named."""
-    filters: list[FilterTypeDef] = [{"Name": "group-name", "Values": [name]}]
-    if vpc:
-        filters.append({"Name": "vpc-id", "Values": [vpc]})
-    else:
-        filters.append({"Name": "tag-key", "Values": [OWNER_TAG]})
-    return next(iter(_groups(client, filters)), None)
+def groups_in(client: EC2Client, vpc: str) -> Mapping[str, SecurityGroup]:
+    """Every security group of the VPC, by id: one call, whatever is looked for and by whatever name."""
+    return {group.id or "": group for group in _groups(client, [{"Name": "vpc-id", "Values": [vpc]}])}
+
+
+def groups_named(client: EC2Client, name: str) -> tuple[SecurityGroup, ...]:
+    """The security groups of that name: at most one in each VPC."""
+    return tuple(_groups(client, [{"Name": "group-name", "Values": [name]}]))
+
+
+def groups_owned(client: EC2Client, owner: str) -> tuple[SecurityGroup, ...]:
+    """The security groups that carry the deployment's owner tag."""
+    return tuple(_groups(client, [{"Name": f"tag:{OWNER_TAG}", "Values": [owner]}]))
 
 
 def _groups(client: EC2Client, filters: Sequence[FilterTypeDef]) -> list[SecurityGroup]:
@@ -105,6 +110,7 @@ def _group(found: SecurityGroupTypeDef) -> SecurityGroup:
         ),
         id=found.get("GroupId", ""),
         owner=_tags(found.get("Tags", [])).get(OWNER_TAG),
+        pending=_tags(found.get("Tags", [])).get(PENDING_TAG),
     )
 
 
@@ -215,10 +221,16 @@ def _instance(found: InstanceTypeDef) -> Instance:
     )
 
 
-def tag_instances(client: EC2Client, ids: Sequence[str], key: str, value: str) -> None:
-    """Set one tag on all the instances: one call takes up to 1,000."""
+def tag(client: EC2Client, ids: Sequence[str], key: str, value: str) -> None:
+    """Set one tag on all the resources: one call takes up to 1,000."""
     with translated("CreateTags"):
         client.create_tags(Resources=list(ids), Tags=[{"Key": key, "Value": value}])
+
+
+def untag(client: EC2Client, ids: Sequence[str], key: str) -> None:
+    """Take one tag off all the resources, whatever its value."""
+    with translated("DeleteTags"):
+        client.delete_tags(Resources=list(ids), Tags=[{"Key": key}])
 
 
 def _tags(tags: Iterable[TagTypeDef]) -> dict[str, str]:

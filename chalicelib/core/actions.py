@@ -5,7 +5,8 @@ A name may stand where AWS has not given an id or an ARN yet: see `core/model.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 
 from chalicelib.core.model import (
     AccessLogs,
@@ -46,6 +47,13 @@ class RevokeSecurityGroupIngress(_Reasoned):
 @dataclass(frozen=True, kw_only=True)
 class DeleteSecurityGroup(_Reasoned):
     group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateSecret(_Reasoned):
+    """Keeps a new private CA; the value is not part of the plan."""
+
+    secret: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +178,7 @@ Action = (
     | AuthorizeSecurityGroupIngress
     | RevokeSecurityGroupIngress
     | DeleteSecurityGroup
+    | CreateSecret
     | UploadServerCertificate
     | DeleteServerCertificate
     | CreateTags
@@ -192,6 +201,37 @@ Action = (
     | RegisterInstances
     | DeregisterInstances
 )
+
+
+def bind(action: Action, ids: Mapping[str, str]) -> Action:
+    """The action with the ids and ARNs that are known by now in the place of names."""
+    match action:
+        case AuthorizeSecurityGroupIngress():
+            return replace(action, group=ids.get(action.group, action.group))
+        case ApplySecurityGroupsToLoadBalancer():
+            return replace(action, groups=tuple(ids.get(group, group) for group in action.groups))
+        case SetLoadBalancerListenerSSLCertificate():
+            return replace(action, certificate=ids.get(action.certificate, action.certificate))
+        case CreateLoadBalancerListeners():
+            return replace(action, listeners=tuple(_bound(listener, ids) for listener in action.listeners))
+        case CreateLoadBalancer():
+            return replace(action, load_balancer=bind_load_balancer(action.load_balancer, ids))
+        case _:
+            return action
+
+
+def bind_load_balancer(load_balancer: LoadBalancer, ids: Mapping[str, str]) -> LoadBalancer:
+    """The load balancer with the ids and ARNs that are known by now in the place of names."""
+    return replace(
+        load_balancer,
+        listeners=tuple(_bound(listener, ids) for listener in load_balancer.listeners),
+        security_groups=frozenset(ids.get(group, group) for group in load_balancer.security_groups),
+    )
+
+
+def _bound(listener: Listener, ids: Mapping[str, str]) -> Listener:
+    certificate = listener.certificate
+    return replace(listener, certificate=ids.get(certificate, certificate)) if certificate else listener
 
 
 def step(action: Action) -> Step:

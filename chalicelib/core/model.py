@@ -114,13 +114,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class SecurityGroup:
-    """A security group with what it lets in. `id` is None until it is made."""
+    """A security group with what it lets in. `id` is None until it is made; `pending` is our tag's text."""
 
     name: str
     vpc: str
     rules: frozenset[Rule]
     id: str | None = None
     owner: str | None = None
+    pending: str | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ class State:
 
     `group` is the security group that we make; `certificates` the names under our IAM path; `cluster` the
     instances that carry the load balancer's cluster tag; `reasons` why an instance does or does not belong.
+    `private_ca` is the secret of a private CA that has to be there first.
     """
 
     name: str
@@ -187,6 +189,7 @@ class State:
     certificates: frozenset[str] = frozenset()
     cluster: frozenset[str] = frozenset()
     reasons: Mapping[str, str] = field(default_factory=dict)
+    private_ca: str | None = None
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,14 @@ class Bundle:
     chain: str = ""
 
 
+@dataclass(frozen=True)
+class Authority:
+    """A private certificate authority: PEM texts. The key is in no repr."""
+
+    certificate: str
+    private_key: str = field(repr=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
     """A server certificate at AWS. `name` and `path` are IAM's, None for one of ACM.
@@ -268,11 +279,11 @@ class GivenSecret:
 
 @dataclass(frozen=True)
 class GivenPem:
-    """PEM texts as they came in the request, not looked at yet. The key is in no repr."""
+    """PEM texts as they came in the request, not looked at yet: none is in a repr, any may be a key."""
 
-    certificate: str
+    certificate: str = field(repr=False)
     private_key: str = field(repr=False)
-    chain: str = ""
+    chain: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -360,7 +371,8 @@ class Report:
     """What a PUT or a DELETE did, or with `dry_run` would do.
 
     `created` is whether the load balancer was not there before. `load_balancer` and `certificate` are as GET
-    shows them; None when there is none (any more).
+    shows them; None when there is none (any more). `carry_on` is what the background needs to finish what is
+    `pending`: JSON values, and no key among them.
     """
 
     name: str
@@ -369,6 +381,7 @@ class Report:
     warnings: tuple[ReviewWarning, ...] = ()
     view: View | None = None
     created: bool = False
+    carry_on: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:

@@ -16,6 +16,7 @@ The tags are all that is remembered between two invocations (`docs/architecture.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Literal
 
@@ -52,7 +53,17 @@ def certificate_name(region: str, load_balancer: str, bundle: Bundle) -> str:
 
 def certificate_path(owner: str, region: str, load_balancer: str) -> str:
     """Return the IAM path under which this load balancer's certificates are, and only they."""
-    return f"/emq-elb/{owner}/{region}/{load_balancer}/"
+    return f"{certificates_path(owner, region)}{load_balancer}/"
+
+
+def certificates_path(owner: str, region: str) -> str:
+    """Return the IAM path above those of all load balancers of a deployment in a region."""
+    return f"/emq-elb/{owner}/{region}/"
+
+
+def load_balancer_of_path(path: str) -> str:
+    """Return the load balancer whose certificates are under an IAM path of ours."""
+    return path.strip("/").rpartition("/")[2]
 
 
 def certificate_home(arn: str) -> Literal["iam", "acm"] | None:
@@ -74,6 +85,25 @@ def certificate_name_of(arn: str) -> str:
 def security_group_name(load_balancer: str) -> str:
     """Return the name of the security group that we make for a load balancer."""
     return f"{load_balancer}-elb"
+
+
+def load_balancer_of_group(group: str) -> str | None:
+    """Return the load balancer that a security group of that name was made for; None for another name."""
+    return group.removesuffix("-elb") if group.endswith("-elb") else None
+
+
+def pending_tag(since: datetime, what: str = "") -> str:
+    """Return the text of the `emq-elb:pending` tag: since when (RFC 3339, UTC), and for what."""
+    return f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {what}".strip()
+
+
+def pending_since(text: str | None) -> datetime | None:
+    """Return the time in an `emq-elb:pending` tag; None without one, or with another text."""
+    try:
+        since = datetime.fromisoformat((text or "").partition(" ")[0])
+    except ValueError:
+        return None
+    return since if since.tzinfo else None
 
 
 def serial_text(serial: int) -> str:

@@ -27,7 +27,7 @@ from typing import TypeVar
 
 from chalicelib.core import actions as do
 from chalicelib.core.model import HealthCheck, LoadBalancer, SecurityGroup, State
-from chalicelib.core.names import OWNER_TAG, PENDING_TAG
+from chalicelib.core.names import OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY, listeners
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ def as_created(wanted: LoadBalancer) -> LoadBalancer:
 
     Its `pending` tag marks it as half made until the last call of the plan takes the tag off.
     """
-    since = f"{wanted.created:%Y-%m-%dT%H:%M:%SZ} " if wanted.created else ""
+    marked = {PENDING_TAG: pending_tag(wanted.created, "provisioning")} if wanted.created else {}
     return replace(
         wanted,
         listeners=tuple(
@@ -70,7 +70,7 @@ def as_created(wanted: LoadBalancer) -> LoadBalancer:
         cross_zone=False,
         access_logs=None,
         proxy_protocol_ports=frozenset(),
-        tags={**wanted.tags, PENDING_TAG: f"{since}provisioning"},
+        tags={**wanted.tags, **marked},
         instances=frozenset(),
         policies={},
         backend_policies={},
@@ -118,6 +118,8 @@ def _group_trimmed(desired: State, actual: State) -> Iterator[do.Action]:
 
 
 def _uploads(desired: State, actual: State) -> Iterator[do.Action]:
+    if desired.private_ca and not actual.private_ca:
+        yield do.CreateSecret(reason="there is no private CA yet", secret=desired.private_ca)
     for name in sorted(desired.certificates - actual.certificates):
         yield do.UploadServerCertificate(reason="IAM does not have it yet", certificate=name)
 

@@ -16,7 +16,7 @@ from chalicelib.adapters.secrets import create_secret, read_secret
 from chalicelib.adapters.x509 import read
 from chalicelib.core.domains import address_of
 from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest, Refused
-from chalicelib.core.model import Bundle
+from chalicelib.core.model import Authority, Bundle
 from chalicelib.core.names import OWNER_TAG
 
 if TYPE_CHECKING:
@@ -37,14 +37,6 @@ LEAF_LIFETIME = timedelta(days=90)
 # Devices keep time badly, and IAM refuses what is not valid yet.
 CLOCK_SKEW = timedelta(hours=1)
 _LONGEST_COMMON_NAME = 64
-
-
-@dataclass(frozen=True)
-class Authority:
-    """The CA as PEM texts."""
-
-    certificate: str
-    private_key: str = field(repr=False)
 
 
 def create_authority(owner: str, *, now: datetime) -> Authority:

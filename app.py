@@ -1,0 +1,249 @@
+"""The entry points: routes, event rules and schedules, each one call into a story.
+
+Whatever is heavy (boto3, cryptography, pydantic) is imported by the story that needs it: every function
+shares this module and pays for what it imports.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import Chalice, IAMAuthorizer, Rate, Response
+
+if TYPE_CHECKING:
+    from chalice.app import CloudWatchEvent, Request
+
+    from chalicelib.adapters.clients import Clients
+    from chalicelib.api.problems import Problem
+    from chalicelib.core.model import Report
+    from chalicelib.invocation import Invocation
+    from chalicelib.settings import Settings
+
+app = Chalice(app_name="emq-elb", configure_logs=False)
+signed = IAMAuthorizer()
+
+# API Gateway gives up after 29 seconds; what takes longer than this goes on in the background.
+ANSWER_WITHIN = timedelta(seconds=20)
+# What a function keeps for its last call and its answer.
+RESERVE = timedelta(seconds=5)
+
+View = Callable[..., Response]
+
+
+@cache
+def settings() -> Settings:
+    """The environment, read when first needed."""
+    from chalicelib.settings import read_settings
+
+    return read_settings(os.environ)
+
+
+@cache
+def clients() -> Clients:
+    """The clients, kept for the life of the container."""
+    from chalicelib.adapters.clients import Clients
+
+    return Clients()
+
+
+def invocation(within: timedelta) -> Invocation:
+    """What a story needs, to answer within that time."""
+    from chalicelib import telemetry
+    from chalicelib.invocation import Invocation
+
+    return Invocation(
+        clients=clients(),
+        settings=settings(),
+        now=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        deadline=datetime.now(UTC) + within,
+        told=telemetry.action,
+    )
+
+
+def remaining(context: Any) -> timedelta:
+    """How long the function may still work, by what Lambda says."""
+    return timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE
+
+
+def answering(view: View) -> View:
+    """Turn what a view raises into a problem document; HTTP middleware of Chalice's never sees it."""
+
+    @wraps(view)
+    def answered(**parameters: str) -> Response:
+        from chalicelib import telemetry
+        from chalicelib.api.problems import problem, unexpected
+        from chalicelib.core.errors import EmqElbError
+
+        began = time.monotonic()
+        try:
+            response = view(**parameters)
+        except EmqElbError as error:
+            response = told_as(problem(error))
+        except Exception as error:  # noqa: BLE001 - the last one to see it: told, and answered without its words
+            telemetry.failed(view.__name__, error)
+            response = told_as(unexpected(app.lambda_context.aws_request_id))
+        telemetry.canonical(
+            view.__name__,
+            status=response.status_code,
+            milliseconds=round((time.monotonic() - began) * 1000),
+            **parameters,
+        )
+        return response
+
+    return answered
+
+
+def told_as(problem: Problem) -> Response:
+    """The problem document as an answer."""
+    return Response(problem.body, {**problem.headers}, problem.status)
+
+
+def request() -> Request:
+    """The request that is being answered."""
+    current = app.current_request
+    if current is None:
+        raise RuntimeError("there is a request only while one is answered")
+    return current
+
+
+def flags(*known: str) -> dict[str, bool]:
+    """The query parameters as flags; raises InvalidRequest for any other."""
+    from chalicelib.api.requests import read_flags
+    from chalicelib.core.errors import InvalidRequest
+
+    given, faults = read_flags(request().query_params, *known)
+    if faults:
+        raise InvalidRequest(faults)
+    return given
+
+
+@app.route("/load-balancers/{name}", methods=["PUT"], authorizer=signed)
+@answering
+def put_load_balancer(name: str) -> Response:
+    """Create the load balancer or converge it."""
+    from chalicelib import provision as story
+    from chalicelib.api.requests import read_flags, read_json, read_put
+
+    query, wrong = read_flags(request().query_params, "dry_run", "adopt")
+    body = read_json(request().raw_body)
+    declaration, faults = read_put(name, body, region=clients().region)
+    report = story.put(
+        declaration,
+        (*wrong, *faults),
+        invocation(ANSWER_WITHIN),
+        dry_run=query["dry_run"],
+        adopt=query["adopt"],
+    )
+    if report.state == "pending" and isinstance(body, dict):
+        certificate = report.carry_on["certificate"]
+        carried = {**body, "certificate": certificate} if certificate else body
+        in_background({"name": name, "body": carried, "since": report.carry_on["since"]})
+    return reported(report, created=report.created and not query["dry_run"])
+
+
+@app.route("/load-balancers/{name}", methods=["GET"], authorizer=signed)
+@answering
+def get_load_balancer(name: str) -> Response:
+    """Show one load balancer."""
+    from chalicelib import observe
+    from chalicelib.api.views import view_json
+
+    adopt = flags("adopt")["adopt"]
+    return Response(view_json(observe.shown(name, invocation(ANSWER_WITHIN), adopt=adopt)))
+
+
+@app.route("/load-balancers", methods=["GET"], authorizer=signed)
+@answering
+def list_load_balancers() -> Response:
+    """Show all of ours, in short."""
+    from chalicelib import observe
+    from chalicelib.api.views import list_json
+
+    flags()
+    return Response(list_json(observe.ours(invocation(ANSWER_WITHIN))))
+
+
+@app.route("/load-balancers/{name}", methods=["DELETE"], authorizer=signed)
+@answering
+def delete_load_balancer(name: str) -> Response:
+    """Delete the load balancer and what was made for it."""
+    from chalicelib import deprovision as story
+
+    query = flags("dry_run", "force")
+    report = story.delete(name, invocation(ANSWER_WITHIN), dry_run=query["dry_run"], force=query["force"])
+    if report.state == "pending":
+        in_background({"name": name, "leftovers": report.carry_on})
+    return reported(report, created=False)
+
+
+@app.route("/private-ca.pem", methods=["GET"], authorizer=signed)
+@answering
+def get_private_ca() -> Response:
+    """Show the private CA's certificate, for clients to trust."""
+    from chalicelib.adapters.issuers.private_ca import load_authority
+    from chalicelib.core.errors import NotFound
+
+    flags()
+    authority = load_authority(clients().secrets, settings().private_ca_secret)
+    if authority is None:
+        raise NotFound("there is no private CA yet: the first load balancer that asks for one makes it")
+    return Response(authority.certificate, {"Content-Type": "application/x-pem-file"})
+
+
+@app.route("/openapi.json", methods=["GET"], authorizer=signed)
+@answering
+def get_openapi() -> Response:
+    """Show the API's own description."""
+    from chalicelib.api.openapi import document
+
+    return Response(document())
+
+
+def reported(report: Report, *, created: bool) -> Response:
+    """The answer of PUT and DELETE."""
+    from chalicelib.api.views import report_json
+
+    status = 202 if report.state == "pending" else 201 if created else 200
+    return Response(report_json(report), status_code=status)
+
+
+def in_background(payload: Mapping[str, object]) -> None:
+    """Hand over to the asynchronous function; there is no key in the payload."""
+    from chalicelib.adapters.functions import invoke
+
+    invoke(clients().functions, f"{settings().owner}-provision", payload)
+
+
+@app.lambda_function(name="provision")
+def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
+    """Go on with a PUT or a DELETE that AWS needed more time for."""
+    from chalicelib import deprovision, telemetry
+    from chalicelib import provision as story
+    from chalicelib.api.requests import read_put
+
+    name, work = event["name"], invocation(remaining(context))
+    if "leftovers" in event:
+        deprovision.finish(name, event["leftovers"], work)
+        outcome = "deleted"
+    else:
+        declaration, faults = read_put(name, event["body"], region=clients().region)
+        report = story.carry_on(declaration, faults, datetime.fromisoformat(event["since"]), work)
+        outcome = report.state if report else "superseded"
+    telemetry.canonical("provision", name=name, outcome=outcome)
+    return {"name": name, "outcome": outcome}
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
+def reconcile(event: CloudWatchEvent) -> None:
+    """Look without an event, and sweep what deleted load balancers left."""
+    from chalicelib import telemetry
+    from chalicelib.sweep import sweep
+
+    swept = sweep(invocation(remaining(event.context)))
+    telemetry.canonical("reconcile", swept=len(swept))

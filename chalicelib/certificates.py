@@ -1,0 +1,245 @@
+"""Which certificate a declaration leads to. Nothing is changed at AWS here: the answer says what must be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from chalicelib.adapters import acm, iam, secrets
+from chalicelib.adapters.issuers import private_ca
+from chalicelib.adapters.x509 import checked, describe
+from chalicelib.core import errors, preflight
+from chalicelib.core.certificates import given_in_secret
+from chalicelib.core.domains import default_domains
+from chalicelib.core.errors import Fault, InvalidRequest
+from chalicelib.core.facts import Chosen
+from chalicelib.core.model import (
+    Bundle,
+    Certificate,
+    CertificateSource,
+    Declaration,
+    GivenArn,
+    GivenIssuer,
+    GivenPem,
+    GivenSecret,
+    LoadBalancer,
+    ReviewWarning,
+)
+from chalicelib.core.names import (
+    CERTIFICATE_TAG,
+    certificate_home,
+    certificate_name,
+    certificate_name_of,
+    certificate_path,
+)
+from chalicelib.invocation import Invocation
+
+PRIVATE_CA = "private-ca"
+SECRET = "secret:"  # noqa: S105 - the prefix of a tag's text, not a secret
+
+
+def choose(declaration: Declaration, there: LoadBalancer | None, invocation: Invocation) -> Chosen | None:
+    """The certificate for the declaration's secure listeners; None when it has none.
+
+    What is wrong with it is in `faults`. `there` is the load balancer as it is.
+    """
+    if declaration.certificate is None:
+        return None
+    try:
+        return _choose(declaration.certificate, declaration, there, invocation)
+    except InvalidRequest as error:
+        return Chosen(reference="", source="", faults=error.faults)
+
+
+def _choose(
+    given: CertificateSource, declaration: Declaration, there: LoadBalancer | None, invocation: Invocation
+) -> Chosen:
+    match given:
+        case GivenArn(arn, source):
+            return _of_arn(arn, source, declaration, there, invocation)
+        case GivenPem():
+            bundle, warnings = checked(given, now=invocation.now(), hostnames=_hostnames(declaration))
+            return _of_bundle(bundle, "pem", warnings, declaration, invocation)
+        case GivenSecret(secret_id):
+            return _of_secret(secret_id, declaration, invocation)
+        case GivenIssuer(_, domains):
+            return _of_private_ca(domains, declaration, there, invocation)
+        case _:
+            assert_never(given)
+
+
+def _hostnames(declaration: Declaration) -> tuple[str, ...]:
+    return (declaration.hostname,) if declaration.hostname else ()
+
+
+def _of_arn(
+    arn: str,
+    source: str | None,
+    declaration: Declaration,
+    there: LoadBalancer | None,
+    invocation: Invocation,
+) -> Chosen:
+    """A certificate that is at AWS. What GET showed and is sent back says where it comes from as well.
+
+    By then the load balancer may serve a newer one: then the source counts, and the old ARN does not.
+    """
+    current = {listener.certificate for listener in there.listeners if listener.secure} if there else set()
+    if there and arn not in current and source == there.tags.get(CERTIFICATE_TAG):
+        if source == PRIVATE_CA:
+            return _of_private_ca((), declaration, there, invocation)
+        if source and source.startswith(SECRET):
+            return _of_secret(source.removeprefix(SECRET), declaration, invocation)
+    found = read_certificate(arn, invocation)
+    if found is None:
+        raise InvalidRequest([Fault("certificate.arn", f"there is no certificate {arn}")])
+    return Chosen(
+        reference=arn, source=source or "external", certificate=found, warnings=_expiring(found, invocation)
+    )
+
+
+def read_certificate(arn: str, invocation: Invocation) -> Certificate | None:
+    """The certificate of that ARN, of IAM or ACM; None when there is none or it is no certificate's ARN."""
+    match certificate_home(arn):
+        case "iam":
+            found = iam.find_certificate(invocation.clients.iam, certificate_name_of(arn))
+            return found if found and found.arn == arn else None
+        case "acm":
+            try:
+                return acm.describe_certificate(invocation.clients.acm, arn)
+            except errors.Absent:
+                return None
+        case None:
+            return None
+
+
+def _expiring(certificate: Certificate, invocation: Invocation) -> tuple[ReviewWarning, ...]:
+    now = invocation.now()
+    not_before = certificate.not_before or now
+    if now < preflight.renew_from(not_before, certificate.not_after, invocation.settings.renew_before):
+        return ()
+    return (ReviewWarning("expires-soon", f"{certificate.arn} expires at {certificate.not_after:%Y-%m-%d}"),)
+
+
+def _of_secret(secret_id: str, declaration: Declaration, invocation: Invocation) -> Chosen:
+    field = "certificate.secret_id"
+    try:
+        secret = secrets.read_secret(invocation.clients.secrets, secret_id, field=field)
+    except errors.Absent:
+        raise InvalidRequest([Fault(field, f"there is no secret {secret_id} in this region")]) from None
+    bundle, warnings = checked(
+        given_in_secret(secret.value),
+        now=invocation.now(),
+        hostnames=_hostnames(declaration),
+        fields=preflight.SECRET_FIELDS,
+    )
+    return _of_bundle(bundle, SECRET + secret_id, warnings, declaration, invocation)
+
+
+def _of_bundle(
+    bundle: Bundle,
+    source: str,
+    warnings: tuple[ReviewWarning, ...],
+    declaration: Declaration,
+    invocation: Invocation,
+) -> Chosen:
+    """Same content, same name: one that was uploaded before is not uploaded again."""
+    name = certificate_name(invocation.clients.region, declaration.name, bundle)
+    path = certificate_path(invocation.settings.owner, invocation.clients.region, declaration.name)
+    described = describe(bundle.certificate, bundle.chain)
+    if described is None:
+        raise ValueError("a bundle that was just made cannot be read")
+    existing = iam.find_certificate(invocation.clients.iam, name)
+    if existing and (existing.path != path or existing.digest != described.digest):
+        raise errors.Conflict(
+            f"there is a server certificate {name} already, which is not ours: its path is {existing.path}"
+        )
+    if existing:
+        return Chosen(reference=existing.arn, source=source, certificate=existing, warnings=warnings)
+    certificate = Certificate(
+        arn=name,
+        not_before=described.not_before,
+        not_after=described.not_after,
+        domains=described.domains,
+        serial=described.serial,
+        name=name,
+        path=path,
+        digest=described.digest,
+    )
+    return Chosen(
+        reference=name,
+        source=source,
+        certificate=certificate,
+        bundle=bundle,
+        warnings=(*warnings, *_quota(invocation)),
+    )
+
+
+def _quota(invocation: Invocation) -> tuple[ReviewWarning, ...]:
+    used, quota = iam.account_quota(invocation.clients.iam)
+    if used + 1 < quota * 0.8:
+        return ()
+    return (
+        ReviewWarning(
+            "certificate-quota",
+            f"this would be server certificate {used + 1} of {quota} in the account: ask for more in time",
+        ),
+    )
+
+
+def _of_private_ca(
+    domains: tuple[str, ...], declaration: Declaration, there: LoadBalancer | None, invocation: Invocation
+) -> Chosen:
+    """Keep the one that is served, or one that was uploaded and never served; else issue a new one."""
+    clients = invocation.clients
+    wanted = domains or default_domains(declaration.hostname, clients.region, clients.dns_suffix)
+    warnings = () if domains or declaration.hostname else (_any_name(wanted),)
+    existing = _issued_before(wanted, declaration, there, invocation)
+    if existing:
+        return Chosen(
+            reference=existing.arn,
+            source=PRIVATE_CA,
+            certificate=existing,
+            warnings=(*warnings, *_expiring(existing, invocation)),
+        )
+    authority = private_ca.load_authority(clients.secrets, invocation.settings.private_ca_secret)
+    made = authority or private_ca.create_authority(invocation.settings.owner, now=invocation.now())
+    bundle = private_ca.issue(made, wanted, now=invocation.now())
+    chosen = _of_bundle(bundle, PRIVATE_CA, warnings, declaration, invocation)
+    return replace(chosen, authority=None if authority else made)
+
+
+def _issued_before(
+    wanted: tuple[str, ...], declaration: Declaration, there: LoadBalancer | None, invocation: Invocation
+) -> Certificate | None:
+    """The newest certificate for just these names, under our path and not expired; the served one first."""
+    client = invocation.clients.iam
+    path = certificate_path(invocation.settings.owner, invocation.clients.region, declaration.name)
+    served = {listener.certificate for listener in there.listeners if listener.secure} if there else set()
+    if there and there.tags.get(CERTIFICATE_TAG) == PRIVATE_CA and len(served) == 1:
+        current = read_certificate(str(*served), invocation)
+        if current and _fits(current, path, wanted, invocation):
+            return current
+    listed = sorted(
+        iam.list_certificates(client, path), key=lambda certificate: certificate.not_after, reverse=True
+    )
+    for candidate in listed:
+        found = iam.find_certificate(client, candidate.name or "") if candidate.arn not in served else None
+        if found and _fits(found, path, wanted, invocation):
+            return found
+    return None
+
+
+def _fits(certificate: Certificate, path: str, wanted: tuple[str, ...], invocation: Invocation) -> bool:
+    return (
+        certificate.path == path
+        and certificate.not_after > invocation.now()
+        and {*certificate.domains} == {*wanted}
+    )
+
+
+def _any_name(wanted: tuple[str, ...]) -> ReviewWarning:
+    return ReviewWarning(
+        "default-domains",
+        "neither `hostname` nor `certificate.domains` is given, so the certificate is for"
+        f" {', '.join(wanted)}, whatever load balancer of the region that is",
+    )

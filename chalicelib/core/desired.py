@@ -1,0 +1,142 @@
+"""From what a user declared, and what AWS says, to the state that is to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from chalicelib.core.declaration import idle_timeout
+from chalicelib.core.facts import Facts
+from chalicelib.core.membership import Membership, decide
+from chalicelib.core.model import (
+    TCP_PROTOCOLS,
+    Declaration,
+    LoadBalancer,
+    Rule,
+    SecurityGroup,
+    State,
+)
+from chalicelib.core.names import (
+    CERTIFICATE_TAG,
+    HOSTNAME_TAG,
+    OWNER_TAG,
+    PENDING_TAG,
+    PROBE_TAG,
+    security_group_name,
+)
+from chalicelib.core.probe_options import probe_tag
+
+# What a body sets or, by not naming it, takes off. `emq-elb:rejected` is not among them: it is `rotate`'s.
+_FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG})
+
+
+def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
+    """The state that the declaration asks for, in the words of `core/plan.py`.
+
+    Subnets that nobody read are those that the load balancer has. With an owner that the load balancer does
+    not carry yet it is adopted: its registered instances are tagged into the cluster.
+    """
+    there = facts.actual.load_balancer
+    zone_of = {id_: subnet.zone for id_, subnet in facts.subnets.items()}
+    vpc = next((facts.subnets[id_].vpc for id_ in declaration.subnets if id_ in facts.subnets), None)
+    group = _group(declaration, facts, vpc or (there.vpc if there else ""))
+    wanted = LoadBalancer(
+        name=declaration.name,
+        scheme=declaration.scheme,
+        vpc=vpc or (there.vpc if there else ""),
+        subnets=frozenset(declaration.subnets),
+        zones=frozenset(zone_of[id_] for id_ in declaration.subnets if id_ in zone_of)
+        or (there.zones if there else frozenset()),
+        listeners=tuple(
+            replace(
+                listener,
+                certificate=facts.chosen.reference if listener.secure and facts.chosen else None,
+                ssl_policy=declaration.ssl_policy if listener.secure else None,
+            )
+            for listener in sorted(declaration.listeners, key=lambda listener: listener.port)
+        ),
+        security_groups=frozenset(
+            declaration.security_groups
+            if group is None and declaration.security_groups is not None
+            else [group.id or group.name]
+            if group
+            else []
+        ),
+        health_check=declaration.health_check,
+        idle_timeout=idle_timeout(declaration.keepalive),
+        connection_draining=declaration.connection_draining,
+        cross_zone=declaration.cross_zone,
+        access_logs=declaration.access_logs,
+        proxy_protocol_ports=frozenset(
+            listener.instance_port
+            for listener in declaration.listeners
+            if declaration.proxy_protocol and listener.protocol in TCP_PROTOCOLS
+        ),
+        tags=_tags(declaration, facts, owner),
+        instances=frozenset(),
+        zone_of=zone_of,
+        dns_name=there.dns_name if there else None,
+        created=there.created if there else facts.now,
+    )
+    adopted = there.instances if there and there.tags.get(OWNER_TAG) != owner else frozenset()
+    cluster = facts.actual.cluster | adopted | {*declaration.instances}
+    membership = _membership(wanted, facts, cluster)
+    registered = there.instances if there else frozenset()
+    return State(
+        name=declaration.name,
+        load_balancer=replace(
+            wanted, instances=(registered | {*membership.register}) - {*membership.deregister}
+        ),
+        group=group,
+        certificates=facts.actual.certificates | _uploaded(facts),
+        cluster=cluster,
+        reasons=membership.reasons,
+    )
+
+
+def _membership(wanted: LoadBalancer, facts: Facts, cluster: frozenset[str]) -> Membership:
+    """Who is to be registered once the tags are set."""
+    there = facts.actual.load_balancer
+    tagged = {
+        id_: replace(instance, cluster=wanted.name)
+        if id_ in cluster and instance.cluster is None
+        else instance
+        for id_, instance in facts.instances.items()
+    }
+    registered = there.instances if there else frozenset()
+    return decide(replace(wanted, instances=registered), facts.members, tagged, facts.now)
+
+
+def _group(declaration: Declaration, facts: Facts, vpc: str) -> SecurityGroup | None:
+    if declaration.security_groups is not None:
+        return None
+    found = facts.actual.group
+    return SecurityGroup(
+        name=security_group_name(declaration.name),
+        vpc=vpc,
+        id=found.id if found else None,
+        owner=found.owner if found else None,
+        rules=frozenset(
+            Rule("tcp", listener.port, listener.port, cidr)
+            for listener in declaration.listeners
+            for cidr in (declaration.allow.mqtt if listener.secure else declaration.allow.dashboard)
+        ),
+    )
+
+
+def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, str]:
+    """Tags that the body does not name are left alone; ours follow from it."""
+    there = facts.actual.load_balancer
+    ours = {
+        OWNER_TAG: owner,
+        CERTIFICATE_TAG: facts.chosen.source if facts.chosen else None,
+        HOSTNAME_TAG: declaration.hostname,
+        PROBE_TAG: probe_tag(declaration.probe),
+    }
+    kept = {key: value for key, value in (there.tags if there else {}).items() if key not in _FROM_BODY}
+    return {**kept, **declaration.tags, **{key: value for key, value in ours.items() if value is not None}}
+
+
+def _uploaded(facts: Facts) -> frozenset[str]:
+    chosen = facts.chosen
+    return frozenset({chosen.reference} if chosen and chosen.bundle else set())

@@ -1,0 +1,213 @@
+"""What speaks against a declaration once AWS has been read, and what a person should know before they go on.
+
+`objections` are faults of the request (400), `conflict` is what there is that stands against it (409),
+`warnings` is the console's review step.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+from chalicelib.core.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
+from chalicelib.core.errors import Fault
+from chalicelib.core.facts import Facts
+from chalicelib.core.model import (
+    Declaration,
+    Instance,
+    LoadBalancer,
+    ReviewWarning,
+    Rule,
+    State,
+)
+from chalicelib.core.names import CLUSTER_TAG
+
+FREE_ADDRESSES = 8
+_EVERYONE = {"0.0.0.0/0", "::/0"}
+_NEARLY = 0.8
+
+
+def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
+    """Faults that only AWS could tell: everything that the body names and that is not so there."""
+    yield from _subnet_faults(declaration, facts)
+    yield from _group_faults(declaration, facts)
+    for index, id_ in enumerate(declaration.instances):
+        instance = facts.instances.get(id_)
+        if instance is None or instance.state == "terminated":
+            yield Fault(f"instances[{index}]", f"there is no instance {id_} in this region")
+    if facts.chosen:
+        yield from facts.chosen.faults
+
+
+def _subnet_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
+    there = facts.actual.load_balancer
+    known = there.subnets if there else frozenset()
+    zones = Counter(subnet.zone for id_ in declaration.subnets if (subnet := facts.subnets.get(id_)))
+    vpcs = {facts.subnets[id_].vpc for id_ in declaration.subnets if id_ in facts.subnets}
+    for index, id_ in enumerate(declaration.subnets):
+        field = f"subnets[{index}]"
+        subnet = facts.subnets.get(id_)
+        if subnet is None:
+            if id_ not in known:
+                yield Fault(field, f"there is no subnet {id_} in this region")
+            continue
+        if zones[subnet.zone] > 1:
+            yield Fault(field, f"{id_} is one of {zones[subnet.zone]} in {subnet.zone}; name one per zone")
+        if len(vpcs) > 1:
+            yield Fault(field, f"{id_} is in {subnet.vpc}, and others are not; all must be in one VPC")
+        if id_ in known:
+            continue
+        if subnet.public is False and declaration.scheme == "internet-facing":
+            yield Fault(
+                field,
+                f"{id_} is private: its route table has no internet gateway; name a public subnet, or set"
+                ' `scheme` to "internal"',
+            )
+        if subnet.free_addresses < FREE_ADDRESSES:
+            yield Fault(
+                field,
+                f"{id_} has {subnet.free_addresses} free addresses; a load balancer needs {FREE_ADDRESSES}",
+            )
+
+
+def _group_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
+    for index, id_ in enumerate(declaration.security_groups or ()):
+        if id_ not in facts.groups:
+            yield Fault(f"security_groups[{index}]", f"there is no security group {id_} in the VPC")
+
+
+def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | None:
+    """Why what there is stands against it; None when nothing does."""
+    for instance in facts.instances.values():
+        named = instance.id in declaration.instances or instance.id in desired.cluster
+        if named and instance.cluster not in {None, declaration.name}:
+            return (
+                f"instance {instance.id} is tagged {CLUSTER_TAG}={instance.cluster}: take that tag off first,"
+                " an instance is behind one load balancer"
+            )
+    group = desired.group
+    if group and group.id is None and any(found.name == group.name for found in facts.groups.values()):
+        return (
+            f"there is a security group {group.name} in {group.vpc} that is not ours: rename or delete it, or"
+            " name it in `security_groups`"
+        )
+    there, wanted = facts.actual.load_balancer, desired.load_balancer
+    if there is None or wanted is None:
+        return None
+    if there.scheme != declaration.scheme:
+        return (
+            f"its scheme is {there.scheme}, which AWS cannot change: make a new one under another name, or"
+            f' declare `"scheme": "{there.scheme}"`'
+        )
+    if there.vpc != wanted.vpc:
+        return f"it is in {there.vpc}, which AWS cannot change, and the subnets are in {wanted.vpc}"
+    if not there.subnets & wanted.subnets and len({*wanted.zone_of.values()}) == 1:
+        return (
+            "the only zone's subnet cannot be exchanged, since a load balancer keeps one at all times: add a"
+            " subnet in another zone first, exchange this one, then take the other off again"
+        )
+    return None
+
+
+def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator[ReviewWarning]:
+    """The review: nothing here stops the request."""
+    if facts.chosen:
+        yield from facts.chosen.warnings
+    wanted = desired.load_balancer
+    if wanted is None:
+        return
+    if len(wanted.zones) == 1:
+        yield ReviewWarning(
+            "single-zone", f"all is in {min(wanted.zones)}: when that zone fails, so does the load balancer"
+        )
+    yield from _exposed(declaration)
+    yield from _tls(declaration)
+    if declaration.connection_draining == 0:
+        yield ReviewWarning(
+            "no-draining", "connection draining is off: whoever is taken out loses its sessions at once"
+        )
+    yield from _members(wanted, desired.cluster, facts)
+    yield from _quota(facts)
+
+
+def _exposed(declaration: Declaration) -> Iterator[ReviewWarning]:
+    if declaration.scheme == "internal":
+        return
+    if declaration.security_groups is None and _EVERYONE & {*declaration.allow.dashboard}:
+        yield ReviewWarning("dashboard-open", "`allow.dashboard` lets the whole world reach the dashboard")
+    for listener in declaration.listeners:
+        if listener.protocol == "TCP":
+            yield ReviewWarning(
+                "plain-text", f"the listener on port {listener.port} is not encrypted: passwords can be read"
+            )
+
+
+def _tls(declaration: Declaration) -> Iterator[ReviewWarning]:
+    secure = any(listener.secure for listener in declaration.listeners)
+    if secure and (obsolete := sorted(allowed_protocols(declaration.ssl_policy) & OBSOLETE_PROTOCOLS)):
+        yield ReviewWarning(
+            "obsolete-tls", f"`ssl_policy` lets clients speak {', '.join(obsolete)}, which RFC 8996 retired"
+        )
+
+
+def _members(wanted: LoadBalancer, cluster: frozenset[str], facts: Facts) -> Iterator[ReviewWarning]:
+    for instance in (facts.instances[id_] for id_ in sorted(cluster & facts.instances.keys())):
+        if instance.vpc == wanted.vpc and instance.zone not in wanted.zones:
+            yield ReviewWarning(
+                "zone-not-enabled",
+                f"{instance.id} is in {instance.zone}, of which no subnet is named: it gets no traffic",
+            )
+        elif instance.id in wanted.instances and (ports := _blocked_ports(instance, wanted, facts)):
+            yield ReviewWarning(
+                "backend-blocked",
+                f"no security group of {instance.id} lets the load balancer reach port"
+                f" {' and '.join(map(str, ports))}",
+            )
+    if not wanted.instances:
+        yield ReviewWarning(
+            "no-members", f"no running instance is tagged {CLUSTER_TAG}={wanted.name}: nobody would answer"
+        )
+
+
+def _blocked_ports(instance: Instance, wanted: LoadBalancer, facts: Facts) -> list[int]:
+    ports = {listener.instance_port for listener in wanted.listeners} | {health_port(wanted)}
+    rules = [
+        rule for id_ in instance.security_groups if id_ in facts.groups for rule in facts.groups[id_].rules
+    ]
+    if not all(id_ in facts.groups for id_ in instance.security_groups):
+        return []
+    return sorted(port for port in ports if not any(_admits(rule, port, instance, wanted) for rule in rules))
+
+
+def health_port(load_balancer: LoadBalancer) -> int:
+    """The port in the health check's target, as 1883 in `TCP:1883` or 18083 in `HTTP:18083/status`."""
+    return int(load_balancer.health_check.target.partition(":")[2].partition("/")[0])
+
+
+def _admits(rule: Rule, port: int, instance: Instance, wanted: LoadBalancer) -> bool:
+    """Whether the rule lets the load balancer in.
+
+    Its addresses are not known before it exists. They are of the VPC, and a VPC's range is a /16 at most: a
+    rule for a range that the instance's own /16 does not touch lets somebody else in.
+    """
+    if rule.protocol not in {"tcp", "-1"}:
+        return False
+    if rule.protocol == "tcp" and not rule.from_port <= port <= rule.to_port:
+        return False
+    if rule.source.startswith("sg-"):
+        return rule.source in wanted.security_groups
+    if rule.source.startswith("pl-") or instance.address is None:
+        return True
+    source = ip_network(rule.source, strict=False)
+    around = ip_network(f"{ip_address(instance.address)}/16", strict=False)
+    return source.version == around.version and source.overlaps(around)
+
+
+def _quota(facts: Facts) -> Iterator[ReviewWarning]:
+    after = facts.load_balancers + (facts.actual.load_balancer is None)
+    if facts.quota and after >= facts.quota * _NEARLY:
+        yield ReviewWarning(
+            "quota",
+            f"this would be load balancer {after} of {facts.quota} in the region: ask AWS for more in time",
+        )

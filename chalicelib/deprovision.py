@@ -1,0 +1,135 @@
+"""The end of provisioning: a load balancer and whatever was made for it go away.
+
+The load balancer goes at once. AWS holds on to its certificate and its security group for up to minutes: they
+are waited for until the deadline, then finished in the background, by the next DELETE, or by `sweep`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from chalicelib import observe
+from chalicelib.adapters import elb
+from chalicelib.apply import Progress, apply
+from chalicelib.core import actions as do
+from chalicelib.core import errors
+from chalicelib.core.errors import Conflict, NotFound, NotOurs
+from chalicelib.core.model import Report, State
+from chalicelib.core.names import OWNER_TAG, certificate_name_of
+from chalicelib.core.plan import plan
+from chalicelib.invocation import Invocation
+
+Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup
+
+
+def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: bool = False) -> Report:
+    """Delete the load balancer, its certificates and its security group; `dry_run` only plans.
+
+    Raises NotFound when there is neither it nor anything left of it; NotOurs; Conflict while members are in
+    service (unless `force`) or something that is not ours uses what would go. A report that is `pending` has
+    in `carry_on` what `finish` needs.
+    """
+    standing = observe.for_delete(name, invocation)
+    steps = plan(State(name=name), standing.actual)
+    if not steps:
+        raise NotFound(f"there is no load balancer {name}")
+    _refuse(standing, invocation.settings.owner, force=force)
+    if dry_run:
+        return Report(name=name, state="ready", steps=tuple(do.step(action) for action in steps))
+    progress = Progress()
+    apply(name, [step for step in steps if isinstance(step, do.DeleteLoadBalancer)], progress, invocation)
+    left = let_go(name, [step for step in steps if isinstance(step, Leftover)], progress, invocation)
+    return Report(
+        name=name,
+        state="pending" if left else "ready",
+        steps=tuple(progress.steps),
+        carry_on=_told(left) if left else {},
+    )
+
+
+def _refuse(standing: observe.Standing, owner: str, *, force: bool) -> None:
+    there = standing.actual.load_balancer
+    if there is not None and there.tags.get(OWNER_TAG) != owner:
+        raise NotOurs(f"the load balancer {there.name} is not ours, so it is not ours to delete")
+    if standing.holders:
+        raise Conflict(
+            f"{', '.join(standing.holders)} uses what was made for {standing.actual.name}: change that first"
+        )
+    serving = sorted(member.id for member in standing.members if member.in_service)
+    if serving and not force:
+        raise Conflict(
+            f"{', '.join(serving)} {'is' if len(serving) == 1 else 'are'} in service behind"
+            f" {standing.actual.name}: ?force=true deletes it all the same"
+        )
+
+
+def finish(name: str, leftovers: Mapping[str, object], invocation: Invocation) -> None:
+    """Delete, in the background, what AWS still held on to; `leftovers` is what `delete` left in `carry_on`.
+
+    Raises InUse when it still does at the deadline, so that Lambda tries again.
+    """
+    left = let_go(name, _unused(name, _read(leftovers), invocation), Progress(), invocation)
+    if left:
+        raise errors.InUse(type(left[0]).__name__, "StillInUse", "AWS has not let go of it yet")
+
+
+def let_go(
+    name: str, leftovers: Iterable[Leftover], progress: Progress, invocation: Invocation
+) -> list[Leftover]:
+    """Delete each as soon as AWS lets go of it; return what it held on to until the deadline.
+
+    A load balancer of that name that was made in the meantime keeps what it uses.
+    """
+    left = list(leftovers)
+    waits = invocation.waits()
+    while left := [leftover for leftover in left if not _deleted(name, leftover, progress, invocation)]:
+        if next(waits, None) is None:
+            break
+        left = _unused(name, left, invocation)
+    return left
+
+
+def _deleted(name: str, leftover: Leftover, progress: Progress, invocation: Invocation) -> bool:
+    try:
+        apply(name, [leftover], progress, invocation)
+    except errors.Absent:
+        return True
+    except errors.InUse:
+        return False
+    return True
+
+
+def _unused(name: str, leftovers: Iterable[Leftover], invocation: Invocation) -> list[Leftover]:
+    described = elb.describe(invocation.clients.elb, name)
+    if described is None:
+        return list(leftovers)
+    used = {certificate_name_of(listener.certificate or "") for listener in elb.listeners(described, {})}
+    used |= {*described.get("SecurityGroups", [])}
+    return [
+        leftover
+        for leftover in leftovers
+        if (leftover.certificate if isinstance(leftover, do.DeleteServerCertificate) else leftover.group)
+        not in used
+    ]
+
+
+def _told(left: Sequence[Leftover]) -> Mapping[str, object]:
+    return {
+        "certificates": [one.certificate for one in left if isinstance(one, do.DeleteServerCertificate)],
+        "groups": [one.group for one in left if isinstance(one, do.DeleteSecurityGroup)],
+    }
+
+
+def _read(leftovers: Mapping[str, object]) -> list[Leftover]:
+    certificates, groups = leftovers.get("certificates"), leftovers.get("groups")
+    reason = "its load balancer was deleted"
+    return [
+        *(
+            do.DeleteServerCertificate(reason=reason, certificate=str(one))
+            for one in (certificates if isinstance(certificates, list) else [])
+        ),
+        *(
+            do.DeleteSecurityGroup(reason=reason, group=str(one))
+            for one in (groups if isinstance(groups, list) else [])
+        ),
+    ]

@@ -1,0 +1,41 @@
+"""What a story is given to work with: everything that is not a decision of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.adapters.clients import Clients
+from chalicelib.core.model import Step
+from chalicelib.settings import Settings
+
+_FIRST_WAIT = timedelta(seconds=0.5)
+_LONGEST_WAIT = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """One run of a function.
+
+    `sleep` takes seconds; `deadline` is when it must have answered; `told` is told each action as it is done,
+    with the load balancer's name.
+    """
+
+    clients: Clients
+    settings: Settings
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    deadline: datetime
+    told: Callable[[str, Step], None]
+
+    def waits(self) -> Iterator[timedelta]:
+        """Yield after each wait for something that AWS needs time for; each is longer than the one before.
+
+        It ends when the next wait would pass the deadline.
+        """
+        wait = _FIRST_WAIT
+        while self.now() + wait < self.deadline:
+            self.sleep(wait.total_seconds())
+            yield wait
+            wait = min(2 * wait, _LONGEST_WAIT)

@@ -1,0 +1,79 @@
+"""What a deleted or half-made load balancer of ours left behind, when it is over an hour old.
+
+A certificate says when it was uploaded. A security group does not say when it was made: the first look that
+finds it alone writes the time on it, as its `emq-elb:pending` tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from chalicelib.adapters import ec2, elb, iam
+from chalicelib.apply import Progress
+from chalicelib.core import actions as do
+from chalicelib.core.model import Certificate, SecurityGroup, Step
+from chalicelib.core.names import (
+    PENDING_TAG,
+    certificates_path,
+    load_balancer_of_group,
+    load_balancer_of_path,
+    pending_since,
+    pending_tag,
+)
+from chalicelib.deprovision import Leftover, let_go
+from chalicelib.invocation import Invocation
+
+_AGE = timedelta(hours=1)
+
+
+def sweep(invocation: Invocation) -> tuple[Step, ...]:
+    """Delete such certificates and groups, as far as AWS lets them go; return what was deleted."""
+    clients, owner = invocation.clients, invocation.settings.owner
+    certificates = iam.list_certificates(clients.iam, certificates_path(owner, clients.region))
+    groups = ec2.groups_owned(clients.ec2, owner)
+    if not certificates and not groups:
+        return ()
+    alive = {one.get("LoadBalancerName", "") for one in elb.describe_all(clients.elb)}
+    progress = Progress()
+    orphans = [
+        *_certificates(certificates, alive, invocation),
+        *_groups(groups, alive, invocation),
+    ]
+    for name, leftover in orphans:
+        let_go(name, [leftover], progress, invocation)
+    return tuple(progress.steps)
+
+
+def _certificates(
+    certificates: Iterable[Certificate], alive: set[str], invocation: Invocation
+) -> list[tuple[str, Leftover]]:
+    before = invocation.now() - _AGE
+    return [
+        (name, do.DeleteServerCertificate(reason=f"{name} is gone", certificate=certificate.name or ""))
+        for certificate in certificates
+        if (name := load_balancer_of_path(certificate.path or "")) not in alive
+        and certificate.uploaded
+        and certificate.uploaded < before
+    ]
+
+
+def _groups(
+    groups: Iterable[SecurityGroup], alive: set[str], invocation: Invocation
+) -> list[tuple[str, Leftover]]:
+    old: list[tuple[str, Leftover]] = []
+    for group in groups:
+        name = load_balancer_of_group(group.name)
+        since = pending_since(group.pending)
+        if name is None or group.id is None:
+            continue
+        if name in alive:
+            if group.pending is not None:
+                ec2.untag(invocation.clients.ec2, [group.id], PENDING_TAG)
+        elif since is None:
+            ec2.tag(
+                invocation.clients.ec2, [group.id], PENDING_TAG, pending_tag(invocation.now(), "to be swept")
+            )
+        elif since < invocation.now() - _AGE:
+            old.append((name, do.DeleteSecurityGroup(reason=f"{name} is gone", group=group.id)))
+    return old

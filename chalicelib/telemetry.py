@@ -1,0 +1,59 @@
+"""What is told of the work: one JSON log record per action, one canonical record per invocation."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from chalicelib.core.model import Step
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+_EC2 = frozenset(
+    {
+        "AuthorizeSecurityGroupIngress",
+        "CreateSecurityGroup",
+        "CreateTags",
+        "DeleteSecurityGroup",
+        "RevokeSecurityGroupIngress",
+    }
+)
+_IAM = frozenset({"DeleteServerCertificate", "UploadServerCertificate"})
+
+
+@cache
+def logger() -> Logger:
+    """The one logger; made when first used, since it is not needed to import the app."""
+    from aws_lambda_powertools import Logger
+
+    return Logger(service="emq-elb")
+
+
+def record_name(action: str) -> str:
+    """The record of an action: `elb.register-instances`, `iam.upload-server-certificate` …"""
+    kebab = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", action).lower()
+    if action in _EC2:
+        return f"ec2.{kebab}"
+    if action in _IAM:
+        return f"iam.{kebab}"
+    return f"secretsmanager.{kebab}" if action == "CreateSecret" else f"elb.{kebab}"
+
+
+def action(load_balancer: str, step: Step) -> None:
+    """Tell one action as it was done."""
+    logger().info(
+        record_name(step.action),
+        extra={"load_balancer": load_balancer, "reason": step.reason, "fields": dict(step.fields)},
+    )
+
+
+def canonical(function: str, **fields: object) -> None:
+    """Tell one invocation: what it was for, how it ended, how long it took."""
+    logger().info("invocation", extra={"function": function, **fields})
+
+
+def failed(function: str, error: BaseException) -> None:
+    """Tell what nobody expected, with where it came from."""
+    logger().error("unexpected", extra={"function": function}, exc_info=error)
