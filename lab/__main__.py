@@ -12,7 +12,7 @@ from types import FrameType
 
 from lab.declaration import NAME, declaration
 from lab.lab import Lab, brokers_setting, open_lab
-from lab.processes import DidNotStartError
+from lab.processes import DidNotStartError, missing
 
 USAGE = "python -m lab [demo]"
 
@@ -21,6 +21,9 @@ def main(arguments: list[str]) -> int:
     """Return the exit status."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
+    if absent := missing(["haproxy", "mosquitto", "mosquitto_pub"]):
+        print(f"Not installed: {', '.join(absent)}. Please type:  lab/setup.sh --packages", file=sys.stderr)
+        return 1
     try:
         match arguments:
             case []:

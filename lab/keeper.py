@@ -1,7 +1,8 @@
 """Ends what the lab started when the lab itself died: the other end of a pipe that only the lab holds.
 
 Run as a script, it reads `+PGID` and `-PGID` lines on its standard input and, at the end of the input, kills
-the process groups that are left. A parent-death signal would not do: Linux sends it when the *thread* that
+the process groups that are left; then the lab did not end in its own way, and the private keys that it left in
+the directory that is the argument go too. A parent-death signal would not do: Linux sends it when the *thread* that
 started the child ends (prctl(2), PR_SET_PDEATHSIG).
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 
 def survivors(lines: list[str]) -> set[int]:
@@ -26,11 +29,12 @@ def survivors(lines: list[str]) -> set[int]:
 
 def main() -> None:
     """Wait for the lab's end, then leave nothing behind."""
-    for group in survivors(sys.stdin.read().split()):
-        try:
+    left = survivors(sys.stdin.read().split())
+    for group in left:
+        with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    for key in Path(sys.argv[1]).rglob("*.pem") if left else ():
+        key.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,14 +86,14 @@ class Processes:
         """
         log = self.directory / f"{name}.log"
         with log.open("ab") as output:
-            popen = subprocess.Popen(  # a session of its own: Ctrl-C is the lab's to answer
+            popen = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=cwd or self.directory,
                 env=dict(environment) if environment is not None else with_server_paths(os.environ),
-                start_new_session=True,
+                start_new_session=True,  # Ctrl-C is the lab's to answer
             )
         process = Process(name, popen, log)
         with self.lock:
@@ -138,7 +139,9 @@ class Processes:
 def open_processes(directory: Path) -> Iterator[Processes]:
     """Yield a place to start children in; at the end of the block none of them is left."""
     keeper = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(KEEPER)], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-I", "-S", str(KEEPER), str(directory)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     )
     processes = Processes(directory, keeper)
     try:
@@ -150,6 +153,12 @@ def open_processes(directory: Path) -> Iterator[Processes]:
         for process in children:
             processes.end(process)
         keeper.communicate()
+
+
+def missing(programs: Sequence[str]) -> list[str]:
+    """Return the programs that this machine does not have."""
+    path = with_server_paths(os.environ)["PATH"]
+    return [program for program in programs if shutil.which(program, path=path) is None]
 
 
 def with_server_paths(environment: Mapping[str, str]) -> dict[str, str]:

@@ -316,6 +316,14 @@ def test_a_configuration_that_haproxy_refuses_changes_nothing(site: Site) -> Non
         assert name_of(connection) == "one"
 
 
+def test_a_load_balancer_may_have_no_listener_for_a_while(site: Site) -> None:
+    balancer = site.start(replace(site.plain, listeners=()))
+    running.change(balancer, site.plain, {})
+    site.serve(balancer, "one")
+    with closing(site.connect()) as connection:
+        assert name_of(connection) == "one"
+
+
 def test_the_proxy_protocol_names_the_client(site: Site) -> None:
     balancer = site.start(replace(site.plain, listeners=(replace(TCP, proxy_protocol=True),)))
     site.serve(balancer, "one")

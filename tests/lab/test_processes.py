@@ -15,7 +15,7 @@ import pytest
 
 from lab.addresses import Network, answers, claim, free_port, port_or_free
 from lab.keeper import survivors
-from lab.processes import DidNotStartError, Processes, open_processes, until
+from lab.processes import DidNotStartError, Processes, missing, open_processes, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,13 +92,14 @@ def test_children_are_gone_after_the_block_frozen_ones_and_grandchildren_too(tmp
     assert not running(int(pids.read_text()))
 
 
-def test_children_are_gone_when_the_lab_is_killed(tmp_path: Path) -> None:
+def test_children_and_keys_are_gone_when_the_lab_is_killed(tmp_path: Path) -> None:
     script = f"""
 import os, signal
 from pathlib import Path
 from lab.processes import open_processes
 with open_processes(Path({str(tmp_path)!r})) as processes:
     child = processes.start("child", ["sleep", "600"], ready=lambda: True)
+    Path({str(tmp_path)!r}, "8883.pem").write_text("a key")
     print(child.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -108,6 +109,11 @@ with open_processes(Path({str(tmp_path)!r})) as processes:
     assert done.returncode == -signal.SIGKILL
     pid = int(done.stdout)
     until(lambda: not running(pid), 5, "the child is gone")
+    until(lambda: not (tmp_path / "8883.pem").exists(), 5, "the key is gone")
+
+
+def test_a_program_that_is_not_installed_is_named() -> None:
+    assert missing(["sh", "no-such-program", "haproxy"]) == ["no-such-program"]
 
 
 def test_a_port_without_a_server_does_not_answer(network: Network) -> None:
