@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from chalicelib.adapters.acm import describe_certificate
+from chalicelib.adapters.acm import describe_certificate, find_certificate
 from chalicelib.core.errors import Absent, Fault, InvalidRequest
 from tests.certificates import authority, leaf
 
@@ -68,6 +68,27 @@ def test_a_key_that_a_classic_load_balancer_does_not_take_from_acm_is_a_fault(
 ) -> None:
     (fault,) = faults(stubbed, KeyAlgorithm=algorithm)
     assert algorithm in fault.message
+
+
+@pytest.mark.parametrize("status", ["ISSUED", "EXPIRED", "REVOKED", "INACTIVE"])
+def test_one_that_is_served_is_found_whatever_became_of_it(
+    stubbed: tuple[ACMClient, Stubber], status: str
+) -> None:
+    client, stubber = stubbed
+    detail = {**ISSUED, "Status": status, "KeyAlgorithm": "RSA_4096"}
+    stubber.add_response("describe_certificate", {"Certificate": detail})
+    found = find_certificate(client, ARN)
+    assert found is not None
+    assert (found.arn, found.not_after) == (ARN, END)
+
+
+def test_one_that_was_never_issued_or_is_gone_is_not_found(stubbed: tuple[ACMClient, Stubber]) -> None:
+    client, stubber = stubbed
+    pending = {"CertificateArn": ARN, "DomainName": "mqtt.example.com", "Status": "PENDING_VALIDATION"}
+    stubber.add_response("describe_certificate", {"Certificate": pending})
+    assert find_certificate(client, ARN) is None
+    stubber.add_client_error("describe_certificate", "ResourceNotFoundException", "not found")
+    assert find_certificate(client, ARN) is None
 
 
 def test_one_that_is_not_there_is_absent(stubbed: tuple[ACMClient, Stubber]) -> None:
