@@ -1,0 +1,102 @@
+"""Every class of error has its answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from chalicelib.api.problems import KINDS, problem, unexpected
+from chalicelib.core import errors
+from chalicelib.core.errors import (
+    Absent,
+    AwsError,
+    CertificateUnknown,
+    Conflict,
+    Denied,
+    Duplicate,
+    EmqElbError,
+    Fault,
+    InUse,
+    InvalidInstance,
+    InvalidRequest,
+    NotFound,
+    NotOurs,
+    QuotaReached,
+    Refused,
+    Throttled,
+)
+
+ROWS: list[tuple[EmqElbError, int, str]] = [
+    (InvalidRequest([Fault("name", "it is wrong")]), 400, "invalid-request"),
+    (NotFound("there is no load balancer demo of ours"), 404, "not-found"),
+    (Conflict("its scheme is internal"), 409, "conflict"),
+    (NotOurs("demo is not ours: ?adopt=true takes it over"), 409, "not-ours"),
+    (AwsError("CreateLoadBalancer", "InternalFailure", "try again"), 502, "aws-error"),
+    (Absent("DeleteLoadBalancerPolicy", "PolicyNotFound", "gone"), 409, "conflict"),
+    (Duplicate("CreateLoadBalancer", "DuplicateLoadBalancerName", "there"), 409, "conflict"),
+    (InUse("DeleteServerCertificate", "DeleteConflict", "used"), 409, "conflict"),
+    (CertificateUnknown("CreateLoadBalancer", "CertificateNotFound", "where?"), 409, "conflict"),
+    (InvalidInstance("RegisterInstances", "InvalidInstance", "gone"), 409, "conflict"),
+    (QuotaReached("CreateLoadBalancer", "TooManyLoadBalancers", "20 is all"), 429, "quota-reached"),
+    (Throttled("DescribeTags", "Throttling", "Rate exceeded"), 503, "throttled"),
+    (Denied("CreateTags", "UnauthorizedOperation", "no"), 502, "denied"),
+    (Refused("CreateLoadBalancer", "ValidationError", "no"), 400, "refused"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "slug"), ROWS)
+def test_an_error_is_told_as_a_problem_document(error: EmqElbError, status: int, slug: str) -> None:
+    told = problem(error)
+    assert told.status == told.body["status"] == status
+    assert told.body["type"] == f"/problems/{slug}"
+    assert told.body["title"]
+    assert told.body["detail"]
+    assert told.headers["Content-Type"] == "application/problem+json"
+    json.dumps(told.body)
+
+
+def test_every_class_of_error_stands_in_the_table() -> None:
+    classes = {
+        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, EmqElbError)
+    } - {EmqElbError}
+    assert {type(error) for error, _, _ in ROWS} == classes
+
+
+def test_a_bad_request_lists_every_fault() -> None:
+    faults = [Fault("listeners[0].port", "0 is no port"), Fault("name", "no name")]
+    assert problem(InvalidRequest(faults)).body["errors"] == [
+        {"field": "listeners[0].port", "message": "0 is no port"},
+        {"field": "name", "message": "no name"},
+    ]
+
+
+def test_what_aws_said_is_told_with_its_code_and_the_call() -> None:
+    body = problem(QuotaReached("CreateLoadBalancer", "TooManyLoadBalancers", "20 is all")).body
+    assert (body["code"], body["operation"], body["detail"]) == (
+        "TooManyLoadBalancers",
+        "CreateLoadBalancer",
+        "20 is all",
+    )
+
+
+def test_only_a_throttled_request_is_told_when_to_come_back() -> None:
+    waits = {type(error) for error, _, _ in ROWS if "Retry-After" in problem(error).headers}
+    assert waits == {Throttled}
+    assert int(problem(Throttled("DescribeTags", "Throttling", "")).headers["Retry-After"]) > 0
+
+
+def test_what_nobody_foresaw_tells_where_to_look_and_no_more() -> None:
+    told = unexpected("1-2-3")
+    assert told.status == 500
+    assert told.body["request_id"] == "1-2-3"
+    assert set(told.body) == {"type", "title", "status", "detail", "request_id"}
+
+
+def test_every_type_of_problem_is_explained_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    assert re.findall(r"^\| `/problems/([a-z-]+)` \| (\d+)", text, re.MULTILINE) == [
+        (kind.slug, str(kind.status)) for kind in KINDS
+    ]
