@@ -1,9 +1,9 @@
 """Ends what the lab started when the lab itself died: the other end of a pipe that only the lab holds.
 
 Run as a script, it reads `+PGID` and `-PGID` lines on its standard input and, at the end of the input, kills
-the process groups that are left; then the lab did not end in its own way, and the private keys that it left in
-the directory that is the argument go too. A parent-death signal would not do: Linux sends it when the *thread* that
-started the child ends (prctl(2), PR_SET_PDEATHSIG).
+the process groups that are left. If there are any, the lab did not end in its own way, and the private keys
+below the directory that is its argument go too. A parent-death signal would not do: Linux sends it when the
+*thread* that started the child ends (prctl(2), PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
