@@ -123,8 +123,8 @@ def read_back(story: Story) -> str:
 
 def in_service(story: Story) -> str:
     """Wait for the load balancer's own health checks."""
-    until(lambda: set(health(story).values()) == {"InService"}, 60, "all are in service", pause=0.2)
-    return ", ".join(f"{node.name} {health(story)[node.instance_id]}" for node in story.lab.nodes)
+    watch(story, lambda seen: set(seen.values()) == {"InService"}, "all are in service")
+    return f"{len(story.lab.nodes)} of {len(story.lab.nodes)}, by the load balancer's own checks"
 
 
 def delivered(story: Story) -> str:
@@ -172,11 +172,7 @@ def survived(story: Story) -> str:
     where = client.through_tls(address, SECURE, story.lab.directory / "private-ca.pem")
     for number in range(4):
         send(story, where, f"at once {number}")
-
-    def out() -> bool:
-        return health(story)[victim.instance_id] == "OutOfService"
-
-    until(out, 60, f"{victim.name} is out of service", pause=0.2)
+    watch(story, lambda seen: seen[victim.name] == "OutOfService", f"{victim.name} is out of service")
     for number in range(4):
         send(story, where, f"afterwards {number}")
     return f"{victim.name} out of service, 8 of 8 messages delivered meanwhile"
@@ -216,10 +212,25 @@ def inventory(story: Story) -> frozenset[str]:
     )
 
 
+def watch(story: Story, wanted: Callable[[dict[str, str]], bool], what: str) -> None:
+    """Print each change of the nodes' states, by AWS's word, until they are as wanted."""
+    told: list[dict[str, str]] = []
+
+    def looked() -> bool:
+        seen = health(story)
+        if seen not in told[-1:]:
+            told.append(seen)
+            print(f"   {', '.join(f'{name} {state}' for name, state in seen.items())}", flush=True)
+        return wanted(seen)
+
+    until(looked, 60, what, pause=0.2)
+
+
 def health(story: Story) -> dict[str, str]:
-    """Return AWS's word on each instance."""
+    """Return AWS's word on each node."""
     answer = story.lab.aws.elb().describe_instance_health(LoadBalancerName=NAME)
-    return {one["InstanceId"]: one["State"] for one in answer["InstanceStates"]}
+    states = {one["InstanceId"]: one["State"] for one in answer["InstanceStates"]}
+    return {node.name: states.get(node.instance_id, "not registered") for node in story.lab.nodes}
 
 
 def state(story: Story) -> str:

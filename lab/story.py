@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 from lab.aws import Call
 
 READS = ("Describe", "List", "Get", "Head")
+INDENT = " " * 5
 
 
 class DidNotHoldError(Exception):
@@ -57,23 +60,24 @@ def tell(
     return tuple(told)
 
 
-def summary(steps: Sequence[Step]) -> str:
+def summary(steps: Sequence[Step], columns: int = 0) -> str:
     """Return the table: each step, how long it took, and the app's AWS calls by name."""
     width = max(len(step.title) for step in steps)
-    lines = [bold(f"   {'step':<{width}}  seconds  reads  writes  AWS calls of the app")]
+    room = columns or shutil.get_terminal_size((120, 24)).columns
+    lines = [bold(f"   {'step':<{width}}  seconds  reads  writes")]
     for step in steps:
         reads = sum(call.operation.startswith(READS) for call in step.calls)
-        lines.append(
-            f" {mark(step.held)} {step.title:<{width}}  {step.seconds:7.1f}"
-            f"  {reads:5}  {len(step.calls) - reads:6}  {counted(step.calls)}"
-        )
+        writes = len(step.calls) - reads
+        lines.append(f" {mark(step.held)} {step.title:<{width}}  {step.seconds:7.1f}  {reads:5}  {writes:6}")
+        if step.calls:
+            lines.append(fill(counted(step.calls), room, initial_indent=INDENT, subsequent_indent=INDENT))
     return "\n".join(lines)
 
 
 def counted(calls: Iterable[Call]) -> str:
     """Return the operations in the order of their first call, with how often where that is not once."""
     counts = Counter(call.operation for call in calls)
-    return ", ".join(name if times == 1 else f"{name} x{times}" for name, times in counts.items()) or "-"
+    return ", ".join(name if times == 1 else f"{name} x{times}" for name, times in counts.items())
 
 
 def mark(held: bool) -> str:
