@@ -306,7 +306,9 @@ def view_of(declaration: Declaration) -> View:
         subnets=frozenset(declaration.subnets),
         zones=frozenset(),
         listeners=tuple(
-            replace(one, certificate=certificate.arn if certificate else None, ssl_policy=declaration.ssl_policy)
+            replace(
+                one, certificate=certificate.arn if certificate else None, ssl_policy=declaration.ssl_policy
+            )
             if one.secure
             else one
             for one in declaration.listeners
