@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # it has no stubs
@@ -90,3 +92,25 @@ def test_names_are_described_as_they_are_read(name: str, sound: bool) -> None:
     schema = DOCUMENT["paths"]["/load-balancers/{name}"]["get"]["parameters"][0]["schema"]
     assert jsonschema.Draft202012Validator(schema).is_valid(name) is sound
     assert (read_name(name) == ()) is sound
+
+
+def test_the_docs_have_the_statuses_and_flags_of_every_route() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    rows = dict(re.findall(r"^\| \[`([A-Z]+ /[^`]+)`\]\([^)]+\) \| (.*) \|$", text, re.MULTILINE))
+    expected = {
+        f"{route.method.upper()} {route.path}": "{} | {} · {}".format(
+            ", ".join(f"`{flag}`" for flag in route.flags),
+            ", ".join(str(status) for status in route.answers),
+            ", ".join(str(status) for status in sorted(route.problems)),
+        ).strip()
+        for route in ROUTES
+    }
+    assert rows == expected
+
+
+def test_the_docs_have_every_field_of_the_body() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    table = text.partition("### Fields of the body")[2].partition("###")[0]
+    cells = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
+    documented = {name for cell in cells for name in re.findall(r"`([a-z_]+)`", cell)}
+    assert documented == DOCUMENT["components"]["schemas"]["PutBody"]["properties"].keys()

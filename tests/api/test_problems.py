@@ -100,3 +100,11 @@ def test_every_type_of_problem_is_explained_in_the_docs() -> None:
     assert re.findall(r"^\| `/problems/([a-z-]+)` \| (\d+)", text, re.MULTILINE) == [
         (kind.slug, str(kind.status)) for kind in KINDS
     ]
+
+
+def test_every_warning_is_explained_in_the_docs() -> None:
+    root = Path(__file__).parents[2]
+    sources = [path.read_text() for path in (root / "chalicelib").rglob("*.py")]
+    told = {code for text in sources for code in re.findall(r'ReviewWarning\(\s*"([a-z-]+)"', text)}
+    table = (root / "docs" / "api.md").read_text().partition("### Warnings")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == told
