@@ -1,0 +1,192 @@
+"""TLS as a client speaks it: one address at a time, the name apart from the address.
+
+What goes wrong is a value with its cause, never an exception.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+
+from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
+
+Resolve = Callable[[str], tuple[str, ...]]
+"""From a host name to its addresses, sorted; OSError when it has none."""
+
+# OpenSSL's X509_V_ERR_…: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
+_VERIFY_CAUSES: dict[int, HandshakeCause] = {
+    9: "tls-not-yet-valid",
+    10: "tls-expired",
+    62: "tls-name",
+    64: "tls-name",
+}
+_REASON_CAUSES: dict[str, HandshakeCause] = {
+    "TLSV1_ALERT_PROTOCOL_VERSION": "tls-protocol",
+    "UNSUPPORTED_PROTOCOL": "tls-protocol",
+    "NO_PROTOCOLS_AVAILABLE": "tls-protocol",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "tls-cipher",
+    "UNEXPECTED_EOF_WHILE_READING": "tls-closed",
+}
+
+
+def resolve(host: str) -> tuple[str, ...]:
+    """Return every address of a host, as the system resolves it; OSError (gaierror) when it has none."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return tuple(sorted({str(address[0]) for *_, address in found}))
+
+
+def handshake(
+    address: str,
+    port: int,
+    server_name: str,
+    *,
+    trust: Trust,
+    timeout: float,
+    minimum: ssl.TLSVersion | None = None,
+    maximum: ssl.TLSVersion | None = None,
+) -> Handshake:
+    """Shake hands with one address and hang up. `timeout` is seconds, for the whole.
+
+    A certificate that does not verify is looked at in a second connection, so that `served` tells it.
+    """
+    began = time.monotonic()
+    result, connection = connect(
+        address, port, server_name, trust=trust, timeout=timeout, minimum=minimum, maximum=maximum
+    )
+    if connection is not None:
+        connection.close()
+    left = timeout - (time.monotonic() - began)
+    if result.cause not in UNVERIFIED_CAUSES or left <= 0:
+        return result
+    again, connection = connect(
+        address, port, server_name, trust=None, timeout=left, minimum=minimum, maximum=maximum
+    )
+    if connection is not None:
+        connection.close()
+    return replace(result, served=again.served, version=again.version, cipher=again.cipher)
+
+
+def connect(
+    address: str,
+    port: int,
+    server_name: str,
+    *,
+    trust: Trust | None,
+    timeout: float,
+    minimum: ssl.TLSVersion | None = None,
+    maximum: ssl.TLSVersion | None = None,
+) -> tuple[Handshake, ssl.SSLSocket | None]:
+    """Connect and shake hands; the socket, to be closed by the caller, is there when that went well.
+
+    `trust` None verifies nothing. `timeout` is seconds, for the whole; it stays on the socket.
+    """
+    result = Handshake(address=address, port=port)
+    began = time.monotonic()
+    try:
+        plain = socket.create_connection((address, port), timeout=timeout)
+    except OSError as error:
+        return replace(result, cause=_tcp_cause(error), detail=str(error)), None
+    connected = time.monotonic()
+    result = replace(result, tcp_ms=(connected - began) * 1000)
+    try:
+        plain.settimeout(max(timeout - (connected - began), 0.001))
+        secure = _context(trust, minimum, maximum).wrap_socket(plain, server_hostname=server_name)
+    except OSError as error:
+        plain.close()
+        return replace(result, cause=_tls_cause(error), detail=_detail(error)), None
+    except ValueError as error:  # a server name that cannot be one
+        plain.close()
+        return replace(result, cause="tls-name", detail=str(error)), None
+    secure.settimeout(timeout)
+    cipher = secure.cipher()
+    return replace(
+        result,
+        tls_ms=(time.monotonic() - connected) * 1000,
+        served=_served(secure),
+        version=secure.version(),
+        cipher=cipher[0] if cipher else None,
+    ), secure
+
+
+@lru_cache(maxsize=16)
+def _context(
+    trust: Trust | None, minimum: ssl.TLSVersion | None, maximum: ssl.TLSVersion | None
+) -> ssl.SSLContext:
+    """A context for this trust; reading the system's roots takes as long as a handshake does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if trust is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.hostname_checks_common_name = False  # as MQTT clients of today do not
+        if trust.system:
+            context.load_default_certs()
+        for anchor in trust.anchors:
+            context.load_verify_locations(cadata=anchor)
+    if maximum is not None and maximum < ssl.TLSVersion.TLSv1_2:
+        # Otherwise OpenSSL itself refuses before a server could.
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        # Obsolete versions are offered on purpose: to see that they are refused.
+        warnings.filterwarnings("ignore", "ssl.TLSVersion", DeprecationWarning)
+        if minimum is not None:
+            context.minimum_version = minimum
+        if maximum is not None:
+            context.maximum_version = maximum
+    return context
+
+
+def _tcp_cause(error: OSError) -> HandshakeCause:
+    if isinstance(error, ConnectionRefusedError):
+        return "tcp-refused"
+    return "tcp-timeout" if isinstance(error, TimeoutError) else "tcp-unreachable"
+
+
+def _tls_cause(error: OSError) -> HandshakeCause:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return _VERIFY_CAUSES.get(error.verify_code, "tls-untrusted")
+        case ssl.SSLEOFError():
+            return "tls-closed"
+        case ssl.SSLError():
+            return _REASON_CAUSES.get(error.reason or "", "tls-garbage")
+        case TimeoutError():
+            return "tls-timeout"
+        case _:
+            return "tls-closed"
+
+
+def _detail(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason if isinstance(error, ssl.SSLError) else None) or str(error)
+
+
+def _served(secure: ssl.SSLSocket) -> Served | None:
+    from chalicelib.adapters.der import read_certificate
+    from chalicelib.core.names import serial_text
+
+    der = secure.getpeercert(binary_form=True)
+    leaf = read_certificate(der) if der else None
+    if leaf is None:
+        return None
+    issuers = [read_certificate(one) for one in _sent_chain(secure)[1:]]
+    return Served(
+        serial=serial_text(leaf.parsed.serial_number),
+        not_before=leaf.facts.not_before,
+        not_after=leaf.facts.not_after,
+        domains=leaf.facts.domains,
+        chain_not_after=min((one.facts.not_after for one in issuers if one), default=None),
+    )
+
+
+def _sent_chain(secure: ssl.SSLSocket) -> list[bytes]:
+    """Everything that the server sent, leaf first: public from Python 3.13 on, there since 3.10."""
+    internal = secure._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - see above; a test holds it
+    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in internal.get_unverified_chain() or ()]

@@ -1,0 +1,75 @@
+"""What a TLS handshake with one address showed: a value, whether it went well or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+HandshakeCause = Literal[
+    "tcp-refused",  # nobody listens
+    "tcp-timeout",  # nobody answers: filtered, or gone
+    "tcp-unreachable",  # no way to that address
+    "tls-timeout",  # it took the connection and said nothing
+    "tls-closed",  # it hung up, or reset, in the middle of the handshake
+    "tls-garbage",  # it answered, and not in TLS
+    "tls-protocol",  # no TLS version in common
+    "tls-cipher",  # no cipher in common
+    "tls-expired",
+    "tls-not-yet-valid",
+    "tls-name",  # its certificate is for other names
+    "tls-untrusted",  # signed by nobody that is trusted
+]
+
+UNVERIFIED_CAUSES: frozenset[HandshakeCause] = frozenset(
+    {"tls-expired", "tls-not-yet-valid", "tls-name", "tls-untrusted"}
+)
+"""Those where a certificate was served and refused by us."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whose signature is enough: `anchors` are PEM texts, of authorities or of the very certificate.
+
+    `system` adds the roots of the machine. An intermediate as an anchor is enough too: who signed it may be
+    known to the devices only.
+    """
+
+    anchors: tuple[str, ...] = ()
+    system: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """The certificate on the wire. `serial` is hex as in `Certificate`; `chain_not_after` the first end among
+    those that came with it, None when it came alone."""
+
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    domains: tuple[str, ...]
+    chain_not_after: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handshake:
+    """One handshake: `cause` is None when it was completed and the certificate verified.
+
+    `served` is there whenever a certificate was seen, verified or not; `version` and `cipher` are OpenSSL's
+    names; times are milliseconds, None for a phase that was not completed.
+    """
+
+    address: str
+    port: int
+    cause: HandshakeCause | None = None
+    detail: str = ""
+    served: Served | None = None
+    version: str | None = None
+    cipher: str | None = None
+    tcp_ms: float | None = None
+    tls_ms: float | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Whether a client that trusts the same would have gone on."""
+        return self.cause is None

@@ -1,0 +1,225 @@
+"""TLS against real small servers on loopback, each with its own fault."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chalicelib.adapters import tls
+from chalicelib.core.handshake import HandshakeCause, Trust
+from tests.certificates import Issued, authority, leaf, self_signed
+
+NAME = "mqtt.example.com"
+ADDRESS = "127.83.4.1"
+NOW = datetime.now(UTC).replace(microsecond=0)
+DAY = timedelta(days=1)
+ROOT = authority("Wire CA")
+MIDDLE = authority("Wire Intermediate", signed_by=ROOT)
+GOOD = leaf(NAME, signed_by=MIDDLE)
+TRUST = Trust((ROOT.certificate_pem,), system=False)
+
+Talk = Callable[[socket.socket], None]
+
+
+@dataclass
+class Server:
+    """Accepts on a free port and lets `talk` have each connection in a thread of its own."""
+
+    talk: Talk
+    listening: socket.socket = field(default_factory=lambda: socket.create_server((ADDRESS, 0)))
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        return int(self.listening.getsockname()[1])
+
+    def run(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listening.accept()
+                thread = threading.Thread(target=self._serve, args=(connection,))
+                thread.start()
+                self.threads.append(thread)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.settimeout(30)
+            self.talk(connection)
+
+
+@contextmanager
+def serving(talk: Talk) -> Iterator[Server]:
+    server = Server(talk)
+    accepting = threading.Thread(target=server.run)
+    accepting.start()
+    try:
+        yield server
+    finally:
+        server.listening.shutdown(socket.SHUT_RDWR)
+        server.listening.close()
+        accepting.join()
+        for thread in server.threads:
+            thread.join()
+
+
+def speaking_tls(
+    issued: Issued, directory: Path, maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2, ciphers: str = ""
+) -> Talk:
+    chain = directory / "chain.pem"
+    key = directory / "key.pem"
+    chain.write_text(issued.certificate_pem + issued.chain_pem)
+    key.write_text(issued.private_key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    context.maximum_version = maximum
+    if ciphers:
+        context.set_ciphers(ciphers)
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(1)
+
+    return talk
+
+
+def silent(connection: socket.socket) -> None:
+    while connection.recv(4096):
+        pass
+
+
+def hanging_up(connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+def garbage(connection: socket.socket) -> None:
+    connection.recv(4096)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_tells_what_was_negotiated_and_served_where_all_is_well(tmp_path: Path) -> None:
+    with serving(speaking_tls(GOOD, tmp_path)) as server:
+        port = server.port
+        result = tls.handshake(ADDRESS, port, NAME, trust=TRUST, timeout=10)
+    assert result.verified, result
+    assert (result.version, result.address, result.port) == ("TLSv1.2", ADDRESS, port)
+    assert result.cipher is not None
+    assert result.served is not None
+    assert int(result.served.serial, 16) == GOOD.certificate.serial_number
+    assert result.served.not_after == GOOD.certificate.not_valid_after_utc
+    assert result.served.domains == (NAME,)
+    assert result.served.chain_not_after == MIDDLE.certificate.not_valid_after_utc
+    assert result.tcp_ms is not None
+    assert result.tls_ms is not None
+
+
+@pytest.mark.parametrize(
+    ("issued", "trust", "cause"),
+    [
+        (leaf(NAME, signed_by=MIDDLE, not_after=NOW - DAY), TRUST, "tls-expired"),
+        (leaf(NAME, signed_by=MIDDLE, not_before=NOW + DAY), TRUST, "tls-not-yet-valid"),
+        (leaf("other.example.com", signed_by=MIDDLE), TRUST, "tls-name"),
+        (leaf(signed_by=MIDDLE, common_name=NAME), TRUST, "tls-name"),
+        (leaf(NAME, signed_by=authority("Stranger")), TRUST, "tls-untrusted"),
+        (self_signed(NAME), TRUST, "tls-untrusted"),
+        (GOOD, Trust(()), "tls-untrusted"),
+        (GOOD, Trust((), system=False), "tls-untrusted"),
+    ],
+    ids=["expired", "early", "name", "common name only", "stranger", "self-signed", "system's", "nobody"],
+)
+def test_names_why_a_certificate_does_not_verify_and_shows_it_all_the_same(
+    issued: Issued, trust: Trust, cause: HandshakeCause, tmp_path: Path
+) -> None:
+    with serving(speaking_tls(issued, tmp_path)) as server:
+        result = tls.handshake(ADDRESS, server.port, NAME, trust=trust, timeout=10)
+    assert result.cause == cause
+    assert not result.verified
+    assert result.served is not None
+    assert int(result.served.serial, 16) == issued.certificate.serial_number
+
+
+@pytest.mark.parametrize(
+    "trust",
+    [
+        Trust((MIDDLE.certificate_pem,), system=False),
+        Trust((GOOD.certificate_pem,), system=False),
+        Trust((authority("Stranger").certificate_pem, ROOT.certificate_pem)),
+    ],
+    ids=["the intermediate", "the very certificate", "one of several"],
+)
+def test_any_anchor_is_enough(trust: Trust, tmp_path: Path) -> None:
+    with serving(speaking_tls(GOOD, tmp_path)) as server:
+        assert tls.handshake(ADDRESS, server.port, NAME, trust=trust, timeout=10).cause is None
+
+
+@pytest.mark.parametrize(
+    ("talk", "timeout", "cause"),
+    [(silent, 0.3, "tls-timeout"), (hanging_up, 10, "tls-closed"), (garbage, 10, "tls-garbage")],
+)
+def test_names_what_ended_the_handshake(talk: Talk, timeout: float, cause: HandshakeCause) -> None:
+    with serving(talk) as server:
+        result = tls.handshake(ADDRESS, server.port, NAME, trust=TRUST, timeout=timeout)
+    assert result.cause == cause
+    assert result.served is None
+    assert result.tcp_ms is not None
+    assert result.tls_ms is None
+
+
+def test_a_port_where_nobody_listens_refuses() -> None:
+    with socket.create_server((ADDRESS, 0)) as reserved:
+        port = int(reserved.getsockname()[1])
+    result = tls.handshake(ADDRESS, port, NAME, trust=TRUST, timeout=10)
+    assert (result.cause, result.tcp_ms) == ("tcp-refused", None)
+
+
+def test_a_server_that_takes_no_more_connections_times_out() -> None:
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server((ADDRESS, 0), backlog=0))
+        for _ in range(4):  # Linux drops the SYN once the queue is full, as a filter does
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        result = tls.handshake(ADDRESS, full.getsockname()[1], NAME, trust=TRUST, timeout=0.3)
+    assert result.cause == "tcp-timeout"
+
+
+def test_an_obsolete_version_is_refused_by_the_server_and_not_by_us(tmp_path: Path) -> None:
+    old = ssl.TLSVersion.TLSv1_1
+    with serving(speaking_tls(GOOD, tmp_path)) as server:
+        result = tls.handshake(ADDRESS, server.port, NAME, trust=TRUST, timeout=10, minimum=old, maximum=old)
+    assert (result.cause, result.detail) == ("tls-protocol", "TLSV1_ALERT_PROTOCOL_VERSION")
+
+
+def test_no_cipher_in_common_is_its_own_cause(tmp_path: Path) -> None:
+    # A cipher for RSA-signed keys only cannot serve a certificate with an EC key.
+    issued = leaf(NAME, signed_by=MIDDLE, kind="ec-p256", key="ec")
+    with serving(speaking_tls(issued, tmp_path, ciphers="ECDHE-RSA-AES128-GCM-SHA256")) as server:
+        result = tls.handshake(ADDRESS, server.port, NAME, trust=TRUST, timeout=10)
+    assert result.cause == "tls-cipher"
+
+
+def test_a_name_that_can_be_none_is_told_and_not_raised(tmp_path: Path) -> None:
+    with serving(speaking_tls(GOOD, tmp_path)) as server:
+        assert tls.handshake(ADDRESS, server.port, "", trust=TRUST, timeout=10).cause == "tls-name"
+
+
+def test_connect_leaves_the_session_open(tmp_path: Path) -> None:
+    with serving(speaking_tls(GOOD, tmp_path)) as server:
+        result, session = tls.connect(ADDRESS, server.port, NAME, trust=TRUST, timeout=10)
+        assert result.verified
+        assert session is not None
+        with session:
+            session.sendall(b"x")
+            assert session.recv(1) == b""  # the server takes one byte and hangs up
+
+
+def test_resolves_a_host_to_its_addresses() -> None:
+    assert "127.0.0.1" in tls.resolve("localhost")
+    assert tls.resolve("127.83.4.9") == ("127.83.4.9",)
