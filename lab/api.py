@@ -32,7 +32,9 @@ def start_functions(processes: Processes, address: str, environment: Mapping[str
     return endpoint
 
 
-def start_api(processes: Processes, address: str, environment: Mapping[str, str]) -> str:
+def start_api(
+    processes: Processes, address: str, environment: Mapping[str, str], project: Path = ROOT
+) -> str:
     """Start `chalice local`; return its URL once it describes itself."""
     port = free_port(address)
     url = f"http://{address}:{port}"
@@ -42,7 +44,7 @@ def start_api(processes: Processes, address: str, environment: Mapping[str, str]
         [str(chalice), "local", "--host", address, "--port", str(port), "--stage", STAGE, "--no-autoreload"],
         ready=lambda: _describes_itself(url),
         environment=environment,
-        cwd=ROOT,
+        cwd=project,
         seconds=60,
     )
     return url
