@@ -16,6 +16,7 @@ PURE_MODULES = frozenset(
         "__future__",
         "abc",
         "base64",
+        "binascii",
         "bisect",
         "collections",
         "dataclasses",
