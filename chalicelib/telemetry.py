@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ _EC2 = frozenset(
         "RevokeSecurityGroupIngress",
     }
 )
+_AUTOSCALING = frozenset({"CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"})
 _IAM = frozenset({"DeleteServerCertificate", "UploadServerCertificate"})
 
 
@@ -38,6 +42,8 @@ def record_name(action: str) -> str:
         return f"ec2.{kebab}"
     if action in _IAM:
         return f"iam.{kebab}"
+    if action in _AUTOSCALING:
+        return f"autoscaling.{kebab}"
     return f"secretsmanager.{kebab}" if action == "CreateSecret" else f"elb.{kebab}"
 
 
@@ -57,3 +63,28 @@ def canonical(function: str, **fields: object) -> None:
 def failed(function: str, error: BaseException) -> None:
     """Tell what nobody expected, with where it came from."""
     logger().error("unexpected", extra={"function": function}, exc_info=error)
+
+
+def emit(load_balancer: str, **metrics: float) -> None:
+    """Put metrics of one load balancer, by the names of the design: `emit("demo", RegisteredInstances=2)`.
+
+    One line of CloudWatch's embedded metric format on standard output, which Lambda hands to CloudWatch.
+    `LoadBalancer` is the only dimension, since the alarms look at exactly that one; Powertools would add
+    `service`. A name that ends in `Time` is in milliseconds.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    described = [
+        {"Name": name, "Unit": "Milliseconds"} if name.endswith("Time") else {"Name": name}
+        for name in metrics
+    ]
+    record = {
+        "_aws": {
+            "Timestamp": int(datetime.now(UTC).timestamp() * 1000),
+            "CloudWatchMetrics": [
+                {"Namespace": "EmqElb", "Dimensions": [["LoadBalancer"]], "Metrics": described}
+            ],
+        },
+        "LoadBalancer": load_balancer,
+        **metrics,
+    }
+    sys.stdout.write(json.dumps(record) + "\n")
