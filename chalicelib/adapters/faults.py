@@ -93,17 +93,20 @@ def of_code(operation: str, code: str, message: str) -> errors.AwsError:
 def translated(operation: str) -> Iterator[None]:
     """Turn what botocore raises inside into an error of ours that names the AWS `operation`.
 
-    A connection that fails or times out is `Throttled`: AWS could not be asked, asking again may help.
+    A connection that fails or times out is `Throttled`: AWS could not be asked, asking again may help. What
+    botocore itself finds wrong, before it asks, is `Refused`, without its words, which may quote a secret.
     """
     # Imported here: whoever gets as far as a call has botocore loaded already.
-    from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
+    from botocore import exceptions
 
     try:
         yield
-    except ClientError as error:
+    except exceptions.ClientError as error:
         told = error.response.get("Error", {})
         raise of_code(operation, told.get("Code", "Unknown"), told.get("Message", "")) from None
-    except NoCredentialsError as error:
+    except exceptions.NoCredentialsError as error:
         raise errors.Denied(operation, "NoCredentials", str(error)) from None
-    except HTTPClientError as error:
+    except exceptions.ParamValidationError:
+        raise errors.Refused(operation, "ParamValidation", "a value is not of AWS's form") from None
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise errors.Throttled(operation, type(error).__name__, "AWS could not be reached") from None

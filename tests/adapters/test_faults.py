@@ -1,0 +1,63 @@
+"""What botocore raises, as errors of ours."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+
+from chalicelib.adapters.faults import translated
+from chalicelib.core import errors
+
+URL = "https://elasticloadbalancing.eu-central-1.amazonaws.com"
+
+
+def client_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeLoadBalancers")
+
+
+@pytest.mark.parametrize(
+    ("raised", "ours", "code"),
+    [
+        (client_error("LoadBalancerNotFound"), errors.Absent, "LoadBalancerNotFound"),
+        (client_error("DuplicateListener"), errors.Duplicate, "DuplicateListener"),
+        (client_error("DependencyViolation"), errors.InUse, "DependencyViolation"),
+        (client_error("CertificateNotFound"), errors.CertificateUnknown, "CertificateNotFound"),
+        (client_error("InvalidInstance"), errors.InvalidInstance, "InvalidInstance"),
+        (client_error("TooManyLoadBalancers"), errors.QuotaReached, "TooManyLoadBalancers"),
+        (client_error("Throttling"), errors.Throttled, "Throttling"),
+        (client_error("UnauthorizedOperation"), errors.Denied, "UnauthorizedOperation"),
+        (client_error("InvalidSubnet"), errors.Refused, "InvalidSubnet"),
+        (client_error("InternalFailure"), errors.AwsError, "InternalFailure"),
+        (EndpointConnectionError(endpoint_url=URL), errors.Throttled, "EndpointConnectionError"),
+        (ConnectTimeoutError(endpoint_url=URL), errors.Throttled, "ConnectTimeoutError"),
+        (ReadTimeoutError(endpoint_url=URL), errors.Throttled, "ReadTimeoutError"),
+        (NoCredentialsError(), errors.Denied, "NoCredentials"),
+        (ParamValidationError(report="hush"), errors.Refused, "ParamValidation"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
+)
+def test_whatever_botocore_raises_has_a_class_of_ours(
+    raised: Exception, ours: type[errors.AwsError], code: str
+) -> None:
+    with pytest.raises(errors.AwsError) as caught, translated("Operation"):
+        raise raised
+    assert type(caught.value) is ours
+    assert (caught.value.operation, caught.value.code) == ("Operation", code)
+
+
+def test_a_value_that_botocore_refuses_is_not_repeated() -> None:
+    with pytest.raises(errors.Refused) as caught, translated("Operation"):
+        raise ParamValidationError(report="Invalid type for parameter PrivateKey, value: hush")
+    assert "hush" not in str(caught.value)
+
+
+def test_what_is_no_error_of_botocores_passes_through() -> None:
+    with pytest.raises(ValueError, match="ours"), translated("Operation"):
+        raise ValueError("ours")
