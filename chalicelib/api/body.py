@@ -11,6 +11,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, Required
 
 from pydantic import ConfigDict, Discriminator, Field, SecretStr, Tag, TypeAdapter, with_config
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
@@ -44,6 +45,11 @@ from chalicelib.core.syntax import (
 )
 
 _STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+# The rules about two fields that a schema can tell; the default listeners need a certificate.
+_TOGETHER: JsonDict = {
+    "not": {"required": ["allow", "security_groups"]},
+    "anyOf": [{"required": ["listeners"]}, {"required": ["certificate"]}],
+}
 
 
 def _shows(description: str = "", **schema: Any) -> Any:
@@ -223,7 +229,7 @@ InstanceBody = Annotated[
 ]
 
 
-@with_config(_STRICT)
+@with_config(ConfigDict(**_STRICT, json_schema_extra=_TOGETHER))
 class PutBody(TypedDict, total=False):
     """The whole declaration of a load balancer; what it omits takes its default."""
 

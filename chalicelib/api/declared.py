@@ -91,7 +91,7 @@ _MADE: Mapping[str, Callable[[Any], Any]] = {
     "security_groups": tuple,
     "allow": _allow,
     "health_check": lambda given: HealthCheck(**given),
-    "keepalive": _as_it_is,
+    "keepalive": lambda seconds: int(seconds) if seconds.is_integer() else seconds,
     "connection_draining": _as_it_is,
     "cross_zone": _as_it_is,
     "proxy_protocol": _as_it_is,

@@ -103,7 +103,7 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     known = set(PutBody.__annotations__) if all(error["loc"] for error in errors) else set()
     sound = {key: value for key, value in body.items() if key in known - unsound}
     declaration = declaration_of(name, put_body().validate_python({"subnets": [], **sound}))
-    found = [fault_of(error) for error in errors]
+    found = [fault_of(error) for error in errors[:FAULTS_MAX]]
     if sound.get("name", name) != name:
         found.append(Fault("name", f"{shown(sound['name'])} is not the name in the path, {shown(name)}"))
     if "allow" in body and "security_groups" in body:
@@ -111,7 +111,7 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     # The path's name is judged even where the body's is no text.
     unsound = (unsound | set(PutBody.__annotations__).difference(known)) - {"name"}
     found += faults(declaration, region=region, unsound=unsound)
-    return declaration, _told(found)
+    return declaration, _told(found, beyond=len(errors[FAULTS_MAX:]))
 
 
 def _errors(body: dict[str, object]) -> list[ErrorDetails]:
@@ -122,11 +122,10 @@ def _errors(body: dict[str, object]) -> list[ErrorDetails]:
     return []
 
 
-def _told(found: Iterable[Fault]) -> tuple[Fault, ...]:
+def _told(found: Iterable[Fault], *, beyond: int = 0) -> tuple[Fault, ...]:
     every = tuple(dict.fromkeys(found))
-    if len(every) <= FAULTS_MAX:
-        return every
-    return (*every[:FAULTS_MAX], Fault("body", f"and {len(every) - FAULTS_MAX} more faults"))
+    untold = len(every[FAULTS_MAX:]) + beyond
+    return (*every[:FAULTS_MAX], *([Fault("body", f"and {untold} more faults")] if untold else ()))
 
 
 def _no_constant(text: str) -> NoReturn:

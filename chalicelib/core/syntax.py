@@ -43,7 +43,7 @@ def shown(value: object) -> str:
         case None | bool():
             text = json.dumps(value)
         case float():
-            text = repr(value).removesuffix(".0")
+            text = repr(value)
         case int():
             # Beyond 4,300 digits Python refuses to write an integer out.
             text = json.dumps(value) if value.bit_length() < 4 * _SHOWN else "a number that long"

@@ -221,6 +221,11 @@ def test_listeners_that_cannot_be_read_do_not_make_a_certificate_wrong() -> None
     [
         ({"keepalive": "300"}, 'a number is right, not "300"'),
         ({"connection_draining": 301.5}, "a whole number is right, not 301.5"),
+        ({"connection_draining": 300.0}, "a whole number is right, not 300.0"),
+        (
+            {"keepalive": 9000},
+            "9000 is out of range: more than 0, at most 2400 seconds, because AWS's idle timeout ends at 3600",
+        ),
         ({"cross_zone": [1]}, "true or false is right, not a list"),
         ({"scheme": "public"}, "'internet-facing' or 'internal' is right, not \"public\""),
         ({"keepalives": 5}, "it is not known; did you mean keepalive?"),
@@ -244,9 +249,10 @@ def test_the_name_in_the_path_is_judged_with_the_body() -> None:
 
 
 def test_more_faults_than_an_answer_has_room_for_are_counted() -> None:
-    _, faults = read_put("demo", {**SOUND, "instances": ["x"] * 500})
-    assert len(faults) == FAULTS_MAX + 1
-    assert faults[-1] == Fault("body", "and 300 more faults")
+    for body in ({**SOUND, "instances": ["x"] * 500}, {**SOUND, **{f"x{n}": n for n in range(500)}}):
+        _, faults = read_put("demo", body)
+        assert len(faults) == FAULTS_MAX + 1
+        assert faults[-1] == Fault("body", "and 300 more faults")
 
 
 PLACES_FOR_A_KEY: list[object] = [
