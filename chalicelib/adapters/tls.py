@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from hashlib import sha256
 
 from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
 
@@ -80,22 +81,22 @@ def connect(
     timeout: float,
     minimum: ssl.TLSVersion | None = None,
     maximum: ssl.TLSVersion | None = None,
+    verify_name: bool = True,
 ) -> tuple[Handshake, ssl.SSLSocket | None]:
     """Connect and shake hands; the socket, to be closed by the caller, is there when that went well.
 
-    `trust` None verifies nothing. `timeout` is seconds, for the whole; it stays on the socket.
+    `trust` None verifies nothing, `verify_name` False everything but the name. `timeout` is seconds, for the
+    whole; it stays on the socket.
     """
-    result = Handshake(address=address, port=port)
     began = time.monotonic()
-    try:
-        plain = socket.create_connection((address, port), timeout=timeout)
-    except OSError as error:
-        return replace(result, cause=_tcp_cause(error), detail=str(error)), None
+    result, plain = connect_plainly(address, port, timeout=timeout)
+    if plain is None:
+        return result, None
     connected = time.monotonic()
-    result = replace(result, tcp_ms=(connected - began) * 1000)
     try:
         plain.settimeout(max(timeout - (connected - began), 0.001))
-        secure = _context(trust, minimum, maximum).wrap_socket(plain, server_hostname=server_name)
+        context = _context(trust, minimum, maximum, verify_name=verify_name)
+        secure = context.wrap_socket(plain, server_hostname=server_name)
     except OSError as error:
         plain.close()
         return replace(result, cause=_tls_cause(error), detail=_detail(error)), None
@@ -113,14 +114,29 @@ def connect(
     ), secure
 
 
+def connect_plainly(address: str, port: int, *, timeout: float) -> tuple[Handshake, socket.socket | None]:
+    """Connect without TLS: a handshake that ends with TCP. The socket is the caller's to close."""
+    result = Handshake(address=address, port=port)
+    began = time.monotonic()
+    try:
+        plain = socket.create_connection((address, port), timeout=timeout)
+    except OSError as error:
+        return replace(result, cause=_tcp_cause(error), detail=str(error)), None
+    return replace(result, tcp_ms=(time.monotonic() - began) * 1000), plain
+
+
 @lru_cache(maxsize=16)
 def _context(
-    trust: Trust | None, minimum: ssl.TLSVersion | None, maximum: ssl.TLSVersion | None
+    trust: Trust | None,
+    minimum: ssl.TLSVersion | None,
+    maximum: ssl.TLSVersion | None,
+    *,
+    verify_name: bool = True,
 ) -> ssl.SSLContext:
     """A context for this trust; reading the system's roots takes as long as a handshake does."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = verify_name and trust is not None
     if trust is None:
-        context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     else:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -176,13 +192,17 @@ def _served(secure: ssl.SSLSocket) -> Served | None:
     leaf = read_certificate(der) if der else None
     if leaf is None:
         return None
-    issuers = [read_certificate(one) for one in _sent_chain(secure)[1:]]
+    sent = _sent_chain(secure)
+    issuers = [read_certificate(one) for one in sent[1:]]
+    last = [leaf, *issuers][-1]
     return Served(
         serial=serial_text(leaf.parsed.serial_number),
         not_before=leaf.facts.not_before,
         not_after=leaf.facts.not_after,
         domains=leaf.facts.domains,
         chain_not_after=min((one.facts.not_after for one in issuers if one), default=None),
+        digest=sha256(b"".join(sent)).hexdigest(),
+        root=ssl.DER_cert_to_PEM_cert(sent[-1]) if last and last.facts.self_signed else None,
     )
 
 

@@ -32,7 +32,7 @@ PROBE_TAG = "emq-elb:probe"
 PENDING_TAG = "emq-elb:pending"
 REJECTED_TAG = "emq-elb:rejected"
 
-_DIGITS_IN_NAME = 16
+DIGITS_IN_NAME = 16
 
 
 def certificate_digest(certificate: str, chain: str) -> str:
@@ -48,7 +48,7 @@ def certificate_digest(certificate: str, chain: str) -> str:
 def certificate_name(region: str, load_balancer: str, bundle: Bundle) -> str:
     """Return the name of the server certificate in IAM: same content, same name, at most 128 characters."""
     digest = certificate_digest(bundle.certificate, bundle.chain)
-    return f"{region}-{load_balancer}-{digest[:_DIGITS_IN_NAME]}"
+    return f"{region}-{load_balancer}-{digest[:DIGITS_IN_NAME]}"
 
 
 def certificate_path(owner: str, region: str, load_balancer: str) -> str:

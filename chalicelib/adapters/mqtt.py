@@ -1,0 +1,167 @@
+"""One probe: what a device does at one address, from the TCP connection to its own message back."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from chalicelib.adapters import tls
+from chalicelib.adapters.mqtt_session import Credentials, Ended, Session
+from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, Trust
+from chalicelib.core.verdict import Failure, Outcome, Phase, Target, name_failure, own_root
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a probe needs beside target and address: whom to trust, who to be, a fresh word, the time."""
+
+    trust: Trust = field(default_factory=Trust)
+    credentials: Credentials = field(default_factory=Credentials)
+    nonce: Callable[[], str] = lambda: secrets.token_hex(8)
+    clock: Callable[[], float] = time.monotonic
+
+
+def probe(target: Target, address: str, means: Means, *, deadline: float) -> Outcome:
+    """Use the listener as a device would; return how far it came. `deadline` is by `means.clock`.
+
+    Whatever the other side does is an outcome; the socket is closed on every path.
+    """
+    outcome, connection = connect(target, address, means, deadline=deadline)
+    if connection is None:
+        return outcome
+    nonce = means.nonce()
+    session = open_session(connection, target, f"emq-elb-probe-{nonce}", means, deadline=deadline)
+    try:
+        return _use(session, target, outcome, nonce, means.clock)
+    finally:
+        session.close()
+
+
+def open_session(
+    connection: socket.socket, target: Target, client_id: str, means: Means, *, deadline: float
+) -> Session:
+    """Return a session as the target's options want it, before its CONNECT."""
+    return Session(
+        connection,
+        client_id=client_id,
+        protocol=target.options.protocol,
+        credentials=means.credentials,
+        deadline=deadline,
+        clock=means.clock,
+    )
+
+
+def connect(
+    target: Target, address: str, means: Means, *, deadline: float
+) -> tuple[Outcome, socket.socket | None]:
+    """Connect, over TLS where the listener is secure. The socket is the caller's to close."""
+    left = deadline - means.clock()
+    if left <= 0:
+        return Outcome(port=target.port, address=address, failure=Failure("tcp", "deadline")), None
+    if not target.secure:
+        result, plain = tls.connect_plainly(address, target.port, timeout=left)
+        return _shaken(target, result), plain
+    result, secure = _shake(target, address, means.trust, deadline, means.clock)
+    if result.cause in UNVERIFIED_CAUSES:
+        result, secure = _look_again(target, address, means, result, deadline)
+    outcome = _shaken(target, result)
+    if secure is not None and outcome.failure is not None:
+        secure.close()
+        return outcome, None
+    return outcome, secure
+
+
+def _shake(
+    target: Target, address: str, trust: Trust | None, deadline: float, clock: Callable[[], float]
+) -> tuple[Handshake, socket.socket | None]:
+    left = deadline - clock()
+    if left <= 0:
+        return Handshake(address=address, port=target.port, cause="tcp-timeout"), None
+    return tls.connect(
+        address,
+        target.port,
+        target.hostname or target.host,
+        trust=trust,
+        timeout=left,
+        # Without a tag the certificate says which name it is to have: `_shaken` looks at it.
+        verify_name=target.hostname is not None,
+    )
+
+
+def _look_again(
+    target: Target, address: str, means: Means, refused: Handshake, deadline: float
+) -> tuple[Handshake, socket.socket | None]:
+    """Look at a certificate that was refused, to tell it; try its own root where that is known to be ours."""
+    looked, secure = _shake(target, address, None, deadline, means.clock)
+    if secure is not None:
+        secure.close()
+    told = replace(refused, served=looked.served, version=looked.version, cipher=looked.cipher)
+    root = own_root(target, looked.served) if looked.served else None
+    if refused.cause != "tls-untrusted" or root is None:
+        return told, None
+    trust = replace(means.trust, anchors=(*means.trust.anchors, root))
+    return _shake(target, address, trust, deadline, means.clock)
+
+
+def _shaken(target: Target, result: Handshake) -> Outcome:
+    times = {"tcp": result.tcp_ms, "tls": result.tls_ms if result.cause is None else None}
+    failure: Failure | None = None
+    if result.cause is not None:
+        failure = Failure("tcp" if result.cause.startswith("tcp-") else "tls", result.cause)
+    elif target.secure and result.served:
+        failure = name_failure(target.hostname, result.served.domains, target.host)
+    return Outcome(
+        port=target.port,
+        address=result.address,
+        failure=failure,
+        times_ms={phase: spent for phase, spent in times.items() if spent is not None},
+        tls_version=result.version,
+        cipher=result.cipher,
+        served=result.served,
+    )
+
+
+def _use(
+    session: Session, target: Target, outcome: Outcome, nonce: str, clock: Callable[[], float]
+) -> Outcome:
+    """CONNECT, SUBSCRIBE, PUBLISH and the message back, each with its time."""
+    times = dict(outcome.times_ms)
+    topic, payload, qos = f"emq-elb/probe/{nonce}", nonce.encode(), target.options.qos
+    phase: Phase = "connack"
+    began = clock()
+
+    def echoes() -> list[float]:
+        own = (message for message in session.heard.messages if message.topic == topic)
+        return [one.arrived for one in own if one.payload == payload and not one.retained]
+
+    try:
+        session.connect()
+        times[phase] = (clock() - began) * 1000
+        phase, began = "suback", clock()
+        session.subscribe(topic, qos)
+        times[phase] = (clock() - began) * 1000
+        phase, began = "puback", clock()
+        mid = session.publish(topic, payload, qos)
+        session.until(lambda: session.acknowledged(mid) is not None)
+        if qos:
+            times[phase] = ((session.acknowledged(mid) or began) - began) * 1000
+        phase = "echo"
+        session.until(lambda: bool(echoes()))
+        times[phase] = (echoes()[0] - began) * 1000
+        session.disconnect()
+    except Ended as ended:
+        return replace(outcome, times_ms=times, failure=_failure(phase, ended, session, topic))
+    except OSError:
+        return replace(outcome, times_ms=times, failure=Failure(phase, f"{phase}-closed"))
+    return replace(outcome, times_ms=times)
+
+
+def _failure(phase: Phase, ended: Ended, session: Session, topic: str) -> Failure:
+    altered = any(one.topic == topic and not one.retained for one in session.heard.messages)
+    if phase == "echo" and ended.end == "timeout" and altered:
+        return Failure(phase, "echo-wrong")
+    reason = f":{ended.reason}" if ended.reason and ended.end in {"refused", "closed"} else ""
+    return Failure(phase, f"{phase}-{ended.end}{reason}")

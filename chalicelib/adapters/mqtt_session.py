@@ -1,0 +1,226 @@
+"""One MQTT session on a socket that is connected already, in the thread that asks.
+
+paho connects by itself, to one host under one name, and has no way to be given a socket: `_create_socket` is
+overridden. It tells neither the packet that it could not read nor how much came: `_sock_recv` is overridden.
+Both are private; the version is pinned, and `tests/adapters/test_mqtt_session.py` holds that they are called.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessage
+    from paho.mqtt.reasoncodes import ReasonCode
+
+End = Literal["timeout", "closed", "garbage", "refused"]
+
+_CONNACK = 0x20
+# A probe's own packets are tens of bytes; whoever sends more has something else in mind.
+_MOST_BYTES = 65_536
+_VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
+_UNSUPPORTED_VERSION = "unsupported-protocol-version"
+
+
+class Ended(Exception):
+    """The session went no further; `reason` is the broker's own word, as `not-authorized`, if it gave one."""
+
+    def __init__(self, end: End, reason: str = "") -> None:
+        self.end: End = end
+        self.reason = reason
+        super().__init__(f"{end}:{reason}" if reason else end)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What CONNECT carries; in no repr."""
+
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it arrived, with the clock's time of its arrival."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    arrived: float
+
+
+@dataclass
+class Heard:
+    """What the broker has said so far; times are the clock's."""
+
+    connack: ReasonCode | None = None
+    subacks: dict[int, ReasonCode] = field(default_factory=dict)
+    pubacks: dict[int, tuple[ReasonCode, float]] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    goodbye: ReasonCode | None = None
+    received: int = 0
+    garbage: bool = False
+
+
+class _Handed(Client):
+    """paho's client on a socket that it did not make."""
+
+    def __init__(self, connection: socket.socket, heard: Heard, **options: Any) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, **options)
+        self._handed: socket.socket | None = connection
+        self._heard = heard
+
+    def _create_socket(self) -> Any:
+        if self._handed is None:
+            # MQTT 3.1.1's "unacceptable protocol version", on which paho would try again with 3.1.
+            raise Ended("refused", _UNSUPPORTED_VERSION)
+        handed, self._handed = self._handed, None
+        return handed
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        data = super()._sock_recv(bufsize)
+        if data and self._heard.received == 0 and data[0] != _CONNACK:
+            self._heard.garbage = True
+        self._heard.received += len(data)
+        return data
+
+
+class Session:
+    """A session from CONNECT to DISCONNECT; each step raises `Ended`, at `deadline` at the latest.
+
+    `deadline` is by `clock`. `close` closes the socket that was given, whatever happened; it may be called at any time, and twice.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        *,
+        client_id: str,
+        protocol: Literal["3.1.1", "5"],
+        credentials: Credentials,
+        deadline: float,
+        keepalive: int = 60,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.heard = Heard()
+        self.deadline = deadline
+        self._keepalive = keepalive
+        self._connection = connection
+        self._clock = clock
+        self._version = _VERSIONS[protocol]
+        clean = {"clean_session": True} if protocol == "3.1.1" else {}
+        self._client = _Handed(connection, self.heard, client_id=client_id, protocol=self._version, **clean)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_publish = self._on_publish
+        self._client.on_message = self._on_message
+        self._client.on_disconnect = self._on_disconnect
+        if credentials.username is not None:
+            self._client.username_pw_set(credentials.username, credentials.password)
+
+    def connect(self) -> None:
+        """CONNECT, with a clean session, and wait for CONNACK."""
+        clean: dict[str, Any] = {"clean_start": True} if self._version is MQTTProtocolVersion.MQTTv5 else {}
+        # The name and the port are paho's to check, and the socket's already.
+        self._checked(lambda: self._client.connect("broker", 1, self._keepalive, **clean))
+        self.until(lambda: self.heard.connack is not None)
+        _accepted(self.heard.connack)
+
+    def subscribe(self, topic: str, qos: int) -> None:
+        """SUBSCRIBE, and wait for SUBACK."""
+        _, mid = self._client.subscribe(topic, qos)
+        self.until(lambda: mid in self.heard.subacks)
+        _accepted(self.heard.subacks.get(mid or 0))
+
+    def publish(self, topic: str, payload: bytes, qos: int) -> int:
+        """PUBLISH; return the packet's id, under which `acknowledged` tells the answer."""
+        return self._client.publish(topic, payload, qos).mid
+
+    def acknowledged(self, mid: int) -> float | None:
+        """When the PUBACK, or with QoS 2 the PUBCOMP, came; None until then. Raises `Ended` for a refusal."""
+        if mid not in self.heard.pubacks:
+            return None
+        reason, arrived = self.heard.pubacks[mid]
+        _accepted(reason)
+        return arrived
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Let packets come and go until `done`; it is looked at again after each."""
+        poll = select.poll()  # select.select takes no descriptor above 1023
+        while not done():
+            left = self.deadline - self._clock()
+            if left <= 0:
+                raise Ended("timeout")
+            if self._connection.fileno() < 0:
+                raise Ended("closed")
+            writing = select.POLLOUT if self._client.want_write() else 0
+            poll.register(self._connection, select.POLLIN | writing)
+            pending = getattr(self._connection, "pending", lambda: 0)()
+            ready = pending or poll.poll(min(left, 1.0) * 1000)
+            self._go_on(readable=bool(ready), writable=bool(writing), done=done)
+
+    def _go_on(self, *, readable: bool, writable: bool, done: Callable[[], bool]) -> None:
+        for step in (
+            *([self._client.loop_write] if writable else []),
+            *([self._client.loop_read] if readable else []),
+            self._client.loop_misc,  # PINGREQ, when it is time
+        ):
+            code = self._checked(step)
+            if self.heard.goodbye is not None and not done():
+                raise Ended("closed", _slug(self.heard.goodbye))
+            if code and not done():
+                raise Ended("garbage" if code == MQTTErrorCode.MQTT_ERR_PROTOCOL else "closed")
+
+    def _checked(self, step: Callable[[], MQTTErrorCode]) -> MQTTErrorCode:
+        try:
+            code = step()
+        except (Ended, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - what paho raises depends on what garbage it was given
+            raise Ended("garbage", type(error).__name__.lower()) from None
+        if self.heard.garbage or self.heard.received > _MOST_BYTES:
+            raise Ended("garbage")
+        return code
+
+    def disconnect(self) -> None:
+        """DISCONNECT; the broker answers by closing, which nobody waits for."""
+        self._client.disconnect()
+
+    def close(self) -> None:
+        """Close the socket, with or without a DISCONNECT before it."""
+        self._connection.close()
+
+    def _on_connect(self, _c: Any, _u: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        self.heard.connack = reason
+
+    def _on_subscribe(self, _c: Any, _u: Any, mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
+        self.heard.subacks[mid] = reasons[0]
+
+    def _on_publish(self, _c: Any, _u: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        self.heard.pubacks[mid] = reason, self._clock()
+
+    def _on_message(self, _c: Any, _u: Any, message: MQTTMessage) -> None:
+        self.heard.messages.append(
+            Message(message.topic, bytes(message.payload), bool(message.retain), self._clock())
+        )
+
+    def _on_disconnect(self, _c: Any, _u: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.heard.goodbye = reason
+
+
+def _accepted(reason: ReasonCode | None) -> None:
+    if reason is not None and reason.is_failure:
+        raise Ended("refused", _slug(reason))
+
+
+def _slug(reason: ReasonCode) -> str:
+    return str(reason).lower().replace(" ", "-")

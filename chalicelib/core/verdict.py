@@ -1,0 +1,207 @@
+"""What a probe saw, and what that says of a load balancer.
+
+An `Outcome` is one address of one listener, tried once. A listener is as good as its addresses: a device
+picks one of them and does not know of the others. Every cause has its line in `docs/operations.md`, and a
+test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from chalicelib.core.domains import covers
+from chalicelib.core.handshake import Served
+from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer, ProbeOptions
+from chalicelib.core.names import (
+    DIGITS_IN_NAME,
+    HOSTNAME_TAG,
+    PROBE_TAG,
+    certificate_home,
+    certificate_name_of,
+)
+from chalicelib.core.probe_options import read_probe_tag
+
+Phase = Literal["prepare", "dns", "tcp", "tls", "connack", "suback", "puback", "echo"]
+Grade = Literal["ok", "degraded", "failed"]
+
+PHASES: tuple[Phase, ...] = ("prepare", "dns", "tcp", "tls", "connack", "suback", "puback", "echo")
+"""In the order in which a device goes through them; `prepare` is what happens before the first packet."""
+
+CAUSES: Mapping[str, frozenset[Phase]] = {
+    "secret": frozenset({"prepare"}),
+    "deadline": frozenset(PHASES),
+    "dns": frozenset({"dns"}),
+    "tcp-refused": frozenset({"tcp"}),
+    "tcp-timeout": frozenset({"tcp"}),
+    "tcp-unreachable": frozenset({"tcp"}),
+    "tls-timeout": frozenset({"tls"}),
+    "tls-closed": frozenset({"tls"}),
+    "tls-garbage": frozenset({"tls"}),
+    "tls-protocol": frozenset({"tls"}),
+    "tls-cipher": frozenset({"tls"}),
+    "tls-expired": frozenset({"tls"}),
+    "tls-not-yet-valid": frozenset({"tls"}),
+    "tls-name": frozenset({"tls"}),
+    "tls-untrusted": frozenset({"tls"}),
+    "connack-refused": frozenset({"connack"}),
+    "connack-timeout": frozenset({"connack"}),
+    "connack-closed": frozenset({"connack"}),
+    "connack-garbage": frozenset({"connack"}),
+    "suback-refused": frozenset({"suback"}),
+    "suback-timeout": frozenset({"suback"}),
+    "suback-closed": frozenset({"suback"}),
+    "suback-garbage": frozenset({"suback"}),
+    "puback-refused": frozenset({"puback"}),
+    "puback-timeout": frozenset({"puback"}),
+    "puback-closed": frozenset({"puback"}),
+    "puback-garbage": frozenset({"puback"}),
+    "echo-timeout": frozenset({"echo"}),
+    "echo-closed": frozenset({"echo"}),
+    "echo-garbage": frozenset({"echo"}),
+    "echo-wrong": frozenset({"echo"}),
+}
+"""Every cause, and the phases in which it is told.
+
+A refusal goes on with the broker's reason after a colon, and so does a close that MQTT 5 gives a reason for.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One listener of one load balancer, to be tried at each address of `host`.
+
+    `hostname` is the name that the certificate has to cover, None where the certificate itself says it;
+    `certificate` the name in IAM of the one that was installed, None for one of ACM.
+    """
+
+    load_balancer: str
+    host: str
+    port: int
+    secure: bool
+    hostname: str | None = None
+    certificate: str | None = None
+    options: ProbeOptions = field(default_factory=ProbeOptions)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a probe ended and why; `cause` is one of `CAUSES`, with the broker's reason after a refusal."""
+
+    phase: Phase
+    cause: str
+
+    def __post_init__(self) -> None:
+        """Hold the closed list: a cause that the runbook does not know is a defect of ours."""
+        if self.phase not in CAUSES[self.kind]:
+            raise ValueError(f"{self.cause} is no cause of the phase {self.phase}")
+
+    @property
+    def kind(self) -> str:
+        """The cause without the broker's own reason: what the runbook lists."""
+        return self.cause.partition(":")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One address of one listener, tried once. Times are milliseconds by phase, for the phases passed."""
+
+    port: int
+    address: str | None = None
+    failure: Failure | None = None
+    times_ms: Mapping[str, float] = field(default_factory=dict)
+    tls_version: str | None = None
+    cipher: str | None = None
+    served: Served | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the outcomes of one load balancer say together; `failure` is the earliest in a device's way."""
+
+    load_balancer: str
+    grade: Grade
+    outcomes: tuple[Outcome, ...]
+    failure: Failure | None = None
+
+
+def judge(load_balancer: str, outcomes: Iterable[Outcome]) -> Verdict:
+    """Judge a load balancer by every address of every listener that carries MQTT.
+
+    failed:   a listener answers at none of its addresses: its devices are cut off
+    degraded: a listener answers at some address and not at another: its devices fail now and then
+    ok:       every listener answers at every address
+
+    Raises ValueError for no outcome at all: what nobody tried is neither good nor bad.
+    """
+    seen = tuple(sorted(outcomes, key=lambda outcome: (outcome.port, outcome.address or "")))
+    if not seen:
+        raise ValueError(f"{load_balancer} was not tried")
+    failures = [outcome.failure for outcome in seen if outcome.failure]
+    answering = {outcome.port for outcome in seen if outcome.failure is None}
+    grade: Grade = "ok"
+    if failures:
+        grade = "degraded" if {outcome.port for outcome in seen} <= answering else "failed"
+    first = min(failures, key=lambda failure: PHASES.index(failure.phase), default=None)
+    return Verdict(load_balancer=load_balancer, grade=grade, outcomes=seen, failure=first)
+
+
+def targets(load_balancer: LoadBalancer) -> tuple[Target, ...]:
+    """The listeners that carry MQTT, whether or not the probe is enabled.
+
+    SSL in front of TCP or SSL is taken for MQTT over TLS. TCP in front of TCP may be anything: it is MQTT
+    when it leads to the port that a secure listener leads to, or to 1883 where there is none.
+    """
+    carrying = [listener for listener in load_balancer.listeners if listener.protocol in TCP_PROTOCOLS]
+    brokers = {listener.instance_port for listener in carrying if listener.secure} or {1883}
+    return tuple(
+        Target(
+            load_balancer=load_balancer.name,
+            host=load_balancer.dns_name or "",
+            port=listener.port,
+            secure=listener.secure,
+            hostname=load_balancer.tags.get(HOSTNAME_TAG),
+            certificate=_certificate_name(listener.certificate),
+            options=read_probe_tag(load_balancer.tags.get(PROBE_TAG)),
+        )
+        for listener in carrying
+        if listener.secure or (listener.instance_protocol == "TCP" and listener.instance_port in brokers)
+    )
+
+
+def _certificate_name(arn: str | None) -> str | None:
+    return certificate_name_of(arn) if arn and certificate_home(arn) == "iam" else None
+
+
+def own_root(target: Target, served: Served) -> str | None:
+    """The root that came with the certificate, PEM, where what came is exactly what was installed.
+
+    A name of ours in IAM ends in the digest over leaf and chain, so that the listener's ARN, which AWS tells,
+    says whether somebody else stands in between. Otherwise a root that comes along proves nothing.
+    """
+    installed = (target.certificate or "").rpartition("-")[2]
+    ours = len(installed) == DIGITS_IN_NAME and served.digest.startswith(installed)
+    return served.root if ours else None
+
+
+def enabled(load_balancer: LoadBalancer) -> bool:
+    """Whether the schedule probes it: as its tag says, and by default unless it is internal.
+
+    An internal one is reached from its VPC only, where the function is not unless someone put it there.
+    """
+    asked = read_probe_tag(load_balancer.tags.get(PROBE_TAG)).enabled
+    return load_balancer.scheme == "internet-facing" if asked is None else asked
+
+
+def name_to_verify(hostname: str | None, domains: Iterable[str], dns_name: str) -> str:
+    """The name that clients use: the tag's, else the certificate's first that is no wildcard, else DNS's."""
+    plain = (domain for domain in domains if "*" not in domain)
+    return hostname or next(plain, dns_name)
+
+
+def name_failure(hostname: str | None, domains: tuple[str, ...], dns_name: str) -> Failure | None:
+    """Tell whether a client that asks for the name would refuse the certificate."""
+    if covers(domains, name_to_verify(hostname, domains, dns_name)):
+        return None
+    return Failure("tls", "tls-name")
