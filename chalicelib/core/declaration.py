@@ -153,7 +153,7 @@ def _keepalive(declaration: Declaration) -> Iterator[Fault]:
         yield Fault(
             "keepalive",
             f"{shown(declaration.keepalive)} is out of range: more than 0, at most {KEEPALIVE_MAX} seconds, "
-            f"because AWS's idle timeout ends at {IDLE_TIMEOUT_MAX}",
+            f"as AWS's idle timeout ends at {IDLE_TIMEOUT_MAX}",
         )
 
 

@@ -224,7 +224,7 @@ def test_listeners_that_cannot_be_read_do_not_make_a_certificate_wrong() -> None
         ({"connection_draining": 300.0}, "a whole number is right, not 300.0"),
         (
             {"keepalive": 9000},
-            "9000 is out of range: more than 0, at most 2400 seconds, because AWS's idle timeout ends at 3600",
+            "9000 is out of range: more than 0, at most 2400 seconds, as AWS's idle timeout ends at 3600",
         ),
         ({"cross_zone": [1]}, "true or false is right, not a list"),
         ({"scheme": "public"}, "'internet-facing' or 'internal' is right, not \"public\""),
