@@ -92,7 +92,7 @@ def answering(view: View) -> View:
             view.__name__,
             status=response.status_code,
             milliseconds=round((time.monotonic() - began) * 1000),
-            **parameters,
+            load_balancer=parameters.get("name"),
         )
         return response
 
@@ -143,7 +143,7 @@ def put_load_balancer(name: str) -> Response:
     if report.state == "pending" and isinstance(body, dict):
         certificate = report.carry_on["certificate"]
         carried = {**body, "certificate": certificate} if certificate else body
-        in_background({"name": name, "body": carried, "since": report.carry_on["since"]})
+        in_background({"name": name, **report.carry_on, "body": carried})
     return reported(report, created=report.created and not query["dry_run"])
 
 
@@ -233,9 +233,10 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
         outcome = "deleted"
     else:
         declaration, faults = read_put(name, event["body"], region=clients().region)
-        report = story.carry_on(declaration, faults, datetime.fromisoformat(event["since"]), work)
+        since = datetime.fromisoformat(event["since"])
+        report = story.carry_on(declaration, faults, since, work, existed=event["existed"])
         outcome = report.state if report else "superseded"
-    telemetry.canonical("provision", name=name, outcome=outcome)
+    telemetry.canonical("provision", load_balancer=name, outcome=outcome)
     return {"name": name, "outcome": outcome}
 
 
