@@ -141,8 +141,10 @@ def put_load_balancer(name: str) -> Response:
         adopt=query["adopt"],
     )
     if report.state == "pending" and isinstance(body, dict):
+        # By now the certificate is an ARN: what the body has in its place may hold a key.
         certificate = report.carry_on["certificate"]
-        carried = {**body, "certificate": certificate} if certificate else body
+        rest = {key: value for key, value in body.items() if key != "certificate"}
+        carried = {**rest, "certificate": certificate} if certificate else rest
         in_background({"name": name, **report.carry_on, "body": carried})
     return reported(report, created=report.created and not query["dry_run"])
 

@@ -17,6 +17,7 @@ from chalicelib.core.errors import Conflict, NotFound, NotOurs
 from chalicelib.core.model import Report, State
 from chalicelib.core.names import OWNER_TAG, certificate_name_of
 from chalicelib.core.plan import plan
+from chalicelib.core.syntax import name_fault, shown
 from chalicelib.invocation import Invocation
 
 Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup
@@ -29,6 +30,8 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
     service (unless `force`) or something that is not ours uses what would go. A report that is `pending` has
     in `carry_on` what `finish` needs.
     """
+    if name_fault(name):
+        raise NotFound(f"no load balancer can be named {shown(name)}")
     standing = observe.for_delete(name, invocation)
     steps = plan(State(name=name), standing.actual)
     if not steps:
