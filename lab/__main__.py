@@ -19,8 +19,9 @@ USAGE = "python -m lab [demo]"
 
 def main(arguments: list[str]) -> int:
     """Return the exit status."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    # SIGINT too: a shell makes what it starts in the background ignore it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     if absent := missing(["haproxy", "mosquitto", "mosquitto_pub"]):
         print(f"Not installed: {', '.join(absent)}. Please type:  lab/setup.sh --packages", file=sys.stderr)
         return 1
