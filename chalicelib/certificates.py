@@ -27,6 +27,7 @@ from chalicelib.core.model import (
 )
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
+    REJECTED_TAG,
     certificate_home,
     certificate_name,
     certificate_name_of,
@@ -55,8 +56,8 @@ def _choose(
     given: CertificateSource, declaration: Declaration, there: LoadBalancer | None, invocation: Invocation
 ) -> Chosen:
     match given:
-        case GivenArn(arn, source):
-            return _of_arn(arn, source, declaration, there, invocation)
+        case GivenArn():
+            return _of_arn(given, declaration, there, invocation)
         case GivenPem():
             bundle, warnings = checked(given, now=invocation.now(), hostnames=_hostnames(declaration))
             return _of_bundle(bundle, "pem", warnings, declaration, invocation)
@@ -73,23 +74,21 @@ def _hostnames(declaration: Declaration) -> tuple[str, ...]:
 
 
 def _of_arn(
-    arn: str,
-    source: str | None,
-    declaration: Declaration,
-    there: LoadBalancer | None,
-    invocation: Invocation,
+    given: GivenArn, declaration: Declaration, there: LoadBalancer | None, invocation: Invocation
 ) -> Chosen:
     """A certificate that is at AWS. What GET showed and is sent back says where it comes from as well.
 
     By then the load balancer may serve a newer one: then the source counts, and the old ARN does not.
     """
+    arn, source = given.arn, given.source
     current = {listener.certificate for listener in there.listeners if listener.secure} if there else set()
-    if there and arn not in current and source == there.tags.get(CERTIFICATE_TAG):
+    if there and not given.settled and arn not in current and source == there.tags.get(CERTIFICATE_TAG):
         if source == PRIVATE_CA:
-            return _of_private_ca((), declaration, there, invocation)
+            return _of_private_ca(_domains_of(current, invocation), declaration, there, invocation)
         if source and source.startswith(SECRET):
             return _of_secret(source.removeprefix(SECRET), declaration, invocation)
-    found = read_certificate(arn, invocation)
+    # What is served stays, whatever became of it; what is not must be fit to be.
+    found = read_certificate(arn, invocation, usable=arn not in current)
     if found is None:
         raise InvalidRequest([Fault("certificate.arn", f"there is no certificate {arn}")])
     return Chosen(
@@ -97,15 +96,24 @@ def _of_arn(
     )
 
 
-def read_certificate(arn: str, invocation: Invocation) -> Certificate | None:
-    """The certificate of that ARN, of IAM or ACM; None when there is none or it is no certificate's ARN."""
+def _domains_of(served: set[str | None], invocation: Invocation) -> tuple[str, ...]:
+    found = (read_certificate(arn, invocation) for arn in served if arn)
+    return next((certificate.domains for certificate in found if certificate), ())
+
+
+def read_certificate(arn: str, invocation: Invocation, *, usable: bool = False) -> Certificate | None:
+    """The certificate of that ARN, of IAM or ACM; None when there is none or it is no certificate's ARN.
+
+    With `usable` one of ACM's that no listener can serve raises InvalidRequest.
+    """
     match certificate_home(arn):
         case "iam":
             found = iam.find_certificate(invocation.clients.iam, certificate_name_of(arn))
             return found if found and found.arn == arn else None
         case "acm":
             try:
-                return acm.describe_certificate(invocation.clients.acm, arn)
+                read = acm.describe_certificate if usable else acm.find_certificate
+                return read(invocation.clients.acm, arn)
             except errors.Absent:
                 return None
         case None:
@@ -222,8 +230,11 @@ def _issued_before(
     listed = sorted(
         iam.list_certificates(client, path), key=lambda certificate: certificate.not_after, reverse=True
     )
+    rejected = there.tags.get(REJECTED_TAG) if there else None
     for candidate in listed:
-        found = iam.find_certificate(client, candidate.name or "") if candidate.arn not in served else None
+        if candidate.arn in served or candidate.name == rejected:
+            continue
+        found = iam.find_certificate(client, candidate.name or "")
         if found and _fits(found, path, wanted, invocation):
             return found
     return None

@@ -7,6 +7,7 @@ are waited for until the deadline, then finished in the background, by the next 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import assert_never
 
 from chalicelib import observe
 from chalicelib.adapters import elb
@@ -31,6 +32,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
     in `carry_on` what `finish` needs.
     """
     if name_fault(name):
+        # Where AWS takes patterns, as for names of groups, it could stand for other load balancers' things.
         raise NotFound(f"no load balancer can be named {shown(name)}")
     standing = observe.for_delete(name, invocation)
     steps = plan(State(name=name), standing.actual)
@@ -71,7 +73,7 @@ def finish(name: str, leftovers: Mapping[str, object], invocation: Invocation) -
 
     Raises InUse when it still does at the deadline, so that Lambda tries again.
     """
-    left = let_go(name, _unused(name, _read(leftovers), invocation), Progress(), invocation)
+    left = let_go(name, _read(leftovers), Progress(), invocation)
     if left:
         raise errors.InUse(type(left[0]).__name__, "StillInUse", "AWS has not let go of it yet")
 
@@ -79,20 +81,19 @@ def finish(name: str, leftovers: Mapping[str, object], invocation: Invocation) -
 def let_go(
     name: str, leftovers: Iterable[Leftover], progress: Progress, invocation: Invocation
 ) -> list[Leftover]:
-    """Delete each as soon as AWS lets go of it; return what it held on to until the deadline.
-
-    A load balancer of that name that was made in the meantime keeps what it uses.
-    """
+    """Delete each as soon as AWS lets go of it; return what it held on to until the deadline."""
     left = list(leftovers)
     waits = invocation.waits()
-    while left := [leftover for leftover in left if not _deleted(name, leftover, progress, invocation)]:
+    while left := [leftover for leftover in left if not settled(name, leftover, progress, invocation)]:
         if next(waits, None) is None:
             break
-        left = _unused(name, left, invocation)
     return left
 
 
-def _deleted(name: str, leftover: Leftover, progress: Progress, invocation: Invocation) -> bool:
+def settled(name: str, leftover: Leftover, progress: Progress, invocation: Invocation) -> bool:
+    """Delete it, once, unless a load balancer of that name has been made and uses it; False: AWS holds it."""
+    if _used(name, leftover, invocation):
+        return True
     try:
         apply(name, [leftover], progress, invocation)
     except errors.Absent:
@@ -102,18 +103,18 @@ def _deleted(name: str, leftover: Leftover, progress: Progress, invocation: Invo
     return True
 
 
-def _unused(name: str, leftovers: Iterable[Leftover], invocation: Invocation) -> list[Leftover]:
+def _used(name: str, leftover: Leftover, invocation: Invocation) -> bool:
     described = elb.describe(invocation.clients.elb, name)
     if described is None:
-        return list(leftovers)
-    used = {certificate_name_of(listener.certificate or "") for listener in elb.listeners(described, {})}
-    used |= {*described.get("SecurityGroups", [])}
-    return [
-        leftover
-        for leftover in leftovers
-        if (leftover.certificate if isinstance(leftover, do.DeleteServerCertificate) else leftover.group)
-        not in used
-    ]
+        return False
+    match leftover:
+        case do.DeleteServerCertificate(certificate=certificate):
+            served = (listener.certificate or "" for listener in elb.listeners(described, {}))
+            return certificate in map(certificate_name_of, served)
+        case do.DeleteSecurityGroup(group=group):
+            return group in described.get("SecurityGroups", [])
+        case _:
+            assert_never(leftover)
 
 
 def _told(left: Sequence[Leftover]) -> Mapping[str, object]:

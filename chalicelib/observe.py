@@ -6,7 +6,7 @@ count them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -200,7 +200,7 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
         grouped = pool.submit(ec2.groups_named, clients.ec2, security_group_name(name))
     described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
     found = load_balancer(name, invocation, described[name]) if name in described else None
-    group = next((group for group in grouped.result() if group.owner == owner), None)
+    group = _group_of(found, [group for group in grouped.result() if group.owner == owner])
     ours = {certificate.arn for certificate in listed.result()}
     return Standing(
         actual=State(
@@ -215,6 +215,12 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
             *(ec2.referring_groups(clients.ec2, group.id) if group and group.id else ()),
         ),
     )
+
+
+def _group_of(found: Found | None, groups: Sequence[SecurityGroup]) -> SecurityGroup | None:
+    """That of the load balancer's VPC; without one any, since each VPC may have kept its own."""
+    here = (group for group in groups if found is None or group.vpc == found.load_balancer.vpc)
+    return next(here, None)
 
 
 def _other_users(

@@ -7,8 +7,8 @@ asynchronous function `provision`, whose payload names what is wanted and holds 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib import observe
@@ -19,18 +19,43 @@ from chalicelib.core import errors
 from chalicelib.core.desired import desire
 from chalicelib.core.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.core.facts import Facts
-from chalicelib.core.model import Declaration, LoadBalancer, Member, Report, SecurityGroup, State, View
+from chalicelib.core.model import (
+    Declaration,
+    GivenArn,
+    LoadBalancer,
+    Report,
+    State,
+)
 from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.core.plan import plan
-from chalicelib.core.review import conflict, objections, warnings
+from chalicelib.core.review import conflict, objections
 from chalicelib.invocation import Invocation
+from chalicelib.report import exists, pending, ready
 
 # What another look may mend: AWS's parts see a change at different times, and somebody else may be at work.
 _PASSING = (errors.CertificateUnknown, errors.Duplicate, errors.Absent, errors.InUse)
 # What is known to take AWS minutes, so that the background goes on with it.
 _SLOW = (errors.CertificateUnknown, errors.InUse)
-# What AWS says of a security group that it made a moment ago.
+# What AWS says of a security group that it made, or that somebody deleted, a moment ago.
 _GROUP_UNKNOWN = "InvalidSecurityGroup"
+
+
+class _TakenOverError(Exception):
+    """A later request is at work, or the load balancer was deleted: the background has nothing left to do."""
+
+
+@dataclass(frozen=True)
+class _Background:
+    """The run of `provision` after a 202; `existed` is whether the load balancer was there at any time."""
+
+    existed: bool
+
+    def seen(self, there: LoadBalancer | None, since: datetime) -> _Background:
+        """What is known after another look; raises _TakenOverError."""
+        gone = there is None and self.existed
+        if gone or (there and not there.tags.get(PENDING_TAG, "").startswith(pending_tag(since))):
+            raise _TakenOverError
+        return _Background(existed=there is not None)
 
 
 def put(
@@ -47,22 +72,31 @@ def put(
     NotOurs, Conflict or an AwsError, with nothing changed for the first three. A report that is `pending` has
     in `carry_on` what the background needs.
     """
-    return _converge(
-        declaration, faults, invocation, dry_run=dry_run, adopt=adopt, since=invocation.now(), carried=False
-    )
+    return _converge(declaration, faults, invocation, since=invocation.now(), dry_run=dry_run, adopt=adopt)
 
 
 def carry_on(
-    declaration: Declaration, faults: Sequence[Fault], since: datetime, invocation: Invocation
+    declaration: Declaration,
+    faults: Sequence[Fault],
+    since: datetime,
+    invocation: Invocation,
+    *,
+    existed: bool = False,
 ) -> Report | None:
-    """Go on, in the background, with the PUT that began at `since`; None when a later one has taken over.
+    """Go on, in the background, with the PUT that began at `since`; None when somebody else has taken over.
 
-    AWS is read again before every single call, since others may be at work by now.
+    `existed` is whether the load balancer was there by then: without it, it has been deleted since. AWS is
+    read again before every single call, since others may be at work by now.
     """
-    described = observe.load_balancer(declaration.name, invocation)
-    if described and not described.load_balancer.tags.get(PENDING_TAG, "").startswith(pending_tag(since)):
+    given = declaration.certificate
+    if isinstance(given, GivenArn):
+        declaration = replace(declaration, certificate=replace(given, settled=True))
+    try:
+        report = _converge(
+            declaration, faults, invocation, since=since, background=_Background(existed=existed)
+        )
+    except _TakenOverError:
         return None
-    report = _converge(declaration, faults, invocation, dry_run=False, adopt=False, since=since, carried=True)
     if report.state == "pending":
         raise errors.CertificateUnknown(
             "provision", "StillPending", "AWS needs even longer; to be tried again"
@@ -75,10 +109,10 @@ def _converge(
     faults: Sequence[Fault],
     invocation: Invocation,
     *,
-    dry_run: bool,
-    adopt: bool,
     since: datetime,
-    carried: bool,
+    dry_run: bool = False,
+    adopt: bool = False,
+    background: _Background | None = None,
 ) -> Report:
     progress = Progress()
     created = False
@@ -87,27 +121,27 @@ def _converge(
         facts = _observe(declaration, faults, invocation)
         there = facts.actual.load_balancer
         created = created or there is None
-        if there is not None:
-            _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
+        background = background and background.seen(there, since)
+        _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         desired = _desire(declaration, facts, invocation, since)
-        steps = plan(desired, facts.actual)
+        steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         if dry_run:
             progress.steps += [do.step(action) for action in steps]
-            return _report(declaration, facts, desired, progress, created=created)
-        now = steps[:1] if carried else steps
+            return ready(declaration, facts, desired, progress, created=created)
+        now = steps[:1] if background else steps
         try:
             apply(declaration.name, now, progress, invocation, facts.chosen)
         except errors.AwsError as error:
-            if not _passing(error, progress):
+            if not _passing(error, declaration):
                 raise
             if next(waits, None) is None:
-                if not isinstance(error, _SLOW):
+                if not isinstance(error, _SLOW) or not _resumable(facts, progress):
                     raise
                 _mark_pending(declaration.name, facts, progress, invocation, since)
-                return _pending(declaration, facts, progress, invocation, since)
+                return pending(declaration, facts, progress, invocation, since)
         else:
             if len(now) == len(steps):
-                return _report(declaration, facts, desired, progress, created=created)
+                return ready(declaration, facts, desired, progress, created=created)
 
 
 def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invocation) -> Facts:
@@ -124,8 +158,10 @@ def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invo
     return facts
 
 
-def _refuse_strangers(there: LoadBalancer, owner: str, *, adopt: bool) -> None:
+def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) -> None:
     """Refuse what is not ours: without our tag, unless it is to be adopted; with another's, always."""
+    if there is None:
+        return
     match there.tags.get(OWNER_TAG):
         case None if adopt:
             return
@@ -161,82 +197,31 @@ def _refuse_second_authority(invocation: Invocation) -> None:
             )
 
 
-def _passing(error: errors.AwsError, progress: Progress) -> bool:
+def _taking_over(there: LoadBalancer | None, since: datetime) -> Iterator[do.Action]:
+    """Tell whoever still works on an earlier request, in the background, that this one counts now."""
+    mark = pending_tag(since)
+    if there is not None and not there.tags.get(PENDING_TAG, mark).startswith(mark):
+        tag = (PENDING_TAG, pending_tag(since, "provisioning"))
+        yield do.AddTags(reason="what is pending gives way to this request", tags=(tag,))
+
+
+def _passing(error: errors.AwsError, declaration: Declaration) -> bool:
     """Whether another look, a moment later, may find it mended."""
     if isinstance(error, errors.Refused):
-        made = any(step.action == "CreateSecurityGroup" for step in progress.steps)
-        return made and error.code == _GROUP_UNKNOWN
+        return declaration.security_groups is None and error.code == _GROUP_UNKNOWN
     return isinstance(error, _PASSING)
 
 
-def _exists(facts: Facts, progress: Progress) -> bool:
-    return facts.actual.load_balancer is not None or progress.dns_name is not None
+def _resumable(facts: Facts, progress: Progress) -> bool:
+    """Whether the background can go on: not with a certificate whose key it would need."""
+    chosen = facts.chosen
+    return chosen is None or chosen.bundle is None or chosen.reference in progress.bound
 
 
 def _mark_pending(
     name: str, facts: Facts, progress: Progress, invocation: Invocation, since: datetime
 ) -> None:
     """Say on the load balancer since when it waits; one that was just created says so already."""
-    if _exists(facts, progress) and progress.dns_name is None:
+    if exists(facts, progress) and progress.dns_name is None:
         tag = (PENDING_TAG, pending_tag(since, "waiting for AWS"))
         apply(name, [do.AddTags(reason="AWS needs more time", tags=(tag,))], progress, invocation)
-
-
-def _pending(
-    declaration: Declaration, facts: Facts, progress: Progress, invocation: Invocation, since: datetime
-) -> Report:
-    """What was done by the deadline, and what the background needs to go on."""
-    certificate = facts.chosen and {
-        "arn": progress.bound.get(facts.chosen.reference, facts.chosen.reference),
-        "source": facts.chosen.source,
-    }
-    return Report(
-        name=declaration.name,
-        state="pending",
-        steps=tuple(progress.steps),
-        warnings=tuple(progress.warnings),
-        view=observe.view(declaration.name, invocation) if _exists(facts, progress) else None,
-        carry_on={"since": since.isoformat(), "certificate": certificate},
-    )
-
-
-def _report(
-    declaration: Declaration, facts: Facts, desired: State, progress: Progress, *, created: bool
-) -> Report:
-    return Report(
-        name=declaration.name,
-        state="ready",
-        steps=tuple(progress.steps),
-        warnings=(*warnings(declaration, facts, desired), *progress.warnings),
-        view=_view(facts, desired, progress),
-        created=created,
-    )
-
-
-def _view(facts: Facts, desired: State, progress: Progress) -> View | None:
-    """The load balancer as GET will show it, without reading it again."""
-    wanted, there = desired.load_balancer, facts.actual.load_balancer
-    if wanted is None:
-        return None
-    health = {member.id: member for member in facts.members}
-    certificate = facts.chosen.certificate if facts.chosen else None
-    return View(
-        load_balancer=replace(
-            do.bind_load_balancer(wanted, progress.bound),
-            dns_name=progress.dns_name or (there.dns_name if there else None),
-        ),
-        group=_bound_group(desired.group, progress.bound),
-        certificate=certificate
-        and replace(certificate, arn=progress.bound.get(certificate.arn, certificate.arn)),
-        members=tuple(health.get(id_, _registering(id_)) for id_ in sorted(wanted.instances)),
-        now=facts.now,
-    )
-
-
-def _bound_group(group: SecurityGroup | None, bound: Mapping[str, str]) -> SecurityGroup | None:
-    return group and replace(group, id=group.id or bound.get(group.name))
-
-
-def _registering(id_: str) -> Member:
-    """A member as AWS tells it from its registration to its first health check."""
-    return Member(id_, "OutOfService", "ELB", "Instance registration is still in progress.")

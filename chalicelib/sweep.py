@@ -21,7 +21,7 @@ from chalicelib.core.names import (
     pending_since,
     pending_tag,
 )
-from chalicelib.deprovision import Leftover, let_go
+from chalicelib.deprovision import Leftover, settled
 from chalicelib.invocation import Invocation
 
 _AGE = timedelta(hours=1)
@@ -41,7 +41,8 @@ def sweep(invocation: Invocation) -> tuple[Step, ...]:
         *_groups(groups, alive, invocation),
     ]
     for name, leftover in orphans:
-        let_go(name, [leftover], progress, invocation)
+        # Once, without waiting: what AWS holds on to now goes with a later look.
+        settled(name, leftover, progress, invocation)
     return tuple(progress.steps)
 
 

@@ -78,7 +78,7 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         dns_name=there.dns_name if there else None,
         created=there.created if there else facts.now,
     )
-    adopted = there.instances if there and there.tags.get(OWNER_TAG) != owner else frozenset()
+    adopted = _registered(facts) if there and there.tags.get(OWNER_TAG) != owner else frozenset()
     cluster = facts.actual.cluster | adopted | {*declaration.instances}
     membership = _membership(wanted, facts, cluster)
     registered = there.instances if there else frozenset()
@@ -91,6 +91,16 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         certificates=facts.actual.certificates | _uploaded(facts),
         cluster=cluster,
         reasons=membership.reasons,
+    )
+
+
+def _registered(facts: Facts) -> frozenset[str]:
+    """The registered instances that are there: AWS takes terminated ones out by itself, but not at once."""
+    there = facts.actual.load_balancer
+    return frozenset(
+        id_
+        for id_ in (there.instances if there else ())
+        if id_ in facts.instances and facts.instances[id_].state != "terminated"
     )
 
 

@@ -264,10 +264,15 @@ class Certificate:
 
 @dataclass(frozen=True)
 class GivenArn:
-    """A certificate that is at AWS already. `source` is what GET said of it, if the body came from there."""
+    """A certificate that is at AWS already. `source` is what GET said of it, if the body came from there.
+
+    `settled`: it is to be this very one. Otherwise, where GET showed it and another of that source is served
+    by now, the body is merely older than that one.
+    """
 
     arn: str
     source: str | None = None
+    settled: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,25 @@ def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
     """Faults that only AWS could tell: everything that the body names and that is not so there."""
     yield from _subnet_faults(declaration, facts)
     yield from _group_faults(declaration, facts)
+    vpc = _vpc(declaration, facts)
     for index, id_ in enumerate(declaration.instances):
         instance = facts.instances.get(id_)
         if instance is None or instance.state == "terminated":
             yield Fault(f"instances[{index}]", f"there is no instance {id_} in this region")
+        elif vpc and instance.vpc != vpc:
+            where = instance.vpc or "no VPC"
+            yield Fault(f"instances[{index}]", f"{id_} is in {where}, and the load balancer in {vpc}")
     if facts.chosen:
         yield from facts.chosen.faults
+
+
+def _vpc(declaration: Declaration, facts: Facts) -> str | None:
+    """The one VPC of the subnets named; None when that is not clear."""
+    there = facts.actual.load_balancer
+    vpcs = {facts.subnets[id_].vpc for id_ in declaration.subnets if id_ in facts.subnets}
+    if there is not None and not facts.subnets:
+        vpcs = {there.vpc}
+    return min(vpcs) if len(vpcs) == 1 else None
 
 
 def _subnet_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
@@ -92,6 +105,11 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
             f"there is a security group {group.name} in {group.vpc} that is not ours: rename or delete it, or"
             " name it in `security_groups`"
         )
+    if group is None and (users := _referring(facts, desired)):
+        return (
+            f"{', '.join(users)} names the security group that was made for it and would go: change that"
+            " first, or leave `security_groups` out"
+        )
     there, wanted = facts.actual.load_balancer, desired.load_balancer
     if there is None or wanted is None:
         return None
@@ -108,6 +126,18 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
             " subnet in another zone first, exchange this one, then take the other off again"
         )
     return None
+
+
+def _referring(facts: Facts, desired: State) -> list[str]:
+    """Other groups whose rules name the group that we made, where it is to go."""
+    own, wanted = facts.actual.group, desired.load_balancer
+    if own is None or own.id is None or wanted is None or own.id in wanted.security_groups:
+        return []
+    return sorted(
+        id_
+        for id_, other in facts.groups.items()
+        if id_ != own.id and any(rule.source == own.id for rule in other.rules)
+    )
 
 
 def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator[ReviewWarning]:

@@ -57,7 +57,7 @@ def certificate_of(source: CertificateSource | None) -> dict[str, Any] | None:
         case None:
             return None
         case GivenArn():
-            return {key: value for key, value in vars(source).items() if value is not None}
+            return {key: value for key, value in vars(source).items() if value}
         case GivenSecret():
             return {"secret_id": source.secret_id}
         case GivenPem():

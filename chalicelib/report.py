@@ -1,0 +1,85 @@
+"""The report of a PUT: what was done, what a person should know of it, and what is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib import observe
+from chalicelib.apply import Progress
+from chalicelib.core import actions as do
+from chalicelib.core.facts import Facts
+from chalicelib.core.model import Declaration, Member, Report, SecurityGroup, State, View
+from chalicelib.core.review import warnings
+from chalicelib.invocation import Invocation
+
+
+def exists(facts: Facts, progress: Progress) -> bool:
+    """Whether the load balancer is there by now."""
+    return facts.actual.load_balancer is not None or progress.dns_name is not None
+
+
+def pending(
+    declaration: Declaration, facts: Facts, progress: Progress, invocation: Invocation, since: datetime
+) -> Report:
+    """What was done by the deadline, and what the background needs to go on."""
+    certificate = facts.chosen and {
+        "arn": progress.bound.get(facts.chosen.reference, facts.chosen.reference),
+        "source": facts.chosen.source,
+    }
+    return Report(
+        name=declaration.name,
+        state="pending",
+        steps=tuple(progress.steps),
+        warnings=tuple(progress.warnings),
+        view=observe.view(declaration.name, invocation) if exists(facts, progress) else None,
+        carry_on={
+            "since": since.isoformat(),
+            "certificate": certificate,
+            "existed": exists(facts, progress),
+        },
+    )
+
+
+def ready(
+    declaration: Declaration, facts: Facts, desired: State, progress: Progress, *, created: bool
+) -> Report:
+    """Everything that was asked for is done, or with `dry_run` planned."""
+    return Report(
+        name=declaration.name,
+        state="ready",
+        steps=tuple(progress.steps),
+        warnings=(*warnings(declaration, facts, desired), *progress.warnings),
+        view=_view(facts, desired, progress),
+        created=created,
+    )
+
+
+def _view(facts: Facts, desired: State, progress: Progress) -> View | None:
+    """The load balancer as GET will show it, without reading it again."""
+    wanted, there = desired.load_balancer, facts.actual.load_balancer
+    if wanted is None:
+        return None
+    health = {member.id: member for member in facts.members}
+    certificate = facts.chosen.certificate if facts.chosen else None
+    return View(
+        load_balancer=replace(
+            do.bind_load_balancer(wanted, progress.bound),
+            dns_name=progress.dns_name or (there.dns_name if there else None),
+        ),
+        group=_bound_group(desired.group, progress.bound),
+        certificate=certificate
+        and replace(certificate, arn=progress.bound.get(certificate.arn, certificate.arn)),
+        members=tuple(health.get(id_, _registering(id_)) for id_ in sorted(wanted.instances)),
+        now=facts.now,
+    )
+
+
+def _bound_group(group: SecurityGroup | None, bound: Mapping[str, str]) -> SecurityGroup | None:
+    return group and replace(group, id=group.id or bound.get(group.name))
+
+
+def _registering(id_: str) -> Member:
+    """A member as AWS tells it from its registration to its first health check."""
+    return Member(id_, "OutOfService", "ELB", "Instance registration is still in progress.")
