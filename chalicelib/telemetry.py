@@ -14,6 +14,8 @@ from chalicelib.core.model import Step
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from chalicelib.core.verdict import Verdict
+
 _EC2 = frozenset(
     {
         "AuthorizeSecurityGroupIngress",
@@ -63,6 +65,28 @@ def canonical(function: str, **fields: object) -> None:
 def failed(function: str, error: BaseException) -> None:
     """Tell what nobody expected, with where it came from."""
     logger().error("unexpected", extra={"function": function}, exc_info=error)
+
+
+def probed(verdict: Verdict) -> None:
+    """Tell a verdict; one that is not good is a warning, with every address that failed and why."""
+    told = logger().info if verdict.grade == "ok" else logger().warning
+    told(
+        "probe",
+        extra={
+            "load_balancer": verdict.load_balancer,
+            "verdict": verdict.grade,
+            "failed": [
+                {
+                    "address": one.address,
+                    "port": one.port,
+                    "phase": one.failure.phase,
+                    "cause": one.failure.cause,
+                }
+                for one in verdict.outcomes
+                if one.failure
+            ],
+        },
+    )
 
 
 def emit(load_balancer: str, **metrics: float) -> None:

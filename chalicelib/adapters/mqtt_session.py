@@ -96,7 +96,7 @@ class _Handed(Client):
 class Session:
     """A session from CONNECT to DISCONNECT; each step raises `Ended`, at `deadline` at the latest.
 
-    `deadline` is by `clock`. `close` closes the socket that was given, whatever happened; it may be called at any time, and twice.
+    `deadline` is by `clock`. `close` closes the socket that was given, whatever happened; it may come twice.
     """
 
     def __init__(

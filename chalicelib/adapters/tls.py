@@ -158,6 +158,15 @@ def _context(
     return context
 
 
+def is_anchor(text: str) -> bool:
+    """Whether the PEM text holds certificates that can be trusted."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
 def _tcp_cause(error: OSError) -> HandshakeCause:
     if isinstance(error, ConnectionRefusedError):
         return "tcp-refused"

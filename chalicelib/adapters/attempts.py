@@ -1,0 +1,122 @@
+"""Many probes at once: each in a thread with a deadline of its own, so that a slow one delays no other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count
+from queue import Empty, SimpleQueue
+
+from chalicelib.adapters.mqtt import Means, probe
+from chalicelib.core.verdict import Failure, Outcome, Target
+
+# A thousand targets that all say nothing, ten seconds each, are through within the minute; a thread and its
+# TLS connection take some 200 kB (docs/benchmarks.md), and Lambda allows 1,024 descriptors.
+_AT_ONCE = 200
+_GRACE = 0.5
+
+Resolve = Callable[[str], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One listener to try, and with what; `address` is None until its name is resolved."""
+
+    target: Target
+    means: Means
+    address: str | None = None
+    dns_ms: float = 0
+
+
+@dataclass(frozen=True)
+class _Done:
+    number: int
+    outcome: Outcome | None = None
+    resolved: tuple[Attempt, ...] = ()
+
+
+def attempt_all(
+    attempts: Sequence[Attempt], resolve: Resolve, *, timeout: float, until: float
+) -> Iterator[tuple[str, Outcome]]:
+    """Yield what came of each address of each target, with its load balancer's name, as it comes.
+
+    `timeout` is seconds for each; `until` is `time.monotonic()`'s, for all: what cannot have its full time
+    before that is not begun, and its outcome is `deadline`.
+    """
+    results: SimpleQueue[_Done] = SimpleQueue()
+    waiting: dict[int, Attempt] = {}
+    numbers = count()
+    pool = ThreadPoolExecutor(min(_AT_ONCE, 4 * len(attempts) + 1), thread_name_prefix="probe")
+
+    def start(attempt: Attempt) -> None:
+        number = next(numbers)
+        waiting[number] = attempt
+        pool.submit(lambda: results.put(_work(number, attempt, resolve, timeout, until)))
+
+    try:
+        for attempt in attempts:
+            start(attempt)
+        while waiting:
+            try:
+                done = results.get(timeout=max(0.0, until + _GRACE - time.monotonic()))
+            except Empty:
+                break
+            attempt = waiting.pop(done.number)
+            for resolved in done.resolved:
+                start(resolved)
+            if done.outcome is not None:
+                yield attempt.target.load_balancer, done.outcome
+        for attempt in waiting.values():
+            yield attempt.target.load_balancer, _unfinished(attempt)
+    finally:
+        # A worker that is still busy ends at its own deadline.
+        pool.shutdown(wait=not waiting, cancel_futures=True)
+
+
+def _work(number: int, attempt: Attempt, resolve: Resolve, timeout: float, until: float) -> _Done:
+    began = time.monotonic()
+    if began + timeout > until:
+        return _Done(number, _unfinished(attempt))
+    if attempt.address is not None:
+        deadline = began + timeout - attempt.dns_ms / 1000
+        outcome = probe(attempt.target, attempt.address, attempt.means, deadline=deadline)
+        return _Done(number, replace(outcome, times_ms={"dns": attempt.dns_ms, **outcome.times_ms}))
+    try:
+        addresses = _resolved(attempt.target.host, resolve, timeout)
+    except OSError:
+        return _Done(number, Outcome(port=attempt.target.port, failure=Failure("dns", "dns")))
+    spent = (time.monotonic() - began) * 1000
+    return _Done(
+        number,
+        resolved=tuple(replace(attempt, address=address, dns_ms=spent) for address in addresses),
+    )
+
+
+def _resolved(host: str, resolve: Resolve, timeout: float) -> tuple[str, ...]:
+    """Resolve within a time: getaddrinfo takes none, so it is left alone in a thread when it takes longer.
+
+    Raises OSError, TimeoutError included; also for a host without an address.
+    """
+    answer: SimpleQueue[tuple[str, ...] | OSError] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answer.put(resolve(host) or OSError("no address"))
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+            answer.put(OSError(str(error)))
+
+    threading.Thread(target=ask, name="probe-dns", daemon=True).start()
+    try:
+        found = answer.get(timeout=timeout)
+    except Empty:
+        raise TimeoutError(f"{host} did not resolve in time") from None
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def _unfinished(attempt: Attempt) -> Outcome:
+    return Outcome(port=attempt.target.port, address=attempt.address, failure=Failure("prepare", "deadline"))

@@ -1,0 +1,34 @@
+"""What a verdict says in CloudWatch: at most six metrics a load balancer, since each costs money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from chalicelib.core.verdict import Verdict
+
+SUCCESS = "ProbeSuccess"
+DAYS_TO_EXPIRY = "CertificateDaysToExpiry"
+PHASE_TIMES: Mapping[str, str] = {
+    "tcp": "ProbeTcpTime",
+    "tls": "ProbeTlsTime",
+    "connack": "ProbeConnackTime",
+    "echo": "ProbeRoundTripTime",
+}
+"""The phases whose times are metrics, in milliseconds."""
+
+
+def metrics(verdict: Verdict, now: datetime) -> dict[str, float]:
+    """Return the metrics by name: success as 0 or 1, times of the slowest address, days of the first to end.
+
+    Degraded is no success: some devices fail. A phase that no address passed has no time.
+    """
+    told: dict[str, float] = {SUCCESS: 1.0 if verdict.grade == "ok" else 0.0}
+    for phase, name in PHASE_TIMES.items():
+        times = [outcome.times_ms[phase] for outcome in verdict.outcomes if phase in outcome.times_ms]
+        if times:
+            told[name] = round(max(times), 2)
+    ends = [outcome.served.ends for outcome in verdict.outcomes if outcome.served]
+    if ends:
+        told[DAYS_TO_EXPIRY] = round((min(ends) - now) / timedelta(days=1), 2)
+    return told
