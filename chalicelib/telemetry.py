@@ -89,6 +89,16 @@ def probed(verdict: Verdict) -> None:
     )
 
 
+def dropped(function: str, event: str, reason: str) -> None:
+    """Tell an event that could not be read: trying it again would not help."""
+    logger().warning("event dropped", extra={"function": function, "event": event, "reason": reason})
+
+
+def unannounced(error: str) -> None:
+    """Tell that a change was made and could not be put on EventBridge."""
+    logger().warning("change not announced", extra={"error": error})
+
+
 def emit(load_balancer: str, **metrics: float) -> None:
     """Put metrics of one load balancer, by the names of the design: `emit("demo", RegisteredInstances=2)`.
 

@@ -1,11 +1,13 @@
-"""EC2 Auto Scaling: the lifecycle states of instances."""
+"""EC2 Auto Scaling: the lifecycle states of instances, and the hooks' actions that wait for us."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
+from chalicelib.core import errors
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -24,3 +26,40 @@ def lifecycles(client: AutoScalingClient, ids: Iterable[str]) -> Mapping[str, st
             answer = client.describe_auto_scaling_instances(InstanceIds=ordered[start : start + _PAGE])
         states |= {found["InstanceId"]: found["LifecycleState"] for found in answer["AutoScalingInstances"]}
     return states
+
+
+def proceed(
+    client: AutoScalingClient, group: str, hook: str, instance: str, token: str | None = None
+) -> None:
+    """Complete the hook's action with CONTINUE; `Absent` when none is active.
+
+    Without its token it is the action that is active for the instance now.
+    """
+    with _active("CompleteLifecycleAction"):
+        client.complete_lifecycle_action(
+            AutoScalingGroupName=group,
+            LifecycleHookName=hook,
+            LifecycleActionResult="CONTINUE",
+            InstanceId=instance,
+            **({"LifecycleActionToken": token} if token else {}),
+        )
+
+
+def heartbeat(client: AutoScalingClient, group: str, hook: str, instance: str) -> None:
+    """Give the hook's action its time again; `Absent` when none is active."""
+    with _active("RecordLifecycleActionHeartbeat"):
+        client.record_lifecycle_action_heartbeat(
+            AutoScalingGroupName=group, LifecycleHookName=hook, InstanceId=instance
+        )
+
+
+@contextmanager
+def _active(operation: str) -> Iterator[None]:
+    try:
+        with translated(operation):
+            yield
+    except errors.AwsError as error:
+        # AWS has no code of its own for it (https://github.com/convox/rack/issues/2432).
+        if error.code == "ValidationError" and "No active Lifecycle Action" in error.message:
+            raise errors.Absent(operation, error.code, error.message) from None
+        raise

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -80,6 +81,11 @@ class Clients:
     def elb(self) -> ElasticLoadBalancingClient:
         """Classic Elastic Load Balancing (2012-06-01)."""
         return cast("ElasticLoadBalancingClient", self._client("elb"))
+
+    @cached_property
+    def eventbridge(self) -> EventBridgeClient:
+        """EventBridge, to announce what was changed."""
+        return cast("EventBridgeClient", self._client("events"))
 
     @cached_property
     def functions(self) -> LambdaClient:

@@ -3,6 +3,7 @@
     EmqElbError
     ├── InvalidRequest        what was asked for cannot be: every fault of it, each under its field
     ├── NotFound              there is no such load balancer of ours
+    ├── Unserved              some of what had to be done was not: every failure of one look, together
     ├── Conflict              what there is stands against it
     │   └── NotOurs           it does not carry our owner tag
     └── AwsError              AWS said no, with a code
@@ -48,6 +49,14 @@ class InvalidRequest(EmqElbError):
 
 class NotFound(EmqElbError):
     """There is no such load balancer of ours."""
+
+
+class Unserved(EmqElbError):
+    """Some load balancers could not be served, while the others were; carries each failure with its place."""
+
+    def __init__(self, failures: Sequence[tuple[str, AwsError]]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("; ".join(f"{place}: {error}" for place, error in self.failures))
 
 
 class Conflict(EmqElbError):

@@ -8,7 +8,7 @@ always leave; of the others, no look takes out more than half of the members, no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chalicelib.core.model import Instance, LoadBalancer, Member
@@ -59,6 +59,24 @@ def drained_by(instance: Instance, now: datetime) -> str | None:
     return reason or "draining"
 
 
+def tag_to_write(instance: Instance, since: datetime, reason: str, now: datetime) -> str | None:
+    """The `emq-elb:draining` text that an event leads to; None when it is late, or changes nothing.
+
+    Of two events the stronger one stays, in whichever order they come: an interruption before a
+    recommendation, then the later one. What a person wrote stays.
+    """
+    text = draining_tag(since, reason)
+    if drained_by(replace(instance, draining=text), now) is None:
+        return None
+    if instance.draining is None or drained_by(instance, now) is None:
+        return text
+    written = instance.draining.partition(" ")[2]
+    if written not in {REBALANCE, SPOT_INTERRUPTION}:
+        return None
+    stronger = (reason == SPOT_INTERRUPTION, text) > (written == SPOT_INTERRUPTION, instance.draining)
+    return text if stronger else None
+
+
 def going_away(instance: Instance, now: datetime) -> str | None:
     """Why the instance will be gone soon, whatever we do; None when it stays."""
     if instance.state in _GOING:
@@ -67,7 +85,9 @@ def going_away(instance: Instance, now: datetime) -> str | None:
         return f"draining: {reason}"
     if (instance.lifecycle or "").startswith("Terminating"):
         return "its Auto Scaling group is terminating it"
-    return None
+    # Its group has taken it out of service, and will stop it
+    # (https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html).
+    return "is in a warm pool" if (instance.lifecycle or "").startswith("Warmed:") else None
 
 
 def _not_tagged(instance: Instance, load_balancer: LoadBalancer, _now: datetime) -> str | None:
@@ -85,10 +105,7 @@ def _not_running(instance: Instance, _load_balancer: LoadBalancer, _now: datetim
 
 
 def _not_serving(instance: Instance, _load_balancer: LoadBalancer, _now: datetime) -> str | None:
-    lifecycle = instance.lifecycle or ""
-    if lifecycle.startswith("Warmed:"):
-        return "is in a warm pool"
-    return "is in standby" if lifecycle in {"Standby", "EnteringStandby"} else None
+    return "is in standby" if instance.lifecycle in {"Standby", "EnteringStandby"} else None
 
 
 def _elsewhere(instance: Instance, load_balancer: LoadBalancer, _now: datetime) -> str | None:

@@ -1,0 +1,46 @@
+"""What we changed, put on EventBridge for users' own rules: source `emq-elb`, one event a change.
+
+Instances Registered, Instances Deregistered     {"load_balancer", "instances", "reason"}
+Load Balancer Provisioned, … Deleted             {"load_balancer", "actions"}
+Certificate Rotated, … Rolled Back               {"load_balancer", …}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chalicelib import telemetry
+from chalicelib.adapters.clients import Clients
+from chalicelib.adapters.eventbridge import Announcement, put_events
+from chalicelib.core.errors import AwsError
+from chalicelib.core.model import Step
+
+_MEMBERSHIP = {"RegisterInstances": "Instances Registered", "DeregisterInstances": "Instances Deregistered"}
+
+
+def announce(announcements: Sequence[Announcement], clients: Clients) -> None:
+    """Put them in one call; nothing that goes wrong with it makes a story fail."""
+    if not announcements:
+        return
+    try:
+        put_events(clients.eventbridge, announcements)
+    except AwsError as error:
+        telemetry.unannounced(str(error))
+
+
+def of_steps(steps: Iterable[tuple[str, Step]]) -> tuple[Announcement, ...]:
+    """The announcements of registrations and deregistrations among the steps, each with its load balancer."""
+    found = []
+    for load_balancer, step in steps:
+        instances = step.fields.get("instances")
+        if step.action in _MEMBERSHIP and isinstance(instances, list):
+            detail = {"load_balancer": load_balancer, "instances": instances, "reason": step.reason}
+            found.append(Announcement(_MEMBERSHIP[step.action], detail))
+    return tuple(found)
+
+
+def of_report(detail_type: str, load_balancer: str, steps: Iterable[Step]) -> Announcement:
+    """The announcement of a story that was asked for: which AWS calls it came to."""
+    return Announcement(
+        detail_type, {"load_balancer": load_balancer, "actions": [step.action for step in steps]}
+    )

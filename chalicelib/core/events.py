@@ -1,0 +1,193 @@
+"""The events that wake us, one parser per kind; whatever cannot be read is a value too, with the reason.
+
+An event is a hint: it says where to look, and when. Its time is a whole second. Samples of every kind are in
+`events/`. The envelope: https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+from chalicelib.core.model import InstanceState
+from chalicelib.core.names import CLUSTER_TAG
+
+Transition = Literal["launching", "terminating"]
+Place = Literal["EC2", "AutoScalingGroup", "WarmPool"]
+
+_STATES = frozenset({"pending", "running", "shutting-down", "terminated", "stopping", "stopped"})
+_ACTIONS = frozenset({"hibernate", "stop", "terminate"})
+_PLACES = frozenset({"EC2", "AutoScalingGroup", "WarmPool"})
+_TRANSITIONS: Mapping[str, Transition] = {
+    "autoscaling:EC2_INSTANCE_LAUNCHING": "launching",
+    "autoscaling:EC2_INSTANCE_TERMINATING": "terminating",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What every event says: its id, when it happened, and which instance it is about."""
+
+    id: str
+    at: datetime
+    instance: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateChange(_About):
+    """The instance is in another state."""
+
+    state: InstanceState
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpotInterruption(_About):
+    """The instance will be taken back in two minutes; at once, when it is hibernated."""
+
+    action: Literal["hibernate", "stop", "terminate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RebalanceRecommendation(_About):
+    """The instance is more likely than others to be interrupted soon."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifecycleAction(_About):
+    """An Auto Scaling group holds the instance until the hook's action is completed.
+
+    `destination` is None where the event does not say it.
+    """
+
+    transition: Transition
+    hook: str
+    group: str
+    token: str
+    destination: Place | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagChange(_About):
+    """Tags of the instance were set or taken off; `cluster` is what `emq-elb:cluster` is now."""
+
+    changed: frozenset[str]
+    cluster: str | None
+
+
+Event = StateChange | SpotInterruption | RebalanceRecommendation | LifecycleAction | TagChange
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An event that nobody here can read, and why: to be told and dropped, since trying again cannot help."""
+
+    id: str
+    reason: str
+
+
+class _UnreadableError(Exception):
+    pass
+
+
+def read_event(event: Mapping[str, Any]) -> Event | Unreadable:
+    """Read an EventBridge event, envelope and all.
+
+    Kinds: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html and the
+    pages that each parser names.
+    """
+    try:
+        return _parsed(event)
+    except _UnreadableError as unreadable:
+        return Unreadable(str(event.get("id", "")), str(unreadable))
+
+
+def _parsed(event: Mapping[str, Any]) -> Event:
+    kind = (str(event.get("source")), str(event.get("detail-type")))
+    if kind not in _PARSERS:
+        raise _UnreadableError(f"nobody here reads {kind[1]!r} of {kind[0]!r}")
+    detail = event.get("detail")
+    if not isinstance(detail, Mapping):
+        raise _UnreadableError("its detail is not an object")
+    return _PARSERS[kind](event, detail)
+
+
+def _state_change(event: Mapping[str, Any], detail: Mapping[str, Any]) -> StateChange:
+    state = cast("InstanceState", _one_of(_STATES, detail, "state"))
+    return StateChange(**_about(event, _text(detail, "instance-id")), state=state)
+
+
+def _spot_interruption(event: Mapping[str, Any], detail: Mapping[str, Any]) -> SpotInterruption:
+    """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html"""
+    action = cast("Literal['hibernate', 'stop', 'terminate']", _one_of(_ACTIONS, detail, "instance-action"))
+    return SpotInterruption(**_about(event, _text(detail, "instance-id")), action=action)
+
+
+def _rebalance(event: Mapping[str, Any], detail: Mapping[str, Any]) -> RebalanceRecommendation:
+    """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/rebalance-recommendations.html"""
+    return RebalanceRecommendation(**_about(event, _text(detail, "instance-id")))
+
+
+def _lifecycle_action(event: Mapping[str, Any], detail: Mapping[str, Any]) -> LifecycleAction:
+    """https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html"""
+    destination = _one_of(_PLACES, detail, "Destination") if "Destination" in detail else None
+    return LifecycleAction(
+        **_about(event, _text(detail, "EC2InstanceId")),
+        transition=_TRANSITIONS[_one_of(frozenset(_TRANSITIONS), detail, "LifecycleTransition")],
+        hook=_text(detail, "LifecycleHookName"),
+        group=_text(detail, "AutoScalingGroupName"),
+        token=_text(detail, "LifecycleActionToken"),
+        destination=cast("Place | None", destination),
+    )
+
+
+def _tag_change(event: Mapping[str, Any], detail: Mapping[str, Any]) -> TagChange:
+    """https://docs.aws.amazon.com/tag-editor/latest/userguide/monitor-tag-changes.html"""
+    resources, tags, changed = event.get("resources"), detail.get("tags"), detail.get("changed-tag-keys")
+    arn = resources[0] if isinstance(resources, list) and len(resources) == 1 else None
+    kind, _, instance = str(arn).rpartition(":")[2].partition("/")
+    if kind != "instance" or not instance:
+        raise _UnreadableError("its resource is not one instance")
+    if not isinstance(tags, Mapping) or not isinstance(changed, list):
+        raise _UnreadableError("it has no tags or changed-tag-keys")
+    cluster = tags.get(CLUSTER_TAG)
+    return TagChange(
+        **_about(event, instance),
+        changed=frozenset(map(str, changed)),
+        cluster=None if cluster is None else str(cluster),
+    )
+
+
+_PARSERS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, Any]], Event]] = {
+    ("aws.ec2", "EC2 Instance State-change Notification"): _state_change,
+    ("aws.ec2", "EC2 Spot Instance Interruption Warning"): _spot_interruption,
+    ("aws.ec2", "EC2 Instance Rebalance Recommendation"): _rebalance,
+    ("aws.autoscaling", "EC2 Instance-launch Lifecycle Action"): _lifecycle_action,
+    ("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action"): _lifecycle_action,
+    ("aws.tag", "Tag Change on Resource"): _tag_change,
+}
+
+
+def _about(event: Mapping[str, Any], instance: str) -> dict[str, Any]:
+    try:
+        at = datetime.fromisoformat(_text(event, "time"))
+    except ValueError:
+        raise _UnreadableError(f"its time is {event['time']!r}") from None
+    if at.tzinfo is None:
+        raise _UnreadableError(f"its time is {event['time']!r}, without a zone")
+    return {"id": _text(event, "id"), "at": at.astimezone(UTC), "instance": instance}
+
+
+def _text(said: Mapping[str, Any], key: str) -> str:
+    value = said.get(key)
+    if not isinstance(value, str) or not value:
+        raise _UnreadableError(f"its {key} is {value!r}")
+    return value
+
+
+def _one_of(known: frozenset[str], said: Mapping[str, Any], key: str) -> str:
+    value = _text(said, key)
+    if value not in known:
+        raise _UnreadableError(f"its {key} is {value!r}, which is none of {', '.join(sorted(known))}")
+    return value
