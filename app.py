@@ -184,6 +184,21 @@ def delete_load_balancer(name: str) -> Response:
     return reported(report, created=False)
 
 
+@app.route("/load-balancers/{name}/probe", methods=["POST"], authorizer=signed)
+@answering
+def probe_load_balancer(name: str) -> Response:
+    """Use the load balancer as a device would, now; with `deep` in the background."""
+    from chalicelib import probe as story
+    from chalicelib.api.probes import asked_deep, verdict_json
+
+    work = invocation(ANSWER_WITHIN)
+    if flags("deep")["deep"]:
+        story.find(name, work)
+        in_background(asked_deep(name, work.now()), "deep_probe")
+        return Response({"name": name, "state": "pending"}, status_code=202)
+    return Response(verdict_json(story.probe_one(name, work), work.now()))
+
+
 @app.route("/private-ca.pem", methods=["GET"], authorizer=signed)
 @answering
 def get_private_ca() -> Response:
@@ -215,11 +230,11 @@ def reported(report: Report, *, created: bool) -> Response:
     return Response(report_json(report), status_code=status)
 
 
-def in_background(payload: Mapping[str, object]) -> None:
-    """Hand over to the asynchronous function; there is no key in the payload."""
+def in_background(payload: Mapping[str, object], function: str = "provision") -> None:
+    """Hand over to a function of ours that is invoked asynchronously; there is no key in the payload."""
     from chalicelib.adapters.functions import invoke
 
-    invoke(clients().functions, f"{settings().owner}-provision", payload)
+    invoke(clients().functions, f"{settings().owner}-{function}", payload)
 
 
 @app.lambda_function(name="provision")
@@ -250,3 +265,13 @@ def reconcile(event: CloudWatchEvent) -> None:
 
     swept = sweep(invocation(remaining(event.context)))
     telemetry.canonical("reconcile", swept=len(swept))
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="probe")
+def probe(event: CloudWatchEvent) -> None:
+    """Use every load balancer of ours as a device would."""
+    from chalicelib import telemetry
+    from chalicelib.probe import probe_all
+
+    grades = [verdict.grade for verdict in probe_all(invocation(remaining(event.context)))]
+    telemetry.canonical("probe", **{grade: grades.count(grade) for grade in ("ok", "degraded", "failed")})

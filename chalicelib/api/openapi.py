@@ -17,6 +17,7 @@ FLAGS = {
     "dry_run": "Only plan: `actions` tells what would be done, and nothing is.",
     "adopt": "Also one that was made by hand and is nobody's: PUT takes it over, GET shows what it is.",
     "force": "Also while members are in service.",
+    "deep": "What takes minutes, in the background; the result is in the log and in the metrics.",
 }
 _PROBLEMS = {kind.status: kind.title for kind in reversed(KINDS)}
 # What everything that reads AWS can run into.
@@ -106,6 +107,18 @@ ROUTES = (
         summary="Show all load balancers of ours, in short",
         answers={200: Answer("By name.", "LoadBalancers")},
         problems=_ANY,
+    ),
+    Route(
+        method="post",
+        path="/load-balancers/{name}/probe",
+        operation="probeLoadBalancer",
+        summary="Use the load balancer as a device would, at each of its addresses",
+        flags=("deep",),
+        answers={
+            200: Answer("How that went, good or bad.", "Verdict"),
+            202: Answer("With deep: it goes on in the background.", "Pending"),
+        },
+        problems=(*_ANY, 404, 409),
     ),
     Route(
         method="get",

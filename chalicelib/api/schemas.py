@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.api.body import put_body
 from chalicelib.api.problems import KINDS
+from chalicelib.core.verdict import PHASES
 
 Schema = dict[str, Any]
 
@@ -44,6 +45,8 @@ def schemas() -> Schema:
         "LoadBalancer": _load_balancer(body, defined),
         "LoadBalancers": _load_balancers(body, defined),
         "Report": _REPORT,
+        "Verdict": _VERDICT,
+        "Pending": _object({"name": _TEXT, "state": {"enum": ["pending"]}}, required=["name", "state"]),
         "Problem": _PROBLEM,
         "Description": {"type": "object", "required": ["openapi", "info", "paths"]},
     }
@@ -123,6 +126,45 @@ _REPORT = _object(
         "load_balancer": {"oneOf": [ref("LoadBalancer"), {"type": "null"}]},
     },
     required=["name", "dns_name", "state", "changed", "actions", "warnings", "load_balancer"],
+)
+_TARGET = {
+    "address": {"type": ["string", "null"]},
+    "port": {"type": "integer"},
+    "verdict": {"enum": ["ok", "failed"]},
+    "phase": {"enum": [*PHASES, None]},
+    "cause": {"type": ["string", "null"], "description": "One of docs/operations.md."},
+    "times_ms": {
+        "type": "object",
+        "properties": {phase: {"type": "number"} for phase in PHASES[1:]},
+        "additionalProperties": False,
+    },
+    "tls": {
+        "oneOf": [
+            _object({"version": _TEXT, "cipher": _TEXT}, required=["version", "cipher"]),
+            {"type": "null"},
+        ]
+    },
+    "certificate": {
+        "oneOf": [
+            _object(
+                {
+                    "serial": _TEXT,
+                    "not_after": {"type": "string", "format": "date-time"},
+                    "days_left": {"type": "integer"},
+                },
+                required=["serial", "not_after", "days_left"],
+            ),
+            {"type": "null"},
+        ]
+    },
+}
+_VERDICT = _object(
+    {
+        "name": _TEXT,
+        "verdict": {"enum": ["ok", "degraded", "failed"]},
+        "targets": {"type": "array", "items": _object(_TARGET, required=[*_TARGET])},
+    },
+    required=["name", "verdict", "targets"],
 )
 _PROBLEM = _object(
     {
