@@ -7,7 +7,7 @@ from typing import assert_never
 
 from chalicelib.adapters import acm, iam, secrets
 from chalicelib.adapters.issuers import private_ca
-from chalicelib.adapters.x509 import checked, describe
+from chalicelib.adapters.x509 import checked, describe, describe_authority
 from chalicelib.core import errors, preflight
 from chalicelib.core.certificates import given_in_secret
 from chalicelib.core.domains import default_domains
@@ -33,10 +33,8 @@ from chalicelib.core.names import (
     certificate_name_of,
     certificate_path,
 )
+from chalicelib.core.renewal import PRIVATE_CA, SECRET, AuthorityFacts
 from chalicelib.invocation import Invocation
-
-PRIVATE_CA = "private-ca"
-SECRET = "secret:"  # noqa: S105 - the prefix of a tag's text, not a secret
 
 
 def choose(declaration: Declaration, there: LoadBalancer | None, invocation: Invocation) -> Chosen | None:
@@ -172,6 +170,7 @@ def _of_bundle(
         name=name,
         path=path,
         digest=described.digest,
+        issuer_key=described.issuer_key,
     )
     return Chosen(
         reference=name,
@@ -227,17 +226,26 @@ def _issued_before(
         current = read_certificate(str(*served), invocation)
         if current and _fits(current, path, wanted, invocation):
             return current
-    listed = sorted(
-        iam.list_certificates(client, path), key=lambda certificate: certificate.not_after, reverse=True
-    )
     rejected = there.tags.get(REJECTED_TAG) if there else None
-    for candidate in listed:
-        if candidate.arn in served or candidate.name == rejected:
-            continue
-        found = iam.find_certificate(client, candidate.name or "")
-        if found and _fits(found, path, wanted, invocation):
+    listed = [
+        one
+        for one in iam.list_certificates(client, path)
+        if one.arn not in served and one.name != rejected and one.not_after > invocation.now()
+    ]
+    # A former `pem` for the same names may be among them: the devices' CA did not sign that.
+    authority = authority_facts(invocation) if listed else None
+    for candidate in sorted(listed, key=lambda one: one.not_after, reverse=True):
+        found = iam.find_certificate(client, candidate.name or "") if authority else None
+        ours = found and authority and found.issuer_key == authority.key_id
+        if found and ours and _fits(found, path, wanted, invocation):
             return found
     return None
+
+
+def authority_facts(invocation: Invocation) -> AuthorityFacts | None:
+    """The private CA as its leaves name it; None when there is none. Conflict when its secret holds none."""
+    kept = private_ca.load_authority(invocation.clients.secrets, invocation.settings.private_ca_secret)
+    return describe_authority(kept.certificate) if kept else None
 
 
 def _fits(certificate: Certificate, path: str, wanted: tuple[str, ...], invocation: Invocation) -> bool:

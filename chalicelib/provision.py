@@ -13,7 +13,6 @@ from datetime import datetime
 
 from chalicelib import observe
 from chalicelib.apply import Progress, apply
-from chalicelib.certificates import PRIVATE_CA
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.desired import desire
@@ -28,6 +27,7 @@ from chalicelib.core.model import (
 )
 from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.core.plan import plan
+from chalicelib.core.renewal import PRIVATE_CA
 from chalicelib.core.review import conflict, objections
 from chalicelib.invocation import Invocation
 from chalicelib.report import exists, pending, ready

@@ -77,6 +77,27 @@ def signed(issued: ReadCertificate, issuer: ReadCertificate) -> bool:
     return issued is not issuer and _verified(issued.parsed, issuer.parsed)
 
 
+def issuer_key(parsed: x509.Certificate) -> str | None:
+    """Return the identifier of the key that signed a certificate, as hex; None where it does not say.
+
+    https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.1
+    """
+    from cryptography import x509
+
+    found = _attempt(lambda: _extension(parsed.extensions, x509.AuthorityKeyIdentifier))
+    return found.key_identifier.hex() if found and found.key_identifier else None
+
+
+def own_key(parsed: x509.Certificate) -> str:
+    """Return the identifier of a certificate's own key, as hex: what those that it signed name as theirs."""
+    from cryptography import x509
+
+    found = _attempt(lambda: _extension(parsed.extensions, x509.SubjectKeyIdentifier))
+    if found is None:
+        found = _attempt(lambda: x509.SubjectKeyIdentifier.from_public_key(parsed.public_key()))
+    return found.digest.hex() if found else ""
+
+
 def _certificate_facts(parsed: x509.Certificate, der: bytes) -> CertificateFacts:
     from cryptography import x509
     from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID

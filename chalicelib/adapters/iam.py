@@ -43,6 +43,7 @@ def find_certificate(client: IAMClient, name: str) -> Certificate | None:
         path=metadata["Path"],
         digest=described.digest,
         uploaded=metadata["UploadDate"],
+        issuer_key=described.issuer_key,
     )
 
 

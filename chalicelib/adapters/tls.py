@@ -194,7 +194,7 @@ def _detail(error: OSError) -> str:
 
 
 def _served(secure: ssl.SSLSocket) -> Served | None:
-    from chalicelib.adapters.der import read_certificate
+    from chalicelib.adapters.der import issuer_key, read_certificate
     from chalicelib.core.names import serial_text
 
     der = secure.getpeercert(binary_form=True)
@@ -212,6 +212,7 @@ def _served(secure: ssl.SSLSocket) -> Served | None:
         chain_not_after=min((one.facts.not_after for one in issuers if one), default=None),
         digest=sha256(b"".join(sent)).hexdigest(),
         root=ssl.DER_cert_to_PEM_cert(sent[-1]) if last and last.facts.self_signed else None,
+        issuer_key=issuer_key(leaf.parsed),
     )
 
 

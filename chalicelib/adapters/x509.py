@@ -9,13 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.adapters.der import ReadCertificate, ReadKey, read_certificate, read_private_key, signed
+from chalicelib.adapters.der import (
+    ReadCertificate,
+    ReadKey,
+    issuer_key,
+    own_key,
+    read_certificate,
+    read_private_key,
+    signed,
+)
 from chalicelib.core import pem
 from chalicelib.core.certificates import MOST_CERTIFICATES, BundleFacts, TextFacts, arrange
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.model import Bundle, GivenPem, ReviewWarning
 from chalicelib.core.names import certificate_digest, serial_text
 from chalicelib.core.preflight import PEM_FIELDS, Fields, examine
+from chalicelib.core.renewal import AuthorityFacts
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class Description:
     domains: tuple[str, ...]
     serial: str
     digest: str
+    issuer_key: str | None
 
 
 def checked(
@@ -79,7 +89,17 @@ def describe(certificate: str, chain: str) -> Description | None:
         leaf.facts.domains,
         serial_text(leaf.parsed.serial_number),
         certificate_digest(certificate, chain),
+        issuer_key(leaf.parsed),
     )
+
+
+def describe_authority(certificate: str) -> AuthorityFacts | None:
+    """Describe the first certificate of a text as the issuer of others; None when it cannot be read."""
+    readable = _certificates(pem.parse(certificate))
+    if not readable:
+        return None
+    found = next(iter(readable.values()))
+    return AuthorityFacts(own_key(found.parsed), found.facts.not_after)
 
 
 def _text_facts(

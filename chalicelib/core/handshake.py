@@ -52,6 +52,7 @@ class Served:
     chain_not_after: datetime | None = None
     digest: str = ""
     root: str | None = None
+    issuer_key: str | None = None
 
     @property
     def ends(self) -> datetime:

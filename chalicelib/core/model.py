@@ -248,7 +248,8 @@ class Authority:
 class Certificate:
     """A server certificate at AWS. `name` and `path` are IAM's, None for one of ACM.
 
-    `domains` are the names in its SAN; `digest` is the SHA-256 over leaf and chain as in its name.
+    `domains` are the names in its SAN; `digest` is the SHA-256 over leaf and chain as in its name;
+    `issuer_key` identifies the key that signed it, as hex, None where it does not say.
     """
 
     arn: str
@@ -260,6 +261,7 @@ class Certificate:
     path: str | None = None
     digest: str | None = None
     uploaded: datetime | None = None
+    issuer_key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,341 @@
+"""What is to become of a load balancer's certificate: keep, renew, install, retire; each with its reason.
+
+    source            what is found                                      decision
+    ----------------  -------------------------------------------------  --------------------
+    any               no secure listener                                 Keep
+    any but watched   what failed on the wire is served, one is left     Install that one
+    pem, external     anything                                           Keep, soon a warning
+    secret            what it holds is served, everywhere                Keep
+    secret            what it holds is served, one listener left behind  Install
+    secret            what it holds failed on the wire                   Keep, warning
+    secret            what it holds ends before what is served           Keep, warning
+    secret            what it holds is in IAM                            Install
+    secret            what it holds is not in IAM                        Renew
+    private-ca, acme  not due, and served everywhere                     Keep
+    private-ca, acme  not due, one listener left behind                  Install
+    private-ca, acme  due, and one was uploaded and never installed      Install
+    private-ca        due, and the CA is gone, another, or ends as soon  Keep, warning
+    private-ca, acme  due                                                Renew
+
+Due is: asked for, `Invalid-Certificate`, expired, close to the end, or not for the name that clients use. Why
+the CA's absence is never mended here: `docs/rotate.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.core.domains import covers
+from chalicelib.core.model import Certificate
+from chalicelib.core.names import certificate_home, certificate_name_of
+from chalicelib.core.preflight import renew_from
+
+PRIVATE_CA = "private-ca"
+ACME = "acme"
+SECRET = "secret:"  # noqa: S105 - the prefix of a tag's text, not a secret
+WATCHED = frozenset({"pem", "external", ""})
+INVALID_CERTIFICATE = "Invalid-Certificate"
+
+AUTHORITY_WARNS = timedelta(days=365)
+"""How long before its end a private CA is spoken of: every device has to be given the next one."""
+FORGOTTEN = timedelta(hours=1)
+"""After this an upload that nobody installed is nobody's current work any more."""
+
+FAILING = frozenset({"private-ca-missing", "private-ca-changed", "expired", "rejected"})
+"""The codes of a Keep that a person has to look at, so that the run fails at its end."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A secure listener and what it serves: an ARN, or `Invalid-Certificate`."""
+
+    load_balancer: str
+    port: int
+    certificate: str
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What a secret holds, by the name that it has or would have in IAM."""
+
+    name: str
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class AuthorityFacts:
+    """A private CA: the identifier that its leaves name as their issuer's key, and its end."""
+
+    key_id: str
+    not_after: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """One load balancer's certificates and the listeners, its own or another's, that serve them.
+
+    `served` is what counts as the current one, None where there is none; `certificates` are those under its
+    path in IAM, with as much as is known of each; `rejected` is the name of one that failed on the wire.
+    """
+
+    load_balancer: str
+    source: str
+    places: tuple[Place, ...]
+    certificates: tuple[Certificate, ...] = ()
+    served: Certificate | None = None
+    hostname: str | None = None
+    rejected: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keep:
+    """Leave it; `code` is a warning's, where somebody should know."""
+
+    reason: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renew:
+    """Have a new one for these names, or, without names, the one that the secret holds."""
+
+    reason: str
+    domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Install:
+    """Serve one that is in IAM already."""
+
+    reason: str
+    certificate: Certificate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retire:
+    """Delete a superseded one."""
+
+    reason: str
+    certificate: Certificate
+
+
+Decision = Keep | Renew | Install
+
+
+def current(
+    places: Iterable[Place], certificates: Iterable[Certificate], rejected: str | None
+) -> Certificate | None:
+    """The certificate that counts as served: of those in use the last uploaded that did not fail."""
+    used = {place.certificate for place in places}
+    in_use = [one for one in certificates if one.arn in used]
+    return max(in_use, key=lambda one: (one.name != rejected, _uploaded(one)), default=None)
+
+
+def due(holding: Holding, now: datetime, before: timedelta) -> str | None:
+    """Why it has to be replaced, None while it has not. A lifetime that is not known counts as long."""
+    served = holding.served
+    if served is None:
+        return "a listener has lost its certificate"
+    if served.not_after <= now:
+        return f"it expired at {served.not_after:%Y-%m-%d %H:%M} UTC"
+    if holding.hostname and served.domains and not covers(served.domains, holding.hostname):
+        return f"it does not cover {holding.hostname}"
+    if now >= _renew_from(served, before):
+        return f"it expires at {served.not_after:%Y-%m-%d %H:%M} UTC"
+    return None
+
+
+def decide(
+    holding: Holding,
+    now: datetime,
+    before: timedelta,
+    *,
+    offered: Offered | None = None,
+    authority: AuthorityFacts | None = None,
+    asked: bool = False,
+    trusted: bool = False,
+) -> Decision:
+    """Decide as the table says.
+
+    `offered` goes with a secret, `authority` with the private CA (None: it is gone). `asked` is whether
+    somebody wants it replaced now, `trusted` whether that person says that devices trust a CA that changed.
+    """
+    if not holding.places:
+        return Keep(reason="it has no secure listener")
+    if holding.source in WATCHED:
+        return _watched(holding, now, before)
+    if back := _way_back(holding, now):
+        return back
+    if holding.source.startswith(SECRET):
+        if offered is None:
+            raise ValueError("what a secret holds has to be read before it is decided on")
+        return _of_secret(holding, offered, now, before)
+    reason = "it was asked for" if asked else due(holding, now, before)
+    if reason is None:
+        return _not_due(holding)
+    return _of_issuer(holding, reason, now, before, authority, trusted=trusted)
+
+
+def _watched(holding: Holding, now: datetime, before: timedelta) -> Keep:
+    served = holding.served
+    if served is None:
+        return Keep(reason="a listener has lost its certificate, and nobody renews it", code="expired")
+    reason = f"it is {holding.source or 'of unknown source'}: nobody renews it but you"
+    if served.not_after <= now:
+        return Keep(reason=f"{reason}, and it has expired", code="expired")
+    return Keep(reason=reason, code="expires-soon" if due(holding, now, before) else None)
+
+
+def _way_back(holding: Holding, now: datetime) -> Install | None:
+    """What an interrupted roll-back was about to do."""
+    if not any(certificate_name_of(place.certificate) == holding.rejected for place in holding.places):
+        return None
+    good = [one for one in holding.certificates if one.name != holding.rejected and one.not_after > now]
+    if not good:
+        return None
+    newest = max(good, key=_uploaded)
+    return Install(reason=f"{holding.rejected} failed on the wire", certificate=newest)
+
+
+def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timedelta) -> Decision:
+    served = holding.served
+    if served and served.name == offered.name:
+        if not _everywhere(holding, served):
+            return Install(reason="one listener was left behind", certificate=served)
+        if served.not_after <= now:
+            return Keep(reason="it has expired, and the secret holds no other", code="expired")
+        if due(holding, now, before):
+            return Keep(reason="it expires soon, and the secret holds no other", code="expires-soon")
+        return Keep(reason="the secret holds what is served")
+    if offered.name == holding.rejected:
+        return Keep(reason="what the secret holds failed on the wire before", code="rejected")
+    if served and served.not_after > now and offered.not_after < served.not_after:
+        return Keep(reason="what the secret holds ends before what is served", code="secret-older")
+    reason = "the secret holds another certificate than what is served"
+    uploaded = next((one for one in holding.certificates if one.name == offered.name), None)
+    return Install(reason=reason, certificate=uploaded) if uploaded else Renew(reason=reason)
+
+
+def _not_due(holding: Holding) -> Decision:
+    served = holding.served
+    if served and not _everywhere(holding, served):
+        return Install(reason="one listener was left behind", certificate=served)
+    until = f"{served.not_after:%Y-%m-%d}" if served else "an unknown day"
+    return Keep(reason=f"it is valid until {until}")
+
+
+def _of_issuer(
+    holding: Holding,
+    reason: str,
+    now: datetime,
+    before: timedelta,
+    authority: AuthorityFacts | None,
+    *,
+    trusted: bool,
+) -> Decision:
+    served = holding.served
+    waiting = [one for one in holding.certificates if _never_installed(one, holding, now, before)]
+    for one in sorted(waiting, key=_uploaded, reverse=True):
+        if holding.source != PRIVATE_CA or _same_authority(one, served, authority, trusted=trusted):
+            return Install(reason=f"{reason}; this one was uploaded and never installed", certificate=one)
+    if holding.source == PRIVATE_CA:
+        if authority is None:
+            return Keep(reason=f"{reason}, and the private CA is gone", code="private-ca-missing")
+        if served and served.issuer_key != authority.key_id and not trusted:
+            return Keep(
+                reason=f"{reason}, and the private CA is not the one that signed it: devices may not trust"
+                " the new one",
+                code="private-ca-changed",
+            )
+        if served and now < authority.not_after <= served.not_after:
+            return Keep(reason=f"{reason}, and the private CA ends no later", code="private-ca-ends")
+    return Renew(reason=reason, domains=wanted(holding))
+
+
+def wanted(holding: Holding) -> tuple[str, ...]:
+    """The names for a new one: all that the old one covered, and the name that clients use."""
+    names = holding.served.domains if holding.served else ()
+    hostname = holding.hostname
+    return names if hostname is None or covers(names, hostname) else (hostname, *names)
+
+
+def authority_ends(authority: AuthorityFacts, now: datetime) -> bool:
+    """Whether it is time to give devices the next private CA."""
+    return now >= authority.not_after - AUTHORITY_WARNS
+
+
+def retire(
+    certificates: Iterable[Certificate],
+    served: Certificate | None,
+    in_use: Iterable[str],
+    now: datetime,
+    *,
+    keep: int,
+    rejected: str | None = None,
+) -> tuple[Retire, ...]:
+    """Which of the certificates under one path are to go, so that `keep` are left to roll back to.
+
+    `in_use` are the ARNs on any listener. One that was uploaded after the served one, within the last hour,
+    is somebody's current work. What failed or expired is no use to roll back to.
+    """
+    used = {*in_use}
+    since = _uploaded(served) if served else now
+    superseded = sorted(
+        (
+            one
+            for one in certificates
+            if one.arn not in used and (_uploaded(one) < since or now - _uploaded(one) > FORGOTTEN)
+        ),
+        key=_uploaded,
+        reverse=True,
+    )
+    useless = [one for one in superseded if one.not_after <= now or one.name == rejected]
+    good = [one for one in superseded if one not in useless]
+    return tuple(
+        [Retire(reason="it failed or expired", certificate=one) for one in useless]
+        + [Retire(reason="newer ones were kept to roll back to", certificate=one) for one in good[keep:]]
+    )
+
+
+def _never_installed(one: Certificate, holding: Holding, now: datetime, before: timedelta) -> bool:
+    served = holding.served
+    names = {*wanted(holding)}
+    return (
+        one.name != holding.rejected
+        and (served is None or (one.arn != served.arn and _uploaded(one) > _uploaded(served)))
+        and (served is None or one.not_after > served.not_after)
+        and now < _renew_from(one, before)
+        and (not names or all(covers(one.domains, name) for name in names))
+    )
+
+
+def _same_authority(
+    one: Certificate, served: Certificate | None, authority: AuthorityFacts | None, *, trusted: bool
+) -> bool:
+    """Whether whoever trusts what is served trusts this one: a former upload has the same names perhaps."""
+    keys = {served.issuer_key} if served else set()
+    if authority and (trusted or served is None):
+        keys = {authority.key_id}
+    return one.issuer_key is not None and one.issuer_key in keys
+
+
+def _everywhere(holding: Holding, served: Certificate) -> bool:
+    return all(place.certificate == served.arn for place in holding.places)
+
+
+def _renew_from(one: Certificate, before: timedelta) -> datetime:
+    return renew_from(one.not_before, one.not_after, before) if one.not_before else one.not_after - before
+
+
+def _uploaded(one: Certificate) -> datetime:
+    return one.uploaded or one.not_before or one.not_after
+
+
+def home_of(arn: str) -> str | None:
+    """The IAM path in a server certificate's ARN; None for any other ARN."""
+    if certificate_home(arn) != "iam":
+        return None
+    _, _, rest = arn.partition(":server-certificate")
+    return rest[: rest.rindex("/") + 1]
