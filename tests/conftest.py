@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
 
 from lab import fidelity
 from lab.fidelity.knobs import reset_knobs
+
+if TYPE_CHECKING:
+    from tests.provisioning import Account
 
 REGION = "eu-central-1"
 
@@ -49,3 +52,12 @@ def aws() -> Iterator[None]:
     with mock_aws():
         yield
     reset_knobs()
+
+
+@pytest.fixture
+def here() -> Iterator[Account]:
+    """An account in which the stories of provisioning run, every call counted."""
+    from tests.provisioning import account
+
+    with account() as one:
+        yield one

@@ -1,0 +1,320 @@
+"""An AWS account in which the stories of provisioning run: every call counted, the clock in our hands.
+
+with account() as here:
+    report = here.put({"subnets": here.subnets, …})
+    here.calls.writes, here.snapshot()
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from cryptography import x509
+from moto import mock_aws
+
+from chalicelib import deprovision, observe, provision
+from chalicelib.adapters.clients import Clients
+from chalicelib.api.requests import read_put
+from chalicelib.api.views import view_json
+from chalicelib.core.model import Report, Step
+from chalicelib.invocation import Invocation
+from chalicelib.settings import Settings
+from lab import fidelity
+from lab.fidelity.knobs import KNOBS, reset_knobs
+from tests.certificates import Issued, authority, leaf
+from tests.lab.load_balancing import World
+
+OWNER = "emq-elb-test"
+READS = ("Describe", "Get", "List")
+
+
+class Killed(BaseException):
+    """The function ended in the middle, as Lambda ends one that takes too long."""
+
+
+@dataclass
+class Calls:
+    """What was asked of AWS, in order; `kill_after` that many writes, `refuse` maps operations to a code.
+
+    A kill comes when the call is answered: AWS has done it, and nobody learns of it. Reads change nothing, so
+    that a kill after a read is one after the write before it.
+    """
+
+    made: list[str] = field(default_factory=list)
+    kill_after: int | None = None
+
+    @property
+    def writes(self) -> list[str]:
+        """Those that may change something."""
+        return [name for name in self.made if not name.startswith(READS)]
+
+    @property
+    def reads(self) -> list[str]:
+        """Those that change nothing."""
+        return [name for name in self.made if name.startswith(READS)]
+
+    def answered(self, name: str) -> None:
+        """Note one more."""
+        self.made.append(name)
+        if not name.startswith(READS) and len(self.writes) == self.kill_after:
+            raise Killed
+
+
+@dataclass
+class Watched:
+    """Whose calls the one session's hooks report to."""
+
+    calls: Calls = field(default_factory=Calls)
+
+
+WATCHED = Watched()
+
+
+@cache
+def clients() -> Clients:
+    """The app's clients, made once: reading a service's model takes longer than the calls."""
+    session = boto3.session.Session(region_name="eu-central-1")
+    session.events.register("after-call.*.*", lambda model, **_: WATCHED.calls.answered(model.name))
+    return Clients(session)
+
+
+@cache
+def issued(host: str = "mqtt.example.com", key: str = "leaf") -> Issued:
+    """One certificate of a test CA for each host name and key."""
+    return leaf(host, signed_by=authority(), key=key)
+
+
+def pem(one: Issued) -> dict[str, str]:
+    """A certificate as PUT's body takes it."""
+    return {"certificate": one.certificate_pem, "private_key": one.private_key_pem, "chain": one.chain_pem}
+
+
+@dataclass
+class Account:
+    """One account, as the stories see it (`invocation`) and as a stranger sees it (`world`)."""
+
+    world: World = field(default_factory=World)
+    calls: Calls = field(default_factory=Calls)
+    told: list[tuple[str, Step]] = field(default_factory=list)
+    passed: timedelta = timedelta()
+    settings: Settings = field(
+        default_factory=lambda: Settings(owner=OWNER, private_ca_secret=f"{OWNER}/private-ca")
+    )
+
+    def now(self) -> datetime:
+        """The time: that of the machine, which moto's IAM goes by, and what was slept."""
+        return datetime.now(UTC) + self.passed
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.passed += timedelta(seconds=seconds)
+
+    def invocation(self, within: float = 20) -> Invocation:
+        """A run of a function that must answer within so many seconds."""
+        return Invocation(
+            clients=clients(),
+            settings=self.settings,
+            now=self.now,
+            sleep=self.sleep,
+            deadline=self.now() + timedelta(seconds=within),
+            told=lambda name, step: self.told.append((name, step)),
+        )
+
+    @contextmanager
+    def counted(self, kill_after: int | None = None) -> Iterator[Calls]:
+        """Count from nought."""
+        WATCHED.calls = self.calls = Calls(kill_after=kill_after)
+        yield self.calls
+
+    def put(self, body: Mapping[str, Any], name: str = "demo", within: float = 20, **how: bool) -> Report:
+        """PUT; the calls that it makes are in `calls`, without those before."""
+        declaration, faults = read_put(name, dict(body), region="eu-central-1")
+        with self.counted(self.calls.kill_after):
+            return provision.put(declaration, faults, self.invocation(within), **how)
+
+    def carry_on(
+        self, report: Report, body: Mapping[str, Any], name: str = "demo", within: float = 890
+    ) -> Report | None:
+        """What the function `provision` does with what a PUT that is pending left to it."""
+        left = json.loads(json.dumps({"body": dict(body), **report.carry_on}))
+        certificate = left["certificate"]
+        declaration, faults = read_put(
+            name, left["body"] | ({"certificate": certificate} if certificate else {}), region="eu-central-1"
+        )
+        since = datetime.fromisoformat(left["since"])
+        with self.counted(self.calls.kill_after):
+            work = self.invocation(within)
+            return provision.carry_on(declaration, faults, since, work, existed=left["existed"])
+
+    def get(self, name: str = "demo", *, adopt: bool = False) -> dict[str, Any]:
+        """GET, as JSON."""
+        with self.counted():
+            view = observe.shown(name, self.invocation(), adopt=adopt)
+        shown: dict[str, Any] = json.loads(json.dumps(view_json(view)))
+        return shown
+
+    def delete(self, name: str = "demo", within: float = 20, **how: bool) -> Report:
+        """DELETE."""
+        with self.counted(self.calls.kill_after):
+            return deprovision.delete(name, self.invocation(within), **how)
+
+    def finish(self, report: Report, within: float = 890) -> None:
+        """What the function `provision` does with what a DELETE that is pending left to it."""
+        left = json.loads(json.dumps(report.carry_on))
+        with self.counted():
+            deprovision.finish(report.name, left, self.invocation(within))
+
+    def launch(self, *names: str, subnet: str | None = None, **tags: str) -> list[str]:
+        """Run instances that admit whoever is in the VPC; `Name` tells them apart in snapshots."""
+        found = []
+        for name in names:
+            (id_,) = self.world.launch(subnet=subnet)
+            marks = {"Name": name} | {key.replace("_", ":", 1): value for key, value in tags.items()}
+            self.world.ec2.create_tags(
+                Resources=[id_], Tags=[{"Key": key, "Value": value} for key, value in marks.items()]
+            )
+            found.append(id_)
+        return found
+
+    def tag(self, ids: Sequence[str], key: str, value: str) -> None:
+        """Tag EC2's resources."""
+        self.world.ec2.create_tags(Resources=list(ids), Tags=[{"Key": key, "Value": value}])
+
+    def group(self, name: str = "by-hand", *referring: str) -> str:
+        """Create a security group of a stranger's; it lets in whoever is in the groups `referring`."""
+        vpc = self.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        group = self.world.ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
+        for other in referring:
+            self.world.ec2.authorize_security_group_ingress(
+                GroupId=group,
+                IpPermissions=[
+                    {
+                        "IpProtocol": "tcp",
+                        "FromPort": 1883,
+                        "ToPort": 1883,
+                        "UserIdGroupPairs": [{"GroupId": other}],
+                    }
+                ],
+            )
+        return str(group)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything of ours that is at AWS, by names that are the same in every account."""
+        world = self.world
+        groups = {one["GroupId"]: one for one in world.ec2.describe_security_groups()["SecurityGroups"]}
+        zones = {one["SubnetId"]: one["CidrBlock"] for one in world.ec2.describe_subnets()["Subnets"]}
+        instances = {
+            one["InstanceId"]: {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])}
+            for reservation in world.ec2.describe_instances()["Reservations"]
+            for one in reservation["Instances"]
+        }
+        certificates = {one["Arn"]: self._certificate(one) for one in self.certificates()}
+        return {
+            "load balancers": {
+                one["LoadBalancerName"]: self._load_balancer(one, groups, zones, instances, certificates)
+                for one in world.elb.describe_load_balancers()["LoadBalancerDescriptions"]
+            },
+            "groups": {
+                group["GroupName"]: sorted(
+                    (rule["IpProtocol"], rule["FromPort"], rule["ToPort"], source["CidrIp"])
+                    for rule in group["IpPermissions"]
+                    for source in rule["IpRanges"]
+                )
+                for group in groups.values()
+                if group["GroupName"] != "default"
+            },
+            "certificates": sorted(certificates.values()),
+            "secrets": sorted(one["Name"] for one in self.secrets()),
+            "instances": {tags["Name"]: tags.get("emq-elb:cluster") for tags in instances.values()},
+        }
+
+    def _load_balancer(
+        self,
+        one: Any,
+        groups: Mapping[str, Any],
+        zones: Mapping[str, str],
+        instances: Mapping[str, Any],
+        certificates: Mapping[str, str],
+    ) -> dict[str, Any]:
+        elb, name = self.world.elb, one["LoadBalancerName"]
+        tags = elb.describe_tags(LoadBalancerNames=[name])["TagDescriptions"][0]["Tags"]
+        listeners = [
+            {**listener["Listener"], "policies": listener["PolicyNames"]}
+            for listener in one["ListenerDescriptions"]
+        ]
+        for listener in listeners:
+            if arn := listener.get("SSLCertificateId"):
+                listener["SSLCertificateId"] = certificates.get(arn, arn)
+        return {
+            "scheme": one["Scheme"],
+            "subnets": sorted(zones[id_] for id_ in one["Subnets"]),
+            "listeners": sorted(listeners, key=lambda listener: int(listener["LoadBalancerPort"])),
+            "groups": sorted(groups[id_]["GroupName"] for id_ in one["SecurityGroups"]),
+            "health check": one["HealthCheck"],
+            "backends": one["BackendServerDescriptions"],
+            "attributes": elb.describe_load_balancer_attributes(LoadBalancerName=name)[
+                "LoadBalancerAttributes"
+            ],
+            "policies": sorted(
+                policy["PolicyName"]
+                for policy in elb.describe_load_balancer_policies(LoadBalancerName=name)["PolicyDescriptions"]
+            ),
+            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "instances": sorted(instances[member["InstanceId"]]["Name"] for member in one["Instances"]),
+        }
+
+    def certificates(self) -> list[Any]:
+        """The metadata of every server certificate."""
+        listed = self.world.iam.list_server_certificates()["ServerCertificateMetadataList"]
+        return [*listed]
+
+    def secrets(self) -> list[Any]:
+        """Every secret that is there."""
+        return [*boto3.client("secretsmanager").list_secrets()["SecretList"]]
+
+    def _certificate(self, metadata: Any) -> str:
+        name = metadata["ServerCertificateName"]
+        body = self.world.iam.get_server_certificate(ServerCertificateName=name)["ServerCertificate"]
+        read = x509.load_pem_x509_certificate(body["CertificateBody"].encode())
+        names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return f"{metadata['Path']} {' '.join(names.get_values_for_type(x509.DNSName))}"
+
+    @property
+    def subnets(self) -> list[str]:
+        """The default VPC's public subnets, one a zone, by zone."""
+        return self.world.subnets
+
+    @property
+    def article(self) -> dict[str, Any]:
+        """The article's load balancer: a certificate and a group that are there, two instances."""
+        return {
+            "subnets": self.subnets[:2],
+            "security_groups": [self.group()],
+            "certificate": {"arn": self.world.upload("by-hand")},
+            "instances": self.launch("node-1", "node-2"),
+        }
+
+    def owned_by(self, owner: str) -> Account:
+        """The same account, seen by another deployment."""
+        return replace(self, settings=replace(self.settings, owner=owner))
+
+
+@contextmanager
+def account() -> Iterator[Account]:
+    """An empty account with AWS's default VPC."""
+    fidelity.install()
+    reset_knobs()
+    with mock_aws():
+        here = Account()
+        # What AWS needs time for counts the seconds that were slept here.
+        KNOBS.now = lambda: here.passed.total_seconds()  # noqa: PLW0108 - `passed` is another one later
+        WATCHED.calls = here.calls
+        yield here
+    reset_knobs()
