@@ -54,7 +54,7 @@ class NotFound(EmqElbError):
 class Unserved(EmqElbError):
     """Some load balancers could not be served, while the others were; carries each failure with its place."""
 
-    def __init__(self, failures: Sequence[tuple[str, AwsError]]) -> None:
+    def __init__(self, failures: Sequence[tuple[str, Exception]]) -> None:
         self.failures = tuple(failures)
         super().__init__("; ".join(f"{place}: {error}" for place, error in self.failures))
 

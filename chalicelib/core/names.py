@@ -77,6 +77,14 @@ def certificate_home(arn: str) -> Literal["iam", "acm"] | None:
             return None
 
 
+def certificate_path_of(arn: str) -> str | None:
+    """The IAM path in a server certificate's ARN; None for any other ARN."""
+    if certificate_home(arn) != "iam":
+        return None
+    _, _, rest = arn.partition(":server-certificate")
+    return rest[: rest.rindex("/") + 1]
+
+
 def certificate_name_of(arn: str) -> str:
     """Return the name in an IAM server certificate's ARN: what follows the path."""
     return arn.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""What is to become of a load balancer's certificate: keep, renew, install, retire; each with its reason.
+"""What is to become of a load balancer's certificate: keep, renew or install, each with its reason.
 
     source            what is found                                      decision
     ----------------  -------------------------------------------------  --------------------
@@ -29,7 +29,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.core.domains import covers
 from chalicelib.core.model import Certificate
-from chalicelib.core.names import certificate_home, certificate_name_of
+from chalicelib.core.names import certificate_name_of
 from chalicelib.core.preflight import renew_from
 
 PRIVATE_CA = "private-ca"
@@ -40,9 +40,6 @@ INVALID_CERTIFICATE = "Invalid-Certificate"
 
 AUTHORITY_WARNS = timedelta(days=365)
 """How long before its end a private CA is spoken of: every device has to be given the next one."""
-FORGOTTEN = timedelta(hours=1)
-"""After this an upload that nobody installed is nobody's current work any more."""
-
 FAILING = frozenset({"private-ca-missing", "private-ca-changed", "expired", "rejected"})
 """The codes of a Keep that a person has to look at, so that the run fails at its end."""
 
@@ -113,14 +110,6 @@ class Install:
     certificate: Certificate
 
 
-@dataclass(frozen=True, kw_only=True)
-class Retire:
-    """Delete a superseded one."""
-
-    reason: str
-    certificate: Certificate
-
-
 Decision = Keep | Renew | Install
 
 
@@ -130,7 +119,7 @@ def current(
     """The certificate that counts as served: of those in use the last uploaded that did not fail."""
     used = {place.certificate for place in places}
     in_use = [one for one in certificates if one.arn in used]
-    return max(in_use, key=lambda one: (one.name != rejected, _uploaded(one)), default=None)
+    return max(in_use, key=lambda one: (one.name != rejected, uploaded(one)), default=None)
 
 
 def due(holding: Holding, now: datetime, before: timedelta) -> str | None:
@@ -195,7 +184,7 @@ def _way_back(holding: Holding, now: datetime) -> Install | None:
     good = [one for one in holding.certificates if one.name != holding.rejected and one.not_after > now]
     if not good:
         return None
-    newest = max(good, key=_uploaded)
+    newest = max(good, key=uploaded)
     return Install(reason=f"{holding.rejected} failed on the wire", certificate=newest)
 
 
@@ -237,7 +226,7 @@ def _of_issuer(
 ) -> Decision:
     served = holding.served
     waiting = [one for one in holding.certificates if _never_installed(one, holding, now, before)]
-    for one in sorted(waiting, key=_uploaded, reverse=True):
+    for one in sorted(waiting, key=uploaded, reverse=True):
         if holding.source != PRIVATE_CA or _same_authority(one, served, authority, trusted=trusted):
             return Install(reason=f"{reason}; this one was uploaded and never installed", certificate=one)
     if holding.source == PRIVATE_CA:
@@ -266,45 +255,12 @@ def authority_ends(authority: AuthorityFacts, now: datetime) -> bool:
     return now >= authority.not_after - AUTHORITY_WARNS
 
 
-def retire(
-    certificates: Iterable[Certificate],
-    served: Certificate | None,
-    in_use: Iterable[str],
-    now: datetime,
-    *,
-    keep: int,
-    rejected: str | None = None,
-) -> tuple[Retire, ...]:
-    """Which of the certificates under one path are to go, so that `keep` are left to roll back to.
-
-    `in_use` are the ARNs on any listener. One that was uploaded after the served one, within the last hour,
-    is somebody's current work. What failed or expired is no use to roll back to.
-    """
-    used = {*in_use}
-    since = _uploaded(served) if served else now
-    superseded = sorted(
-        (
-            one
-            for one in certificates
-            if one.arn not in used and (_uploaded(one) < since or now - _uploaded(one) > FORGOTTEN)
-        ),
-        key=_uploaded,
-        reverse=True,
-    )
-    useless = [one for one in superseded if one.not_after <= now or one.name == rejected]
-    good = [one for one in superseded if one not in useless]
-    return tuple(
-        [Retire(reason="it failed or expired", certificate=one) for one in useless]
-        + [Retire(reason="newer ones were kept to roll back to", certificate=one) for one in good[keep:]]
-    )
-
-
 def _never_installed(one: Certificate, holding: Holding, now: datetime, before: timedelta) -> bool:
     served = holding.served
     names = {*wanted(holding)}
     return (
         one.name != holding.rejected
-        and (served is None or (one.arn != served.arn and _uploaded(one) > _uploaded(served)))
+        and (served is None or (one.arn != served.arn and uploaded(one) > uploaded(served)))
         and (served is None or one.not_after > served.not_after)
         and now < _renew_from(one, before)
         and (not names or all(covers(one.domains, name) for name in names))
@@ -329,13 +285,6 @@ def _renew_from(one: Certificate, before: timedelta) -> datetime:
     return renew_from(one.not_before, one.not_after, before) if one.not_before else one.not_after - before
 
 
-def _uploaded(one: Certificate) -> datetime:
+def uploaded(one: Certificate) -> datetime:
+    """When it was uploaded, or what comes closest to it."""
     return one.uploaded or one.not_before or one.not_after
-
-
-def home_of(arn: str) -> str | None:
-    """The IAM path in a server certificate's ARN; None for any other ARN."""
-    if certificate_home(arn) != "iam":
-        return None
-    _, _, rest = arn.partition(":server-certificate")
-    return rest[: rest.rindex("/") + 1]

@@ -1,0 +1,112 @@
+"""Whether the certificate that was just installed came up on the wire: pure, from handshakes.
+
+A look is one handshake with every address of every listener. What counts as failing is positive: the new
+certificate is served and clients refuse it, or handshakes fail that went well before. An address that still
+serves the old one is waited for, one that cannot be reached says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from chalicelib.core.domains import address_of, covers
+from chalicelib.core.handshake import Handshake, Served
+from chalicelib.core.model import Certificate
+
+Finding = Literal["proven", "waiting", "failing", "unreachable"]
+Verdict = Literal["proven", "waiting", "failed", "unreachable"]
+
+FAILING_LOOKS = 4
+"""So often in a row before it counts: with the waits in between that is some seconds."""
+HANDSHAKE_CAUSES = frozenset({"tls-timeout", "tls-closed", "tls-garbage", "tls-protocol", "tls-cipher"})
+
+
+@dataclass(frozen=True, order=True)
+class Endpoint:
+    """One address of one listener; `server_name` is the name that clients ask for."""
+
+    load_balancer: str
+    port: int
+    address: str
+    server_name: str
+
+
+Look = Mapping[Endpoint, Handshake]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How it ended: `detail` says what was seen, `complete` whether every address was seen to be proven."""
+
+    verdict: Verdict
+    detail: str
+    complete: bool = False
+
+
+def finding(
+    shaken: Handshake, endpoint: Endpoint, certificate: Certificate, before: Look, now: datetime
+) -> Finding:
+    """What one handshake says of the certificate that should be there."""
+    served = shaken.served
+    if served is not None and served.serial == certificate.serial:
+        return "proven" if _accepted(shaken, served, endpoint, certificate, now) else "failing"
+    if shaken.cause in HANDSHAKE_CAUSES:
+        earlier = {
+            one.cause
+            for place, one in before.items()
+            if (place.load_balancer, place.port) == (endpoint.load_balancer, endpoint.port)
+        }
+        # What failed in the same way before is not the new certificate's doing.
+        return "unreachable" if shaken.cause in earlier else "failing"
+    return "waiting" if served is not None else "unreachable"
+
+
+def _accepted(
+    shaken: Handshake, served: Served, endpoint: Endpoint, certificate: Certificate, now: datetime
+) -> bool:
+    """Whether clients go on: for us, or, since devices may trust a root that we do not know, as installed."""
+    if shaken.cause == "tls-untrusted" and served.digest == certificate.digest:
+        return served.not_before <= now < served.not_after and covers(served.domains, endpoint.server_name)
+    return shaken.verified
+
+
+def judge(
+    looks: Sequence[Look], certificate: Certificate, before: Look, now: datetime, *, last: bool
+) -> Proof | None:
+    """Judge the looks so far; None when another is needed, which after the `last` one it is not."""
+    found = [
+        {endpoint: finding(shaken, endpoint, certificate, before, now) for endpoint, shaken in look.items()}
+        for look in looks
+    ]
+    newest = found[-1]
+    for endpoint, what in newest.items():
+        row = [look.get(endpoint) for look in found[-FAILING_LOOKS:]]
+        often = len(row) == FAILING_LOOKS or (last and len(row) > 1)
+        if what == "failing" and often and {*row} == {"failing"}:
+            shaken = looks[-1][endpoint]
+            why = shaken.cause or "it does not verify"
+            return Proof("failed", f"{endpoint.address}:{endpoint.port}: {why} {shaken.detail}".strip())
+    counts = [*newest.values()]
+    proven, unreachable = counts.count("proven"), counts.count("unreachable")
+    if counts and proven == len(counts):
+        return Proof("proven", f"seen at all {proven} addresses", complete=True)
+    reached = any(one.served for one in before.values())
+    if proven + unreachable == len(counts) and (last or not reached):
+        if proven:
+            return Proof("proven", f"seen at {proven} addresses, {unreachable} could not be reached")
+        return Proof("unreachable", "no address could be reached")
+    return Proof("waiting", f"seen at {proven} of {len(counts)} addresses so far") if last else None
+
+
+def server_name(hostname: str | None, domains: Sequence[str], dns_name: str) -> str:
+    """The name to ask for: the one that clients use, else one that the certificate is for."""
+    names = [name for name in domains if address_of(name) is None]
+    plain = [name for name in names if "*" not in name]
+    if hostname or plain:
+        return hostname or plain[0]
+    if covers(domains, dns_name) or not domains:
+        return dns_name
+    return names[0].replace("*", "emq-elb", 1) if names else domains[0]

@@ -1,0 +1,88 @@
+"""Look at load balancers from outside: handshakes with every address, until a certificate is seen, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from chalicelib.adapters import tls
+from chalicelib.core.handshake import Handshake, Trust
+from chalicelib.core.model import Certificate
+from chalicelib.core.proof import Endpoint, Look, Proof, judge
+from chalicelib.invocation import Invocation
+
+_HANDSHAKES_AT_ONCE = 16
+_HANDSHAKE_TIMEOUT = 5.0
+PROVEN_WITHIN = timedelta(minutes=4)
+"""How long one load balancer may take: the next run looks again at what needs longer."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One listener as it is reached: `host` resolves to its addresses, `name` is what to ask them for."""
+
+    load_balancer: str
+    port: int
+    host: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How hosts are resolved and hands are shaken, and whom to trust."""
+
+    resolve: Callable[[str], tuple[str, ...]] = tls.resolve
+    handshake: Callable[..., Handshake] = tls.handshake
+    trust: Trust = field(default_factory=Trust)
+
+    def trusting(self, anchors: Iterable[str]) -> Wire:
+        """The same, with these authorities (PEM) trusted too."""
+        usable = tuple(anchor for anchor in anchors if tls.is_anchor(anchor))
+        return replace(self, trust=Trust((*self.trust.anchors, *usable)))
+
+
+def look(spots: Iterable[Spot], wire: Wire) -> Look:
+    """Shake hands with every address of every spot, side by side; a host without addresses gives none."""
+    endpoints = [
+        Endpoint(spot.load_balancer, spot.port, address, spot.name)
+        for spot in spots
+        for address in _addresses(spot.host, wire)
+    ]
+
+    def shake(endpoint: Endpoint) -> Handshake:
+        return wire.handshake(
+            endpoint.address,
+            endpoint.port,
+            endpoint.server_name,
+            trust=wire.trust,
+            timeout=_HANDSHAKE_TIMEOUT,
+        )
+
+    with ThreadPoolExecutor(_HANDSHAKES_AT_ONCE) as pool:
+        return dict(zip(endpoints, pool.map(shake, endpoints), strict=True))
+
+
+def prove(
+    spots: Iterable[Spot], certificate: Certificate, before: Look, wire: Wire, invocation: Invocation
+) -> Proof:
+    """Look until the certificate is seen everywhere, fails, or the time is over."""
+    spots = tuple(spots)
+    deadline = min(invocation.deadline, invocation.now() + PROVEN_WITHIN)
+    waits = replace(invocation, deadline=deadline).waits()
+    looks: list[Look] = []
+    last = False
+    while True:
+        looks.append(look(spots, wire))
+        proof = judge(looks, certificate, before, invocation.now(), last=last)
+        if proof is not None:
+            return proof
+        last = next(waits, None) is None
+
+
+def _addresses(host: str, wire: Wire) -> tuple[str, ...]:
+    try:
+        return wire.resolve(host)
+    except OSError:
+        return ()
