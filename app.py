@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.clients import Clients
     from chalicelib.api.problems import Problem
-    from chalicelib.core.model import Report
+    from chalicelib.core.events import Event
+    from chalicelib.core.model import Report, Step
+    from chalicelib.core.settling import LastLook
     from chalicelib.invocation import Invocation
     from chalicelib.settings import Settings
 
@@ -29,6 +31,47 @@ signed = IAMAuthorizer()
 
 # API Gateway gives up after 29 seconds; what takes longer than this goes on in the background.
 ANSWER_WITHIN = timedelta(seconds=20)
+# A pattern that filters changed-tag-keys rejects every other kind, hence $or; our own tags do not wake us
+# (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html).
+REGISTER_WHEN = {
+    "$or": [
+        {
+            "source": ["aws.ec2"],
+            "detail-type": ["EC2 Instance State-change Notification"],
+            "detail": {"state": ["running", "stopping", "stopped", "shutting-down", "terminated"]},
+        },
+        {
+            "source": ["aws.tag"],
+            "detail-type": ["Tag Change on Resource"],
+            "detail": {
+                "service": ["ec2"],
+                "resource-type": ["instance"],
+                "changed-tag-keys": ["emq-elb:cluster"],
+            },
+        },
+    ]
+}
+DRAIN_WHEN = {
+    "$or": [
+        {
+            "source": ["aws.ec2"],
+            "detail-type": [
+                "EC2 Spot Instance Interruption Warning",
+                "EC2 Instance Rebalance Recommendation",
+            ],
+        },
+        {
+            "source": ["aws.autoscaling"],
+            "detail-type": [
+                "EC2 Instance-launch Lifecycle Action",
+                "EC2 Instance-terminate Lifecycle Action",
+            ],
+            "detail": {"LifecycleHookName": ["emq-elb-ready", "emq-elb-drain"]},
+        },
+    ]
+}
+# All that outlives an invocation, by function: when it last looked.
+last_look: dict[str, LastLook] = {}
 # What a function keeps for its last call and its answer.
 RESERVE = timedelta(seconds=5)
 
@@ -146,6 +189,8 @@ def put_load_balancer(name: str) -> Response:
         rest = {key: value for key, value in body.items() if key != "certificate"}
         carried = {**rest, "certificate": certificate} if certificate else rest
         in_background({"name": name, **report.carry_on, "body": carried})
+    elif report.changed and not query["dry_run"]:
+        tell_others("Load Balancer Provisioned", name, report.steps)
     return reported(report, created=report.created and not query["dry_run"])
 
 
@@ -181,6 +226,8 @@ def delete_load_balancer(name: str) -> Response:
     report = story.delete(name, invocation(ANSWER_WITHIN), dry_run=query["dry_run"], force=query["force"])
     if report.state == "pending":
         in_background({"name": name, "leftovers": report.carry_on})
+    elif report.changed and not query["dry_run"]:
+        tell_others("Load Balancer Deleted", name, report.steps)
     return reported(report, created=False)
 
 
@@ -230,6 +277,13 @@ def reported(report: Report, *, created: bool) -> Response:
     return Response(report_json(report), status_code=status)
 
 
+def tell_others(detail_type: str, name: str, steps: Iterable[Step]) -> None:
+    """Put a change on EventBridge, for users' own rules."""
+    from chalicelib.announce import announce, of_report
+
+    announce([of_report(detail_type, name, steps)], clients())
+
+
 def in_background(payload: Mapping[str, object], function: str = "provision") -> None:
     """Hand over to a function of ours that is invoked asynchronously; there is no key in the payload."""
     from chalicelib.adapters.functions import invoke
@@ -248,23 +302,79 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
     if "leftovers" in event:
         deprovision.finish(name, event["leftovers"], work)
         outcome = "deleted"
+        tell_others("Load Balancer Deleted", name, ())
     else:
         declaration, faults = read_put(name, event["body"], region=clients().region)
         since = datetime.fromisoformat(event["since"])
         report = story.carry_on(declaration, faults, since, work, existed=event["existed"])
         outcome = report.state if report else "superseded"
+        if report and report.state == "ready":
+            tell_others("Load Balancer Provisioned", name, report.steps)
     telemetry.canonical("provision", load_balancer=name, outcome=outcome)
     return {"name": name, "outcome": outcome}
 
 
+@app.on_cw_event(REGISTER_WHEN, name="register")
+def register(event: CloudWatchEvent) -> None:
+    """Make the registered instances match the clusters, soon after something changed."""
+    from chalicelib import register as story
+    from chalicelib import telemetry
+
+    told = readable("register", event)
+    if told is None:
+        return
+    look = story.answer(told, invocation(remaining(event.context)), last_look.get("register"))
+    if look is None:
+        telemetry.canonical("register", event=told.id, instance=told.instance, outcome="answered already")
+        return
+    last_look["register"] = look.memory
+    telemetry.canonical(
+        "register", event=told.id, instance=told.instance, steps=len(look.steps), left_out=look.left_out
+    )
+    look.complain()
+
+
+@app.on_cw_event(DRAIN_WHEN, name="drain")
+def drain(event: CloudWatchEvent) -> None:
+    """Do at once what an interruption or a lifecycle hook asks for."""
+    from chalicelib import register as story
+    from chalicelib import telemetry
+
+    told = readable("drain", event)
+    if told is not None:
+        steps = story.drain(told, invocation(remaining(event.context)))
+        actions = [step.action for _, step in steps]
+        telemetry.canonical("drain", event=told.id, instance=told.instance, actions=actions)
+
+
+def readable(function: str, event: CloudWatchEvent) -> Event | None:
+    """The event as a value; one that cannot be read is told and dropped, since Lambda would try it again."""
+    from chalicelib import telemetry
+    from chalicelib.core.events import Unreadable, read_event
+
+    told = read_event(event.to_dict())
+    if isinstance(told, Unreadable):
+        telemetry.dropped(function, told.id, told.reason)
+        return None
+    return told
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
 def reconcile(event: CloudWatchEvent) -> None:
-    """Look without an event, and sweep what deleted load balancers left."""
-    from chalicelib import telemetry
-    from chalicelib.sweep import sweep
+    """Look without an event, and now and then sweep what deleted load balancers left."""
+    from chalicelib import register as story
+    from chalicelib import sweep, telemetry
 
-    swept = sweep(invocation(remaining(event.context)))
-    telemetry.canonical("reconcile", swept=len(swept))
+    work = invocation(remaining(event.context))
+    look = story.reconcile(work)
+    swept = sweep.sweep(work) if sweep.due(work.now()) else ()
+    telemetry.canonical(
+        "reconcile",
+        drift=[load_balancer for load_balancer, _ in look.steps],
+        left_out=look.left_out,
+        swept=len(swept),
+    )
+    look.complain()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="probe")

@@ -121,7 +121,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         vpc = _vpc(declaration, subnets.result(), there)
         groups = pool.submit(ec2.groups_in, clients.ec2, vpc) if vpc else None
         instances = {**others.result(), **tagged.result()}
-        lifecycles = pool.submit(_with_lifecycles, instances, invocation)
+        lifecycles = pool.submit(with_lifecycles, instances, invocation)
         zoned = pool.submit(_with_routes, declaration, subnets.result(), known, vpc, invocation)
     own = _own_group(name, groups.result() if groups else {}, invocation.settings.owner)
     certificate = chosen.result()
@@ -172,9 +172,9 @@ def _with_routes(
     }
 
 
-def _with_lifecycles(instances: Mapping[str, Instance], invocation: Invocation) -> Mapping[str, Instance]:
+def with_lifecycles(instances: Mapping[str, Instance], invocation: Invocation) -> Mapping[str, Instance]:
     """Add the lifecycle state of those instances that are in an Auto Scaling group."""
-    grouped = [id_ for id_, instance in instances.items() if instance.group_name]
+    grouped = [id_ for id_, one in instances.items() if one.group_name and one.state != "terminated"]
     if not grouped:
         return instances
     states = autoscaling.lifecycles(invocation.clients.autoscaling, grouped)

@@ -7,7 +7,7 @@ finds it alone writes the time on it, as its `emq-elb:pending` tag.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chalicelib.adapters import ec2, elb, iam
 from chalicelib.apply import Progress
@@ -25,6 +25,13 @@ from chalicelib.deprovision import Leftover, settled
 from chalicelib.invocation import Invocation
 
 _AGE = timedelta(hours=1)
+# Two reads that a look does not need, for what is an hour old: every quarter of an hour is soon enough.
+_EVERY_MINUTES = 15
+
+
+def due(now: datetime) -> bool:
+    """Whether the `reconcile` of this minute sweeps."""
+    return now.minute % _EVERY_MINUTES == 0
 
 
 def sweep(invocation: Invocation) -> tuple[Step, ...]:

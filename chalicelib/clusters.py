@@ -1,0 +1,153 @@
+"""Read the clusters behind our load balancers, decide who belongs, and change who is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from chalicelib.adapters import ec2, elb, elb_calls
+from chalicelib.core import actions as do
+from chalicelib.core.errors import Absent, AwsError, InvalidInstance
+from chalicelib.core.membership import Membership, decide, going_away, why_not
+from chalicelib.core.model import Instance, LoadBalancer, Step
+from chalicelib.core.names import OWNER_TAG
+from chalicelib.invocation import Invocation
+from chalicelib.observe import with_lifecycles
+
+Change = do.RegisterInstances | do.DeregisterInstances
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """What one look read.
+
+    `load_balancers` are ours, by name, `foreign` the names of those that are not; `instances` carry the tag
+    of some cluster. Of the load balancers it knows what a listing and tags tell.
+    """
+
+    load_balancers: Mapping[str, LoadBalancer] = field(default_factory=dict)
+    foreign: frozenset[str] = frozenset()
+    instances: Mapping[str, Instance] = field(default_factory=dict)
+
+
+@dataclass
+class Work:
+    """What one look has done so far: the one value here that grows. `failures` are with their place."""
+
+    steps: list[tuple[str, Step]] = field(default_factory=list)
+    failures: list[tuple[str, AwsError]] = field(default_factory=list)
+    wrote: bool = False
+
+    def told(self, load_balancer: str, step: Step, invocation: Invocation) -> None:
+        """Keep a step that was done, and tell it."""
+        self.steps.append((load_balancer, step))
+        invocation.told(load_balancer, step)
+
+
+def read(invocation: Invocation) -> Clusters:
+    """Everything: one call for each 400 load balancers of the region, each 20, and each 1,000 instances.
+
+    And one for each 50 instances that are in an Auto Scaling group.
+    """
+    clients = invocation.clients
+    with ThreadPoolExecutor(2) as pool:
+        balancers = pool.submit(_load_balancers, None, invocation)
+        tagged = pool.submit(ec2.instances_in_clusters, clients.ec2)
+    return replace(balancers.result(), instances=with_lifecycles(tagged.result(), invocation))
+
+
+def read_one(name: str, invocation: Invocation) -> Clusters:
+    """One load balancer and its cluster, in three calls, and those for instances in a group."""
+    with ThreadPoolExecutor(2) as pool:
+        balancer = pool.submit(read_load_balancer, name, invocation)
+        tagged = pool.submit(ec2.instances_tagged, invocation.clients.ec2, name)
+    return replace(balancer.result(), instances=with_lifecycles(tagged.result(), invocation))
+
+
+def read_load_balancer(name: str, invocation: Invocation) -> Clusters:
+    """One load balancer without its cluster, in two calls."""
+    return _load_balancers(name, invocation)
+
+
+def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:
+    client = invocation.clients.elb
+    if name is None:
+        described = elb.describe_all(client)
+    else:
+        one = elb.describe(client, name)
+        described = (one,) if one else ()
+    tags = elb.tags_of(client, [one.get("LoadBalancerName", "") for one in described])
+    there = {
+        name: elb.load_balancer(one, {}, {}, tags[name])
+        for one in described
+        if (name := one.get("LoadBalancerName", "")) in tags
+    }
+    ours = {
+        name: found for name, found in there.items() if found.tags.get(OWNER_TAG) == invocation.settings.owner
+    }
+    return Clusters(load_balancers=ours, foreign=frozenset(there.keys() - ours.keys()))
+
+
+def membership(name: str, clusters: Clusters, invocation: Invocation) -> Membership:
+    """Who belongs behind the load balancer.
+
+    A registered instance that the listing does not show is asked for by id; health is read when somebody has
+    to leave who is not going away by itself: two calls that are made only for them.
+    """
+    load_balancer, now = clusters.load_balancers[name], invocation.now()
+    tagged = {id_: one for id_, one in clusters.instances.items() if one.cluster == name}
+    missing = load_balancer.instances - tagged.keys()
+    confirmed = ec2.instances_by_id(invocation.clients.ec2, missing)
+    instances = tagged | {**with_lifecycles(confirmed, invocation)}
+    strangers = any(
+        why_not(one, load_balancer, now) and not going_away(one, now)
+        for id_, one in instances.items()
+        if id_ in load_balancer.instances
+    )
+    members = elb.members(invocation.clients.elb, name) if strangers else ()
+    return decide(load_balancer, members, instances, now)
+
+
+def serve(name: str, clusters: Clusters, because: str, work: Work, invocation: Invocation) -> Membership:
+    """Make at most one call to register and one to deregister, and return what was decided last.
+
+    The first call of a look rests on what the look has just read; before every further one its load balancer
+    is read again (docs/decisions/0006-one-look-sees-everything.md).
+    """
+    decided = membership(name, clusters, invocation)
+    for kind in (do.RegisterInstances, do.DeregisterInstances):
+        if not _ids(decided, kind):
+            continue
+        if work.wrote:
+            clusters = read_one(name, invocation)
+            if name not in clusters.load_balancers:
+                raise Absent("DescribeLoadBalancers", "LoadBalancerNotFound", f"{name} is no longer ours")
+            decided = membership(name, clusters, invocation)
+        if ids := _ids(decided, kind):
+            reasons = ", ".join(sorted({decided.reasons[id_] for id_ in ids}))
+            work.wrote = True
+            change(name, kind(reason=f"{reasons} ({because})", instances=ids), work, invocation)
+    return decided
+
+
+def _ids(decided: Membership, kind: type[Change]) -> tuple[str, ...]:
+    return decided.register if kind is do.RegisterInstances else decided.deregister
+
+
+def change(name: str, action: Change, work: Work, invocation: Invocation) -> None:
+    """Make the call; where AWS refuses it because of one bad id, make it for either half.
+
+    So one bad id among n costs about 2 log n calls, and holds nobody up.
+    """
+    try:
+        elb_calls.perform(invocation.clients.elb, name, action)
+    except InvalidInstance as error:
+        middle = len(action.instances) // 2
+        if not middle:
+            work.failures.append((name, error))
+            return
+        for half in (action.instances[:middle], action.instances[middle:]):
+            change(name, replace(action, instances=half), work, invocation)
+    else:
+        work.told(name, do.step(action), invocation)

@@ -1,0 +1,227 @@
+"""Keep the instances that carry a cluster's tag behind its load balancer, and nobody else.
+
+    answer      an EC2 or tag event: settle, then look, unless a look since has seen what it tells of
+    drain       what cannot wait: an interruption, or a group that holds an instance for us
+    reconcile   every minute: look without an event, and let waiting instances go on
+
+All three end in the same decision (`core/membership.py`), on what is read from AWS at that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import assert_never
+
+from chalicelib import telemetry
+from chalicelib.adapters import ec2
+from chalicelib.announce import announce, of_steps
+from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve
+from chalicelib.core import actions as do
+from chalicelib.core.errors import AwsError, Unserved
+from chalicelib.core.events import (
+    Event,
+    LifecycleAction,
+    RebalanceRecommendation,
+    SpotInterruption,
+    StateChange,
+    TagChange,
+)
+from chalicelib.core.lifecycle import DRAIN_HOOK, READY_HOOK, Owed, in_warm_pool
+from chalicelib.core.membership import (
+    REBALANCE,
+    SPOT_INTERRUPTION,
+    Membership,
+    going_away,
+    tag_to_write,
+    why_not,
+)
+from chalicelib.core.model import Instance, LoadBalancer, Step
+from chalicelib.core.names import DRAINING_TAG
+from chalicelib.core.settling import LastLook, answered, wait_for_look
+from chalicelib.hooks import let_go, pay
+from chalicelib.invocation import Invocation
+from chalicelib.observe import with_lifecycles
+
+_DRIFT = "drift: an event was lost or is late, or somebody changed it by hand"
+_EVERYWHERE = "every load balancer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What one look found and did.
+
+    `steps` and `failures` come with their load balancer; `registered` counts the instances afterwards, by
+    load balancer; `left_out` says why who is tagged or registered does not belong, by load balancer and id.
+    """
+
+    began: datetime
+    steps: tuple[tuple[str, Step], ...] = ()
+    failures: tuple[tuple[str, AwsError], ...] = ()
+    registered: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def memory(self) -> LastLook:
+        """What a warm container remembers of it."""
+        return LastLook(self.began, served=not self.failures)
+
+    def complain(self) -> None:
+        """Raise `Unserved` with every failure, so that Lambda tries again; nothing where there is none."""
+        if self.failures:
+            raise Unserved(self.failures)
+
+
+def answer(event: Event, invocation: Invocation, last: LastLook | None) -> Look | None:
+    """Look once what the event tells of has settled; None when the last look has seen it already."""
+    settle = invocation.settings.settle
+    if answered(event.at, last, settle):
+        return None
+    wait = wait_for_look(event.at, last, settle, invocation.now())
+    if wait:
+        invocation.sleep(wait.total_seconds())
+    work = Work()
+    look, _ = _look(f"seen after event {event.id}", work, invocation)
+    announce(of_steps(work.steps), invocation.clients)
+    return look
+
+
+def reconcile(invocation: Invocation) -> Look:
+    """Look without an event, let waiting instances go on, and put the gauge."""
+    work = Work()
+    look, clusters = _look(_DRIFT, work, invocation)
+    let_go(clusters, work, invocation)
+    announce(of_steps(work.steps), invocation.clients)
+    for name, count in look.registered.items():
+        telemetry.emit(name, RegisteredInstances=count)
+    return replace(look, steps=tuple(work.steps), failures=tuple(work.failures))
+
+
+def _look(because: str, work: Work, invocation: Invocation) -> tuple[Look, Clusters]:
+    """Serve every load balancer of ours, the others also when one of them cannot be."""
+    began, clusters = invocation.now(), Clusters()
+    registered: dict[str, int] = {}
+    left_out: dict[str, Mapping[str, str]] = {}
+    try:
+        clusters = read(invocation)
+    except AwsError as error:
+        work.failures.append((_EVERYWHERE, error))
+    for name, load_balancer in sorted(clusters.load_balancers.items()):
+        before = len(work.steps)
+        try:
+            decided = serve(name, clusters, because, work, invocation)
+        except AwsError as error:
+            work.failures.append((name, error))
+            continue
+        after = _after(load_balancer, work.steps[before:])
+        registered[name] = len(after)
+        if out := _left_out(decided, after):
+            left_out[name] = out
+    look = Look(
+        began=began,
+        steps=tuple(work.steps),
+        failures=tuple(work.failures),
+        registered=registered,
+        left_out=left_out,
+    )
+    return look, clusters
+
+
+def _after(load_balancer: LoadBalancer, steps: list[tuple[str, Step]]) -> frozenset[str]:
+    """Who is registered after the steps."""
+    ids = {*load_balancer.instances}
+    for _, step in steps:
+        changed = step.fields["instances"]
+        if isinstance(changed, list):
+            (ids.update if step.action == "RegisterInstances" else ids.difference_update)(changed)
+    return frozenset(ids)
+
+
+def _left_out(decided: Membership, registered: frozenset[str]) -> Mapping[str, str]:
+    """Why each does not belong; nothing is said of the terminated, whom EC2 shows for an hour."""
+    return {
+        id_: reason
+        for id_, reason in decided.reasons.items()
+        if (id_ not in registered or id_ in decided.held) and reason != "terminated"
+    }
+
+
+def drain(event: Event, invocation: Invocation) -> tuple[tuple[str, Step], ...]:
+    """Do at once what the event asks for, about its one instance; return the steps.
+
+    What cannot be read again, an interruption, is written on the instance first: a look that comes in between
+    would otherwise register it again.
+    """
+    instance = ec2.instances_by_id(invocation.clients.ec2, [event.instance]).get(event.instance)
+    if instance is None:
+        return ()
+    instance = with_lifecycles({instance.id: instance}, invocation)[instance.id]
+    work = Work()
+    match event:
+        case SpotInterruption():
+            _leave(instance, event.at, SPOT_INTERRUPTION, work, invocation)
+        case RebalanceRecommendation():
+            if invocation.settings.drain_on_rebalance:
+                _leave(instance, event.at, REBALANCE, work, invocation)
+        case LifecycleAction():
+            if event.hook in {READY_HOOK, DRAIN_HOOK}:
+                _held(instance, event, work, invocation)
+        case StateChange() | TagChange():
+            pass  # `answer` is for them
+        case _:
+            assert_never(event)
+    announce(of_steps(work.steps), invocation.clients)
+    if work.failures:
+        raise Unserved(work.failures)
+    return tuple(work.steps)
+
+
+def _leave(instance: Instance, since: datetime, reason: str, work: Work, invocation: Invocation) -> None:
+    name = instance.cluster
+    if name is None:
+        return
+    found = read_load_balancer(name, invocation)
+    if name not in found.load_balancers:
+        return
+    if text := tag_to_write(instance, since, reason, invocation.now()):
+        ec2.tag(invocation.clients.ec2, [instance.id], DRAINING_TAG, text)
+        fields = {"instances": [instance.id], "tags": {DRAINING_TAG: text}}
+        work.told(name, Step(action="CreateTags", reason=reason, fields=fields), invocation)
+        instance = replace(instance, draining=text)
+        found = read_load_balancer(name, invocation)
+    _at_once(instance, found, work, invocation)
+
+
+def _held(instance: Instance, event: LifecycleAction, work: Work, invocation: Invocation) -> None:
+    """Register or deregister the instance that its group holds; `reconcile` lets it go on later.
+
+    What goes to a warm pool goes on at once, and so does what ends and has no load balancer to drain from.
+    """
+    name = instance.cluster
+    found = read_load_balancer(name, invocation) if name else Clusters()
+    if name in found.foreign:
+        return
+    to_pool = event.destination == "WarmPool" or in_warm_pool(instance)
+    _at_once(instance, found, work, invocation, register=not to_pool)
+    ours = name in found.load_balancers
+    if to_pool or (event.transition == "terminating" and not ours):
+        why = "it goes to a warm pool" if to_pool else "it has no load balancer to drain from"
+        call = Owed("CompleteLifecycleAction", event.hook, why)
+        pay(name or "", replace(instance, group_name=event.group), call, work, invocation, token=event.token)
+
+
+def _at_once(
+    instance: Instance, found: Clusters, work: Work, invocation: Invocation, *, register: bool = True
+) -> None:
+    """Bring the one instance to where it belongs; nobody else is looked at."""
+    load_balancer = found.load_balancers.get(instance.cluster or "")
+    if load_balancer is None:
+        return
+    now, ids = invocation.now(), (instance.id,)
+    registered = instance.id in load_balancer.instances
+    if registered and (why := going_away(instance, now)):
+        change(load_balancer.name, do.DeregisterInstances(reason=why, instances=ids), work, invocation)
+    elif register and not registered and why_not(instance, load_balancer, now) is None:
+        why = f"is tagged emq-elb:cluster={load_balancer.name}"
+        change(load_balancer.name, do.RegisterInstances(reason=why, instances=ids), work, invocation)
