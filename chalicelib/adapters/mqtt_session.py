@@ -2,7 +2,7 @@
 
 paho connects by itself, to one host under one name, and has no way to be given a socket: `_create_socket` is
 overridden. It tells neither the packet that it could not read nor how much came: `_sock_recv` is overridden.
-Both are private; the version is pinned, and `tests/adapters/test_mqtt_session.py` holds that they are called.
+Both are private; the version is pinned, and `tests/adapters/test_mqtt.py` holds that they are called.
 """
 
 from __future__ import annotations

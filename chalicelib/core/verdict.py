@@ -151,10 +151,10 @@ def targets(load_balancer: LoadBalancer) -> tuple[Target, ...]:
     """The listeners that carry MQTT, whether or not the probe is enabled.
 
     SSL in front of TCP or SSL is taken for MQTT over TLS. TCP in front of TCP may be anything: it is MQTT
-    when it leads to the port that a secure listener leads to, or to 1883 where there is none.
+    when it leads to 1883, or to a port that a secure listener leads to.
     """
     carrying = [listener for listener in load_balancer.listeners if listener.protocol in TCP_PROTOCOLS]
-    brokers = {listener.instance_port for listener in carrying if listener.secure} or {1883}
+    brokers = {listener.instance_port for listener in carrying if listener.secure} | {1883}
     return tuple(
         Target(
             load_balancer=load_balancer.name,

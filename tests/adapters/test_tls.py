@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,92 +13,15 @@ import pytest
 from chalicelib.adapters import tls
 from chalicelib.core.handshake import HandshakeCause, Trust
 from tests.certificates import Issued, authority, leaf, self_signed
+from tests.servers import ADDRESS, Talk, garbage, hanging_up, serving, silent, speaking_tls
 
 NAME = "mqtt.example.com"
-ADDRESS = "127.83.4.1"
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
 ROOT = authority("Wire CA")
 MIDDLE = authority("Wire Intermediate", signed_by=ROOT)
 GOOD = leaf(NAME, signed_by=MIDDLE)
 TRUST = Trust((ROOT.certificate_pem,), system=False)
-
-Talk = Callable[[socket.socket], None]
-
-
-@dataclass
-class Server:
-    """Accepts on a free port and lets `talk` have each connection in a thread of its own."""
-
-    talk: Talk
-    listening: socket.socket = field(default_factory=lambda: socket.create_server((ADDRESS, 0)))
-    threads: list[threading.Thread] = field(default_factory=list)
-
-    @property
-    def port(self) -> int:
-        return int(self.listening.getsockname()[1])
-
-    def run(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self.listening.accept()
-                thread = threading.Thread(target=self._serve, args=(connection,))
-                thread.start()
-                self.threads.append(thread)
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.settimeout(30)
-            self.talk(connection)
-
-
-@contextmanager
-def serving(talk: Talk) -> Iterator[Server]:
-    server = Server(talk)
-    accepting = threading.Thread(target=server.run)
-    accepting.start()
-    try:
-        yield server
-    finally:
-        server.listening.shutdown(socket.SHUT_RDWR)
-        server.listening.close()
-        accepting.join()
-        for thread in server.threads:
-            thread.join()
-
-
-def speaking_tls(
-    issued: Issued, directory: Path, maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2, ciphers: str = ""
-) -> Talk:
-    chain = directory / "chain.pem"
-    key = directory / "key.pem"
-    chain.write_text(issued.certificate_pem + issued.chain_pem)
-    key.write_text(issued.private_key_pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, key)
-    context.maximum_version = maximum
-    if ciphers:
-        context.set_ciphers(ciphers)
-
-    def talk(connection: socket.socket) -> None:
-        with context.wrap_socket(connection, server_side=True) as secure:
-            secure.recv(1)
-
-    return talk
-
-
-def silent(connection: socket.socket) -> None:
-    while connection.recv(4096):
-        pass
-
-
-def hanging_up(connection: socket.socket) -> None:
-    connection.recv(1)
-
-
-def garbage(connection: socket.socket) -> None:
-    connection.recv(4096)
-    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def test_tells_what_was_negotiated_and_served_where_all_is_well(tmp_path: Path) -> None:
