@@ -8,11 +8,12 @@ with account() as here:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -41,7 +42,7 @@ class Killed(BaseException):
 
 @dataclass
 class Calls:
-    """What was asked of AWS, in order; `kill_after` that many writes, `refuse` maps operations to a code.
+    """What was asked of AWS, in order; `kill_after` that many writes.
 
     A kill comes when the call is answered: AWS has done it, and nobody learns of it. Reads change nothing, so
     that a kill after a read is one after the write before it.
@@ -67,11 +68,27 @@ class Calls:
             raise Killed
 
 
+def granted(_operation: str, _parameters: Mapping[str, str]) -> str | None:
+    """Refuse nothing."""
+    return None
+
+
 @dataclass
 class Watched:
-    """Whose calls the one session's hooks report to."""
+    """Whose calls the one session's hooks report to, and who refuses them.
+
+    `refuse` is asked before each call, with its operation and its parameters on the wire; a code that it
+    returns is the answer, and AWS is not asked.
+    """
 
     calls: Calls = field(default_factory=Calls)
+    refuse: Callable[[str, Mapping[str, str]], str | None] = granted
+
+    def asked(self, model: Any, params: Mapping[str, Any], **_: Any) -> tuple[Any, Any] | None:
+        """Answer in AWS's place when the call is refused, without botocore's retries."""
+        code = self.refuse(model.name, params["body"] if isinstance(params["body"], dict) else {})
+        answer = {"Error": {"Code": code, "Message": "made up"}, "ResponseMetadata": {}}
+        return (SimpleNamespace(status_code=400), answer) if code else None
 
 
 WATCHED = Watched()
@@ -82,6 +99,7 @@ def clients() -> Clients:
     """The app's clients, made once: reading a service's model takes longer than the calls."""
     session = boto3.session.Session(region_name="eu-central-1")
     session.events.register("after-call.*.*", lambda model, **_: WATCHED.calls.answered(model.name))
+    session.events.register("before-call.*.*", WATCHED.asked)  # type: ignore[arg-type] # it may answer
     return Clients(session)
 
 
@@ -315,6 +333,7 @@ def account() -> Iterator[Account]:
         here = Account()
         # What AWS needs time for counts the seconds that were slept here.
         KNOBS.now = lambda: here.passed.total_seconds()  # noqa: PLW0108 - `passed` is another one later
-        WATCHED.calls = here.calls
+        WATCHED.calls, WATCHED.refuse = here.calls, granted
         yield here
+        WATCHED.refuse = granted
     reset_knobs()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from moto.core.utils import utcnow
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
+from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.subnets import Subnet, SubnetBackend
 from moto.ec2.models.vpcs import VPC, VPCBackend
@@ -23,7 +25,14 @@ def install() -> None:
     for every region after every reset took most of the time of a test.
     """
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    for method in (create_default_vpc, get_all_network_interfaces, delete_subnet, _delete_security_group):
+    corrections = (
+        create_default_vpc,
+        get_all_network_interfaces,
+        delete_subnet,
+        start_instances,
+        _delete_security_group,
+    )
+    for method in corrections:
         setattr(EC2Backend, method.__name__, method)
 
 
@@ -85,6 +94,18 @@ def delete_subnet(backend: EC2Backend, subnet_id: str) -> Subnet:
     if any(interface.subnet.id == subnet_id for interface in _interfaces(backend)):
         raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
     return SubnetBackend.delete_subnet(backend, subnet_id)
+
+
+def start_instances(backend: EC2Backend, instance_ids: list[str]) -> list[tuple[Instance, InstanceState]]:
+    """Give an instance that was stopped a new launch time, in whole seconds.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Stop_Start.html
+    """
+    started = InstanceBackend.start_instances(backend, instance_ids)
+    for instance, before in started:
+        if before.name == "stopped":
+            instance.launch_time = utcnow().replace(microsecond=0)
+    return started
 
 
 def _interfaces(backend: EC2Backend) -> list[NetworkInterface]:
