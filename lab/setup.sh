@@ -55,3 +55,10 @@ if ! "$python" -c 'import ensurepip' 2>/dev/null; then install_packages python3-
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 echo "Installing the Python packages into $venv ..." >&2
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+# What `chalice package` would fetch, kept here so that the tests of the package need no network: the wheels for
+# this machine, which it resolves first, and those for Lambda's older C library.
+for platform in "" "--platform=manylinux2014_x86_64 --platform=manylinux_2_28_x86_64"; do
+    # shellcheck disable=SC2086  # two options in one word
+    "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: $platform \
+        --dest "$venv/wheels" -r requirements.txt
+done

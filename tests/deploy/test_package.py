@@ -1,0 +1,95 @@
+"""What would be deployed: its size, what is in it, and the template around it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+from lab.package import Package
+
+ROOT = Path(__file__).parents[2]
+MOST = 10_000_000  # bytes: decision 1
+
+
+def test_the_zip_has_at_most_ten_megabytes(package: Package) -> None:
+    assert package.zip.stat().st_size <= MOST
+
+
+def test_the_zip_holds_the_app_and_its_requirements_and_nothing_else(package: Package) -> None:
+    requirements = (ROOT / "requirements.txt").read_text()
+    named = {normal(line) for line in re.findall(r"^[\w.-]+", requirements, re.MULTILINE)}
+    with ZipFile(package.zip) as packed:
+        names = packed.namelist()
+        records = {
+            name.partition("-")[0]: packed.read(name).decode() for name in names if name.endswith("/RECORD")
+        }
+    installed = {line.partition(",")[0] for record in records.values() for line in record.splitlines()}
+    own = ("app.py", "chalice/__init__.py", "chalice/app.py", "chalicelib/")
+    vendored = {str(path.relative_to(ROOT / "vendor")) for path in (ROOT / "vendor").rglob("*")}
+    strangers = [
+        name for name in names if not name.startswith(own) and name not in installed and name not in vendored
+    ]
+    assert {normal(name) for name in records} == named
+    assert strangers == []
+
+
+def test_what_the_runtime_brings_is_not_shipped(package: Package) -> None:
+    with ZipFile(package.zip) as packed:
+        folders = {name.partition("/")[0] for name in packed.namelist()}
+    assert not folders & {"boto3", "botocore", "aws_xray_sdk", "awslambdaric", "lab", "tests", "bench"}
+
+
+def test_the_zip_holds_no_bytecode_and_no_binary_of_another_machine(package: Package) -> None:
+    architectures = {function.architecture for function in package.functions.values()}
+    with ZipFile(package.zip) as packed:
+        binaries = [name for name in packed.namelist() if name.endswith(".so")]
+        machines = {int.from_bytes(packed.read(name)[18:20], "little") for name in binaries}
+        assert not [name for name in packed.namelist() if name.endswith(".pyc")]
+    # e_machine of an ELF header: 62 is x86-64, 183 AArch64 (elf(5)).
+    assert architectures == {"x86_64"}
+    assert machines == {62}
+
+
+def test_every_function_says_how_long_and_with_what_it_runs(package: Package) -> None:
+    for function in package.functions.values():
+        assert function.environment["OWNER"] == "emq-elb-prod", function.resource
+        assert 0 < function.timeout <= 900, function.resource
+        assert function.memory >= 256, function.resource
+    assert package.functions["APIHandler"].timeout <= 29, "API Gateway waits no longer"
+
+
+def test_a_function_of_every_minute_ends_before_the_next(package: Package) -> None:
+    for function in package.functions.values():
+        for event in function.events:
+            if event["Properties"].get("Schedule") == "rate(1 minute)":
+                assert function.timeout < 60, function.resource
+
+
+def test_every_function_has_a_policy_file_of_its_own() -> None:
+    configured = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    named = [function["iam_policy_file"] for function in configured["lambda_functions"].values()]
+    for stage in configured["stages"].values():
+        files = [*named, stage["iam_policy_file"]]
+        assert len(set(files)) == len(files)
+        assert {path.name for path in (ROOT / ".chalice").glob("policy-*.json")} == set(files)
+
+
+def test_cfn_lint_finds_nothing_in_the_template(package: Package) -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    found = subprocess.run(  # noqa: S603 - the linter of this environment
+        [str(lint), "--regions", "eu-central-1", "--", str(package.template)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.stdout == ""
+    assert found.returncode == 0
+
+
+def normal(name: str) -> str:
+    """The name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
