@@ -205,9 +205,21 @@ class Account:
         """Tag EC2's resources."""
         self.world.ec2.create_tags(Resources=list(ids), Tags=[{"Key": key, "Value": value}])
 
+    def served(self, name: str = "demo") -> str:
+        """The certificate on the listener of port 8883."""
+        (listener,) = (
+            one["Listener"]
+            for one in self.world.describe(name)["ListenerDescriptions"]
+            if one["Listener"]["LoadBalancerPort"] == 8883
+        )
+        return str(listener["SSLCertificateId"])
+
     def group(self, name: str = "by-hand", *referring: str) -> str:
         """Create a security group of a stranger's; it lets in whoever is in the groups `referring`."""
         vpc = self.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        found = self.world.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])
+        if found["SecurityGroups"]:
+            return str(found["SecurityGroups"][0]["GroupId"])
         group = self.world.ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
         for other in referring:
             self.world.ec2.authorize_security_group_ingress(

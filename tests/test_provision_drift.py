@@ -33,10 +33,6 @@ def arn_of(here: Account) -> str:
     return str(here.certificates()[0]["Arn"])
 
 
-def served(here: Account) -> str:
-    return str(here.world.describe()["ListenerDescriptions"][0]["Listener"]["SSLCertificateId"])
-
-
 def own_group(here: Account) -> str:
     return str(here.world.describe()["SecurityGroups"][0])
 
@@ -237,14 +233,14 @@ def test_stickiness_set_by_hand_stays_on_its_listener(here: Account) -> None:
 def test_a_listener_whose_certificate_is_gone_gets_it_back(here: Account) -> None:
     body = {**body_of(here), "certificate": {"issuer": "private-ca"}}
     here.put(body)
-    before = served(here)
+    before = here.served()
     # AWS warns that IAM may let a certificate go that a load balancer uses:
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
     iam_backends["123456789012"]["aws"].certificates.clear()
-    assert served(here) == "Invalid-Certificate"
+    assert here.served() == "Invalid-Certificate"
     here.put(body)
     assert here.calls.writes == ["UploadServerCertificate", "SetLoadBalancerListenerSSLCertificate"]
-    assert served(here) not in {before, "Invalid-Certificate"}
+    assert here.served() not in {before, "Invalid-Certificate"}
 
 
 def test_policies_do_not_pile_up(here: Account) -> None:
