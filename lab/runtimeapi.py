@@ -81,6 +81,13 @@ class ExecutionEnvironment:
         raise TimeoutError(f"{self.function.resource} did not answer\n{self.process.tail()}")
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose client is killed, sooner or later, in the middle of a request."""
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of it."""
+
+
 @contextmanager
 def execution_environment(
     function: Function,
@@ -94,7 +101,7 @@ def execution_environment(
     `environment` is what differs from Lambda's: where AWS answers. The process is gone at the end.
     """
     exchange = Exchange()
-    server = ThreadingHTTPServer((address, 0), runtime_api(exchange, function))
+    server = Server((address, 0), runtime_api(exchange, function))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="runtime")
     thread.start()
     try:
