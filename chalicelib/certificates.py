@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from chalicelib.adapters import acm, iam, secrets
-from chalicelib.adapters.issuers import private_ca
+from chalicelib.adapters import acm, iam
+from chalicelib.adapters.issuers import private_ca, secret
 from chalicelib.adapters.x509 import checked, describe, describe_authority
 from chalicelib.core import errors, preflight
-from chalicelib.core.certificates import given_in_secret
 from chalicelib.core.domains import default_domains
 from chalicelib.core.errors import Fault, InvalidRequest
 from chalicelib.core.facts import Chosen
@@ -127,13 +126,8 @@ def _expiring(certificate: Certificate, invocation: Invocation) -> tuple[ReviewW
 
 
 def _of_secret(secret_id: str, declaration: Declaration, invocation: Invocation) -> Chosen:
-    field = "certificate.secret_id"
-    try:
-        secret = secrets.read_secret(invocation.clients.secrets, secret_id, field=field)
-    except errors.Absent:
-        raise InvalidRequest([Fault(field, f"there is no secret {secret_id} in this region")]) from None
     bundle, warnings = checked(
-        given_in_secret(secret.value),
+        secret.fetch(invocation.clients.secrets, secret_id),
         now=invocation.now(),
         hostnames=_hostnames(declaration),
         fields=preflight.SECRET_FIELDS,

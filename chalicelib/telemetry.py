@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from chalicelib.core.model import Step
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from chalicelib.core.deep import Finding
+    from chalicelib.core.rotation import Rotation
     from chalicelib.core.verdict import Verdict
 
 _EC2 = frozenset(
@@ -94,9 +97,43 @@ def dropped(function: str, event: str, reason: str) -> None:
     logger().warning("event dropped", extra={"function": function, "event": event, "reason": reason})
 
 
+def rotation(told: Rotation) -> None:
+    """Tell what became of a certificate; what a person has to look at is a warning."""
+    certificate = told.certificate
+    tell = logger().warning if told.failing or told.warnings else logger().info
+    tell(
+        "rotate",
+        extra={
+            "load_balancer": told.name,
+            "state": told.state,
+            "verified": told.verified,
+            "reason": told.reason,
+            "certificate": certificate.arn if certificate else None,
+            "not_after": certificate.not_after.isoformat() if certificate else None,
+            "warnings": [{"code": one.code, "message": one.message} for one in told.warnings],
+        },
+    )
+
+
 def unannounced(error: str) -> None:
     """Tell that a change was made and could not be put on EventBridge."""
     logger().warning("change not announced", extra={"error": error})
+
+
+def deeply_probed(load_balancer: str, result: str, findings: Iterable[Finding]) -> None:
+    """Tell what the deep probe found, each check with its sentence; a failure is a warning."""
+    told = logger().warning if result == "failed" else logger().info
+    told(
+        "deep-probe",
+        extra={
+            "load_balancer": load_balancer,
+            "result": result,
+            "findings": [
+                {"check": one.check, "port": one.port, "result": one.result, "note": one.note}
+                for one in findings
+            ],
+        },
+    )
 
 
 def emit(load_balancer: str, **metrics: float) -> None:

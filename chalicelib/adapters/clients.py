@@ -39,7 +39,7 @@ class Clients:
 
         return self._given or boto3.session.Session()
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, region: str | None = None) -> Any:
         from botocore.config import Config
 
         config = Config(
@@ -49,7 +49,7 @@ class Clients:
             max_pool_connections=10,
         )
         with self._making:
-            return self._session.client(cast("Any", service), config=config)
+            return self._session.client(cast("Any", service), region_name=region, config=config)
 
     @property
     def region(self) -> str:
@@ -61,6 +61,12 @@ class Clients:
         """What AWS's host names end in here: `amazonaws.com`, `amazonaws.com.cn` …"""
         partition = self._session.get_partition_for_region(self.region)
         return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+
+    def elb_in(self, region: str) -> ElasticLoadBalancingClient:
+        """Classic Elastic Load Balancing in another region: a certificate of IAM can be in use in any."""
+        if region == self.region:
+            return self.elb
+        return cast("ElasticLoadBalancingClient", self._client("elb", region))
 
     @cached_property
     def acm(self) -> ACMClient:

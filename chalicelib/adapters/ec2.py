@@ -274,3 +274,10 @@ def _filters(name: str, values: Iterable[str]) -> list[list[FilterTypeDef]]:
         [{"Name": name, "Values": ordered[start : start + _FILTER_VALUES]}]
         for start in range(0, len(ordered), _FILTER_VALUES)
     ]
+
+
+def regions(client: EC2Client) -> tuple[str, ...]:
+    """The regions that the account can use, opted in or not in need of it."""
+    with translated("DescribeRegions"):
+        found = client.describe_regions()["Regions"]
+    return tuple(sorted(region.get("RegionName", "") for region in found))

@@ -12,6 +12,7 @@
     secret            what it holds is in IAM                            Install
     secret            what it holds is not in IAM                        Renew
     private-ca, acme  not due, and served everywhere                     Keep
+    private-ca        not due, and the CA is gone                        Keep, warning
     private-ca, acme  not due, one listener left behind                  Install
     private-ca, acme  due, and one was uploaded and never installed      Install
     private-ca        due, and the CA is gone, another, or ends as soon  Keep, warning
@@ -104,10 +105,11 @@ class Renew:
 
 @dataclass(frozen=True, kw_only=True)
 class Install:
-    """Serve one that is in IAM already."""
+    """Serve one that is in IAM already; `back` is whether that undoes what failed on the wire."""
 
     reason: str
     certificate: Certificate
+    back: bool = False
 
 
 Decision = Keep | Renew | Install
@@ -163,7 +165,7 @@ def decide(
         return _of_secret(holding, offered, now, before)
     reason = "it was asked for" if asked else due(holding, now, before)
     if reason is None:
-        return _not_due(holding)
+        return _not_due(holding, authority)
     return _of_issuer(holding, reason, now, before, authority, trusted=trusted)
 
 
@@ -181,11 +183,16 @@ def _way_back(holding: Holding, now: datetime) -> Install | None:
     """What an interrupted roll-back was about to do."""
     if not any(certificate_name_of(place.certificate) == holding.rejected for place in holding.places):
         return None
-    good = [one for one in holding.certificates if one.name != holding.rejected and one.not_after > now]
-    if not good:
+    newest = fallback(holding, holding.rejected, now)
+    if newest is None:
         return None
-    newest = max(good, key=uploaded)
-    return Install(reason=f"{holding.rejected} failed on the wire", certificate=newest)
+    return Install(reason=f"{holding.rejected} failed on the wire", certificate=newest, back=True)
+
+
+def fallback(holding: Holding, failed: str | None, now: datetime) -> Certificate | None:
+    """The last uploaded one that is still valid, to go back to from one that failed."""
+    good = [one for one in holding.certificates if one.name != failed and one.not_after > now]
+    return max(good, key=uploaded, default=None)
 
 
 def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timedelta) -> Decision:
@@ -207,12 +214,14 @@ def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timede
     return Install(reason=reason, certificate=uploaded) if uploaded else Renew(reason=reason)
 
 
-def _not_due(holding: Holding) -> Decision:
+def _not_due(holding: Holding, authority: AuthorityFacts | None) -> Decision:
     served = holding.served
     if served and not _everywhere(holding, served):
         return Install(reason="one listener was left behind", certificate=served)
-    until = f"{served.not_after:%Y-%m-%d}" if served else "an unknown day"
-    return Keep(reason=f"it is valid until {until}")
+    valid = f"it is valid until {served.not_after:%Y-%m-%d}" if served else "it is valid"
+    if holding.source == PRIVATE_CA and authority is None:
+        return Keep(reason=f"{valid}, and the private CA is gone", code="private-ca-missing")
+    return Keep(reason=valid)
 
 
 def _of_issuer(

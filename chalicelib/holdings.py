@@ -1,0 +1,148 @@
+"""Read AWS for `rotate`: every certificate, and every listener that serves one.
+
+One call for each 400 load balancers of the region, one for each 20, one for each 1,000 certificates; what
+only a closer look can tell is read when something is to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from chalicelib.adapters import elb, iam
+from chalicelib.certificates import read_certificate
+from chalicelib.core.model import Certificate, LoadBalancer
+from chalicelib.core.names import (
+    CERTIFICATE_TAG,
+    DIGITS_IN_NAME,
+    HOSTNAME_TAG,
+    OWNER_TAG,
+    REJECTED_TAG,
+    certificate_path,
+    certificate_path_of,
+    certificates_path,
+    load_balancer_of_path,
+)
+from chalicelib.core.proof import Look
+from chalicelib.core.renewal import INVALID_CERTIFICATE, WATCHED, Holding, Place, current, uploaded
+from chalicelib.invocation import Invocation
+
+# Everything in the account: how many there are is told by the same calls, and IAM counts them all.
+_EVERYTHING = "/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estate:
+    """What there is in the region; `load_balancers` are ours, `in_use` are ARNs on any listener."""
+
+    load_balancers: Mapping[str, LoadBalancer]
+    certificates: tuple[Certificate, ...]
+    in_use: frozenset[str]
+    holdings: tuple[Holding, ...]
+
+
+def observe_estate(invocation: Invocation) -> Estate:
+    """Read load balancers, tags and the list of certificates."""
+    clients, owner = invocation.clients, invocation.settings.owner
+    with ThreadPoolExecutor(1) as pool:
+        listing = pool.submit(iam.list_certificates, clients.iam, _EVERYTHING)
+        described = {one.get("LoadBalancerName", ""): one for one in elb.describe_all(clients.elb)}
+        tags = elb.tags_of(clients.elb, list(described))
+    ours = {
+        name: elb.load_balancer(described[name], {}, {}, tags[name])
+        for name in described
+        if name in tags and tags[name].get(OWNER_TAG) == owner
+    }
+    listeners = (listener for one in described.values() for listener in elb.listeners(one, {}))
+    return Estate(
+        load_balancers=ours,
+        certificates=listing.result(),
+        in_use=frozenset(listener.certificate for listener in listeners if listener.certificate),
+        holdings=_holdings(ours, listing.result(), invocation),
+    )
+
+
+def _holdings(
+    ours: Mapping[str, LoadBalancer], listed: tuple[Certificate, ...], invocation: Invocation
+) -> tuple[Holding, ...]:
+    """One for each load balancer whose certificates any listener of ours serves."""
+    region, owner = invocation.clients.region, invocation.settings.owner
+    places: dict[str, list[Place]] = {}
+    for balancer in ours.values():
+        for listener in balancer.listeners:
+            if listener.secure:
+                place = Place(balancer.name, listener.port, listener.certificate or INVALID_CERTIFICATE)
+                home = _home(place, ours, certificates_path(owner, region))
+                places.setdefault(home, []).append(place)
+    return tuple(
+        _holding(ours[name], tuple(found), listed, certificate_path(owner, region, name))
+        for name, found in sorted(places.items())
+    )
+
+
+def _home(place: Place, ours: Mapping[str, LoadBalancer], prefix: str) -> str:
+    """Whose certificate it is: another load balancer's of ours, where that one's is renewed."""
+    path = certificate_path_of(place.certificate) or ""
+    other = ours.get(load_balancer_of_path(path)) if path.startswith(prefix) else None
+    renewed = other is not None and other.tags.get(CERTIFICATE_TAG, "") not in WATCHED
+    return other.name if other and renewed else place.load_balancer
+
+
+def _holding(
+    balancer: LoadBalancer, places: tuple[Place, ...], listed: tuple[Certificate, ...], path: str
+) -> Holding:
+    own = tuple(one for one in listed if one.path == path)
+    rejected = balancer.tags.get(REJECTED_TAG)
+    return Holding(
+        load_balancer=balancer.name,
+        source=balancer.tags.get(CERTIFICATE_TAG, ""),
+        places=places,
+        certificates=own,
+        served=current(places, own, rejected) or current(places, listed, rejected),
+        hostname=balancer.tags.get(HOSTNAME_TAG),
+        rejected=rejected,
+    )
+
+
+def detailed(holding: Holding, before: Look, invocation: Invocation) -> Holding:
+    """Add what a listing does not tell of the served certificate and of those uploaded after it.
+
+    What the wire shows need not be asked of IAM: its digest is in the name.
+    """
+    served = (
+        _detailed(holding.served, before, invocation) if holding.served else _unlisted(holding, invocation)
+    )
+    since = uploaded(served) if served else None
+    certificates = tuple(
+        served
+        if served and one.arn == served.arn
+        else (read_certificate(one.arn, invocation) or one)
+        if one.name != holding.rejected and (since is None or uploaded(one) > since)
+        else one
+        for one in holding.certificates
+    )
+    return replace(holding, served=served, certificates=certificates)
+
+
+def _detailed(certificate: Certificate, before: Look, invocation: Invocation) -> Certificate:
+    digits = (certificate.name or "").rpartition("-")[2]
+    for shaken in before.values():
+        served = shaken.served
+        if served and len(digits) == DIGITS_IN_NAME and served.digest.startswith(digits):
+            return replace(
+                certificate,
+                not_before=served.not_before,
+                domains=served.domains,
+                serial=served.serial,
+                digest=served.digest,
+                issuer_key=served.issuer_key,
+            )
+    return read_certificate(certificate.arn, invocation) or certificate
+
+
+def _unlisted(holding: Holding, invocation: Invocation) -> Certificate | None:
+    """The one that is served and IAM does not list: ACM's, which only asking can tell."""
+    arns = (place.certificate for place in holding.places if place.certificate != INVALID_CERTIFICATE)
+    arn = next(arns, None)
+    return read_certificate(arn, invocation) if arn else None

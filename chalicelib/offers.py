@@ -1,0 +1,149 @@
+"""What the issuers have to offer, read once in a run, and the bundle that a renewal uploads.
+
+An issuer is a function from names to PEM texts, chosen by the load balancer's `emq-elb:certificate` tag; each
+has a module of its own in `adapters/issuers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from chalicelib.adapters import iam
+from chalicelib.adapters.issuers import private_ca, secret
+from chalicelib.adapters.x509 import checked, describe, describe_authority, read
+from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest
+from chalicelib.core.facts import Chosen
+from chalicelib.core.model import Authority, Bundle, Certificate, GivenPem, ReviewWarning
+from chalicelib.core.names import certificate_name, certificate_path
+from chalicelib.core.preflight import SECRET_FIELDS
+from chalicelib.core.renewal import PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
+from chalicelib.invocation import Invocation
+
+Issue = Callable[[Sequence[str]], GivenPem]
+
+# A quota is never below AWS's default of 20, so that with few certificates nobody needs to ask for it
+# (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+_FEW = 15
+_NEARLY = 0.8
+
+
+@dataclass
+class Offers:
+    """Reads each secret once; what a read raised is raised again by the next who asks."""
+
+    invocation: Invocation
+    _secrets: dict[str, GivenPem | EmqElbError] = field(default_factory=dict, repr=False)
+    _authority: list[Authority | EmqElbError | None] = field(default_factory=list, repr=False)
+
+    def texts(self, secret_id: str) -> GivenPem:
+        """The PEM texts in a secret, not looked at yet."""
+        if secret_id not in self._secrets:
+            try:
+                self._secrets[secret_id] = secret.fetch(self.invocation.clients.secrets, secret_id)
+            except EmqElbError as error:
+                self._secrets[secret_id] = error
+        found = self._secrets[secret_id]
+        if isinstance(found, EmqElbError):
+            raise found
+        return found
+
+    def secret(self, holding: Holding) -> Offered:
+        """What the holding's secret holds; InvalidRequest with every fault when that is no certificate."""
+        given = self.texts(holding.source.removeprefix(SECRET))
+        _, bundle = read(given.certificate, given.private_key, given.chain)
+        if bundle is None:
+            bundle, _ = checked(given, now=self.invocation.now(), fields=SECRET_FIELDS)
+        certificate, _ = chosen_of(holding, bundle, self.invocation)
+        return Offered(certificate.arn, certificate.not_after)
+
+    def private_ca(self) -> Authority | None:
+        """The private CA, None when there is none."""
+        if not self._authority:
+            settings, client = self.invocation.settings, self.invocation.clients.secrets
+            try:
+                self._authority.append(private_ca.load_authority(client, settings.private_ca_secret))
+            except EmqElbError as error:
+                self._authority.append(error)
+        found = self._authority[0]
+        if isinstance(found, EmqElbError):
+            raise found
+        return found
+
+    def authority(self) -> AuthorityFacts | None:
+        """The private CA as its leaves name it."""
+        found = self.private_ca()
+        return describe_authority(found.certificate) if found else None
+
+    def anchors(self) -> tuple[str, ...]:
+        """The private CA as something to trust."""
+        found = self.private_ca()
+        return (found.certificate,) if found else ()
+
+    def quota(self, used: int) -> tuple[ReviewWarning, ...]:
+        """A warning where IAM's quota is nearly used up, `used` being what was there before one more."""
+        if used + 1 < _FEW:
+            return ()
+        there, quota = iam.account_quota(self.invocation.clients.iam)
+        if there + 1 < quota * _NEARLY:
+            return ()
+        message = f"this is server certificate {there + 1} of {quota} in the account: ask for more in time"
+        return (ReviewWarning("certificate-quota", message),)
+
+
+def issuer(source: str, offers: Offers) -> Issue:
+    """The issuer that a tag's text names; Conflict for one that cannot issue."""
+    if source.startswith(SECRET):
+        return lambda _: offers.texts(source.removeprefix(SECRET))
+    if source == PRIVATE_CA and (authority := offers.private_ca()):
+        return lambda domains: _given(private_ca.issue(authority, domains, now=offers.invocation.now()))
+    raise Conflict(f"there is nobody to issue a certificate by the tag {source!r}")
+
+
+def bundle_for(
+    holding: Holding, domains: Sequence[str], offers: Offers
+) -> tuple[Bundle, tuple[ReviewWarning, ...]]:
+    """Have a certificate issued and examined, before anything is uploaded.
+
+    As for a PUT; also, it covers every name that the old one covered, and does not end before that.
+    InvalidRequest with all that is wrong with it.
+    """
+    served = holding.served
+    names = (*((holding.hostname,) if holding.hostname else ()), *(served.domains if served else ()))
+    given = issuer(holding.source, offers)(domains or names)
+    now = offers.invocation.now()
+    bundle, warnings = checked(given, now=now, hostnames=tuple(dict.fromkeys(names)), fields=SECRET_FIELDS)
+    described = describe(bundle.certificate, bundle.chain)
+    if described and served and now < served.not_after and described.not_after < served.not_after:
+        fault = Fault(
+            SECRET_FIELDS.certificate,
+            f"it ends {described.not_after:%Y-%m-%d}, before the one that is served,"
+            f" {served.not_after:%Y-%m-%d}",
+        )
+        raise InvalidRequest([fault])
+    return bundle, warnings
+
+
+def chosen_of(holding: Holding, bundle: Bundle, invocation: Invocation) -> tuple[Certificate, Chosen]:
+    """The certificate as it will be at AWS, its name standing for its ARN, and what to upload."""
+    region, owner = invocation.clients.region, invocation.settings.owner
+    described = describe(bundle.certificate, bundle.chain)
+    if described is None:
+        raise ValueError("a bundle that was just made cannot be read")
+    name = certificate_name(region, holding.load_balancer, bundle)
+    certificate = Certificate(
+        arn=name,
+        not_before=described.not_before,
+        not_after=described.not_after,
+        domains=described.domains,
+        serial=described.serial,
+        name=name,
+        path=certificate_path(owner, region, holding.load_balancer),
+        digest=described.digest,
+        issuer_key=described.issuer_key,
+    )
+    return certificate, Chosen(reference=name, source=holding.source, certificate=certificate, bundle=bundle)
+
+
+def _given(bundle: Bundle) -> GivenPem:
+    return GivenPem(bundle.certificate, bundle.private_key, bundle.chain)

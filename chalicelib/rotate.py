@@ -1,0 +1,323 @@
+"""Rotate: no load balancer of ours serves an expired certificate, and nobody notices a rotation.
+
+observe (load balancers, tags, certificates; a closer look only at what may be due) → decide → have a new one,
+examined before it is uploaded → swap it in place on every listener that serves the old one → prove it on the
+wire, or put the old one back → retire what is superseded. `docs/rotate.md` has the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from chalicelib import announce, telemetry
+from chalicelib.adapters.eventbridge import Announcement
+from chalicelib.apply import Progress, apply
+from chalicelib.certificates import read_certificate
+from chalicelib.core import actions as do
+from chalicelib.core import errors
+from chalicelib.core.model import ReviewWarning
+from chalicelib.core.names import PENDING_TAG
+from chalicelib.core.proof import Look
+from chalicelib.core.renewal import (
+    FAILING,
+    PRIVATE_CA,
+    SECRET,
+    WATCHED,
+    AuthorityFacts,
+    Holding,
+    Install,
+    Keep,
+    Renew,
+    authority_ends,
+    decide,
+    due,
+    uploaded,
+)
+from chalicelib.core.rotation import Rotation
+from chalicelib.core.syntax import name_fault
+from chalicelib.holdings import Estate, detailed, observe_estate
+from chalicelib.invocation import Invocation
+from chalicelib.offers import Offers, bundle_for, chosen_of
+from chalicelib.retire import retire_superseded
+from chalicelib.swap import PENDING, Swap, install, spots, verified
+from chalicelib.wire import Wire, look
+
+RECENT = timedelta(days=1)
+"""So long every run looks at a new certificate again: whoever installed it may not have come so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What all rotations of one run share."""
+
+    estate: Estate
+    offers: Offers
+    wire: Wire
+    invocation: Invocation
+
+
+def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotation, ...]:
+    """Look at every load balancer of ours, the one that ends first before the others.
+
+    Raises Unserved at the end with all that went wrong, when everything else is done.
+    """
+    run = _run(invocation, wire)
+    failures: list[tuple[str, Exception]] = []
+    rotations = []
+    for holding in sorted(run.estate.holdings, key=_end):
+        try:
+            rotations.append(_rotate(holding, run))
+        except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; told at the end
+            failures.append((holding.load_balancer, error))
+    failures += _finish(rotations, run.estate.holdings, run)
+    failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
+    if failures:
+        raise errors.Unserved(failures)
+    return tuple(rotations)
+
+
+def rotate_one(
+    name: str,
+    invocation: Invocation,
+    wire: Wire | None = None,
+    *,
+    dry_run: bool = False,
+    trusted: bool = False,
+) -> Rotation:
+    """Replace the certificate now, due or not; `dry_run` only says what would be.
+
+    `trusted` says that devices trust a private CA that changed. Raises NotFound, Conflict when there is
+    nothing to replace it with, or an AwsError. A rotation that is `pending` is for `carry_on` to finish.
+    """
+    run = _run(invocation, wire)
+    holding = _holding(name, run)
+    rotation = _rotate(holding, run, asked=True, trusted=trusted, dry_run=dry_run)
+    if rotation.state == "kept" and rotation.failing:
+        raise errors.Conflict(f"{name}: {rotation.reason}")
+    if not dry_run:
+        _finish([rotation], [holding], run)
+    return replace(rotation, name=name)
+
+
+def carry_on(name: str, invocation: Invocation, wire: Wire | None = None) -> Rotation:
+    """Go on, in the background, with what `rotate_one` left pending; raises when AWS needs even longer."""
+    run = _run(invocation, wire)
+    holding = _holding(name, run)
+    rotation = _rotate(holding, run)
+    _finish([rotation], [holding], run)
+    if rotation.state == "pending":
+        raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
+    return rotation
+
+
+def _end(holding: Holding) -> float:
+    """By when something has to be done; at once, for one that has lost its certificate."""
+    return holding.served.not_after.timestamp() if holding.served else 0.0
+
+
+def _run(invocation: Invocation, wire: Wire | None) -> Run:
+    return Run(
+        estate=observe_estate(invocation),
+        offers=Offers(invocation),
+        wire=wire or Wire(),
+        invocation=invocation,
+    )
+
+
+def _holding(name: str, run: Run) -> Holding:
+    if name_fault(name) or name not in run.estate.load_balancers:
+        raise errors.NotFound(f"there is no load balancer {name} of ours")
+    serving = [one for one in run.estate.holdings if any(place.load_balancer == name for place in one.places)]
+    if not serving:
+        raise errors.Conflict(f"{name} has no secure listener, so it has no certificate")
+    return next((one for one in serving if one.load_balancer == name), serving[0])
+
+
+def _rotate(
+    holding: Holding, run: Run, *, asked: bool = False, trusted: bool = False, dry_run: bool = False
+) -> Rotation:
+    invocation, now = run.invocation, run.invocation.now()
+    before_its_end = invocation.settings.renew_before
+    offered = run.offers.secret(holding) if holding.source.startswith(SECRET) else None
+    authority = run.offers.authority() if holding.source == PRIVATE_CA else None
+    wire = run.wire.trusting(run.offers.anchors()) if holding.source == PRIVATE_CA else run.wire
+    unfinished = _unfinished(holding, run)
+    before: Look = {}
+    if holding.source in WATCHED:
+        if asked:
+            source = holding.source or "of unknown source"
+            raise errors.Conflict(f"its certificate is {source}: nobody renews it but you, with a PUT")
+        holding = holding if holding.served else detailed(holding, {}, invocation)
+    elif (
+        asked
+        or unfinished
+        or (due(holding, now, before_its_end) if offered is None else not _serves(holding, offered.name))
+    ):
+        before = look(spots(holding, run.estate.load_balancers, ()), wire)
+        holding = detailed(holding, before, invocation)
+    decision = decide(
+        holding,
+        now,
+        before_its_end,
+        offered=offered,
+        authority=authority,
+        asked=asked or unfinished,
+        trusted=trusted,
+    )
+    swap = Swap(
+        holding=holding,
+        load_balancers=run.estate.load_balancers,
+        before=before,
+        wire=wire,
+        invocation=invocation,
+        progress=Progress(),
+        warnings=_warnings(authority, now),
+    )
+    match decision:
+        case Keep():
+            return _kept(decision, swap, dry_run=dry_run)
+        case Install(reason=reason) | Renew(reason=reason) if dry_run:
+            return _foreseen(reason, swap)
+        case Install(reason=reason, certificate=certificate, back=back):
+            known = certificate if certificate.serial else read_certificate(certificate.arn, invocation)
+            return install(swap, known or certificate, reason, back=back)
+        case Renew():
+            return _renewed(decision, swap, run)
+        case _:
+            assert_never(decision)
+
+
+def _serves(holding: Holding, name: str) -> bool:
+    return holding.served is not None and holding.served.name == name
+
+
+def _unfinished(holding: Holding, run: Run) -> bool:
+    """Whether a certificate that somebody asked for is uploaded and waits to be installed."""
+    tag = run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG, "")
+    what = tag.partition(" ")[2]
+    if not what.startswith(PENDING):
+        return False
+    waiting = next((one for one in holding.certificates if one.name == what.removeprefix(PENDING)), None)
+    served = holding.served
+    return waiting is not None and (served is None or uploaded(waiting) > uploaded(served))
+
+
+def _kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
+    """Leave it; what is new is looked at again, since a run that was killed may have left it unproven."""
+    holding, invocation = swap.holding, swap.invocation
+    served = holding.served
+    told = ReviewWarning(decision.code, decision.reason) if decision.code else None
+    kept = Rotation(
+        name=holding.load_balancer,
+        state="kept",
+        reason=decision.reason,
+        certificate=served,
+        warnings=(*swap.warnings, told) if told else swap.warnings,
+        failing=decision.code in FAILING,
+    )
+    waited = swap.tags.get(PENDING_TAG, "").partition(" ")[2].startswith(PENDING)
+    renewed = holding.source not in WATCHED and served is not None and served.name is not None
+    if (
+        dry_run
+        or served is None
+        or not renewed
+        or not (waited or invocation.now() - uploaded(served) < RECENT)
+    ):
+        return kept
+    seen = look(spots(holding, swap.load_balancers, served.domains), swap.wire)
+    if not waited and not seen:
+        return kept
+    known = detailed(holding, seen, invocation)
+    if known.served is None:
+        return kept
+    proven = verified(replace(swap, holding=known), known.served, decision.reason)
+    return (
+        proven
+        if proven.state != "rotated"
+        else replace(kept, verified=proven.verified, steps=proven.steps, certificate=known.served)
+    )
+
+
+def _renewed(decision: Renew, swap: Swap, run: Run) -> Rotation:
+    """Have a new one, examine it, upload it under its content's name, install it."""
+    holding, invocation = swap.holding, run.invocation
+    bundle, warnings = bundle_for(holding, decision.domains, run.offers)
+    certificate, chosen = chosen_of(holding, bundle, invocation)
+    quota = run.offers.quota(len(run.estate.certificates))
+    upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
+    apply(holding.load_balancer, [upload], swap.progress, invocation, chosen)
+    known = replace(certificate, arn=swap.progress.bound[certificate.arn], uploaded=invocation.now())
+    return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)
+
+
+def _foreseen(reason: str, swap: Swap) -> Rotation:
+    """What would be, as far as it can be told without doing it."""
+    holding = swap.holding
+    return Rotation(
+        name=holding.load_balancer,
+        state="rotated",
+        reason=reason,
+        certificate=holding.served,
+        warnings=swap.warnings,
+    )
+
+
+def _warnings(authority: AuthorityFacts | None, now: datetime) -> tuple[ReviewWarning, ...]:
+    if authority is None or not authority_ends(authority, now):
+        return ()
+    end = f"{authority.not_after:%Y-%m-%d}"
+    message = f"the private CA ends {end}: give devices the next one (docs/rotate.md)"
+    return (ReviewWarning("private-ca-expires", message),)
+
+
+def _finish(
+    rotations: Sequence[Rotation], holdings: Sequence[Holding], run: Run
+) -> list[tuple[str, Exception]]:
+    """Retire, count, announce; return what went wrong with it."""
+    failures: list[tuple[str, Exception]] = []
+    try:
+        retire_superseded(run.estate, rotations, run.invocation)
+    except errors.EmqElbError as error:
+        failures.append(("retiring certificates", error))
+    _count(rotations, holdings, run)
+    changed = {"rotated": "Certificate Rotated", "rolled-back": "Certificate Rolled Back"}
+    announce.announce(
+        [Announcement(changed[one.state], _told(one)) for one in rotations if one.state in changed],
+        run.invocation.clients,
+    )
+    for one in rotations:
+        telemetry.rotation(one)
+    return failures
+
+
+def _told(rotation: Rotation) -> dict[str, object]:
+    certificate = rotation.certificate
+    return {
+        "load_balancer": rotation.name,
+        "certificate": certificate.arn if certificate else None,
+        "serial": certificate.serial if certificate else None,
+        "not_after": certificate.not_after.isoformat() if certificate else None,
+        "verified": rotation.verified,
+        "reason": rotation.reason,
+    }
+
+
+def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], run: Run) -> None:
+    """Put the metrics of every load balancer that was looked at, zeros included."""
+    known = {one.name: one for one in rotations}
+    for holding in holdings:
+        rotation = known.get(holding.load_balancer)
+        certificate = rotation.certificate if rotation else holding.served
+        state = rotation.state if rotation else "kept"
+        metrics = {
+            "CertificatesRotated": int(state == "rotated"),
+            "CertificateRollbacks": int(state == "rolled-back"),
+        }
+        if certificate:
+            left = certificate.not_after - run.invocation.now()
+            metrics["CertificateDaysToExpiry"] = left // timedelta(days=1)
+        for name in sorted({place.load_balancer for place in holding.places}):
+            telemetry.emit(name, **metrics)

@@ -1,0 +1,163 @@
+"""Put a certificate on the listeners in the place of another, prove it on the wire, or put the old one back.
+
+`SetLoadBalancerListenerSSLCertificate` swaps in place: the listener and its policies stay, and so do open
+sessions (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-update-ssl-cert.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from chalicelib.adapters import elb
+from chalicelib.apply import Progress, apply
+from chalicelib.certificates import read_certificate
+from chalicelib.core import actions as do
+from chalicelib.core import errors
+from chalicelib.core.model import Certificate, LoadBalancer, ReviewWarning
+from chalicelib.core.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_tag
+from chalicelib.core.proof import Look, Proof, server_name
+from chalicelib.core.renewal import INVALID_CERTIFICATE, Holding, Place, fallback
+from chalicelib.core.rotation import Rotation
+from chalicelib.invocation import Invocation
+from chalicelib.wire import Spot, Wire, prove
+
+PENDING = "certificate "
+"""How the `emq-elb:pending` tag names what is waited for here; other words in it are provisioning's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swap:
+    """One holding's rotation: who it is for, how it looked before, and what was done so far."""
+
+    holding: Holding
+    load_balancers: Mapping[str, LoadBalancer]
+    before: Look
+    wire: Wire
+    invocation: Invocation
+    progress: Progress
+    warnings: tuple[ReviewWarning, ...] = ()
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of the load balancer whose certificate it is."""
+        return self.load_balancers[self.holding.load_balancer].tags
+
+
+def spots(
+    holding: Holding, load_balancers: Mapping[str, LoadBalancer], domains: Iterable[str]
+) -> tuple[Spot, ...]:
+    """The listeners as they are reached, each by the name that its clients use."""
+    return tuple(
+        Spot(
+            place.load_balancer,
+            place.port,
+            balancer.dns_name or "",
+            server_name(balancer.tags.get(HOSTNAME_TAG), tuple(domains), balancer.dns_name or ""),
+        )
+        for place in holding.places
+        if (balancer := load_balancers.get(place.load_balancer))
+    )
+
+
+def install(swap: Swap, certificate: Certificate, reason: str, *, back: bool = False) -> Rotation:
+    """Put it on every listener that does not serve it yet, and prove it."""
+    for place in swap.holding.places:
+        if place.certificate != certificate.arn and not _set(swap, place, certificate, reason):
+            return _pending(swap, certificate, f"{reason}; ELB does not know the new certificate yet")
+    return verified(swap, certificate, reason, back=back)
+
+
+def verified(swap: Swap, certificate: Certificate, reason: str, *, back: bool = False) -> Rotation:
+    """Prove what the listeners are told to serve; what fails is rolled back."""
+    proof = _proof(swap, certificate)
+    if proof.verdict == "failed" and not back:
+        return _roll_back(swap, certificate, proof)
+    if proof.verdict == "waiting" and not back:
+        return _pending(swap, certificate, f"{reason}; {proof.detail}")
+    if swap.tags.get(PENDING_TAG, "").partition(" ")[2].startswith(PENDING):
+        forget = do.RemoveTags(reason="nothing is waited for any more", keys=(PENDING_TAG,))
+        apply(swap.holding.load_balancer, [forget], swap.progress, swap.invocation)
+    unverified = ReviewWarning(
+        "unverified", f"{certificate.arn} could not be seen everywhere: {proof.detail}"
+    )
+    return Rotation(
+        name=swap.holding.load_balancer,
+        state="rolled-back" if back else "rotated",
+        reason=f"{reason}; {proof.detail}",
+        certificate=certificate,
+        verified=proof.complete,
+        warnings=swap.warnings if proof.complete else (*swap.warnings, unverified),
+        steps=tuple(swap.progress.steps),
+        failing=back or proof.verdict == "failed",
+    )
+
+
+def _proof(swap: Swap, certificate: Certificate) -> Proof:
+    seen = spots(swap.holding, swap.load_balancers, certificate.domains)
+    return prove(seen, certificate, swap.before, swap.wire, swap.invocation)
+
+
+def _set(swap: Swap, place: Place, certificate: Certificate, reason: str) -> bool:
+    """Swap it on one listener as soon as ELB knows it; False when it does not by the deadline.
+
+    A new certificate may be unknown to ELB for seconds, by AWS's word up to 15 minutes
+    (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/ts-elb-error-api-response.html).
+    A listener that is gone by then, or was given another certificate, is left alone.
+    """
+    action = do.SetLoadBalancerListenerSSLCertificate(
+        reason=reason, port=place.port, certificate=certificate.arn
+    )
+    waits = swap.invocation.waits()
+    while True:
+        try:
+            apply(place.load_balancer, [action], swap.progress, swap.invocation)
+        except errors.CertificateUnknown:
+            if next(waits, None) is None:
+                return False
+            if not _unchanged(place, swap.invocation):
+                return True
+        except errors.Absent:
+            return True
+        else:
+            return True
+
+
+def _unchanged(place: Place, invocation: Invocation) -> bool:
+    described = elb.describe(invocation.clients.elb, place.load_balancer)
+    if described is None:
+        return False
+    serving = {listener.port: listener.certificate for listener in elb.listeners(described, {})}
+    return (serving.get(place.port) or INVALID_CERTIFICATE) == place.certificate
+
+
+def _pending(swap: Swap, certificate: Certificate, reason: str) -> Rotation:
+    """Leave it to a later look, and say so on the load balancer unless something else is waited for there."""
+    if PENDING_TAG not in swap.tags:
+        since = pending_tag(swap.invocation.now(), f"{PENDING}{certificate.name}")
+        tag = do.AddTags(reason="AWS needs more time", tags=((PENDING_TAG, since),))
+        apply(swap.holding.load_balancer, [tag], swap.progress, swap.invocation)
+    return Rotation(
+        name=swap.holding.load_balancer,
+        state="pending",
+        reason=reason,
+        certificate=certificate,
+        warnings=swap.warnings,
+        steps=tuple(swap.progress.steps),
+    )
+
+
+def _roll_back(swap: Swap, failed: Certificate, proof: Proof) -> Rotation:
+    """Mark it first, so that whoever comes after a crash goes on from here; then the old one back."""
+    holding, now = swap.holding, swap.invocation.now()
+    reason = f"{failed.name} failed on the wire: {proof.detail}"
+    old = holding.served
+    if old is None or old.arn == failed.arn or old.not_after <= now:
+        old = fallback(holding, failed.name, now)
+    if old is None:
+        raise errors.Conflict(f"{reason}; there is no valid one to go back to")
+    mark = do.AddTags(reason=reason, tags=((REJECTED_TAG, failed.name or failed.arn),))
+    apply(holding.load_balancer, [mark], swap.progress, swap.invocation)
+    old = old if old.serial else read_certificate(old.arn, swap.invocation) or old
+    places = tuple(replace(place, certificate=failed.arn) for place in holding.places)
+    return install(replace(swap, holding=replace(holding, places=places), before={}), old, reason, back=True)
