@@ -1,4 +1,4 @@
-"""Every function of the package under Lambda's own runtime client, with every sample event and with bad ones."""
+"""Every function of the package under Lambda's own runtime client, with every sample event and bad ones."""
 
 from __future__ import annotations
 
