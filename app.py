@@ -385,3 +385,17 @@ def probe(event: CloudWatchEvent) -> None:
 
     grades = [verdict.grade for verdict in probe_all(invocation(remaining(event.context)))]
     telemetry.canonical("probe", **{grade: grades.count(grade) for grade in ("ok", "degraded", "failed")})
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS), name="deep_probe")
+def deep_probe(event: CloudWatchEvent) -> None:
+    """Try what takes minutes; of one load balancer, when the event names it."""
+    from chalicelib import deep_probe as story
+    from chalicelib import telemetry
+
+    name, work = event.detail.get("name"), invocation(remaining(event.context))
+    verdicts = (story.deep_probe_one(name, work),) if name else story.deep_probe_all(work)
+    results = [verdict.result for verdict in verdicts]
+    telemetry.canonical(
+        "deep_probe", **{result: results.count(result) for result in ("passed", "untested", "failed")}
+    )

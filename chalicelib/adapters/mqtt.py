@@ -41,15 +41,22 @@ def probe(target: Target, address: str, means: Means, *, deadline: float) -> Out
 
 
 def open_session(
-    connection: socket.socket, target: Target, client_id: str, means: Means, *, deadline: float
+    connection: socket.socket,
+    target: Target,
+    client_id: str,
+    means: Means,
+    *,
+    deadline: float,
+    keepalive: int = 60,
 ) -> Session:
-    """Return a session as the target's options want it, before its CONNECT."""
+    """Return a session as the target's options want it, before its CONNECT; `keepalive` is seconds."""
     return Session(
         connection,
         client_id=client_id,
         protocol=target.options.protocol,
         credentials=means.credentials,
         deadline=deadline,
+        keepalive=keepalive,
         clock=means.clock,
     )
 

@@ -1,0 +1,170 @@
+"""The deep probe: what takes minutes, every hour and on request.
+
+Obsolete TLS is refused as the SSL policy says, an idle session outlives the keepalive that was asked for, and
+a message reaches every node of the cluster: one that has split is found by this and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from chalicelib import observe, telemetry
+from chalicelib.adapters import deep, tls
+from chalicelib.adapters.mqtt import Means
+from chalicelib.core.deep import (
+    Finding,
+    Result,
+    idle_trial,
+    judge_delivery,
+    judge_idle,
+    judge_version,
+    obsolete_versions,
+    sessions_for,
+    worst,
+)
+from chalicelib.core.errors import EmqElbError
+from chalicelib.core.model import LoadBalancer
+from chalicelib.core.probe_metrics import SUCCESS
+from chalicelib.core.verdict import Target, enabled, targets
+from chalicelib.invocation import Invocation
+from chalicelib.probe import Resolve, find, means, read_secrets
+
+_AT_ONCE = 50
+# The alarm wants three bad minutes in a row, and a fault that passes is none: so it is looked at three times.
+_TRIES = 3
+_PAUSE = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepVerdict:
+    """What the checks of one load balancer showed."""
+
+    load_balancer: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def result(self) -> Result:
+        """One word for all of it."""
+        return worst(self.findings)
+
+
+def deep_probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[DeepVerdict, ...]:
+    """Probe every load balancer of ours that is to be probed, side by side."""
+    balancers = [one for one in observe.ours(invocation) if enabled(one) and targets(one)]
+    return _probed(balancers, invocation, resolve)
+
+
+def deep_probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.resolve) -> DeepVerdict:
+    """Probe one; raises NotFound and Conflict as `probe_one` does."""
+    (verdict,) = _probed([find(name, invocation)], invocation, resolve)
+    return verdict
+
+
+def _probed(
+    balancers: Iterable[LoadBalancer], invocation: Invocation, resolve: Resolve
+) -> tuple[DeepVerdict, ...]:
+    balancers = tuple(balancers)
+    secrets = read_secrets(balancers, invocation)
+
+    def one(balancer: LoadBalancer) -> DeepVerdict:
+        given = means(balancer, secrets, invocation)
+        findings = _findings(balancer.name, given, invocation, resolve) if given else ()
+        verdict = DeepVerdict(load_balancer=balancer.name, findings=findings)
+        telemetry.deeply_probed(verdict.load_balancer, verdict.result, verdict.findings)
+        return verdict
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return tuple(pool.map(one, balancers))
+
+
+def _findings(name: str, given: Means, invocation: Invocation, resolve: Resolve) -> tuple[Finding, ...]:
+    try:
+        found = observe.load_balancer(name, invocation)
+    except EmqElbError as error:
+        telemetry.failed("deep_probe", error)
+        return ()
+    if found is None:
+        return ()
+    nodes = max(1, sum(member.in_service for member in found.members))
+    told: list[Finding] = []
+    for target in targets(found.load_balancer):
+        try:
+            addresses = resolve(target.host)
+        except OSError:
+            continue  # the probe tells it within the minute
+        trial = _Trial(found.load_balancer, target, addresses, given, invocation)
+        told += _again(trial, nodes)
+        told += _idle(trial)
+    return tuple(told)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    balancer: LoadBalancer
+    target: Target
+    addresses: tuple[str, ...]
+    means: Means
+    invocation: Invocation
+
+    @property
+    def timeout(self) -> float:
+        return self.invocation.settings.probe_timeout.total_seconds()
+
+    @property
+    def remaining(self) -> float:
+        return (self.invocation.deadline - self.invocation.now()).total_seconds()
+
+
+def _again(trial: _Trial, nodes: int) -> list[Finding]:
+    """Look; where something failed look again, a minute later each time, and let the alarm hear of each."""
+    for left in reversed(range(_TRIES)):
+        found = [*_obsolete(trial), *_delivery(trial, nodes)]
+        if worst(found) != "failed":
+            break
+        telemetry.emit(trial.balancer.name, **{SUCCESS: 0})
+        if not left or trial.remaining < _PAUSE + 2 * trial.timeout:
+            break
+        trial.invocation.sleep(_PAUSE)
+    return found
+
+
+def _obsolete(trial: _Trial) -> list[Finding]:
+    if not trial.target.secure:
+        return []
+    port = trial.target.port
+    policy = next(one.ssl_policy for one in trial.balancer.listeners if one.port == port)
+    return [
+        judge_version(
+            port,
+            version,
+            allowed=allowed,
+            accepted=deep.accepts(trial.target, trial.addresses[0], version, timeout=trial.timeout),
+        )
+        for version, allowed in obsolete_versions(policy)
+    ]
+
+
+def _delivery(trial: _Trial, nodes: int) -> list[Finding]:
+    received = deep.delivered(
+        trial.target, trial.addresses, trial.means, sessions=sessions_for(nodes), timeout=trial.timeout
+    )
+    if received is None:
+        note = "not every session came about: see what the probe says"
+        return [Finding(check="delivery", port=trial.target.port, result="untested", note=note)]
+    return [judge_delivery(trial.target.port, received, nodes)]
+
+
+def _idle(trial: _Trial) -> list[Finding]:
+    port, timeout = trial.target.port, trial.balancer.idle_timeout
+    planned = idle_trial(timeout, trial.remaining - 2 * trial.timeout)
+    untested = Finding(check="idle", port=port, result="untested", note="no time, or no session, to try it")
+    if planned is None:
+        return [untested]
+    alive = deep.outlives(
+        trial.target, trial.addresses[0], trial.means, seconds=planned.seconds, timeout=trial.timeout
+    )
+    if alive is None:
+        return [untested]
+    return [judge_idle(port, planned, timeout, alive=alive)]
