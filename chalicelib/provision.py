@@ -120,8 +120,10 @@ def _converge(
     while True:
         facts = _observe(declaration, faults, invocation)
         there = facts.actual.load_balancer
-        created = created or there is None
         background = background and background.seen(there, since)
+        if found := (*faults, *objections(declaration, facts)):
+            raise InvalidRequest(found)
+        created = created or there is None
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         desired = _desire(declaration, facts, invocation, since)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
@@ -145,17 +147,13 @@ def _converge(
 
 
 def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invocation) -> Facts:
-    """Read AWS; raise every fault at once, those of the body and those that only AWS can tell."""
+    """Read AWS; where a fault of the body keeps it from being read, tell those of the body alone."""
     try:
-        facts = observe.for_put(declaration, invocation)
-        found = (*faults, *objections(declaration, facts))
+        return observe.for_put(declaration, invocation)
     except errors.EmqElbError:
         if not faults:
             raise
         raise InvalidRequest(faults) from None
-    if found:
-        raise InvalidRequest(found)
-    return facts
 
 
 def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) -> None:
