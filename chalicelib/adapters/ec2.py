@@ -39,6 +39,7 @@ def subnets(client: EC2Client, ids: Iterable[str]) -> Mapping[str, Subnet]:
                         vpc=subnet.get("VpcId", ""),
                         zone=subnet.get("AvailabilityZone", ""),
                         free_addresses=subnet.get("AvailableIpAddressCount", 0),
+                        prefix=int(subnet.get("CidrBlock", "0.0.0.0/0").partition("/")[2]),
                     )
     return found
 

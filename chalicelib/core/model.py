@@ -194,13 +194,14 @@ class State:
 
 @dataclass(frozen=True)
 class Subnet:
-    """`public` is None where nobody looked."""
+    """`public` is None where nobody looked; `prefix` is the length of its network's prefix."""
 
     id: str
     vpc: str
     zone: str
     free_addresses: int
     public: bool | None = None
+    prefix: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

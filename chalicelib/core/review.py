@@ -24,6 +24,7 @@ from chalicelib.core.model import (
 from chalicelib.core.names import CLUSTER_TAG
 
 FREE_ADDRESSES = 8
+LONGEST_PREFIX = 27
 _EVERYONE = {"0.0.0.0/0", "::/0"}
 _NEARLY = 0.8
 
@@ -76,6 +77,11 @@ def _subnet_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
                 field,
                 f"{id_} is private: its route table has no internet gateway; name a public subnet, or set"
                 ' `scheme` to "internal"',
+            )
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-backend-instances.html
+        if subnet.prefix > LONGEST_PREFIX:
+            yield Fault(
+                field, f"{id_} is a /{subnet.prefix}; a load balancer needs a /{LONGEST_PREFIX} or larger"
             )
         if subnet.free_addresses < FREE_ADDRESSES:
             yield Fault(
