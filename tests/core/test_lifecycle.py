@@ -1,0 +1,52 @@
+"""What is owed to a group that holds an instance: the table of the module, line by line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from chalicelib.core.lifecycle import owed
+from chalicelib.core.model import Instance, Member
+
+SERVING = Member("i-1", "InService")
+DRAINING = Member("i-1", "InService", "", "Instance deregistration currently in progress.")
+WAITING = Member("i-1", "OutOfService", "ELB", "Instance registration is still in progress.")
+READY = ("CompleteLifecycleAction", "emq-elb-ready")
+DRAINED = ("CompleteLifecycleAction", "emq-elb-drain")
+BEAT = ("RecordLifecycleActionHeartbeat", "emq-elb-drain")
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "member", "expected"),
+    [
+        (None, SERVING, ()),
+        ("InService", SERVING, ()),
+        ("Pending", SERVING, ()),
+        ("Pending:Wait", SERVING, (READY,)),
+        ("Pending:Wait", WAITING, ()),
+        ("Pending:Wait", DRAINING, ()),
+        ("Pending:Wait", None, ()),
+        ("Terminating:Wait", DRAINING, (BEAT,)),
+        ("Terminating:Wait", SERVING, ()),
+        ("Terminating:Wait", WAITING, ()),
+        ("Terminating:Wait", None, (DRAINED,)),
+        ("Terminating:Proceed", None, ()),
+        ("Warmed:Pending:Wait", None, (READY, DRAINED)),
+        ("Warmed:Terminating:Wait", SERVING, (READY, DRAINED)),
+        ("Warmed:Stopped", None, ()),
+        ("Detaching:Wait", None, ()),
+    ],
+)
+def test_what_is_owed(
+    lifecycle: str | None, member: Member | None, expected: tuple[tuple[str, str], ...]
+) -> None:
+    instance = Instance(
+        id="i-1",
+        state="running",
+        vpc="vpc-1",
+        zone="eu-central-1a",
+        launched=datetime(2026, 1, 1, tzinfo=UTC),
+        lifecycle=lifecycle,
+    )
+    assert tuple((call.action, call.hook) for call in owed(instance, member)) == expected
