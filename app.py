@@ -191,6 +191,7 @@ def put_load_balancer(name: str) -> Response:
         in_background({"name": name, **report.carry_on, "body": carried})
     elif report.changed and not query["dry_run"]:
         tell_others("Load Balancer Provisioned", name, report.steps)
+        in_background({"name": name, "alarms": True})
     return reported(report, created=report.created and not query["dry_run"])
 
 
@@ -228,6 +229,7 @@ def delete_load_balancer(name: str) -> Response:
         in_background({"name": name, "leftovers": report.carry_on})
     elif report.changed and not query["dry_run"]:
         tell_others("Load Balancer Deleted", name, report.steps)
+        in_background({"name": name, "alarms": True})
     return reported(report, created=False)
 
 
@@ -244,6 +246,20 @@ def probe_load_balancer(name: str) -> Response:
         in_background(asked_deep(name, work.now()), "deep_probe")
         return Response({"name": name, "state": "pending"}, status_code=202)
     return Response(verdict_json(story.probe_one(name, work), work.now()))
+
+
+@app.route("/load-balancers/{name}/rotate", methods=["POST"], authorizer=signed)
+@answering
+def rotate_certificate(name: str) -> Response:
+    """Replace the certificate now."""
+    from chalicelib import rotate as story
+    from chalicelib.api.rotations import asked_rotation, rotation_json
+
+    query, work = flags("dry_run", "new_ca"), invocation(ANSWER_WITHIN)
+    rotation = story.rotate_one(name, work, dry_run=query["dry_run"], trusted=query["new_ca"])
+    if rotation.state == "pending":
+        in_background(asked_rotation(name, work.now()), "rotate")
+    return Response(rotation_json(rotation), status_code=202 if rotation.state == "pending" else 200)
 
 
 @app.route("/private-ca.pem", methods=["GET"], authorizer=signed)
@@ -399,3 +415,29 @@ def deep_probe(event: CloudWatchEvent) -> None:
     telemetry.canonical(
         "deep_probe", **{result: results.count(result) for result in ("passed", "untested", "failed")}
     )
+
+
+@app.schedule(Rate(12, unit=Rate.HOURS), name="rotate")
+def rotate(event: CloudWatchEvent) -> None:
+    """Replace every certificate that is due; go on with that of one load balancer when the event names it."""
+    from chalicelib import rotate as story
+    from chalicelib import telemetry
+
+    name, work = event.detail.get("name"), invocation(remaining(event.context))
+    rotations = (story.carry_on(name, work),) if name else story.rotate_all(work)
+    states = [rotation.state for rotation in rotations]
+    telemetry.canonical("rotate", **{state: states.count(state) for state in ("rotated", "kept", "pending")})
+
+
+@app.on_cw_event(
+    {"source": ["aws.acm"], "detail-type": ["ACM Certificate Approaching Expiration"]}, name="expiring"
+)
+def expiring(event: CloudWatchEvent) -> None:
+    """Tell that a certificate of ACM ends soon, which nobody here renews."""
+    from chalicelib import telemetry
+    from chalicelib.rotate import watched
+
+    work = invocation(remaining(event.context))
+    days = float(event.detail["DaysToExpiry"])
+    serving = [name for arn in event.resources for name in watched(arn, days, work)]
+    telemetry.canonical("expiring", serving=len(serving))

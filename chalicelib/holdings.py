@@ -25,7 +25,7 @@ from chalicelib.core.names import (
     load_balancer_of_path,
 )
 from chalicelib.core.proof import Look
-from chalicelib.core.renewal import INVALID_CERTIFICATE, WATCHED, Holding, Place, current, uploaded
+from chalicelib.core.renewal import INVALID_CERTIFICATE, WATCHED, Holding, Place, age, current
 from chalicelib.invocation import Invocation
 
 # Everything in the account: how many there are is told by the same calls, and IAM counts them all.
@@ -113,12 +113,11 @@ def detailed(holding: Holding, before: Look, invocation: Invocation) -> Holding:
     served = (
         _detailed(holding.served, before, invocation) if holding.served else _unlisted(holding, invocation)
     )
-    since = uploaded(served) if served else None
     certificates = tuple(
         served
         if served and one.arn == served.arn
         else (read_certificate(one.arn, invocation) or one)
-        if one.name != holding.rejected and (since is None or uploaded(one) > since)
+        if one.name != holding.rejected and (served is None or age(one) > age(served))
         else one
         for one in holding.certificates
     )

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib.adapters import ec2, elb
 from chalicelib.apply import Progress, apply
@@ -18,6 +19,8 @@ from chalicelib.core.retirement import Retire, retire
 from chalicelib.core.rotation import Rotation
 from chalicelib.holdings import Estate
 from chalicelib.invocation import Invocation
+
+_REGIONS_AT_ONCE = 8
 
 
 def retire_superseded(
@@ -68,10 +71,12 @@ def _superseded(estate: Estate, rotation: Rotation, invocation: Invocation) -> I
 def _used_anywhere(invocation: Invocation) -> frozenset[str]:
     """The certificates on every listener of every region that the account can use."""
     clients = invocation.clients
-    return frozenset(
-        listener.certificate
-        for region in ec2.regions(clients.ec2)
-        for one in elb.describe_all(clients.elb_in(region))
-        for listener in elb.listeners(one, {})
-        if listener.certificate
-    )
+    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
+        regions = pool.map(lambda region: elb.describe_all(clients.elb_in(region)), ec2.regions(clients.ec2))
+        return frozenset(
+            listener.certificate
+            for described in regions
+            for one in described
+            for listener in elb.listeners(one, {})
+            if listener.certificate
+        )

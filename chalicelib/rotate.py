@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from chalicelib import announce, telemetry
+from chalicelib import announce, observe, telemetry
 from chalicelib.adapters.eventbridge import Announcement
 from chalicelib.apply import Progress, apply
 from chalicelib.certificates import read_certificate
@@ -31,6 +31,7 @@ from chalicelib.core.renewal import (
     Install,
     Keep,
     Renew,
+    age,
     authority_ends,
     decide,
     due,
@@ -72,7 +73,8 @@ def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotati
             rotations.append(_rotate(holding, run))
         except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; told at the end
             failures.append((holding.load_balancer, error))
-    failures += _finish(rotations, run.estate.holdings, run)
+    failures += _retire(rotations, run)
+    _tell(rotations, run.estate.holdings, run)
     failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
     if failures:
         raise errors.Unserved(failures)
@@ -90,7 +92,8 @@ def rotate_one(
     """Replace the certificate now, due or not; `dry_run` only says what would be.
 
     `trusted` says that devices trust a private CA that changed. Raises NotFound, Conflict when there is
-    nothing to replace it with, or an AwsError. A rotation that is `pending` is for `carry_on` to finish.
+    nothing to replace it with, or an AwsError. A rotation that is `pending` is for `carry_on` to finish;
+    what is superseded is retired by the schedule, since that asks every region.
     """
     run = _run(invocation, wire)
     holding = _holding(name, run)
@@ -98,7 +101,7 @@ def rotate_one(
     if rotation.state == "kept" and rotation.failing:
         raise errors.Conflict(f"{name}: {rotation.reason}")
     if not dry_run:
-        _finish([rotation], [holding], run)
+        _tell([rotation], [holding], run)
     return replace(rotation, name=name)
 
 
@@ -107,10 +110,25 @@ def carry_on(name: str, invocation: Invocation, wire: Wire | None = None) -> Rot
     run = _run(invocation, wire)
     holding = _holding(name, run)
     rotation = _rotate(holding, run)
-    _finish([rotation], [holding], run)
+    _tell([rotation], [holding], run)
     if rotation.state == "pending":
         raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
     return rotation
+
+
+def watched(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
+    """Tell, as ACM did, that a certificate of its own ends soon; return the load balancers that serve it."""
+    serving = sorted(
+        one.name
+        for one in observe.ours(invocation)
+        if any(listener.certificate == arn for listener in one.listeners)
+    )
+    for name in serving:
+        telemetry.emit(name, CertificateDaysToExpiry=days)
+        warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {days:g} days")
+        told = Rotation(name=name, state="kept", reason="ACM renews it, or you do", warnings=(warning,))
+        telemetry.rotation(told)
+    return tuple(serving)
 
 
 def _end(holding: Holding) -> float:
@@ -202,7 +220,7 @@ def _unfinished(holding: Holding, run: Run) -> bool:
         return False
     waiting = next((one for one in holding.certificates if one.name == what.removeprefix(PENDING)), None)
     served = holding.served
-    return waiting is not None and (served is None or uploaded(waiting) > uploaded(served))
+    return waiting is not None and (served is None or age(waiting) > age(served))
 
 
 def _kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
@@ -273,15 +291,16 @@ def _warnings(authority: AuthorityFacts | None, now: datetime) -> tuple[ReviewWa
     return (ReviewWarning("private-ca-expires", message),)
 
 
-def _finish(
-    rotations: Sequence[Rotation], holdings: Sequence[Holding], run: Run
-) -> list[tuple[str, Exception]]:
-    """Retire, count, announce; return what went wrong with it."""
-    failures: list[tuple[str, Exception]] = []
+def _retire(rotations: Sequence[Rotation], run: Run) -> list[tuple[str, Exception]]:
     try:
         retire_superseded(run.estate, rotations, run.invocation)
     except errors.EmqElbError as error:
-        failures.append(("retiring certificates", error))
+        return [("retiring certificates", error)]
+    return []
+
+
+def _tell(rotations: Sequence[Rotation], holdings: Sequence[Holding], run: Run) -> None:
+    """Count, announce, log."""
     _count(rotations, holdings, run)
     changed = {"rotated": "Certificate Rotated", "rolled-back": "Certificate Rolled Back"}
     announce.announce(
@@ -290,7 +309,6 @@ def _finish(
     )
     for one in rotations:
         telemetry.rotation(one)
-    return failures
 
 
 def _told(rotation: Rotation) -> dict[str, object]:

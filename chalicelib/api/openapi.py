@@ -16,6 +16,7 @@ VERSION = "1"
 FLAGS = {
     "dry_run": "Only plan: `actions` tells what would be done, and nothing is.",
     "adopt": "Also one that was made by hand and is nobody's: PUT takes it over, GET shows what it is.",
+    "new_ca": "Devices trust the private CA that is kept now, though another one signed what is served.",
     "force": "Also while members are in service.",
     "deep": "What takes minutes, in the background; the result is in the log and in the metrics.",
 }
@@ -117,6 +118,18 @@ ROUTES = (
         answers={
             200: Answer("How that went, good or bad.", "Verdict"),
             202: Answer("With deep: it goes on in the background.", "Pending"),
+        },
+        problems=(*_ANY, 404, 409),
+    ),
+    Route(
+        method="post",
+        path="/load-balancers/{name}/rotate",
+        operation="rotateCertificate",
+        summary="Replace the certificate now, and prove it on the wire",
+        flags=("dry_run", "new_ca"),
+        answers={
+            200: Answer("What became of it, or with dry_run would.", "Rotation"),
+            202: Answer("AWS needs more time; it is carried on in the background.", "Rotation"),
         },
         problems=(*_ANY, 404, 409),
     ),

@@ -46,6 +46,7 @@ def schemas() -> Schema:
         "LoadBalancers": _load_balancers(body, defined),
         "Report": _REPORT,
         "Verdict": _VERDICT,
+        "Rotation": _ROTATION,
         "Pending": _object({"name": _TEXT, "state": {"enum": ["pending"]}}, required=["name", "state"]),
         "Problem": _PROBLEM,
         "Description": {"type": "object", "required": ["openapi", "info", "paths"]},
@@ -165,6 +166,30 @@ _VERDICT = _object(
         "targets": {"type": "array", "items": _object(_TARGET, required=[*_TARGET])},
     },
     required=["name", "verdict", "targets"],
+)
+_ROTATION = _object(
+    {
+        "name": _TEXT,
+        "state": {"enum": ["rotated", "kept", "pending", "rolled-back"]},
+        "verified": {"type": "boolean", "description": "Whether it was seen at every address."},
+        "reason": _TEXT,
+        "certificate": {
+            "oneOf": [
+                _object(
+                    {
+                        "arn": _TEXT,
+                        "serial": {"type": ["string", "null"]},
+                        "not_after": {"type": "string", "format": "date-time"},
+                        "domains": {"type": "array", "items": _TEXT},
+                    },
+                    required=["arn", "serial", "not_after", "domains"],
+                ),
+                {"type": "null"},
+            ]
+        },
+        "warnings": _REPORT["properties"]["warnings"],
+    },
+    required=["name", "state", "verified", "reason", "certificate", "warnings"],
 )
 _PROBLEM = _object(
     {

@@ -121,7 +121,7 @@ def current(
     """The certificate that counts as served: of those in use the last uploaded that did not fail."""
     used = {place.certificate for place in places}
     in_use = [one for one in certificates if one.arn in used]
-    return max(in_use, key=lambda one: (one.name != rejected, uploaded(one)), default=None)
+    return max(in_use, key=lambda one: (one.name != rejected, age(one)), default=None)
 
 
 def due(holding: Holding, now: datetime, before: timedelta) -> str | None:
@@ -192,7 +192,7 @@ def _way_back(holding: Holding, now: datetime) -> Install | None:
 def fallback(holding: Holding, failed: str | None, now: datetime) -> Certificate | None:
     """The last uploaded one that is still valid, to go back to from one that failed."""
     good = [one for one in holding.certificates if one.name != failed and one.not_after > now]
-    return max(good, key=uploaded, default=None)
+    return max(good, key=age, default=None)
 
 
 def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timedelta) -> Decision:
@@ -235,7 +235,7 @@ def _of_issuer(
 ) -> Decision:
     served = holding.served
     waiting = [one for one in holding.certificates if _never_installed(one, holding, now, before)]
-    for one in sorted(waiting, key=uploaded, reverse=True):
+    for one in sorted(waiting, key=age, reverse=True):
         if holding.source != PRIVATE_CA or _same_authority(one, served, authority, trusted=trusted):
             return Install(reason=f"{reason}; this one was uploaded and never installed", certificate=one)
     if holding.source == PRIVATE_CA:
@@ -269,7 +269,7 @@ def _never_installed(one: Certificate, holding: Holding, now: datetime, before: 
     names = {*wanted(holding)}
     return (
         one.name != holding.rejected
-        and (served is None or (one.arn != served.arn and uploaded(one) > uploaded(served)))
+        and (served is None or (one.arn != served.arn and age(one) > age(served)))
         and (served is None or one.not_after > served.not_after)
         and now < _renew_from(one, before)
         and (not names or all(covers(one.domains, name) for name in names))
@@ -297,3 +297,8 @@ def _renew_from(one: Certificate, before: timedelta) -> datetime:
 def uploaded(one: Certificate) -> datetime:
     """When it was uploaded, or what comes closest to it."""
     return one.uploaded or one.not_before or one.not_after
+
+
+def age(one: Certificate) -> tuple[datetime, datetime, str]:
+    """What puts certificates in the order in which they came: AWS tells whole seconds only."""
+    return uploaded(one), one.not_after, one.name or one.arn

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.core.model import Certificate
-from chalicelib.core.renewal import uploaded
+from chalicelib.core.renewal import age, uploaded
 
 FORGOTTEN = timedelta(hours=1)
 """After this an upload that nobody installed is nobody's current work any more."""
@@ -36,14 +36,14 @@ def retire(
     is somebody's current work. What failed or expired is no use to roll back to.
     """
     used = {*in_use}
-    since = uploaded(served) if served else now
     superseded = sorted(
         (
             one
             for one in certificates
-            if one.arn not in used and (uploaded(one) < since or now - uploaded(one) > FORGOTTEN)
+            if one.arn not in used
+            and (served is None or age(one) < age(served) or now - uploaded(one) > FORGOTTEN)
         ),
-        key=uploaded,
+        key=age,
         reverse=True,
     )
     useless = [one for one in superseded if one.not_after <= now or one.name == rejected]

@@ -1,0 +1,42 @@
+"""A rotation as JSON: the answer of `POST /load-balancers/{name}/rotate`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from chalicelib.core.rotation import Rotation
+
+
+def rotation_json(rotation: Rotation) -> dict[str, object]:
+    """Return what became of the certificate, or with `dry_run` would; `certificate` is the one served now."""
+    certificate = rotation.certificate
+    return {
+        "name": rotation.name,
+        "state": rotation.state,
+        "verified": rotation.verified,
+        "reason": rotation.reason,
+        "certificate": {
+            "arn": certificate.arn,
+            "serial": certificate.serial or None,
+            "not_after": f"{certificate.not_after.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "domains": list(certificate.domains),
+        }
+        if certificate
+        else None,
+        "warnings": [{"code": one.code, "message": one.message} for one in rotation.warnings],
+    }
+
+
+def asked_rotation(name: str, now: datetime) -> dict[str, object]:
+    """Return the event that asks `rotate` to go on with one load balancer, of EventBridge's shape."""
+    return {
+        "version": "0",
+        "id": "",
+        "detail-type": "Rotate",
+        "source": "emq-elb",
+        "account": "",
+        "time": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "region": "",
+        "resources": [],
+        "detail": {"name": name},
+    }
