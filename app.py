@@ -114,6 +114,11 @@ def remaining(context: Any) -> timedelta:
     return timedelta(milliseconds=context.get_remaining_time_in_millis()) - RESERVE
 
 
+def own_arn(context: Any) -> str:
+    """The ARN of the function that runs, by what Lambda says."""
+    return str(context.invoked_function_arn)
+
+
 def answering(view: View) -> View:
     """Turn what a view raises into a problem document; HTTP middleware of Chalice's never sees it."""
 
@@ -309,8 +314,8 @@ def in_background(payload: Mapping[str, object], function: str = "provision") ->
 
 @app.lambda_function(name="provision")
 def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
-    """Go on with a PUT or a DELETE that AWS needed more time for."""
-    from chalicelib import deprovision, telemetry
+    """Go on with a PUT or a DELETE that AWS needed more time for; let the alarms follow."""
+    from chalicelib import alarms, deprovision, telemetry
     from chalicelib import provision as story
     from chalicelib.api.requests import read_put
 
@@ -319,6 +324,8 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
         deprovision.finish(name, event["leftovers"], work)
         outcome = "deleted"
         tell_others("Load Balancer Deleted", name, ())
+    elif "alarms" in event:
+        outcome = "alarms"
     else:
         declaration, faults = read_put(name, event["body"], region=clients().region)
         since = datetime.fromisoformat(event["since"])
@@ -326,6 +333,7 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
         outcome = report.state if report else "superseded"
         if report and report.state == "ready":
             tell_others("Load Balancer Provisioned", name, report.steps)
+    alarms.converge(work, own_arn(context))
     telemetry.canonical("provision", load_balancer=name, outcome=outcome)
     return {"name": name, "outcome": outcome}
 
@@ -378,12 +386,14 @@ def readable(function: str, event: CloudWatchEvent) -> Event | None:
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
 def reconcile(event: CloudWatchEvent) -> None:
     """Look without an event, and now and then sweep what deleted load balancers left."""
+    from chalicelib import alarms, sweep, telemetry
     from chalicelib import register as story
-    from chalicelib import sweep, telemetry
 
     work = invocation(remaining(event.context))
     look = story.reconcile(work)
     swept = sweep.sweep(work) if sweep.due(work.now()) else ()
+    if alarms.due(work.now()):
+        alarms.converge(work, own_arn(event.context))
     telemetry.canonical(
         "reconcile",
         drift=[load_balancer for load_balancer, _ in look.steps],

@@ -29,6 +29,7 @@ _EC2 = frozenset(
     }
 )
 _AUTOSCALING = frozenset({"CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"})
+_CLOUDWATCH = frozenset({"DeleteAlarms", "DeleteDashboards", "PutDashboard", "PutMetricAlarm"})
 _IAM = frozenset({"DeleteServerCertificate", "UploadServerCertificate"})
 
 
@@ -49,6 +50,8 @@ def record_name(action: str) -> str:
         return f"iam.{kebab}"
     if action in _AUTOSCALING:
         return f"autoscaling.{kebab}"
+    if action in _CLOUDWATCH:
+        return f"cloudwatch.{kebab}"
     return f"secretsmanager.{kebab}" if action == "CreateSecret" else f"elb.{kebab}"
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_events import EventBridgeClient
@@ -77,6 +78,11 @@ class Clients:
     def autoscaling(self) -> AutoScalingClient:
         """EC2 Auto Scaling: lifecycle states and hooks."""
         return cast("AutoScalingClient", self._client("autoscaling"))
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch: alarms, dashboards, metrics."""
+        return cast("CloudWatchClient", self._client("cloudwatch"))
 
     @cached_property
     def ec2(self) -> EC2Client:

@@ -16,6 +16,7 @@ _CLASSES: dict[type[errors.AwsError], tuple[str, ...]] = {
         "InvalidGroup.NotFound",
         "InvalidInstanceID.NotFound",
         "InvalidPermission.NotFound",
+        "ResourceNotFound",
         "ResourceNotFoundException",
     ),
     errors.Duplicate: (

@@ -1,0 +1,170 @@
+"""The alarms of a deployment: three for each load balancer, two for all.
+
+<owner>/<load balancer>/probe        three minutes in a row without success, or without a probe at all
+<owner>/<load balancer>/certificate  ends in less than half of the time at which ours are replaced
+<owner>/<load balancer>/nodes        three minutes without an instance in service
+<owner>/rollbacks                    a certificate did not pass on the wire
+<owner>/functions                    a function ended in an error
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from chalicelib.core.model import LoadBalancer
+from chalicelib.core.probe_metrics import DAYS_TO_EXPIRY, SUCCESS
+from chalicelib.core.verdict import enabled, targets
+
+NAMESPACE = "EmqElb"
+FUNCTIONS = ("provision", "register", "drain", "reconcile", "rotate", "probe", "deep_probe", "widget")
+"""Ours by their names, which follow the owner's; the API handler has the owner's name alone."""
+
+_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric, aggregated over a period in seconds."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    statistic: Literal["Minimum", "Maximum", "Sum"]
+    period: int
+
+
+@dataclass(frozen=True)
+class Query:
+    """One line of what an alarm computes: a metric, or an expression over others or in Metrics Insights."""
+
+    id: str
+    metric: Metric | None = None
+    expression: str | None = None
+    period: int | None = None
+
+    @property
+    def returned(self) -> bool:
+        """Whether the alarm looks at it; the others only lead to it."""
+        return self.expression is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """One CloudWatch alarm; it rings after `datapoints` bad periods in a row."""
+
+    name: str
+    description: str
+    watched: Metric | tuple[Query, ...]
+    comparison: Literal["LessThanThreshold", "GreaterThanThreshold"]
+    threshold: float
+    datapoints: int
+    missing: Literal["breaching", "notBreaching", "ignore"]
+    topic: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What makes the alarms that are there those that are wanted."""
+
+    put: tuple[Alarm, ...]
+    delete: tuple[str, ...]
+
+
+def desired(
+    owner: str, balancers: Iterable[LoadBalancer], *, renew_before: timedelta, topic: str | None
+) -> tuple[Alarm, ...]:
+    """Every alarm that the deployment is to have; none while it has no load balancer."""
+    found = [alarm for one in balancers for alarm in _of(owner, one, renew_before, topic)]
+    return (*found, *_of_all(owner, topic)) if found else ()
+
+
+def changes(desired: Iterable[Alarm], actual: Mapping[str, Alarm | None]) -> Changes:
+    """Hold them against each other by name; an actual None is one that we could not have made like that."""
+    wanted = {alarm.name: alarm for alarm in desired}
+    return Changes(
+        put=tuple(alarm for name, alarm in wanted.items() if actual.get(name) != alarm),
+        delete=tuple(sorted(actual.keys() - wanted.keys())),
+    )
+
+
+def _of(owner: str, balancer: LoadBalancer, renew_before: timedelta, topic: str | None) -> Iterable[Alarm]:
+    ours = (("LoadBalancer", balancer.name),)
+    if enabled(balancer) and targets(balancer):
+        yield Alarm(
+            name=f"{owner}/{balancer.name}/probe",
+            description=f"Devices cannot use {balancer.name}, or nobody looks (docs/operations.md)",
+            watched=Metric(NAMESPACE, SUCCESS, ours, "Minimum", _MINUTE),
+            comparison="LessThanThreshold",
+            threshold=1,
+            datapoints=3,
+            missing="breaching",
+            topic=topic,
+        )
+    if any(listener.secure for listener in balancer.listeners):
+        yield Alarm(
+            name=f"{owner}/{balancer.name}/certificate",
+            description=f"The certificate of {balancer.name} ends soon (docs/operations.md)",
+            watched=Metric(NAMESPACE, DAYS_TO_EXPIRY, ours, "Minimum", 60 * _MINUTE),
+            comparison="LessThanThreshold",
+            threshold=renew_before / timedelta(days=1) / 2,
+            datapoints=1,
+            missing="ignore",
+            topic=topic,
+        )
+    yield Alarm(
+        name=f"{owner}/{balancer.name}/nodes",
+        description=f"No instance is in service behind {balancer.name} (docs/operations.md)",
+        watched=Metric(
+            "AWS/ELB", "HealthyHostCount", (("LoadBalancerName", balancer.name),), "Maximum", _MINUTE
+        ),
+        comparison="LessThanThreshold",
+        threshold=1,
+        datapoints=3,
+        missing="breaching",
+        topic=topic,
+    )
+
+
+def _of_all(owner: str, topic: str | None) -> tuple[Alarm, ...]:
+    functions = (owner, *(f"{owner}-{name}" for name in FUNCTIONS))
+    errors = tuple(
+        Query(
+            f"e{number}",
+            Metric("AWS/Lambda", "Errors", (("FunctionName", name),), "Sum", 5 * _MINUTE),
+        )
+        for number, name in enumerate(functions)
+    )
+    return (
+        Alarm(
+            name=f"{owner}/rollbacks",
+            description="A certificate did not pass on the wire and was taken back (docs/operations.md)",
+            # An alarm's math takes ten metrics. A query takes any number and knows no OR, so that deployments
+            # that share a region hear of each other's roll-backs.
+            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
+            watched=(
+                Query(
+                    "rollbacks",
+                    expression="SELECT SUM(CertificateRollbacks) FROM SCHEMA(EmqElb, LoadBalancer)",
+                    period=5 * _MINUTE,
+                ),
+            ),
+            comparison="GreaterThanThreshold",
+            threshold=0,
+            datapoints=1,
+            missing="notBreaching",
+            topic=topic,
+        ),
+        Alarm(
+            name=f"{owner}/functions",
+            description="A function of the deployment ended in an error (docs/operations.md)",
+            watched=(*errors, Query("errors", expression="SUM(METRICS())")),
+            comparison="GreaterThanThreshold",
+            threshold=0,
+            datapoints=1,
+            missing="notBreaching",
+            topic=topic,
+        ),
+    )
