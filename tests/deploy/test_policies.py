@@ -1,0 +1,101 @@
+"""The policies: linted, and neither more nor less than what the code calls."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.calls import ROOT, definitions
+from tests.deploy.policies import (
+    action,
+    configured,
+    could_ask_for,
+    entries,
+    granted,
+    policy,
+    policy_files,
+)
+
+FILES = sorted(policy_files().items())
+
+# What the linter says although it is meant so: issue, then a word of the statement, then why.
+# The statements that reach every resource of their kind are told in docs/security.md.
+MEANT = {
+    ("RESOURCE_EFFECTIVELY_STAR", "ReadAcmCertificates"): "a PUT may name any certificate",
+    (
+        "RESOURCE_EFFECTIVELY_STAR",
+        "ReadCertificates",
+    ): "a PUT may name any certificate; names are account-wide",
+    (
+        "RESOURCE_EFFECTIVELY_STAR",
+        "ReadSecrets",
+    ): "a PUT may name any secret: docs/security.md says to narrow it",
+    ("RESOURCE_MISMATCH", "CreateGroupInVpc"): "the group itself is in the statement before",
+    # AWS lists elasticloadbalancing:CreateAction for AddTags; the linter's copy of the list is older.
+    ("UNKNOWN_CONDITION_FOR_ACTION", "TagTheLoadBalancerAsItIsCreated"): "the linter's list is older",
+}
+
+
+@pytest.mark.parametrize(("function", "file"), FILES)
+def test_the_linter_finds_nothing_that_is_not_meant(function: str, file: str) -> None:
+    text = (ROOT / ".chalice" / file).read_text()
+    parliament = Path(sys.executable).with_name("parliament")
+    linted = subprocess.run(  # noqa: S603 - the linter of this environment
+        [str(parliament), "--json"], input=text, capture_output=True, text=True, check=False
+    )
+    findings = [json.loads(line) for line in linted.stdout.splitlines()]
+    assert (linted.returncode == 0) == (not findings), linted.stderr
+    statements = policy(file)["Statement"]
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines, 1) if line == "    {"]
+    unmeant = []
+    for finding in findings:
+        statement = statements[
+            max(i for i, start in enumerate(starts) if start <= finding["location"]["line"])
+        ]
+        # Every resource of a kind, under a condition on its tags: that is how ours are told apart.
+        conditioned = finding["issue"] == "RESOURCE_EFFECTIVELY_STAR" and "Condition" in statement
+        if not conditioned and (finding["issue"], statement["Sid"]) not in MEANT:
+            unmeant.append((finding["issue"], statement["Sid"], finding["detail"]))
+    assert unmeant == [], function
+
+
+@pytest.mark.parametrize(("function", "file"), FILES)
+def test_every_action_that_is_granted_is_one_that_the_function_can_call(function: str, file: str) -> None:
+    assert granted(policy(file)) - could_ask_for(function) == set()
+
+
+def test_every_operation_that_is_called_is_granted_to_some_function() -> None:
+    called = {call for definition in definitions().values() for call in definition.calls}
+    everything = frozenset[str]().union(*(granted(policy(file)) for _, file in FILES))
+    assert {action(call) for call in called} - everything == set()
+
+
+def test_every_function_of_the_app_has_its_policy() -> None:
+    assert set(policy_files()) == set(entries())
+
+
+def test_no_policy_grants_by_wildcard_or_to_everything_that_could_be_named() -> None:
+    for _, file in FILES:
+        for statement in policy(file)["Statement"]:
+            assert "*" not in json.dumps(statement["Action"]), (file, statement["Sid"])
+            if statement["Resource"] == "*":
+                assert all(
+                    one.partition(":")[2].startswith(("Describe", "List", "Get"))
+                    for one in statement["Action"]
+                ), (file, statement["Sid"])
+
+
+def test_statements_are_named_once_in_a_policy() -> None:
+    for _, file in FILES:
+        names = [statement["Sid"] for statement in policy(file)["Statement"]]
+        assert len(set(names)) == len(names), file
+
+
+def test_every_stage_has_an_owner_that_the_policies_reach() -> None:
+    for name, stage in configured()["stages"].items():
+        assert stage["environment_variables"]["OWNER"] == f"{configured()['app_name']}-{name}"
