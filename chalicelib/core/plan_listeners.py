@@ -7,6 +7,9 @@ there    -                CreateLoadBalancerListeners, then its policy if AWS's 
 there    other wiring     both; AWS cannot change protocols and instance port in place. Its certificate is
                           exchanged before, so that a certificate that ELB does not know yet fails here
 there    same wiring      SetLoadBalancerListenerSSLCertificate and SetLoadBalancerPoliciesOfListener
+
+What is new on a port of its own is there before what is not wanted goes: a listener that moves to another
+port leaves no gap, and a certificate that ELB does not know yet fails before anything is taken away.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Iterator
 
 from chalicelib.core import actions as do
 from chalicelib.core.model import (
+    SECURE_PROTOCOLS,
     CustomPolicy,
     ForeignPolicy,
     Listener,
@@ -58,8 +62,13 @@ def listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
         for listener in wanted.listeners
         if listener.port in actual and actual[listener.port].wiring == listener.wiring
     }
+    new = tuple(listener for listener in wanted.listeners if listener.port not in kept)
+    early = tuple(listener for listener in new if _fits_beside(listener, there))
+    # The policies of an instance port go with its last listener.
+    survive = {listener.instance_port for listener in there.listeners if listener.port in kept}
+    survive |= {listener.instance_port for listener in early}
     on_listeners = _policies_of_listeners(wanted, there, actual, kept)
-    on_backends = _policies_of_backends(wanted, there, kept)
+    on_backends = _policies_of_backends(wanted, there, survive)
     setting: tuple[Setting, ...] = (*on_listeners, *on_backends)
     needed = {name for action in setting for name in action.policy_names}
     for name, policy in sorted(_to_be_made(wanted, needed, there).items()):
@@ -67,12 +76,31 @@ def listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
             reason="policies cannot be changed, so a new one is made", policy_name=name, policy=policy
         )
     yield from _certificates(wanted, actual)
+    if early:
+        yield do.CreateLoadBalancerListeners(reason="listeners that are missing", listeners=early)
     if gone := tuple(sorted(actual.keys() - kept)):
         yield do.DeleteLoadBalancerListeners(reason="listeners that are not wanted so", ports=gone)
-    if new := tuple(listener for listener in wanted.listeners if listener.port not in kept):
-        yield do.CreateLoadBalancerListeners(reason="listeners that are missing", listeners=new)
+    if late := tuple(listener for listener in new if listener not in early):
+        yield do.CreateLoadBalancerListeners(reason="in the place of what was there", listeners=late)
     yield from setting
-    yield from _unused_policies(there, kept, setting)
+    yield from _unused_policies(there, kept, survive, setting)
+
+
+def _fits_beside(listener: Listener, there: LoadBalancer) -> bool:
+    """Whether AWS takes the listener while all that are there still are: so clients have it before they go.
+
+    Listeners on one instance port are all secure behind or all plain
+    (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-listener-config.html).
+    """
+    secure = listener.instance_protocol in SECURE_PROTOCOLS
+    return all(
+        other.port != listener.port
+        and (
+            other.instance_port != listener.instance_port
+            or (other.instance_protocol in SECURE_PROTOCOLS) == secure
+        )
+        for other in there.listeners
+    )
 
 
 def _certificates(wanted: LoadBalancer, actual: dict[int, Listener]) -> Iterator[do.Action]:
@@ -119,13 +147,9 @@ def _foreign(listener: Listener, there: LoadBalancer) -> set[str]:
 
 
 def _policies_of_backends(
-    wanted: LoadBalancer, there: LoadBalancer, kept: set[int]
+    wanted: LoadBalancer, there: LoadBalancer, survive: set[int]
 ) -> tuple[do.SetLoadBalancerPoliciesForBackendServer, ...]:
-    """PROXY protocol on and off; what else is set on an instance port stays.
-
-    The policies of an instance port go with its last listener.
-    """
-    survive = {listener.instance_port for listener in there.listeners if listener.port in kept}
+    """PROXY protocol on and off; what else is set on an instance port stays."""
     setting = []
     for port in sorted({listener.instance_port for listener in wanted.listeners}):
         before = there.backend_policies.get(port, frozenset()) if port in survive else frozenset()
@@ -165,6 +189,7 @@ def _to_be_made(wanted: LoadBalancer, needed: set[str], there: LoadBalancer) -> 
 def _unused_policies(
     there: LoadBalancer,
     kept: set[int],
+    survive: set[int],
     setting: tuple[Setting, ...],
 ) -> Iterator[do.Action]:
     """Policies that we made and nothing uses after the plan: immutable ones would pile up otherwise."""
@@ -178,8 +203,8 @@ def _unused_policies(
     for listener in there.listeners:
         if listener.port in kept - set_on:
             used |= listener.policy_names
-        if listener.port in kept and listener.instance_port not in set_behind:
-            used |= there.backend_policies.get(listener.instance_port, frozenset())
+    for port in survive - set_behind:
+        used |= there.backend_policies.get(port, frozenset())
     for name in sorted(there.policies.keys() - used):
         if name.startswith(_OURS):
             yield do.DeleteLoadBalancerPolicy(reason="nothing uses it any more", policy_name=name)
