@@ -47,11 +47,13 @@ def policy(file: str) -> Mapping[str, Any]:
 
 def granted(document: Mapping[str, Any]) -> frozenset[str]:
     """Every action that a policy allows."""
-    return frozenset(
-        action
-        for statement in document["Statement"]
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    )
+    return frozenset(action for statement in document["Statement"] for action in actions(statement))
+
+
+def actions(statement: Mapping[str, Any]) -> list[str]:
+    """The actions of one statement."""
+    named = statement["Action"]
+    return [named] if isinstance(named, str) else list(named)
 
 
 def action(operation: Operation) -> str:
