@@ -41,7 +41,12 @@ def retire(
             one
             for one in certificates
             if one.arn not in used
-            and (served is None or age(one) < age(served) or now - uploaded(one) > FORGOTTEN)
+            and (
+                served is None
+                or one.name == rejected
+                or age(one) < age(served)
+                or now - uploaded(one) > FORGOTTEN
+            )
         ),
         key=age,
         reverse=True,
