@@ -451,3 +451,24 @@ def expiring(event: CloudWatchEvent) -> None:
     days = float(event.detail["DaysToExpiry"])
     serving = [name for arn in event.resources for name in watched(arn, days, work)]
     telemetry.canonical("expiring", serving=len(serving))
+
+
+@app.lambda_function(name="widget")
+def widget(event: dict[str, Any], context: Any) -> str | dict[str, object]:
+    """Show how all load balancers are; probe or rotate one when its button was pressed."""
+    from chalicelib import widget as story
+    from chalicelib.alarms import widget_arn
+    from chalicelib.api.page import said
+    from chalicelib.api.rotations import asked_rotation
+
+    if story.describes(event):
+        return story.described()
+    work, name = invocation(remaining(context)), str(event.get("name", ""))
+    match event.get("action"):
+        case "probe":
+            return story.probe(name, work)
+        case "rotate":
+            in_background(asked_rotation(name, work.now()), "rotate")
+            return said(f"{name}: asked for; the log of the function rotate tells how it went.")
+        case _:
+            return story.shown(work, widget_arn(own_arn(context), settings().owner))

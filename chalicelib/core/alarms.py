@@ -19,7 +19,17 @@ from chalicelib.core.probe_metrics import DAYS_TO_EXPIRY, SUCCESS
 from chalicelib.core.verdict import enabled, targets
 
 NAMESPACE = "EmqElb"
-FUNCTIONS = ("provision", "register", "drain", "reconcile", "rotate", "probe", "deep_probe", "widget")
+FUNCTIONS = (
+    "provision",
+    "register",
+    "drain",
+    "reconcile",
+    "rotate",
+    "expiring",
+    "probe",
+    "deep_probe",
+    "widget",
+)
 """Ours by their names, which follow the owner's; the API handler has the owner's name alone."""
 
 _MINUTE = 60

@@ -1,0 +1,71 @@
+"""The dashboard's widget: how all load balancers are, at a glance, and two buttons for each.
+
+It reads what the listing, tags and CloudWatch tell: nothing is probed for a glance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from chalicelib import observe
+from chalicelib.adapters import cloudwatch
+from chalicelib.api.page import DESCRIPTION, Row, probed, said, table
+from chalicelib.core.alarms import NAMESPACE, Metric
+from chalicelib.core.errors import EmqElbError
+from chalicelib.core.names import PENDING_TAG
+from chalicelib.core.probe_metrics import DAYS_TO_EXPIRY, SUCCESS
+from chalicelib.invocation import Invocation
+from chalicelib.probe import probe_one
+
+_WITHIN = timedelta(hours=3)
+
+
+def describes(event: Mapping[str, object]) -> bool:
+    """Whether CloudWatch asks for the widget's description only."""
+    return bool(event.get("describe"))
+
+
+def described() -> dict[str, object]:
+    """The description, as CloudWatch wants it."""
+    return {"markdown": DESCRIPTION}
+
+
+def shown(invocation: Invocation, widget_arn: str) -> str:
+    """The table as HTML, in ceil(N/400) + ceil(N/20) calls for N load balancers and one for 166 of them."""
+    balancers = observe.ours(invocation)
+    now = invocation.now()
+    asked = [metric for one in balancers for metric in _metrics(one.name)]
+    found = cloudwatch.latest(invocation.clients.cloudwatch, asked, now=now, within=_WITHIN) if asked else ()
+    rows = []
+    for number, one in enumerate(balancers):
+        success, days, healthy = found[3 * number : 3 * number + 3]
+        rows.append(
+            Row(
+                name=one.name,
+                state="pending" if PENDING_TAG in one.tags else "ready",
+                healthy=int(healthy[1]) if healthy else None,
+                registered=len(one.instances),
+                days_left=days[1] if days else None,
+                succeeded=success[1] >= 1 if success else None,
+                probed=success[0] if success else None,
+            )
+        )
+    return table(rows, widget_arn=widget_arn, now=now)
+
+
+def _metrics(name: str) -> tuple[Metric, Metric, Metric]:
+    ours = (("LoadBalancer", name),)
+    return (
+        Metric(NAMESPACE, SUCCESS, ours, "Minimum", 60),
+        Metric(NAMESPACE, DAYS_TO_EXPIRY, ours, "Minimum", 60),
+        Metric("AWS/ELB", "HealthyHostCount", (("LoadBalancerName", name),), "Maximum", 60),
+    )
+
+
+def probe(name: str, invocation: Invocation) -> str:
+    """Probe now, and tell how that went as HTML."""
+    try:
+        return probed(probe_one(name, invocation))
+    except EmqElbError as error:
+        return said(str(error))
