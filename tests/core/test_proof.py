@@ -1,0 +1,116 @@
+"""What handshakes say of a certificate that was just installed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chalicelib.core.handshake import Handshake, HandshakeCause, Served
+from chalicelib.core.model import Certificate
+from chalicelib.core.proof import FAILING_LOOKS, Endpoint, Look, finding, judge, server_name
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+DAY = timedelta(days=1)
+NAME = "mqtt.example.com"
+NEW = Certificate(
+    arn="new", not_before=NOW - DAY, not_after=NOW + DAY, domains=(NAME,), serial="02", digest="d"
+)
+HERE = Endpoint("demo", 8883, "192.0.2.1", NAME)
+THERE = Endpoint("demo", 8883, "192.0.2.2", NAME)
+
+
+def shaken(serial: str | None, cause: HandshakeCause | None = None, digest: str = "d") -> Handshake:
+    served = Served(
+        serial=serial or "", not_before=NOW - DAY, not_after=NOW + DAY, domains=(NAME,), digest=digest
+    )
+    return Handshake(address="192.0.2.1", port=8883, cause=cause, served=served if serial else None)
+
+
+OLD, PROVEN = shaken("01"), shaken("02")
+CLOSED, REFUSED = shaken(None, "tls-closed"), shaken(None, "tcp-refused")
+BEFORE: Look = {HERE: OLD, THERE: OLD}
+
+
+@pytest.mark.parametrize(
+    ("seen", "before", "found"),
+    [
+        (PROVEN, BEFORE, "proven"),
+        (shaken("02", "tls-untrusted"), BEFORE, "proven"),  # as installed: devices may know the root
+        (shaken("02", "tls-untrusted", "another chain"), BEFORE, "failing"),
+        (shaken("02", "tls-name"), BEFORE, "failing"),
+        (shaken("02", "tls-expired"), BEFORE, "failing"),
+        (OLD, BEFORE, "waiting"),
+        (shaken("01", "tls-expired"), BEFORE, "waiting"),
+        (shaken("03"), BEFORE, "waiting"),
+        (CLOSED, BEFORE, "failing"),
+        (shaken(None, "tls-cipher"), BEFORE, "failing"),
+        (shaken(None, "tls-timeout"), {}, "failing"),
+        (CLOSED, {THERE: CLOSED}, "unreachable"),  # it was so before
+        (CLOSED, {replace(THERE, port=1): CLOSED}, "failing"),
+        (REFUSED, BEFORE, "unreachable"),
+        (shaken(None, "tcp-timeout"), BEFORE, "unreachable"),
+    ],
+)
+def test_what_one_handshake_says(seen: Handshake, before: Look, found: str) -> None:
+    assert finding(seen, HERE, NEW, before, NOW) == found
+
+
+def test_as_installed_is_not_enough_for_another_name_or_another_time() -> None:
+    untrusted = shaken("02", "tls-untrusted")
+    elsewhere = replace(HERE, server_name="other.example.com")
+    assert finding(untrusted, elsewhere, NEW, BEFORE, NOW) == "failing"
+    assert finding(untrusted, HERE, NEW, BEFORE, NOW + 2 * DAY) == "failing"
+
+
+@pytest.mark.parametrize(
+    ("looks", "before", "last", "verdict"),
+    [
+        ([{HERE: PROVEN, THERE: PROVEN}], BEFORE, False, "proven"),
+        ([{HERE: PROVEN, THERE: OLD}], BEFORE, False, None),
+        ([{HERE: PROVEN, THERE: OLD}], BEFORE, True, "waiting"),
+        ([{HERE: PROVEN, THERE: REFUSED}], BEFORE, False, None),
+        ([{HERE: PROVEN, THERE: REFUSED}], BEFORE, True, "proven"),
+        ([{HERE: REFUSED}], {HERE: REFUSED}, False, "unreachable"),
+        ([{HERE: REFUSED}], BEFORE, False, None),
+        ([{HERE: REFUSED}], BEFORE, True, "unreachable"),
+        ([{}], {}, False, "unreachable"),
+        ([{HERE: CLOSED}] * (FAILING_LOOKS - 1), BEFORE, False, None),
+        ([{HERE: CLOSED}] * FAILING_LOOKS, BEFORE, False, "failed"),
+        ([{HERE: CLOSED}] * 2, BEFORE, True, "failed"),
+        ([{HERE: CLOSED}], BEFORE, True, "waiting"),
+        ([*[{HERE: CLOSED}] * (FAILING_LOOKS - 1), {HERE: PROVEN}], BEFORE, False, "proven"),
+        ([*[{HERE: CLOSED}] * 2, {HERE: OLD}, {HERE: CLOSED}], BEFORE, False, None),
+        ([{HERE: PROVEN, THERE: CLOSED}] * FAILING_LOOKS, BEFORE, False, "failed"),
+    ],
+)
+def test_what_looks_say_together(looks: list[Look], before: Look, last: bool, verdict: str | None) -> None:
+    proof = judge(looks, NEW, before, NOW, last=last)
+    assert (proof.verdict if proof else None) == verdict
+
+
+def test_only_what_was_seen_at_every_address_is_complete() -> None:
+    everywhere = judge([{HERE: PROVEN, THERE: PROVEN}], NEW, BEFORE, NOW, last=False)
+    somewhere = judge([{HERE: PROVEN, THERE: REFUSED}], NEW, BEFORE, NOW, last=True)
+    assert everywhere is not None
+    assert everywhere.complete
+    assert somewhere is not None
+    assert not somewhere.complete
+
+
+@pytest.mark.parametrize(
+    ("hostname", "domains", "name"),
+    [
+        ("a.example.com", (NAME,), "a.example.com"),
+        (None, ("*.example.com", NAME), NAME),
+        (None, ("*.elb.example.com", "192.0.2.1"), "lb.elb.example.com"),
+        (None, ("*.example.com",), "emq-elb.example.com"),
+        (None, (), "lb.elb.example.com"),
+        (None, ("192.0.2.1",), "192.0.2.1"),
+    ],
+)
+def test_the_name_to_ask_for_is_one_that_clients_use(
+    hostname: str | None, domains: tuple[str, ...], name: str
+) -> None:
+    assert server_name(hostname, domains, "lb.elb.example.com") == name
