@@ -88,6 +88,11 @@ def connect(
     `trust` None verifies nothing, `verify_name` False everything but the name. `timeout` is seconds, for the
     whole; it stays on the socket.
     """
+    try:
+        # Before anything is timed: reading the system's roots takes longer than a handshake.
+        context = _context(trust, minimum, maximum, verify_name=verify_name)
+    except OSError as error:
+        return Handshake(address=address, port=port, cause=_tls_cause(error), detail=_detail(error)), None
     began = time.monotonic()
     result, plain = connect_plainly(address, port, timeout=timeout)
     if plain is None:
@@ -95,7 +100,6 @@ def connect(
     connected = time.monotonic()
     try:
         plain.settimeout(max(timeout - (connected - began), 0.001))
-        context = _context(trust, minimum, maximum, verify_name=verify_name)
         secure = context.wrap_socket(plain, server_hostname=server_name)
     except OSError as error:
         plain.close()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chalicelib.core.domains import covers
+from chalicelib.core.domains import address_of, covers
 from chalicelib.core.handshake import Served
 from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer, ProbeOptions
 from chalicelib.core.names import (
@@ -195,8 +195,11 @@ def enabled(load_balancer: LoadBalancer) -> bool:
 
 
 def name_to_verify(hostname: str | None, domains: Iterable[str], dns_name: str) -> str:
-    """The name that clients use: the tag's, else the certificate's first that is no wildcard, else DNS's."""
-    plain = (domain for domain in domains if "*" not in domain)
+    """The name that clients use: the tag's, else the certificate's first that is no wildcard, else DNS's.
+
+    An address that a certificate covers is no name.
+    """
+    plain = (domain for domain in domains if "*" not in domain and address_of(domain) is None)
     return hostname or next(plain, dns_name)
 
 

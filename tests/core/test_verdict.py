@@ -183,6 +183,8 @@ def test_the_schedule_leaves_out_what_is_internal_or_told_so(
         ("mqtt.example.com", ["other.example.com"], "mqtt.example.com"),
         (None, ["*.example.com", "mqtt.example.com"], "mqtt.example.com"),
         (None, ["*.example.com"], "lb.amazonaws.com"),
+        (None, ["192.0.2.1", "mqtt.example.com"], "mqtt.example.com"),
+        (None, ["*.example.com", "192.0.2.1"], "lb.amazonaws.com"),
         (None, [], "lb.amazonaws.com"),
     ],
 )
