@@ -66,6 +66,7 @@ def app_environment(aws: Aws, hosts: Path, functions_url: str) -> dict[str, str]
         **aws.environment("app"),
         "OWNER": "emq-elb-lab",
         "LAB_HOSTS": str(hosts),
+        "PYTHONPATH": str(Path(__file__).parent / "names"),
         "PYTHONUNBUFFERED": "1",
         **({"AWS_ENDPOINT_URL_LAMBDA": functions_url} if functions_url else {}),
     }
