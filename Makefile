@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo lab test check bench format clean
+.PHONY: help setup demo lab test check bench format models clean
 
 help:
 	@echo 'make demo    the whole story on this machine, without an AWS account'
@@ -28,7 +28,7 @@ lab: setup
 	@$(RUN) -m lab
 
 test: setup
-	@lab/setup.sh --packages
+	@lab/setup.sh --packages chromium
 	@$(RUN) -m pytest -n auto
 
 check: setup
@@ -42,6 +42,10 @@ format: setup
 
 bench: setup
 	@echo 'bench: nothing is measured yet; it comes with the first story that has a competitor to be beside'
+
+# After a change of what the adapters call, or of botocore's version: a test tells.
+models: setup
+	@$(RUN) -m tools.models
 
 clean:
 	rm -rf $(VENV) .lab .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,7 +14,7 @@ from pathlib import Path
 from botocore import xform_name
 from botocore.session import get_session
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 # The service of each client, by the type that an adapter's parameter is annotated with.
 SERVICES = {

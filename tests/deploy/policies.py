@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.deploy.calls import ROOT, Name, Operation, reachable
+from tools.calls import ROOT, Name, Operation, reachable
 
 PREFIXES = {"elb": "elasticloadbalancing"}
 ACTIONS = {("lambda", "Invoke"): "lambda:InvokeFunction"}

@@ -104,7 +104,7 @@ def test_a_payload_that_is_no_event_fails_loudly_and_the_environment_lives_on(
     package: Package, start: Start
 ) -> None:
     for function in package.functions.values():
-        if function.resource == "APIHandler":
+        if function.resource in {"APIHandler", "Widget"}:  # these answer whatever they are sent
             continue
         environment = start(function.resource)
         assert environment.invoke({"no": "event"}).error is not None, function.resource

@@ -1,0 +1,63 @@
+"""The cut service models: complete, current, and not needed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lab.aws import Aws
+from lab.package import Package
+from lab.processes import Processes
+from lab.runtimeapi import Place, execution_environment
+from tests.deploy.test_runtime import reach, sample
+from tools.models import MODELS, bare, called, files
+
+
+def test_what_is_shipped_is_what_this_botocore_and_these_adapters_ask_for() -> None:
+    there = {str(path.relative_to(MODELS)): path.read_text() for path in MODELS.rglob("*") if path.is_file()}
+    assert there.keys() == files().keys(), "type: make models"
+    assert there == files(), "type: make models"
+
+
+def test_every_operation_that_is_called_is_in_a_model() -> None:
+    for service, operations in called().items():
+        (model,) = MODELS.glob(f"{service}/*/service-2.json")
+        assert operations == json.loads(model.read_text())["operations"].keys()
+
+
+def test_a_member_that_is_named_documentation_is_kept() -> None:
+    assert bare({"documentation": "words", "members": {"documentation": {"shape": "S"}}}) == {
+        "members": {"documentation": {"shape": "S"}}
+    }
+
+
+@pytest.mark.parametrize("function", ["APIHandler", "Reconcile"])
+def test_without_them_everything_works_as_well(  # noqa: PLR0917 - fixtures, which pytest gives by name
+    function: str,
+    package: Package,
+    place: Place,
+    tmp_path: Path,
+    lab_processes: Processes,
+    address: str,
+    empty_account: Aws,
+) -> None:
+    task = tmp_path / "task"
+    shutil.copytree(place.task, task)
+    event = sample("apigateway-list" if function == "APIHandler" else "schedule-tick")
+    outcomes = []
+    for _ in range(2):
+        with execution_environment(
+            package.functions[function],
+            Place(task, place.runtime),
+            lab_processes,
+            address,
+            reach(empty_account),
+        ) as environment:
+            outcomes.append(environment.invoke(event))
+        shutil.rmtree(task / "aws-models", ignore_errors=True)
+    with_models, without = outcomes
+    assert with_models == without
+    assert without.error is None
