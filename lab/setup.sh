@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the lab needs, and only that, and only when it is missing.
 #   lab/setup.sh DIRECTORY   the Python packages, into a virtual environment in DIRECTORY
-#   lab/setup.sh --packages  Debian's haproxy, mosquitto, mosquitto-clients
+#   lab/setup.sh --packages  Debian's haproxy, mosquitto, mosquitto-clients, and what is named after it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,6 +39,9 @@ if [ "${1:-}" = --packages ]; then
     command -v haproxy >/dev/null || missing+=(haproxy)
     command -v mosquitto >/dev/null || missing+=(mosquitto)
     command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+    for package in "${@:2}"; do  # each has a command of its own name
+        command -v "$package" >/dev/null || missing+=("$package")
+    done
     [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
     exit 0
 fi

@@ -1,0 +1,116 @@
+"""CloudWatch's part: what functions print in its embedded format becomes metrics, and AWS adds its own.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_elb import ElasticLoadBalancingClient
+
+PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one metric."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    time: datetime
+    value: float
+
+
+def embedded(line: str) -> list[Point]:
+    """Return the metrics in a line of a log; none in a line of another kind."""
+    if '"_aws"' not in line:
+        return []
+    record = json.loads(line)
+    time = datetime.fromtimestamp(record["_aws"]["Timestamp"] / 1000, UTC)
+    return [
+        Point(
+            told["Namespace"],
+            metric["Name"],
+            tuple((key, record[key]) for key in keys),
+            time,
+            record[metric["Name"]],
+        )
+        for told in record["_aws"]["CloudWatchMetrics"]
+        for keys in told["Dimensions"]
+        for metric in told["Metrics"]
+    ]
+
+
+def healthy(elb: ElasticLoadBalancingClient) -> list[Point]:
+    """Return AWS's own count of instances in service, for each load balancer."""
+    now = datetime.now(UTC)
+    found = []
+    for one in elb.describe_load_balancers()["LoadBalancerDescriptions"]:
+        name = one["LoadBalancerName"]
+        states = elb.describe_instance_health(LoadBalancerName=name)["InstanceStates"]
+        count = sum(state["State"] == "InService" for state in states)
+        found.append(Point("AWS/ELB", "HealthyHostCount", (("LoadBalancerName", name),), now, count))
+    return found
+
+
+def put(client: CloudWatchClient, points: list[Point]) -> None:
+    """Put them where GetMetricData finds them."""
+    for namespace in {point.namespace for point in points}:
+        data: list[Any] = [
+            {
+                "MetricName": point.name,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in point.dimensions],
+                "Timestamp": point.time,
+                "Value": point.value,
+            }
+            for point in points
+            if point.namespace == namespace
+        ]
+        for start in range(0, len(data), 100):
+            client.put_metric_data(Namespace=namespace, MetricData=data[start : start + 100])
+
+
+def reader(log: Path) -> Callable[[], list[Point]]:
+    """Return what reads on in a log that grows, whole lines at a time."""
+    at = 0
+
+    def read() -> list[Point]:
+        nonlocal at
+        if not log.exists():
+            return []
+        with log.open("rb") as lines:
+            lines.seek(at)
+            whole, _, _ = lines.read().rpartition(b"\n")
+        at += len(whole) + 1 if whole else 0
+        return [point for line in whole.decode().splitlines() for point in embedded(line)]
+
+    return read
+
+
+@contextmanager
+def measuring(log: Path, cloudwatch: CloudWatchClient, elb: ElasticLoadBalancingClient) -> Iterator[None]:
+    """Put metrics as they come while the block lasts."""
+    stop, read = threading.Event(), reader(log)
+
+    def follow() -> None:
+        while not stop.wait(PAUSE):
+            put(cloudwatch, [*read(), *healthy(elb)])
+
+    thread = threading.Thread(target=follow, name="metrics")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
