@@ -97,7 +97,11 @@ def rotate_one(
     """
     run = _run(invocation, wire)
     holding = _holding(name, run)
-    rotation = _rotate(holding, run, asked=True, trusted=trusted, dry_run=dry_run)
+    try:
+        rotation = _rotate(holding, run, asked=True, trusted=trusted, dry_run=dry_run)
+    except errors.InvalidRequest as error:
+        # The request was right: it is what the secret holds that is not.
+        raise errors.Conflict(f"{name}: {error}") from None
     if rotation.state == "kept" and rotation.failing:
         raise errors.Conflict(f"{name}: {rotation.reason}")
     if not dry_run:

@@ -1,0 +1,76 @@
+"""Certificates as tooling beside the app brings them: signed by the lab's private CA, kept in a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from chalicelib.core.domains import address_of
+from chalicelib.core.model import Authority, Bundle
+from lab.aws import Aws
+
+LIFE = timedelta(days=90)
+OWNER = "emq-elb-dev"
+
+
+def authority(aws: Aws, owner: str = OWNER) -> Authority:
+    """Return the private CA that the app keeps in its secret."""
+    answer = aws.secretsmanager().get_secret_value(SecretId=f"{owner}/private-ca")
+    kept = json.loads(answer["SecretString"])
+    return Authority(kept["certificate"], kept["private_key"])
+
+
+def bundle(
+    signer: Authority, domains: Sequence[str], days_left: float, kind: Literal["rsa", "ec"] = "rsa"
+) -> Bundle:
+    """Issue a leaf of 90 days that has so many left; its key is RSA-2048 or EC P-256."""
+    issuer = x509.load_pem_x509_certificate(signer.certificate.encode())
+    signing = load_pem_private_key(signer.private_key.encode(), None)
+    key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days_left)
+    names: list[x509.GeneralName] = [
+        x509.DNSName(name) if address_of(name) is None else x509.IPAddress(ip_address(name))
+        for name in domains
+    ]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(ends - LIFE)
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectAlternativeName(names), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+                issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+            ),
+            critical=False,
+        )
+        .sign(signing, SHA256())  # type: ignore[arg-type] # the CA's key is RSA
+    )
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    return Bundle(certificate.public_bytes(Encoding.PEM).decode(), text)
+
+
+def keep(aws: Aws, name: str, made: Bundle, key: str | None = None) -> None:
+    """Put it into a secret as a new version; `key` stands for the bundle's own."""
+    client = aws.secretsmanager()
+    text = json.dumps({"certificate": made.certificate, "private_key": key or made.private_key})
+    try:
+        client.put_secret_value(SecretId=name, SecretString=text)
+    except client.exceptions.ResourceNotFoundException:
+        client.create_secret(Name=name, SecretString=text)
