@@ -203,7 +203,7 @@ def mosquitto(address: str, port: int) -> str:
         "allow_anonymous true",
         "set_tcp_nodelay true",
         "persistence false",
-        "log_dest stdout",
+        "log_dest stderr",  # which is not buffered: the log can be watched
         f"user {getpass.getuser()}",  # started as root it would become a user that may not read this file
     )
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from lab import brokers, client
+from lab import brokers, chapters_probe, chapters_register, chapters_rotate, client
 from lab.brokers import MQTT
 from lab.declaration import NAME, declaration
 from lab.lab import brokers_setting, open_lab
@@ -27,13 +27,18 @@ from lab.steps import (
 )
 from lab.story import DidNotHoldError, Step, bold, hold, summary, tell
 
+# A minute of the app's schedules, in seconds: nobody waits a minute for a demo.
+MINUTE = 20.0
+
 
 def demo() -> int:
     """Tell the story and return the exit status."""
     print(bold("A load balancer for an MQTT cluster, end to end on this machine"), flush=True)
     try:
         with open_lab(
-            brokers_running=brokers_setting(), say=lambda text: print(f"   {text}", flush=True)
+            brokers_running=brokers_setting(),
+            minute=MINUTE,
+            say=lambda text: print(f"   {text}", flush=True),
         ) as lab:
             steps = tell(chapters(Story(lab)), lab.aws.calls)
             print(f"\n{summary(steps)}\n", flush=True)
@@ -61,9 +66,14 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
         ("Both instances in service", lambda: in_service(story)),
         ("A message through the TLS listener", lambda: delivered(story)),
         ("The same request again", lambda: unchanged(story)),
+        *chapters_rotate.chapters(story),
     ]
     if all(node.processes for node in story.lab.nodes):  # brokers of LAB_BROKERS are not ours to kill
-        told.append(("One broker dies", lambda: survived(story)))
+        told += [
+            ("One broker dies", lambda: survived(story)),
+            *chapters_register.chapters(story),
+            *chapters_probe.chapters(story),
+        ]
     return [*told, ("Deleted, and nothing left", lambda: deleted(story))]
 
 

@@ -181,8 +181,27 @@ def of_app(name: str) -> Function | None:
     return found
 
 
+def rules_of_app(found: Configuration) -> list[dict[str, object]]:
+    """Return the app's EventBridge rules: the deployed function, and a `pattern` or a `schedule`."""
+    from chalice.app import CloudWatchEventConfig, ScheduledEventConfig, ScheduleExpression
+
+    rules: list[dict[str, object]] = []
+    for source in importlib.import_module("app").app.event_sources:
+        function = f"{found.app}-{found.stage}-{source.name}"
+        if isinstance(source, CloudWatchEventConfig):
+            rules.append({"function": function, "pattern": source.event_pattern})
+        elif isinstance(source, ScheduledEventConfig):
+            rate = source.schedule_expression
+            text = rate.to_string() if isinstance(rate, ScheduleExpression) else rate
+            rules.append({"function": function, "schedule": text})
+    return rules
+
+
 def server(address: str, port: int, functions: Functions) -> ThreadingHTTPServer:
-    """Return a server for `POST /2015-03-31/functions/<name>/invocations`; port 0 takes a free one."""
+    """Return a server for `POST /2015-03-31/functions/<name>/invocations`; port 0 takes a free one.
+
+    `GET /rules`, which no Lambda answers, tells the lab's EventBridge which events the app waits for.
+    """
 
     class Invoke(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -195,6 +214,15 @@ def server(address: str, port: int, functions: Functions) -> ThreadingHTTPServer
                 answer = functions.invoke(parts[2], payload, kind)
             else:
                 answer = _refusal(404, "ResourceNotFoundException", f"only Invoke is here, not {self.path}")
+            self._send(answer)
+
+        def do_GET(self) -> None:
+            if self.path == "/rules":
+                self._send(Answer(200, json.dumps(rules_of_app(functions.configuration)).encode()))
+            else:
+                self._send(_refusal(404, "ResourceNotFoundException", f"nothing is at {self.path}"))
+
+        def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer.body)))

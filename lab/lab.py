@@ -20,8 +20,11 @@ from lab.addresses import Network, claim
 from lab.api import start_api, start_functions
 from lab.aws import Aws
 from lab.brokers import Cluster, Node
+from lab.console import console, over_http
 from lab.dataplane import DataPlane, follow
+from lab.events import EventBridge, emitting, invoker, rules_of
 from lab.fidelity.knobs import KNOBS
+from lab.metrics import measuring
 from lab.processes import Processes, open_processes
 from lab.vpc import Vpc, prepare
 
@@ -30,7 +33,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab that runs. `api_url` and `functions_url` are empty in a lab without the app."""
+    """A lab that runs. Its URLs are empty in a lab without the app."""
 
     directory: Path
     network: Network
@@ -41,6 +44,8 @@ class Lab:
     vpc: Vpc
     api_url: str
     functions_url: str
+    events: EventBridge
+    console_url: str
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -55,9 +60,9 @@ class Lab:
         """Return what a process of the app's sees."""
         return app_environment(self.aws, self.data_plane.hosts, self.functions_url)
 
-    def run_node(self, name: str) -> Node:
-        """Run one more instance with a broker, in the zone that has the fewest."""
-        return run_node(self.cluster, self.vpc, name)
+    def run_node(self, name: str, tags: Mapping[str, str] | None = None) -> Node:
+        """Run one more instance with a broker, the zones in turn."""
+        return run_node(self.cluster, self.vpc, name, tags)
 
 
 def app_environment(aws: Aws, hosts: Path, functions_url: str) -> dict[str, str]:
@@ -72,21 +77,27 @@ def app_environment(aws: Aws, hosts: Path, functions_url: str) -> dict[str, str]
     }
 
 
-def run_node(cluster: Cluster, vpc: Vpc, name: str) -> Node:
+def run_node(cluster: Cluster, vpc: Vpc, name: str, tags: Mapping[str, str] | None = None) -> Node:
     """Run an instance with a broker, the zones in turn."""
     subnets = list(vpc.subnets.values())
     subnet = subnets[len(cluster.nodes) % len(subnets)]
-    return brokers.run(cluster, name, subnet, security_groups=[vpc.node_group])
+    return brokers.run(cluster, name, subnet, security_groups=[vpc.node_group], tags=tags)
 
 
 @contextmanager
 def open_lab(
-    *, nodes: int = 2, app: bool = True, brokers_running: str = "", say: Say = lambda _: None
+    *,
+    nodes: int = 2,
+    app: bool = True,
+    brokers_running: str = "",
+    minute: float = 60.0,
+    say: Say = lambda _: None,
 ) -> Iterator[Lab]:
     """Start a lab and yield it when everything answers; at the end of the block nothing is left of it.
 
-    `brokers_running` is `LAB_BROKERS`; `say` hears of each part that is ready. After a failure the lab's
-    directory, with the logs, stays; otherwise it goes too.
+    `brokers_running` is `LAB_BROKERS`; `minute` is how many seconds a minute of the app's schedules takes;
+    `say` hears of each part that is ready. After a failure the lab's directory, with the logs, stays;
+    otherwise it goes too.
     """
     external = brokers.external_brokers(brokers_running)
     began = time.monotonic()
@@ -135,7 +146,12 @@ def open_lab(
             api_url = started.result()
             ready(f"the app answers at {api_url}")
         stack.enter_context(following(data_plane))
-        yield Lab(directory, network, processes, aws, data_plane, cluster, vpc, api_url, functions_url)
+        bridge = EventBridge(rules_of(functions_url) if app else (), invoker(functions_url))
+        if bridge.rules:
+            stack.enter_context(emitting(bridge, aws.ec2("eventbridge"), minute))
+        yield Lab(
+            directory, network, processes, aws, data_plane, cluster, vpc, api_url, functions_url, bridge
+        )
 
 
 @contextmanager
