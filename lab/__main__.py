@@ -70,6 +70,7 @@ def how_to_reach(lab: Lab) -> str:
             f"  export {credentials}",
             f"The app's API    {lab.api_url}",
             f"Lambda's Invoke  {lab.functions_url}",
+            f"The dashboard    {lab.console_url}",
             f"Names            {lab.data_plane.hosts}",
             f"Logs             {lab.directory}/*.log",
             "",

@@ -45,6 +45,11 @@ class Network:
         return self.host(3)
 
     @property
+    def console(self) -> str:
+        """The address of the page that shows the dashboard's widget."""
+        return self.host(5)
+
+    @property
     def backplane(self) -> str:
         """The address of the broker through which the nodes' bridges meet."""
         return self.host(4)

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_iam import IAMClient
@@ -75,6 +76,11 @@ class Aws:
     def ec2(self, caller: str = "lab") -> EC2Client:
         """Return a client for EC2."""
         found: EC2Client = self._client("ec2", caller)
+        return found
+
+    def cloudwatch(self, caller: str = "lab") -> CloudWatchClient:
+        """Return a client for CloudWatch."""
+        found: CloudWatchClient = self._client("cloudwatch", caller)
         return found
 
     def iam(self, caller: str = "lab") -> IAMClient:

@@ -17,7 +17,7 @@ from random import Random
 from lab import aws as api
 from lab import brokers
 from lab.addresses import Network, claim
-from lab.api import start_api, start_functions
+from lab.api import STAGE, start_api, start_functions
 from lab.aws import Aws
 from lab.brokers import Cluster, Node
 from lab.console import console, over_http
@@ -149,8 +149,24 @@ def open_lab(
         bridge = EventBridge(rules_of(functions_url) if app else (), invoker(functions_url))
         if bridge.rules:
             stack.enter_context(emitting(bridge, aws.ec2("eventbridge"), minute))
+        console_url = ""
+        if app:
+            log = directory / "functions.log"
+            stack.enter_context(measuring(log, aws.cloudwatch(), aws.elb("cloudwatch")))
+            page = console(network.console, f"emq-elb-{STAGE}-widget", over_http(functions_url))
+            console_url = stack.enter_context(page)
         yield Lab(
-            directory, network, processes, aws, data_plane, cluster, vpc, api_url, functions_url, bridge
+            directory,
+            network,
+            processes,
+            aws,
+            data_plane,
+            cluster,
+            vpc,
+            api_url,
+            functions_url,
+            bridge,
+            console_url,
         )
 
 

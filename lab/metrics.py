@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_elb import ElasticLoadBalancingClient
 
-PAUSE = 1.0
+PAUSE = 2.0
 
 
 @dataclass(frozen=True)
