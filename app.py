@@ -287,6 +287,7 @@ def get_openapi() -> Response:
     """Show the API's own description."""
     from chalicelib.api.openapi import document
 
+    flags()
     return Response(document())
 
 

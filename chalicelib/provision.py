@@ -148,8 +148,15 @@ def _converge(
 
 def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invocation) -> Facts:
     """Read AWS; where a fault of the body keeps it from being read, tell those of the body alone."""
+    wrong = {fault.field.partition(".")[0] for fault in faults}
+    # What is known to be wrong is neither issued for nor quoted: anything may stand there, a key as well.
+    sound = replace(
+        declaration,
+        certificate=None if "certificate" in wrong else declaration.certificate,
+        hostname=None if "hostname" in wrong else declaration.hostname,
+    )
     try:
-        return observe.for_put(declaration, invocation)
+        return observe.for_put(sound, invocation)
     except errors.EmqElbError:
         if not faults:
             raise

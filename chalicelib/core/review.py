@@ -92,7 +92,8 @@ def _subnet_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
 
 def _group_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
     for index, id_ in enumerate(declaration.security_groups or ()):
-        if id_ not in facts.groups:
+        # Which VPC's groups to look among is not known where the subnets are not.
+        if id_ not in facts.groups and _vpc(declaration, facts):
             yield Fault(f"security_groups[{index}]", f"there is no security group {id_} in the VPC")
 
 

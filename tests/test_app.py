@@ -1,0 +1,368 @@
+"""The routes and functions of the app, through Chalice's own test client: statuses, bodies, payloads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from chalice.test import Client, HTTPResponse
+
+import app
+from chalicelib import telemetry
+from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
+from tests.provisioning import Account, issued, pem
+
+ROOT = Path(__file__).parents[1]
+JSON = {"Content-Type": "application/json"}
+# Chalice's test client cannot check signatures, and says so at each request.
+pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
+OTHER = issued("other.example.com", key="other")
+
+
+@dataclass
+class Api:
+    """The app behind its test client; `invoked` is what it handed over to its own functions."""
+
+    client: Client
+    invoked: list[tuple[str, Any]] = field(default_factory=list)
+
+    def put(self, body: Any, path: str = "/load-balancers/demo", **headers: str) -> HTTPResponse:
+        """PUT a value as JSON, or bytes as they are."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.http.put(path, headers={**JSON, **headers}, body=raw)
+
+    def provision(self) -> Any:
+        """Run the function with what it was invoked with last, as Lambda does."""
+        function, payload = self.invoked[-1]
+        assert function == "emq-elb-dev-provision"
+        return self.client.lambda_.invoke("provision", payload).payload
+
+    def answer(self, params: Any, **_: Any) -> tuple[Any, Any]:
+        """Take an invocation in Lambda's place."""
+        name = params["url_path"].split("/")[-2]
+        self.invoked.append((name, json.loads(params["body"])))
+        return SimpleNamespace(status_code=202), {"StatusCode": 202, "ResponseMetadata": {}}
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What the app has logged; its one logger holds on to the output of whichever test was the first."""
+    told = StringIO()
+    monkeypatch.setattr(telemetry.logger().registered_handler, "stream", told)
+    return told.getvalue
+
+
+@pytest.fixture
+def api(here: Account) -> Iterator[Api]:
+    """The app in an empty account; `here` is that account."""
+    for cached in (app.settings, app.clients):
+        cached.cache_clear()
+    with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as client:
+        api = Api(client)
+        app.clients().functions.meta.events.register("before-call.lambda.Invoke", api.answer)  # type: ignore[arg-type] # it may answer
+        assert here.snapshot()["load balancers"] == {}
+        yield api
+    for cached in (app.settings, app.clients):
+        cached.cache_clear()
+
+
+def problem(response: HTTPResponse, status: int, slug: str) -> Any:
+    """The problem document, which must be one."""
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    told = json.loads(response.body)
+    assert (told["type"], told["status"]) == (f"/problems/{slug}", status)
+    assert told["title"]
+    assert told["detail"]
+    return told
+
+
+def test_put_creates_then_converges_then_changes_nothing(here: Account, api: Api) -> None:
+    body = here.article
+    created = api.put(body)
+    assert created.status_code == 201
+    told = created.json_body
+    assert set(told) == {"name", "dns_name", "state", "changed", "actions", "warnings", "load_balancer"}
+    assert (told["name"], told["state"], told["changed"]) == ("demo", "ready", True)
+    assert told["actions"][0]["action"] == "CreateLoadBalancer"
+    assert told["dns_name"].endswith(".eu-central-1.elb.amazonaws.com")
+    again = api.put(body)
+    assert (again.status_code, again.json_body["changed"], again.json_body["actions"]) == (200, False, [])
+    changed = api.put({**body, "connection_draining": 60})
+    assert (changed.status_code, changed.json_body["changed"]) == (200, True)
+
+
+def test_a_dry_run_is_200_and_changes_nothing(here: Account, api: Api) -> None:
+    body = here.article
+    planned = api.put(body, "/load-balancers/demo?dry_run=true")
+    assert (planned.status_code, planned.json_body["changed"]) == (200, True)
+    assert here.snapshot()["load balancers"] == {}
+    assert api.invoked == []
+
+
+def test_get_and_list_show_it_and_what_get_shows_can_be_sent_back(here: Account, api: Api) -> None:
+    api.put(here.article)
+    shown = api.client.http.get("/load-balancers/demo")
+    assert (shown.status_code, shown.json_body["name"]) == (200, "demo")
+    assert api.put(shown.json_body).json_body["actions"] == []
+    listed = api.client.http.get("/load-balancers")
+    assert listed.status_code == 200
+    assert [one["name"] for one in listed.json_body["load_balancers"]] == ["demo"]
+
+
+def test_what_is_not_there_or_not_ours_is_404(here: Account, api: Api) -> None:
+    here.world.create("theirs", Subnets=here.subnets[:1])
+    for path in ("/load-balancers/none", "/load-balancers/theirs", "/load-balancers/%2A", "/private-ca.pem"):
+        problem(api.client.http.get(path), 404, "not-found")
+    problem(api.client.http.delete("/load-balancers/none"), 404, "not-found")
+    assert api.client.http.get("/load-balancers/theirs?adopt=true").status_code == 200
+
+
+def test_a_load_balancer_that_is_not_ours_is_409_until_it_is_adopted(here: Account, api: Api) -> None:
+    here.world.create("theirs", Subnets=here.subnets[:1])
+    body = api.client.http.get("/load-balancers/theirs?adopt=true").json_body
+    told = problem(api.put(body, "/load-balancers/theirs"), 409, "not-ours")
+    assert "?adopt=true" in told["detail"]
+    assert api.put(body, "/load-balancers/theirs?adopt=true").status_code == 200
+
+
+def test_delete_is_409_while_members_serve_and_200_when_forced(here: Account, api: Api) -> None:
+    api.put(here.article)
+    problem(api.client.http.delete("/load-balancers/demo"), 409, "conflict")
+    planned = api.client.http.delete("/load-balancers/demo?force=true&dry_run=true")
+    assert [one["action"] for one in planned.json_body["actions"]] == ["DeleteLoadBalancer"]
+    gone = api.client.http.delete("/load-balancers/demo?force=true")
+    assert (gone.status_code, gone.json_body["load_balancer"], gone.json_body["state"]) == (
+        200,
+        None,
+        "ready",
+    )
+    assert here.snapshot()["load balancers"] == {}
+
+
+def test_every_fault_of_query_and_body_is_told_at_once(here: Account, api: Api) -> None:
+    body = {**here.article, "keepalive": "long", "subnets": ["subnet-00000000"]}
+    told = problem(api.put(body, "/load-balancers/-bad-?dry_run=maybe&adapt=true"), 400, "invalid-request")
+    assert {fault["field"] for fault in told["errors"]} == {
+        "name",
+        "keepalive",
+        "subnets[0]",
+        "dry_run",
+        "adapt",
+    }
+    assert here.snapshot()["load balancers"] == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/load-balancers?adopt=true"),
+        ("get", "/load-balancers/demo?force=true"),
+        ("delete", "/load-balancers/demo?force=yes"),
+        ("get", "/private-ca.pem?x=1"),
+        ("get", "/openapi.json?pretty=true"),
+    ],
+)
+def test_a_query_parameter_that_nobody_knows_is_a_fault(api: Api, method: str, path: str) -> None:
+    problem(getattr(api.client.http, method)(path), 400, "invalid-request")
+
+
+@pytest.mark.parametrize("raw", [b"", b"  ", b"{", b"[]", b"null", b'"x"', b"\xff", b'{"a":1,"a":2}', b"NaN"])
+def test_a_body_that_is_no_json_object_is_400(api: Api, raw: bytes) -> None:
+    problem(api.put(raw), 400, "invalid-request")
+
+
+def test_another_content_type_is_415(api: Api) -> None:
+    assert api.put(b"subnets: []", **{"Content-Type": "application/yaml"}).status_code == 415
+
+
+def test_a_body_beyond_its_size_is_400(api: Api) -> None:
+    problem(api.put({"hostname": "x" * 1_000_001}), 400, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        {"issuer": "private-ca"},
+        {"issuer": "private-ca", "domains": ["ä.example.com", "", "a" * 300]},
+        {"pem": pem(OTHER)},
+        {"arn": "arn:aws:iam::123456789012:server-certificate/"},
+        {"secret_id": ""},
+    ],
+    ids=["issuer", "issuer with domains", "PEM", "ARN", "secret"],
+)
+def test_no_certificate_is_made_for_names_that_are_none(
+    here: Account, api: Api, certificate: dict[str, Any]
+) -> None:
+    body = {**here.article, "certificate": certificate, "hostname": "ä"}
+    told = problem(api.put(body), 400, "invalid-request")
+    assert "hostname" in {fault["field"] for fault in told["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "slug"),
+    [
+        ("Throttling", 503, "throttled"),
+        ("AccessDenied", 502, "denied"),
+        ("InternalFailure", 502, "aws-error"),
+    ],
+)
+def test_what_aws_refuses_has_its_status(api: Api, code: str, status: int, slug: str) -> None:
+    def refuse(**_: Any) -> tuple[Any, Any]:
+        return SimpleNamespace(status_code=400), {
+            "Error": {"Code": code, "Message": "no"},
+            "ResponseMetadata": {},
+        }
+
+    events = app.clients().elb.meta.events
+    events.register("before-call.elastic-load-balancing.DescribeLoadBalancers", refuse)  # type: ignore[arg-type] # it may answer
+    response = api.client.http.get("/load-balancers")
+    told = problem(response, status, slug)
+    assert (told["code"], told["operation"]) == (code, "DescribeLoadBalancers")
+    assert ("Retry-After" in response.headers) == (status == 503)
+
+
+def test_the_quota_is_429(here: Account, api: Api) -> None:
+    body = here.article
+    KNOBS.load_balancers_quota = 0
+    problem(api.put(body), 429, "quota-reached")
+
+
+def test_what_nobody_foresaw_is_500_without_its_words(
+    api: Api, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
+) -> None:
+    monkeypatch.setenv("SETTLE_SECONDS", "a while")
+    told = problem(api.client.http.get("/load-balancers"), 500, "internal-error")
+    assert "SETTLE_SECONDS" not in json.dumps(told)
+    assert told["request_id"] in told["detail"]
+    assert "SETTLE_SECONDS" in logged()
+
+
+def test_what_needs_longer_is_202_and_the_function_finishes_it(
+    here: Account, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = here.article
+    api.put(body)
+    monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(0))
+    KNOBS.certificate_propagation_seconds = 60
+    response = api.put({**body, "certificate": {"pem": pem(OTHER)}})
+    assert (response.status_code, response.json_body["state"]) == (202, "pending")
+    assert response.json_body["load_balancer"]["state"] == "pending"
+    _, payload = api.invoked[-1]
+    assert set(payload) == {"name", "body", "since", "existed", "certificate"}
+    assert payload["body"]["certificate"]["arn"].startswith("arn:aws:iam:")
+    told = json.dumps(payload)
+    assert not [line for line in OTHER.private_key_pem.splitlines() if line in told]
+    here.passed += timedelta(minutes=2)
+    assert api.provision() == {"name": "demo", "outcome": "ready"}
+    assert api.client.http.get("/load-balancers/demo").json_body["state"] == "ready"
+    assert api.client.http.get("/load-balancers/demo").json_body["certificate"]["domains"] == [
+        "other.example.com"
+    ]
+
+
+def test_the_function_gives_way_to_a_later_request(
+    here: Account, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = here.article
+    api.put(body)
+    monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(0))
+    KNOBS.certificate_propagation_seconds = 60
+    api.put({**body, "certificate": {"pem": pem(OTHER)}})
+    waiting = api.invoked[-1]
+    api.put(body)
+    here.passed += timedelta(minutes=2)
+    api.invoked.append(waiting)
+    assert api.provision() == {"name": "demo", "outcome": "superseded"}
+
+
+def test_a_delete_that_aws_holds_up_is_202_and_finished_by_the_function(
+    here: Account, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {key: value for key, value in here.article.items() if key != "security_groups"}
+    api.put(body)
+    KNOBS.instance_health = lambda *_: FAILED_CHECKS
+    KNOBS.interface_linger_seconds = 60
+    monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(0))
+    response = api.client.http.delete("/load-balancers/demo")
+    assert (response.status_code, response.json_body["state"]) == (202, "pending")
+    assert set(api.invoked[-1][1]) == {"name", "leftovers"}
+    here.passed += timedelta(minutes=2)
+    assert api.provision() == {"name": "demo", "outcome": "deleted"}
+    assert set(here.snapshot()["groups"]) == {"by-hand"}
+
+
+def test_the_private_ca_is_shown_once_there_is_one(here: Account, api: Api) -> None:
+    api.put({**here.article, "certificate": {"issuer": "private-ca"}})
+    shown = api.client.http.get("/private-ca.pem")
+    assert shown.status_code == 200
+    assert shown.body.startswith(b"-----BEGIN CERTIFICATE-----")
+    assert b"PRIVATE" not in shown.body
+
+
+def test_the_api_describes_itself(api: Api) -> None:
+    described = api.client.http.get("/openapi.json")
+    assert described.status_code == 200
+    paths = set(described.json_body["paths"])
+    assert paths == {route for route in app.app.routes}  # noqa: C416 - a set of its keys, whatever mapping it is
+
+
+def test_every_route_wants_a_signature() -> None:
+    for path, methods in app.app.routes.items():
+        for method, entry in methods.items():
+            assert entry.authorizer is app.signed, f"{method} {path}"
+
+
+def test_reconcile_sweeps_without_being_told_anything(here: Account, api: Api) -> None:
+    event = api.client.events.generate_cw_event(
+        source="aws.events", detail_type="Scheduled Event", detail={}, resources=[], region="eu-central-1"
+    )
+    api.client.lambda_.invoke("reconcile", {**event, "version": "0"})
+    assert here.snapshot()["groups"] == {}
+
+
+def test_no_log_line_and_no_answer_holds_a_key(here: Account, api: Api, logged: Callable[[], str]) -> None:
+    one = issued()
+    body = {**here.article, "certificate": {"pem": pem(one)}}
+    broken = {**pem(one), "chain": one.private_key_pem}
+    told = [
+        api.put(body).body,
+        api.put(body, "/load-balancers/demo?dry_run=true").body,
+        api.put({**body, "certificate": {"pem": broken}}).body,
+        api.put({**body, "certificate": {"pem": {"certificate": one.private_key_pem}}}).body,
+        api.put({**body, "hostname": one.private_key_pem}).body,
+        api.put(json.dumps(body).encode()[:-1]).body,
+        api.client.http.get("/load-balancers/demo").body,
+        json.dumps(api.invoked).encode(),
+    ]
+    lines = logged()
+    everything = b"".join(told).decode() + lines
+    assert "invocation" in lines
+    secret = [line for line in one.private_key_pem.splitlines() if not line.startswith("-----")]
+    assert not [line for line in secret if line in everything]
+
+
+def test_each_invocation_and_each_action_is_one_line_of_json(
+    here: Account, api: Api, logged: Callable[[], str]
+) -> None:
+    body = here.article
+    report = api.put(body).json_body
+    lines = [json.loads(line) for line in logged().splitlines()]
+    told = [line["message"] for line in lines]
+    assert told.count("invocation") == 1
+    assert told.count("elb.create-load-balancer") == 1
+    actions = [line for line in lines if line.get("fields") is not None]
+    assert [line["reason"] for line in actions] == [action["reason"] for action in report["actions"]]
+    (canonical,) = (line for line in lines if line["message"] == "invocation")
+    assert (canonical["function"], canonical["status"], canonical["load_balancer"]) == (
+        "put_load_balancer",
+        201,
+        "demo",
+    )
