@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import pytest
 
@@ -153,13 +154,23 @@ def interrupted(fleet: Fleet) -> str:
     return leaves
 
 
+def launched(fleet: Fleet, node: str) -> datetime:
+    """When EC2 says that the instance was launched."""
+    found = fleet.here.world.ec2.describe_instances(InstanceIds=[node])
+    time: datetime = found["Reservations"][0]["Instances"][0]["LaunchTime"]
+    return time
+
+
 SCENARIOS = {
     "reconcile": Scenario(several, lambda fleet, _: fleet.reconcile(), 3),
     "answer": Scenario(
         several, lambda fleet, node: fleet.answer(fleet.event("ec2-instance-running", node)), 3
     ),
     "drain": Scenario(
-        interrupted, lambda fleet, node: fleet.drain(fleet.event("ec2-spot-interruption", node)), 2
+        interrupted,
+        # One event, told again: one of a second later is another, and says so in the tag.
+        lambda fleet, node: fleet.drain(fleet.event("ec2-spot-interruption", node, launched(fleet, node))),
+        2,
     ),
 }
 
