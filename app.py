@@ -397,7 +397,7 @@ def reconcile(event: CloudWatchEvent) -> None:
         alarms.converge(work, own_arn(event.context))
     telemetry.canonical(
         "reconcile",
-        drift=[load_balancer for load_balancer, _ in look.steps],
+        drift=sorted({name for name, step in look.steps if step.action.endswith("Instances")}),
         left_out=look.left_out,
         swept=len(swept),
     )

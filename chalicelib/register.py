@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from chalicelib import telemetry
@@ -78,8 +78,9 @@ def answer(event: Event, invocation: Invocation, last: LastLook | None) -> Look 
     settle = invocation.settings.settle
     if answered(event.at, last, settle):
         return None
-    wait = wait_for_look(event.at, last, settle, invocation.now())
-    if wait:
+    now = invocation.now()
+    wait = min(wait_for_look(event.at, last, settle, now), invocation.deadline - now)
+    if wait > timedelta():
         invocation.sleep(wait.total_seconds())
     work = Work()
     look, _ = _look(f"seen after event {event.id}", work, invocation)
