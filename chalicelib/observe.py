@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters import autoscaling, ec2, elb, iam
-from chalicelib.certificates import choose, read_certificate
 from chalicelib.core.errors import NotFound
 from chalicelib.core.facts import Facts
 from chalicelib.core.model import (
@@ -65,6 +64,8 @@ def load_balancer(
 
 def view(name: str, invocation: Invocation) -> View | None:
     """What GET shows, in at most seven calls; None when there is no such load balancer."""
+    from chalicelib.certificates import read_certificate  # membership needs this module, and no certificate
+
     found = load_balancer(name, invocation)
     if found is None:
         return None
@@ -100,6 +101,8 @@ def _own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> Se
 
 def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
     """Everything that a PUT rests on: at most eight calls, and one more for each 50 instances in a group."""
+    from chalicelib.certificates import choose
+
     clients, name = invocation.clients, declaration.name
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         everything = pool.submit(elb.describe_all, clients.elb)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from botocore.session import Session as CoreSession
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -35,10 +36,11 @@ class Clients:
         )  # making a client is the one thing that a boto3 session cannot do in two threads
 
     @cached_property
-    def _session(self) -> Session:
-        import boto3
+    def _session(self) -> CoreSession:
+        """botocore's session: boto3's is a shell around one, and its import brings what moves files to S3."""
+        from botocore.session import get_session
 
-        return self._given or boto3.session.Session()
+        return self._given._session if self._given else get_session()  # noqa: SLF001 - shown nowhere else
 
     def _client(self, service: str, region: str | None = None) -> Any:
         from botocore.config import Config
@@ -50,12 +52,12 @@ class Clients:
             max_pool_connections=10,
         )
         with self._making:
-            return self._session.client(cast("Any", service), region_name=region, config=config)
+            return self._session.create_client(service, region_name=region, config=config)
 
     @property
     def region(self) -> str:
         """The region that the load balancers are in."""
-        return self._session.region_name
+        return str(self._session.get_config_variable("region"))
 
     @property
     def dns_suffix(self) -> str:

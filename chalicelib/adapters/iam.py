@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
 from chalicelib.adapters.secrecy import discreetly
-from chalicelib.adapters.x509 import describe
 from chalicelib.core.errors import Absent, Conflict, Duplicate
 from chalicelib.core.model import Bundle, Certificate
 from chalicelib.core.names import certificate_digest
@@ -24,6 +23,8 @@ _PAGE = 1000
 
 def find_certificate(client: IAMClient, name: str) -> Certificate | None:
     """Read one server certificate by its name, which is unique in the account; None when there is none."""
+    from chalicelib.adapters.x509 import describe  # a listing needs none of it
+
     try:
         with translated("GetServerCertificate"):
             found = client.get_server_certificate(ServerCertificateName=name)["ServerCertificate"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chalicelib.api.body import PutBody
 from chalicelib.core.model import (
     AccessLogs,
     Allow,
@@ -22,6 +21,9 @@ from chalicelib.core.model import (
     ProbeOptions,
     SslPolicy,
 )
+
+if TYPE_CHECKING:  # pydantic is a fifth of a second, and GET needs no more of this module than a word
+    from chalicelib.api.body import PutBody
 
 DRAINING = "Draining"
 """The state under which GET shows a member that is on its way out: sent back, it is not asked for again."""
