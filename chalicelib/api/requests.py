@@ -7,9 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from pydantic import ValidationError
-
-from chalicelib.api.body import PutBody, put_body
 from chalicelib.api.declared import declaration_of
 from chalicelib.api.wording import fault_of, unknown
 from chalicelib.core.declaration import ALLOW_BESIDE_GROUPS, faults
@@ -94,6 +91,8 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     A field that is wrong stands at its default in the declaration (`subnets`: none), and no rule that reads
     it is applied. With a `region` a certificate of ACM must be there.
     """
+    from chalicelib.api.body import PutBody, put_body  # pydantic: what reads no body does without it
+
     if not isinstance(body, dict):
         wrong = Fault("body", f"an object is right, not {shown(body)}")
         return Declaration(name=name, subnets=()), (wrong, *read_name(name))
@@ -115,6 +114,10 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
 
 
 def _errors(body: dict[str, object]) -> list[ErrorDetails]:
+    from pydantic import ValidationError
+
+    from chalicelib.api.body import put_body
+
     try:
         put_body().validate_python(body)
     except ValidationError as error:

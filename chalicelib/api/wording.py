@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from chalicelib.api.body import PutBody
 from chalicelib.core.errors import Fault
 from chalicelib.core.syntax import shown
 
@@ -45,6 +44,8 @@ def _message(error: ErrorDetails, location: Sequence[int | str]) -> str:
     if kind == "missing":
         return "it is required"
     if kind == "extra_forbidden":
+        from chalicelib.api.body import PutBody  # a query's flags need none of pydantic
+
         known = PutBody.__annotations__ if len(location) == 1 else ()
         return unknown(str(location[-1]), known).message
     if kind == "string_unicode":
