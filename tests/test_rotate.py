@@ -14,7 +14,7 @@ from chalicelib.core import errors
 from chalicelib.rotate import carry_on, rotate_one, watched
 from lab.fidelity.knobs import KNOBS
 from tests.certificates import authority, leaf
-from tests.provisioning import Account, account
+from tests.provisioning import Account
 from tests.rotating import (
     HOST,
     Front,
@@ -31,12 +31,6 @@ from tests.rotating import (
 )
 
 SECRET = {"secret_id": "mqtt"}
-
-
-@pytest.fixture
-def here() -> Iterator[Account]:
-    with account() as made:
-        yield made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from chalicelib.core import errors
 from chalicelib.rotate import rotate_all, rotate_one
 from chalicelib.wire import Wire
 from lab.fidelity.knobs import KNOBS
-from tests.provisioning import WATCHED, Account, Killed, account, granted, issued
+from tests.provisioning import WATCHED, Account, Killed, granted, issued
 from tests.rotating import (
     HOST,
     Front,
@@ -30,12 +30,6 @@ from tests.rotating import (
 
 SECRET = {"secret_id": "mqtt"}
 OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
-
-
-@pytest.fixture
-def here() -> Iterator[Account]:
-    with account() as made:
-        yield made
 
 
 @pytest.fixture

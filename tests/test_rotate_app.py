@@ -1,0 +1,129 @@
+"""The route and the functions of rotation, through Chalice's own test client."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+import app
+from chalicelib.settings import Settings
+from lab.fidelity.knobs import KNOBS
+from tests.provisioning import Account
+from tests.rotating import Front, bundle, front, keep_secret, make, names, served
+from tests.servers import ADDRESS
+
+ROOT = Path(__file__).parents[1]
+# Chalice's test client cannot check signatures, and says so at each request.
+pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
+PATH = "/load-balancers/demo/rotate"
+
+
+@pytest.fixture
+def here(here: Account) -> Account:
+    """The account as the app sees it: its stage's deployment owns what is made."""
+    here.settings = Settings(owner="emq-elb-dev", private_ca_secret="emq-elb-dev/private-ca")
+    return here
+
+
+@pytest.fixture
+def demo(here: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+    """A load balancer whose name leads to it, as in the lab."""
+    system = socket.getaddrinfo
+
+    def resolve(host: Any, *arguments: Any, **options: Any) -> Any:
+        known = isinstance(host, str) and host.endswith(".amazonaws.com")
+        return system(ADDRESS if known else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with front(here) as made:
+        yield made
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    for cached in (app.settings, app.clients):
+        cached.cache_clear()
+    with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as made:
+        yield made
+    for cached in (app.settings, app.clients):
+        cached.cache_clear()
+
+
+def sample(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    return found
+
+
+def test_post_replaces_the_certificate_and_tells_which_one_is_served(
+    here: Account, demo: Front, client: Client
+) -> None:
+    old = make(here, demo.port, passed=timedelta())
+    foreseen = client.http.post(f"{PATH}?dry_run=true").json_body
+    assert (foreseen["state"], foreseen["certificate"]["arn"]) == ("rotated", old)
+    response = client.http.post(PATH)
+    told = response.json_body
+    assert (response.status_code, told["state"], told["verified"]) == (200, "rotated", True)
+    assert set(told) == {"name", "state", "verified", "reason", "certificate", "warnings"}
+    assert told["certificate"]["arn"] == served(here, demo.port) != old
+    assert told["certificate"]["domains"] == ["mqtt.example.com"]
+
+
+def test_post_says_why_there_is_nothing_to_replace_it_with(
+    here: Account, demo: Front, client: Client
+) -> None:
+    keep_secret(bundle(40))
+    make(here, demo.port, {"secret_id": "mqtt"}, passed=timedelta())
+    assert client.http.post(PATH).json_body["state"] == "kept"
+    keep_secret("{}")
+    refused = client.http.post(PATH)
+    assert (refused.status_code, refused.json_body["type"]) == (409, "/problems/conflict")
+    assert "private_key" in refused.json_body["detail"]
+    assert client.http.post("/load-balancers/none/rotate").status_code == 404
+    assert client.http.post(f"{PATH}?force=true").status_code == 400
+
+
+def test_what_elb_does_not_know_in_time_is_202_and_carried_on_by_the_function(
+    here: Account, demo: Front, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(here, demo.port, passed=timedelta())
+    invoked: list[tuple[str, Any]] = []
+
+    def take(params: Any, **_: Any) -> tuple[Any, Any]:
+        invoked.append((params["url_path"].split("/")[-2], json.loads(params["body"])))
+        return SimpleNamespace(status_code=202), {"StatusCode": 202, "ResponseMetadata": {}}
+
+    monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(seconds=1))
+    app.clients().functions.meta.events.register("before-call.lambda.Invoke", take)  # type: ignore[arg-type] # it may answer
+    KNOBS.certificate_propagation_seconds = 60
+    response = client.http.post(PATH)
+    assert (response.status_code, response.json_body["state"]) == (202, "pending")
+    ((function, payload),) = invoked
+    assert function == "emq-elb-dev-rotate"
+    assert "PRIVATE" not in json.dumps(payload)
+    here.passed = timedelta(seconds=90)
+    client.lambda_.invoke("rotate", payload)
+    assert served(here, demo.port) == response.json_body["certificate"]["arn"]
+    assert len(names(here)) == 2
+
+
+def test_the_schedule_replaces_what_is_due(here: Account, demo: Front, client: Client) -> None:
+    old = make(here, demo.port)
+    client.lambda_.invoke("rotate", sample("schedule-rotate"))
+    assert served(here, demo.port) != old
+
+
+def test_acms_event_is_a_metric_of_whoever_serves_the_certificate(
+    here: Account, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = make(here)
+    client.lambda_.invoke("expiring", {**sample("acm-approaching-expiration"), "resources": [arn]})
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert (json.loads(line)["LoadBalancer"], json.loads(line)["CertificateDaysToExpiry"]) == ("demo", 31)
