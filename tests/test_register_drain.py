@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG
 from lab.fidelity import autoscaling as fidelity
@@ -203,6 +204,17 @@ def test_what_goes_to_a_warm_pool_goes_on_at_once_and_is_never_registered(
     fleet.drain(heard(fleet, event))
     assert states(client) == {node: "Warmed:Stopped"}
     fleet.reconcile()
+    assert fleet.registered() == set()
+
+
+def test_what_goes_to_a_warm_pool_is_not_registered_while_its_group_still_says_otherwise(
+    fleet: Fleet, held: list[dict[str, Any]]
+) -> None:
+    client = group(READY, capacity=0)
+    client.put_warm_pool(AutoScalingGroupName="nodes", MinSize=1, MaxGroupPreparedCapacity=1)
+    node = held[0]["detail"]["EC2InstanceId"]
+    fidelity.set_lifecycle_state(DEFAULT_ACCOUNT_ID, "eu-central-1", node, "Pending:Wait")
+    fleet.drain(heard(fleet, held[0]))
     assert fleet.registered() == set()
 
 
