@@ -1,4 +1,4 @@
-"""The ready example of docs/register.md: a template that the linter takes, with the hooks that we complete."""
+"""The ready example of docs/register.md: its linter takes it, and it has the hooks that we complete."""
 
 from __future__ import annotations
 
