@@ -8,12 +8,15 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 from lab import brokers, chapters_probe, chapters_register, chapters_rotate, client
 from lab.brokers import MQTT
 from lab.declaration import NAME, declaration
 from lab.lab import brokers_setting, open_lab
+from lab.metrics import reader
 from lab.processes import until
+from lab.report import sampling, write
 from lab.steps import (
     SECURE,
     TOPIC,
@@ -29,6 +32,7 @@ from lab.story import DidNotHoldError, Step, bold, hold, summary, tell
 
 # A minute of the app's schedules, in seconds: nobody waits a minute for a demo.
 MINUTE = 20.0
+REPORT = Path(__file__).parents[1] / ".lab" / "demo.html"
 
 
 def demo() -> int:
@@ -40,13 +44,17 @@ def demo() -> int:
             minute=MINUTE,
             say=lambda text: print(f"   {text}", flush=True),
         ) as lab:
-            steps = tell(chapters(Story(lab)), lab.aws.calls)
+            story = Story(lab)
+            with sampling(lab) as samples:
+                steps = tell(chapters(story), lab.aws.calls)
+            write(REPORT, steps, story.probes, samples, reader(lab.directory / "functions.log")())
             print(f"\n{summary(steps)}\n", flush=True)
             hold(all(step.held for step in steps), f"It did not hold; the logs are in {lab.directory}")
     except DidNotHoldError as error:
         print(error)
         return 1
     print(closing(steps))
+    print(f"The pictures: {REPORT.resolve().as_uri()}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from lab import client
@@ -24,6 +25,8 @@ class Story:
     lab: Lab
     before: frozenset[str] = frozenset()
     sent: list[str] = field(default_factory=list)
+    probes: list[tuple[datetime, Any]] = field(default_factory=list)
+    """What the app answered when it was asked to probe, and when."""
 
     @property
     def url(self) -> str:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from textwrap import fill
 
 from lab.aws import Call
@@ -29,6 +30,7 @@ class Step:
     calls: tuple[Call, ...]
     note: str
     held: bool
+    began: datetime | None = None
 
 
 def hold(promise: bool, what: str) -> None:
@@ -47,13 +49,13 @@ def tell(
     told: list[Step] = []
     for number, (title, act) in enumerate(steps, 1):
         print(f"\n{bold(f'{number}. {title}')}", flush=True)
-        began, before = clock(), len(calls)
+        began, at, before = clock(), datetime.now(UTC), len(calls)
         try:
             note, held = act(), True
         except (DidNotHoldError, TimeoutError, OSError) as error:
             note, held = str(error), False
         app = tuple(call for call in calls[before:] if call.caller == "app")
-        told.append(Step(title, clock() - began, app, note, held))
+        told.append(Step(title, clock() - began, app, note, held, at))
         print(f"   {mark(held)} {note} ({told[-1].seconds:.1f} s)", flush=True)
         if not held:
             break
