@@ -41,7 +41,7 @@ format: setup
 	@$(RUN) -m ruff format .
 
 bench: setup
-	@echo 'bench: nothing is measured yet; it comes with the first story that has a competitor to be beside'
+	@$(RUN) -m bench
 
 # After a change of what the adapters call, or of botocore's version: a test tells.
 models: setup

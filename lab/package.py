@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from compileall import compile_dir
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -131,7 +132,7 @@ def unpack(package: Path, directory: Path) -> Path:
 
 
 def copy_runtime(directory: Path) -> Path:
-    """Copy what Lambda's runtime brings, at the versions pinned here, and return the directory."""
+    """Copy what Lambda's runtime brings, at the versions pinned here, with bytecode; return the directory."""
     for name in RUNTIME:
         for file in distribution(name).files or ():
             if ".." in file.parts:  # a command
@@ -139,4 +140,5 @@ def copy_runtime(directory: Path) -> Path:
             target = directory / file
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(Path(str(file.locate())), target)
+    compile_dir(directory, quiet=2)
     return directory
