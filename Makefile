@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo lab test check bench format models clean
+.PHONY: help setup demo lab test check bench doctor format models clean
 
 help:
 	@echo 'make demo    the whole story on this machine, without an AWS account'
@@ -11,6 +11,7 @@ help:
 	@echo 'make test    every test'
 	@echo 'make check   ruff and mypy'
 	@echo 'make bench   measurements (docs/benchmarks.md)'
+	@echo 'make doctor  what would keep chalice deploy --stage prod from working'
 
 # Python packages go into .venv; Debian packages are asked for only when they are missing.
 setup: $(VENV)/.ready
@@ -42,6 +43,10 @@ format: setup
 
 bench: setup
 	@$(RUN) -m bench
+
+# STAGE=prod by default
+doctor: setup
+	@$(RUN) -m tools.doctor $(STAGE)
 
 # After a change of what the adapters call, or of botocore's version: a test tells.
 models: setup

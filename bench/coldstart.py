@@ -1,12 +1,13 @@
 """CPU time from a process's start to its first answer, beside a bare Chalice function.
 
-Both run as Lambda runs them: the package unpacked without bytecode, the runtime's own boto3 with it, awslambdaric
-as the runtime client, AWS the same emulator. The bare function makes three clients from boto3's stock models and
-makes one call; ours answer a real event in an account that holds nothing of ours.
+Both run as Lambda runs them: the package unpacked without bytecode, the runtime's own boto3 with it,
+awslambdaric as the runtime client, AWS the same emulator. The bare function makes three clients from boto3's
+stock models and makes one call; ours answer a real event in an account that holds nothing of ours.
 
-Where a cold start of ours goes, roughly: Python, the runtime client and Chalice, which both have, a third; botocore
-a third, its clients from cut models little; Powertools' logger a sixth; compiling our own modules the rest. The
-budget asks for less than the first two thirds: it needs the package to carry bytecode, or to do without Powertools.
+Where a cold start of ours goes, roughly: Python, the runtime client and Chalice, which both have, a third;
+botocore a third, its clients from cut models little of it; Powertools' logger a sixth; compiling our own
+modules the rest. The first two thirds alone are more than the budget: to meet it, the package would have to
+carry bytecode, and do without Powertools.
 """
 
 from __future__ import annotations

@@ -1,0 +1,142 @@
+"""`python -m tools.doctor STAGE`: everything that would keep a deployment from working, before it is tried.
+
+Each finding says what to do. Exit status 0 only when there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from chalicelib.settings import SettingsError, read_settings
+
+ROOT = Path(__file__).parents[1]
+OLDEST, NEWEST = (3, 11), (3, 14)  # what the code needs; what Lambda has, of what chalice knows
+OWNER_PREFIX = "emq-elb-"  # what the policies grant
+
+# What a deployment calls first of each service, and what it then does with it.
+ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "apigateway": ("get_rest_apis", {"limit": 1}),
+    "events": ("list_rules", {"Limit": 1}),
+    "iam": ("list_roles", {"MaxItems": 1}),
+    "lambda": ("list_functions", {"MaxItems": 1}),
+}
+
+
+def python_findings(version: tuple[int, int]) -> Iterator[str]:
+    """Tell a Python that Lambda or the app does not take: the functions run on the version that deploys."""
+    if not OLDEST <= version <= NEWEST:
+        oldest, newest = (".".join(map(str, one)) for one in (OLDEST, NEWEST))
+        yield (
+            f"This is Python {version[0]}.{version[1]}, and the functions would run on it: deploy with"
+            f" {oldest} to {newest} (python3.11 -m venv .venv)"
+        )
+
+
+def configuration_findings(text: str, stage: str, there: Callable[[str], str | None]) -> Iterator[str]:
+    """Tell what is wrong in `.chalice/config.json`; `there` reads a file beside it, None without one."""
+    try:
+        configured = json.loads(text)
+    except ValueError as error:
+        yield f".chalice/config.json is no JSON ({error}): mend it, or take it back from git"
+        return
+    stages = configured.get("stages", {})
+    if stage not in stages:
+        known = ", ".join(sorted(stages)) or "none"
+        yield f"There is no stage {stage} in .chalice/config.json (but {known}): add it as docs/deploy.md shows"
+        return
+    environment = configured.get("environment_variables", {}) | stages[stage].get("environment_variables", {})
+    yield from environment_findings(environment, stage)
+    functions = configured.get("lambda_functions", {})
+    named = {name: function.get("iam_policy_file") for name, function in functions.items()}
+    yield from policy_findings({f"stage {stage}": stages[stage].get("iam_policy_file"), **named}, there)
+
+
+def environment_findings(environment: Mapping[str, str], stage: str) -> Iterator[str]:
+    """Tell settings that are missing or wrong."""
+    try:
+        owner = read_settings(environment).owner
+    except SettingsError as error:
+        yield f"Stage {stage}: {error} (environment_variables in .chalice/config.json)"
+        return
+    if not owner.startswith(OWNER_PREFIX):
+        yield (
+            f"Stage {stage}: OWNER is {owner}, and the policies grant what {OWNER_PREFIX}… owns: begin it so,"
+            " or change the pattern in every .chalice/policy-*.json"
+        )
+
+
+def policy_findings(named: Mapping[str, str | None], there: Callable[[str], str | None]) -> Iterator[str]:
+    """Tell policy files that are not named, not there, or no policy."""
+    for who, file in named.items():
+        if not file:
+            yield f"{who} has no iam_policy_file, and so may do nothing: name one in .chalice/config.json"
+        elif (text := there(file)) is None:
+            yield f".chalice/{file}, the policy of {who}, is not there: take it back from git"
+        else:
+            try:
+                json.loads(text)["Statement"]
+            except (ValueError, LookupError, TypeError):
+                yield f".chalice/{file}, the policy of {who}, is no policy document: take it back from git"
+
+
+def account_findings(session: Any) -> Iterator[str]:
+    """Tell what keeps these credentials from deploying; `session` is a boto3 session."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if session.region_name is None:
+        yield "No region is set: export AWS_DEFAULT_REGION=eu-central-1, or whichever it is to be"
+        return
+    if session.get_credentials() is None:
+        yield "No AWS credentials were found: type `aws configure`, or export AWS_ACCESS_KEY_ID and the secret"
+        return
+    for service, (method, arguments) in {"sts": ("get_caller_identity", {}), **ASKED}.items():
+        try:
+            getattr(session.client(service), method)(**arguments)
+        except ClientError as error:
+            told = error.response["Error"]
+            yield (
+                f"{service} says {told['Code']} to {error.operation_name}: deploy as somebody who may do that"
+                f" ({told.get('Message', '')})"
+            )
+            if service == "sts":
+                return
+        except BotoCoreError as error:
+            yield f"{service} could not be asked: {error}"
+            return
+
+
+def findings(stage: str, session: Any) -> Iterator[str]:
+    """Everything that is wrong, what can be known without AWS first."""
+    folder = ROOT / ".chalice"
+
+    def there(name: str) -> str | None:
+        return (folder / name).read_text() if (folder / name).is_file() else None
+
+    yield from python_findings((sys.version_info.major, sys.version_info.minor))
+    text = there("config.json")
+    if text is None:
+        yield ".chalice/config.json is not there: take it back from git"
+    else:
+        yield from configuration_findings(text, stage, there)
+    yield from account_findings(session)
+
+
+def main() -> int:
+    """Print what was found."""
+    from boto3.session import Session
+
+    stage = sys.argv[1] if len(sys.argv) > 1 else "prod"
+    found = list(findings(stage, Session()))
+    for finding in found:
+        print(f"✗ {finding}")
+    if not found:
+        print(f"Nothing stands against `chalice deploy --stage {stage}`.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
