@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Literal
@@ -18,33 +19,36 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from chalicelib.core.domains import address_of
-from chalicelib.core.model import Authority, Bundle
 from lab.aws import Aws
 
 LIFE = timedelta(days=90)
 OWNER = "emq-elb-dev"
 
 
-def authority(aws: Aws, owner: str = OWNER) -> Authority:
+@dataclass(frozen=True)
+class Bundle:
+    """A certificate and its key, PEM; the key is in no repr."""
+
+    certificate: str
+    private_key: str = field(repr=False)
+
+
+def authority(aws: Aws, owner: str = OWNER) -> Bundle:
     """Return the private CA that the app keeps in its secret."""
     answer = aws.secretsmanager().get_secret_value(SecretId=f"{owner}/private-ca")
     kept = json.loads(answer["SecretString"])
-    return Authority(kept["certificate"], kept["private_key"])
+    return Bundle(kept["certificate"], kept["private_key"])
 
 
 def bundle(
-    signer: Authority, domains: Sequence[str], days_left: float, kind: Literal["rsa", "ec"] = "rsa"
+    signer: Bundle, domains: Sequence[str], days_left: float, kind: Literal["rsa", "ec"] = "rsa"
 ) -> Bundle:
     """Issue a leaf of 90 days that has so many left; its key is RSA-2048 or EC P-256."""
     issuer = x509.load_pem_x509_certificate(signer.certificate.encode())
     signing = load_pem_private_key(signer.private_key.encode(), None)
     key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days_left)
-    names: list[x509.GeneralName] = [
-        x509.DNSName(name) if address_of(name) is None else x509.IPAddress(ip_address(name))
-        for name in domains
-    ]
+    names = [_general_name(domain) for domain in domains]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([]))
@@ -64,6 +68,13 @@ def bundle(
     )
     text = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     return Bundle(certificate.public_bytes(Encoding.PEM).decode(), text)
+
+
+def _general_name(domain: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(domain))
+    except ValueError:
+        return x509.DNSName(domain)
 
 
 def keep(aws: Aws, name: str, made: Bundle, key: str | None = None) -> None:

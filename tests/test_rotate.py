@@ -363,3 +363,14 @@ def test_a_certificate_on_several_load_balancers_is_replaced_on_all(here: Accoun
     rotations = rotate(here, demo)
     assert [one.name for one in rotations] == ["demo"]
     assert served(here, 8883, "second") == served(here, demo.port) != old
+
+
+def test_a_former_upload_for_the_same_names_is_not_taken_for_one_of_the_private_ca(here: Account) -> None:
+    one = bundle(80)
+    given = {"pem": {"certificate": one.certificate_pem, "private_key": one.private_key_pem}}
+    uploaded = make(here, 8883, given, passed=timedelta())
+    first = make(here, passed=timedelta())
+    assert first != uploaded
+    again = make(here, 8883, {"arn": uploaded}, passed=timedelta())
+    assert again == uploaded
+    assert make(here, passed=timedelta()) == first, "that one the private CA did sign"
