@@ -8,11 +8,14 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from bench import coldstart
+from bench import coldstart, probe
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 # Each part: its title, and what measures it and yields Markdown; its module's docstring introduces it.
-PARTS: Mapping[str, Callable[[], Iterator[str]]] = {"Cold start": coldstart.measure}
+PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
+    "Cold start": coldstart.measure,
+    "Probe": probe.measure,
+}
 
 
 def page() -> Iterator[str]:

@@ -14,7 +14,7 @@ from chalicelib.adapters.mqtt import Means, probe
 from chalicelib.core.verdict import Failure, Outcome, Target
 
 # A thousand targets that all say nothing, ten seconds each, are through within the minute; a thread and its
-# TLS connection take some 200 kB (docs/benchmarks.md), and Lambda allows 1,024 descriptors.
+# TLS connection take less than a megabyte (docs/benchmarks.md), and Lambda allows 1,024 descriptors.
 _AT_ONCE = 200
 _GRACE = 0.5
 
