@@ -21,6 +21,7 @@ from chalicelib.core.errors import (
     QuotaReached,
     Refused,
     Throttled,
+    Unserved,
 )
 
 CONTENT_TYPE = "application/problem+json"
@@ -113,7 +114,7 @@ def _kind(error: EmqElbError) -> Kind:
             return REFUSED
         case Denied():
             return DENIED
-        case AwsError():
+        case AwsError() | Unserved():
             return AWS_ERROR
         case _:
             return INTERNAL

@@ -27,6 +27,7 @@ from chalicelib.core.errors import (
     QuotaReached,
     Refused,
     Throttled,
+    Unserved,
 )
 
 ROWS: list[tuple[EmqElbError, int, str]] = [
@@ -44,6 +45,7 @@ ROWS: list[tuple[EmqElbError, int, str]] = [
     (Throttled("DescribeTags", "Throttling", "Rate exceeded"), 503, "throttled"),
     (Denied("CreateTags", "UnauthorizedOperation", "no"), 502, "denied"),
     (Refused("CreateLoadBalancer", "ValidationError", "no"), 400, "refused"),
+    (Unserved([("demo", Throttled("DescribeTags", "Throttling", "no"))]), 502, "aws-error"),
 ]
 
 
