@@ -286,6 +286,33 @@ def test_what_is_no_tls_is_told(talk: Talk, cause: str) -> None:
     assert ended(served(talk, secure=True, within=within)) == ("tls", cause)
 
 
+def trickling(first: bytes) -> Talk:
+    """Begin well and go on a byte at a time, so that no single read ever waits long."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(first)
+        while True:
+            threading.Event().wait(0.02)
+            connection.sendall(b"\0")
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("first", "secure", "phase"),
+    [(b"\x16\x03\x03\x40\x00", True, "tls"), (b"\x20\xff\xff\x03", False, "connack")],
+)
+def test_one_that_answers_a_byte_at_a_time_outlives_no_deadline(
+    first: bytes, secure: bool, phase: str
+) -> None:
+    began = time.monotonic()
+    outcome = served(trickling(first), secure=secure, within=SOON)
+    assert ended(outcome) == (phase, f"{phase}-timeout")
+    # The promise itself is timed: never more than a second beyond the deadline.
+    assert time.monotonic() - began < SOON + 1
+
+
 def test_a_port_that_nobody_listens_on_is_refused() -> None:
     with serving(silent) as server:
         port = server.port
