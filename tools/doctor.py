@@ -46,7 +46,7 @@ def configuration_findings(text: str, stage: str, there: Callable[[str], str | N
     stages = configured.get("stages", {})
     if stage not in stages:
         known = ", ".join(sorted(stages)) or "none"
-        yield f"There is no stage {stage} in .chalice/config.json (but {known}): add it as docs/deploy.md shows"
+        yield f".chalice/config.json has no stage {stage} (but {known}): add it as docs/deploy.md shows"
         return
     environment = configured.get("environment_variables", {}) | stages[stage].get("environment_variables", {})
     yield from environment_findings(environment, stage)
@@ -91,7 +91,7 @@ def account_findings(session: Any) -> Iterator[str]:
         yield "No region is set: export AWS_DEFAULT_REGION=eu-central-1, or whichever it is to be"
         return
     if session.get_credentials() is None:
-        yield "No AWS credentials were found: type `aws configure`, or export AWS_ACCESS_KEY_ID and the secret"
+        yield "There are no AWS credentials: type `aws configure`, or export AWS_ACCESS_KEY_ID and its secret"
         return
     for service, (method, arguments) in {"sts": ("get_caller_identity", {}), **ASKED}.items():
         try:

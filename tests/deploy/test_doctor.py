@@ -40,7 +40,7 @@ def test_a_configuration_that_is_right_has_no_finding() -> None:
     ("text", "there", "words"),
     [
         ("{", everything, "no JSON"),
-        (json.dumps({**GOOD, "stages": {"dev": {}}}), everything, "There is no stage prod"),
+        (json.dumps({**GOOD, "stages": {"dev": {}}}), everything, "has no stage prod"),
         (changed(), everything, "OWNER is ''"),
         (changed(OWNER="mine"), everything, "begin it so"),
         (changed(OWNER="emq-elb-prod", SETTLE_SECONDS="soon"), everything, "SETTLE_SECONDS is 'soon'"),
@@ -74,7 +74,7 @@ def test_without_credentials_that_is_all_that_is_told(monkeypatch: pytest.Monkey
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, "nowhere")
     (found,) = account_findings(boto3.session.Session())
-    assert "No AWS credentials" in found
+    assert "no AWS credentials" in found
 
 
 def test_a_permission_that_lacks_is_named() -> None:

@@ -17,6 +17,7 @@ from lab.package import Function, Package
 from lab.processes import Processes
 from lab.routing import routed
 from lab.runtimeapi import ExecutionEnvironment, Outcome, Place, execution_environment
+from tests.deploy.policies import granted
 
 EVENTS = Path(__file__).parents[2] / "events"
 STATUS = {
@@ -44,7 +45,11 @@ def start(
             if name not in running:
                 running[name] = stack.enter_context(
                     execution_environment(
-                        package.functions[name], place, lab_processes, address, reach(empty_account)
+                        package.functions[name],
+                        place,
+                        lab_processes,
+                        address,
+                        reach(empty_account) | {"AWS_ACCESS_KEY_ID": name},
                     )
                 )
             return running[name]
@@ -98,6 +103,23 @@ def test_every_sample_event_is_answered_by_every_function_that_it_is_routed_to(
 def test_a_function_that_is_invoked_by_name_answers(name: str, start: Start) -> None:
     resource = name.split("-")[1].capitalize()
     assert start(resource).invoke(sample(name)).error is None
+
+
+def test_whatever_a_function_calls_its_own_policy_grants(
+    package: Package, start: Start, empty_account: Aws
+) -> None:
+    for path in EVENTS.glob("*.json"):
+        event = sample(path.stem)
+        api = [package.functions["APIHandler"]] if "httpMethod" in event else []
+        for function in (*api, *routed(event, package.functions)):
+            start(function.resource).invoke(event)
+            called = {
+                f"{call.service}:{call.operation}"
+                for call in empty_account.calls
+                if call.caller == function.resource
+            }
+            assert called <= granted(function.policy), function.resource
+    assert {"APIHandler", "Probe", "Reconcile"} <= {call.caller for call in empty_account.calls}
 
 
 def test_a_payload_that_is_no_event_fails_loudly_and_the_environment_lives_on(
