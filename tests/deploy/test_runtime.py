@@ -29,6 +29,8 @@ STATUS = {
     "apigateway-put-dry-run": 400,
     "apigateway-put-no-json": 400,
 }
+# The name in a signature where it is not the prefix of the service's actions.
+SIGNED = {"monitoring": "cloudwatch"}
 
 Start = Callable[..., ExecutionEnvironment]
 
@@ -114,7 +116,7 @@ def test_whatever_a_function_calls_its_own_policy_grants(
         for function in (*api, *routed(event, package.functions)):
             start(function.resource).invoke(event)
             called = {
-                f"{call.service}:{call.operation}"
+                f"{SIGNED.get(call.service, call.service)}:{call.operation}"
                 for call in empty_account.calls
                 if call.caller == function.resource
             }
