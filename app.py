@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.clients import Clients
     from chalicelib.api.problems import Problem
     from chalicelib.core.events import Event
-    from chalicelib.core.model import Report, Step
+    from chalicelib.core.model import Report
     from chalicelib.core.settling import LastLook
     from chalicelib.invocation import Invocation
     from chalicelib.settings import Settings
@@ -74,6 +74,10 @@ DRAIN_WHEN = {
 last_look: dict[str, LastLook] = {}
 # What a function keeps for its last call and its answer.
 RESERVE = timedelta(seconds=5)
+
+# What is told to others of a PUT and a DELETE that are done (`chalicelib/announce.py`).
+PROVISIONED = "Load Balancer Provisioned"
+DELETED = "Load Balancer Deleted"
 
 View = Callable[..., Response]
 
@@ -195,8 +199,7 @@ def put_load_balancer(name: str) -> Response:
         carried = {**rest, "certificate": certificate} if certificate else rest
         in_background({"name": name, **report.carry_on, "body": carried})
     elif report.changed and not query["dry_run"]:
-        tell_others("Load Balancer Provisioned", name, report.steps)
-        in_background({"name": name, "alarms": True})
+        done(PROVISIONED, name, report)
     return reported(report, created=report.created and not query["dry_run"])
 
 
@@ -233,8 +236,7 @@ def delete_load_balancer(name: str) -> Response:
     if report.state == "pending":
         in_background({"name": name, "leftovers": report.carry_on})
     elif report.changed and not query["dry_run"]:
-        tell_others("Load Balancer Deleted", name, report.steps)
-        in_background({"name": name, "alarms": True})
+        done(DELETED, name, report)
     return reported(report, created=False)
 
 
@@ -299,11 +301,27 @@ def reported(report: Report, *, created: bool) -> Response:
     return Response(report_json(report), status_code=status)
 
 
-def tell_others(detail_type: str, name: str, steps: Iterable[Step]) -> None:
-    """Put a change on EventBridge, for users' own rules."""
-    from chalicelib.announce import announce, of_report
+def done(detail_type: str, name: str, report: Report) -> None:
+    """Leave what follows to the background: others are told, alarms come along. Whatever comes of that, it is done."""
+    from chalicelib import telemetry
+    from chalicelib.core.errors import AwsError
 
-    announce([of_report(detail_type, name, steps)], clients())
+    try:
+        in_background({"name": name, "done": detail_type, "actions": actions(report)})
+    except AwsError as error:
+        telemetry.unannounced(str(error))
+
+
+def actions(report: Report) -> list[str]:
+    """Which AWS calls a story came to."""
+    return [step.action for step in report.steps]
+
+
+def tell_others(detail_type: str, name: str, actions: Iterable[str]) -> None:
+    """Put a change on EventBridge, for users' own rules."""
+    from chalicelib.announce import announce, asked_for
+
+    announce([asked_for(detail_type, name, actions)], clients())
 
 
 def in_background(payload: Mapping[str, object], function: str = "provision") -> None:
@@ -324,16 +342,17 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
     if "leftovers" in event:
         deprovision.finish(name, event["leftovers"], work)
         outcome = "deleted"
-        tell_others("Load Balancer Deleted", name, ())
-    elif "alarms" in event:
-        outcome = "alarms"
+        tell_others(DELETED, name, ())
+    elif "done" in event:
+        outcome = "told"
+        tell_others(event["done"], name, event["actions"])
     else:
         declaration, faults = read_put(name, event["body"], region=clients().region)
         since = datetime.fromisoformat(event["since"])
         report = story.carry_on(declaration, faults, since, work, existed=event["existed"])
         outcome = report.state if report else "superseded"
         if report and report.state == "ready":
-            tell_others("Load Balancer Provisioned", name, report.steps)
+            tell_others(PROVISIONED, name, actions(report))
     alarms.converge(work, own_arn(context))
     telemetry.canonical("provision", load_balancer=name, outcome=outcome)
     return {"name": name, "outcome": outcome}
@@ -446,7 +465,7 @@ def rotate(event: CloudWatchEvent) -> None:
 def expiring(event: CloudWatchEvent) -> None:
     """Tell that a certificate of ACM ends soon, which nobody here renews."""
     from chalicelib import telemetry
-    from chalicelib.rotate import watched
+    from chalicelib.rotations_told import watched
 
     work = invocation(remaining(event.context))
     days = float(event.detail["DaysToExpiry"])

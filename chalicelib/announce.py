@@ -39,8 +39,6 @@ def of_steps(steps: Iterable[tuple[str, Step]]) -> tuple[Announcement, ...]:
     return tuple(found)
 
 
-def of_report(detail_type: str, load_balancer: str, steps: Iterable[Step]) -> Announcement:
+def asked_for(detail_type: str, load_balancer: str, actions: Iterable[str]) -> Announcement:
     """The announcement of a story that was asked for: which AWS calls it came to."""
-    return Announcement(
-        detail_type, {"load_balancer": load_balancer, "actions": [step.action for step in steps]}
-    )
+    return Announcement(detail_type, {"load_balancer": load_balancer, "actions": [*actions]})
