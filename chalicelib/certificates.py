@@ -12,6 +12,7 @@ from chalicelib.core import errors, preflight
 from chalicelib.core.domains import default_domains
 from chalicelib.core.errors import Fault, InvalidRequest
 from chalicelib.core.facts import Chosen
+from chalicelib.core.holding import PRIVATE_CA, SECRET, AuthorityFacts
 from chalicelib.core.model import (
     Bundle,
     Certificate,
@@ -32,7 +33,6 @@ from chalicelib.core.names import (
     certificate_name_of,
     certificate_path,
 )
-from chalicelib.core.renewal import PRIVATE_CA, SECRET, AuthorityFacts
 from chalicelib.invocation import Invocation
 
 

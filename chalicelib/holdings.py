@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.adapters import elb, iam
 from chalicelib.certificates import read_certificate
+from chalicelib.core.holding import INVALID_CERTIFICATE, WATCHED, Holding, Place, age, current
 from chalicelib.core.model import Certificate, LoadBalancer
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
@@ -25,7 +26,6 @@ from chalicelib.core.names import (
     load_balancer_of_path,
 )
 from chalicelib.core.proof import Look
-from chalicelib.core.renewal import INVALID_CERTIFICATE, WATCHED, Holding, Place, age, current
 from chalicelib.invocation import Invocation
 
 # Everything in the account: how many there are is told by the same calls, and IAM counts them all.

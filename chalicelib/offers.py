@@ -14,10 +14,10 @@ from chalicelib.adapters.issuers import private_ca, secret
 from chalicelib.adapters.x509 import checked, describe, describe_authority, read
 from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest
 from chalicelib.core.facts import Chosen
+from chalicelib.core.holding import PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
 from chalicelib.core.model import Authority, Bundle, Certificate, GivenPem, ReviewWarning
 from chalicelib.core.names import certificate_name, certificate_path
 from chalicelib.core.preflight import SECRET_FIELDS
-from chalicelib.core.renewal import PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
 from chalicelib.invocation import Invocation
 
 Issue = Callable[[Sequence[str]], GivenPem]

@@ -18,6 +18,7 @@ from chalicelib.core import errors
 from chalicelib.core.desired import desire
 from chalicelib.core.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.core.facts import Facts
+from chalicelib.core.holding import PRIVATE_CA
 from chalicelib.core.model import (
     Declaration,
     GivenArn,
@@ -27,7 +28,6 @@ from chalicelib.core.model import (
 )
 from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.core.plan import plan
-from chalicelib.core.renewal import PRIVATE_CA
 from chalicelib.core.review import conflict, objections
 from chalicelib.invocation import Invocation
 from chalicelib.report import exists, pending, ready

@@ -12,37 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from chalicelib import announce, observe, telemetry
-from chalicelib.adapters.eventbridge import Announcement
 from chalicelib.apply import Progress, apply
 from chalicelib.certificates import read_certificate
 from chalicelib.core import actions as do
 from chalicelib.core import errors
+from chalicelib.core.holding import PRIVATE_CA, SECRET, WATCHED, AuthorityFacts, Holding, age, uploaded
 from chalicelib.core.model import ReviewWarning
 from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.proof import Look
-from chalicelib.core.renewal import (
-    FAILING,
-    PRIVATE_CA,
-    SECRET,
-    WATCHED,
-    AuthorityFacts,
-    Holding,
-    Install,
-    Keep,
-    Renew,
-    age,
-    authority_ends,
-    decide,
-    due,
-    uploaded,
-)
+from chalicelib.core.renewal import FAILING, Install, Keep, Renew, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation
 from chalicelib.core.syntax import name_fault
 from chalicelib.holdings import Estate, detailed, observe_estate
 from chalicelib.invocation import Invocation
 from chalicelib.offers import Offers, bundle_for, chosen_of
 from chalicelib.retire import retire_superseded
+from chalicelib.rotations_told import tell
 from chalicelib.swap import PENDING, Swap, install, spots, verified
 from chalicelib.wire import Wire, look
 
@@ -74,7 +59,7 @@ def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotati
         except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; told at the end
             failures.append((holding.load_balancer, error))
     failures += _retire(rotations, run)
-    _tell(rotations, run.estate.holdings, run)
+    tell(rotations, run.estate.holdings, run.invocation)
     failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
     if failures:
         raise errors.Unserved(failures)
@@ -105,7 +90,7 @@ def rotate_one(
     if rotation.state == "kept" and rotation.failing:
         raise errors.Conflict(f"{name}: {rotation.reason}")
     if not dry_run:
-        _tell([rotation], [holding], run)
+        tell([rotation], [holding], run.invocation)
     return replace(rotation, name=name)
 
 
@@ -114,25 +99,10 @@ def carry_on(name: str, invocation: Invocation, wire: Wire | None = None) -> Rot
     run = _run(invocation, wire)
     holding = _holding(name, run)
     rotation = _rotate(holding, run)
-    _tell([rotation], [holding], run)
+    tell([rotation], [holding], run.invocation)
     if rotation.state == "pending":
         raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
     return rotation
-
-
-def watched(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
-    """Tell, as ACM did, that a certificate of its own ends soon; return the load balancers that serve it."""
-    serving = sorted(
-        one.name
-        for one in observe.ours(invocation)
-        if any(listener.certificate == arn for listener in one.listeners)
-    )
-    for name in serving:
-        telemetry.emit(name, CertificateDaysToExpiry=days)
-        warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {days:g} days")
-        told = Rotation(name=name, state="kept", reason="ACM renews it, or you do", warnings=(warning,))
-        telemetry.rotation(told)
-    return tuple(serving)
 
 
 def _end(holding: Holding) -> float:
@@ -301,45 +271,3 @@ def _retire(rotations: Sequence[Rotation], run: Run) -> list[tuple[str, Exceptio
     except errors.EmqElbError as error:
         return [("retiring certificates", error)]
     return []
-
-
-def _tell(rotations: Sequence[Rotation], holdings: Sequence[Holding], run: Run) -> None:
-    """Count, announce, log."""
-    _count(rotations, holdings, run)
-    changed = {"rotated": "Certificate Rotated", "rolled-back": "Certificate Rolled Back"}
-    announce.announce(
-        [Announcement(changed[one.state], _told(one)) for one in rotations if one.state in changed],
-        run.invocation.clients,
-    )
-    for one in rotations:
-        telemetry.rotation(one)
-
-
-def _told(rotation: Rotation) -> dict[str, object]:
-    certificate = rotation.certificate
-    return {
-        "load_balancer": rotation.name,
-        "certificate": certificate.arn if certificate else None,
-        "serial": certificate.serial if certificate else None,
-        "not_after": certificate.not_after.isoformat() if certificate else None,
-        "verified": rotation.verified,
-        "reason": rotation.reason,
-    }
-
-
-def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], run: Run) -> None:
-    """Put the metrics of every load balancer that was looked at, zeros included."""
-    known = {one.name: one for one in rotations}
-    for holding in holdings:
-        rotation = known.get(holding.load_balancer)
-        certificate = rotation.certificate if rotation else holding.served
-        state = rotation.state if rotation else "kept"
-        metrics = {
-            "CertificatesRotated": int(state == "rotated"),
-            "CertificateRollbacks": int(state == "rolled-back"),
-        }
-        if certificate:
-            left = certificate.not_after - run.invocation.now()
-            metrics["CertificateDaysToExpiry"] = left // timedelta(days=1)
-        for name in sorted({place.load_balancer for place in holding.places}):
-            telemetry.emit(name, **metrics)

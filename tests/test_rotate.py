@@ -11,7 +11,8 @@ import boto3
 import pytest
 
 from chalicelib.core import errors
-from chalicelib.rotate import carry_on, rotate_one, watched
+from chalicelib.rotate import carry_on, rotate_one
+from chalicelib.rotations_told import watched
 from lab.fidelity.knobs import KNOBS
 from tests.certificates import authority, leaf
 from tests.provisioning import Account

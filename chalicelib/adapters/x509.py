@@ -21,10 +21,10 @@ from chalicelib.adapters.der import (
 from chalicelib.core import pem
 from chalicelib.core.certificates import MOST_CERTIFICATES, BundleFacts, TextFacts, arrange
 from chalicelib.core.errors import InvalidRequest
+from chalicelib.core.holding import AuthorityFacts
 from chalicelib.core.model import Bundle, GivenPem, ReviewWarning
 from chalicelib.core.names import certificate_digest, serial_text
 from chalicelib.core.preflight import PEM_FIELDS, Fields, examine
-from chalicelib.core.renewal import AuthorityFacts
 
 
 @dataclass(frozen=True)

@@ -24,67 +24,27 @@ the CA's absence is never mended here: `docs/rotate.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.core.domains import covers
+from chalicelib.core.holding import (
+    PRIVATE_CA,
+    SECRET,
+    WATCHED,
+    AuthorityFacts,
+    Holding,
+    Offered,
+    age,
+)
 from chalicelib.core.model import Certificate
 from chalicelib.core.names import certificate_name_of
 from chalicelib.core.preflight import renew_from
-
-PRIVATE_CA = "private-ca"
-ACME = "acme"
-SECRET = "secret:"  # noqa: S105 - the prefix of a tag's text, not a secret
-WATCHED = frozenset({"pem", "external", ""})
-INVALID_CERTIFICATE = "Invalid-Certificate"
 
 AUTHORITY_WARNS = timedelta(days=365)
 """How long before its end a private CA is spoken of: every device has to be given the next one."""
 FAILING = frozenset({"private-ca-missing", "private-ca-changed", "expired", "rejected"})
 """The codes of a Keep that a person has to look at, so that the run fails at its end."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A secure listener and what it serves: an ARN, or `Invalid-Certificate`."""
-
-    load_balancer: str
-    port: int
-    certificate: str
-
-
-@dataclass(frozen=True)
-class Offered:
-    """What a secret holds, by the name that it has or would have in IAM."""
-
-    name: str
-    not_after: datetime
-
-
-@dataclass(frozen=True)
-class AuthorityFacts:
-    """A private CA: the identifier that its leaves name as their issuer's key, and its end."""
-
-    key_id: str
-    not_after: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Holding:
-    """One load balancer's certificates and the listeners, its own or another's, that serve them.
-
-    `served` is what counts as the current one, None where there is none; `certificates` are those under its
-    path in IAM, with as much as is known of each; `rejected` is the name of one that failed on the wire.
-    """
-
-    load_balancer: str
-    source: str
-    places: tuple[Place, ...]
-    certificates: tuple[Certificate, ...] = ()
-    served: Certificate | None = None
-    hostname: str | None = None
-    rejected: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +73,6 @@ class Install:
 
 
 Decision = Keep | Renew | Install
-
-
-def current(
-    places: Iterable[Place], certificates: Iterable[Certificate], rejected: str | None
-) -> Certificate | None:
-    """The certificate that counts as served: of those in use the last uploaded that did not fail."""
-    used = {place.certificate for place in places}
-    in_use = [one for one in certificates if one.arn in used]
-    return max(in_use, key=lambda one: (one.name != rejected, age(one)), default=None)
 
 
 def due(holding: Holding, now: datetime, before: timedelta) -> str | None:
@@ -292,13 +243,3 @@ def _everywhere(holding: Holding, served: Certificate) -> bool:
 
 def _renew_from(one: Certificate, before: timedelta) -> datetime:
     return renew_from(one.not_before, one.not_after, before) if one.not_before else one.not_after - before
-
-
-def uploaded(one: Certificate) -> datetime:
-    """When it was uploaded, or what comes closest to it."""
-    return one.uploaded or one.not_before or one.not_after
-
-
-def age(one: Certificate) -> tuple[datetime, datetime, str]:
-    """What puts certificates in the order in which they came: AWS tells whole seconds only."""
-    return uploaded(one), one.not_after, one.name or one.arn

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chalicelib.core.holding import age, uploaded
 from chalicelib.core.model import Certificate
-from chalicelib.core.renewal import age, uploaded
 
 FORGOTTEN = timedelta(hours=1)
 """After this an upload that nobody installed is nobody's current work any more."""

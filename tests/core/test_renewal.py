@@ -9,21 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.core.holding import INVALID_CERTIFICATE, AuthorityFacts, Holding, Offered, Place, current
 from chalicelib.core.model import Certificate
-from chalicelib.core.renewal import (
-    INVALID_CERTIFICATE,
-    AuthorityFacts,
-    Decision,
-    Holding,
-    Install,
-    Keep,
-    Offered,
-    Place,
-    Renew,
-    current,
-    decide,
-    due,
-)
+from chalicelib.core.renewal import Decision, Install, Keep, Renew, decide, due
 from chalicelib.core.retirement import retire
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -1,0 +1,70 @@
+"""What is told of rotations: metrics, events, log records; and what ACM tells of its own certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from chalicelib import announce, observe, telemetry
+from chalicelib.adapters.eventbridge import Announcement
+from chalicelib.core.holding import Holding
+from chalicelib.core.model import ReviewWarning
+from chalicelib.core.rotation import Rotation
+from chalicelib.invocation import Invocation
+
+
+def tell(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation: Invocation) -> None:
+    """Count, announce, log."""
+    _count(rotations, holdings, invocation)
+    changed = {"rotated": "Certificate Rotated", "rolled-back": "Certificate Rolled Back"}
+    announce.announce(
+        [Announcement(changed[one.state], _told(one)) for one in rotations if one.state in changed],
+        invocation.clients,
+    )
+    for one in rotations:
+        telemetry.rotation(one)
+
+
+def _told(rotation: Rotation) -> dict[str, object]:
+    certificate = rotation.certificate
+    return {
+        "load_balancer": rotation.name,
+        "certificate": certificate.arn if certificate else None,
+        "serial": certificate.serial if certificate else None,
+        "not_after": certificate.not_after.isoformat() if certificate else None,
+        "verified": rotation.verified,
+        "reason": rotation.reason,
+    }
+
+
+def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation: Invocation) -> None:
+    """Put the metrics of every load balancer that was looked at, zeros included."""
+    known = {one.name: one for one in rotations}
+    for holding in holdings:
+        rotation = known.get(holding.load_balancer)
+        certificate = rotation.certificate if rotation else holding.served
+        state = rotation.state if rotation else "kept"
+        metrics = {
+            "CertificatesRotated": int(state == "rotated"),
+            "CertificateRollbacks": int(state == "rolled-back"),
+        }
+        if certificate:
+            left = certificate.not_after - invocation.now()
+            metrics["CertificateDaysToExpiry"] = left // timedelta(days=1)
+        for name in sorted({place.load_balancer for place in holding.places}):
+            telemetry.emit(name, **metrics)
+
+
+def watched(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
+    """Tell, as ACM did, that a certificate of its own ends soon; return the load balancers that serve it."""
+    serving = sorted(
+        one.name
+        for one in observe.ours(invocation)
+        if any(listener.certificate == arn for listener in one.listeners)
+    )
+    for name in serving:
+        telemetry.emit(name, CertificateDaysToExpiry=days)
+        warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {days:g} days")
+        told = Rotation(name=name, state="kept", reason="ACM renews it, or you do", warnings=(warning,))
+        telemetry.rotation(told)
+    return tuple(serving)
