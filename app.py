@@ -302,7 +302,7 @@ def reported(report: Report, *, created: bool) -> Response:
 
 
 def done(detail_type: str, name: str, report: Report) -> None:
-    """Leave what follows to the background: others are told, alarms come along. Whatever comes of that, it is done."""
+    """Leave to the background what follows and can fail alone: others are told, alarms come along."""
     from chalicelib import telemetry
     from chalicelib.core.errors import AwsError
 
