@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from lab import fidelity
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
     from tests.provisioning import Account
 
 REGION = "eu-central-1"
+
+# Machines are noisy: how long an example takes says nothing. CI tries the same examples each time, so that a red
+# run is about the change; everybody else's runs look for new ones.
+settings.register_profile(
+    "emq-elb",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",
+)
+settings.load_profile("emq-elb")
 
 
 @pytest.fixture(autouse=True)
