@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 REGION = "eu-central-1"
 
-# Machines are noisy: how long an example takes says nothing. CI tries the same examples each time, so that a red
-# run is about the change; everybody else's runs look for new ones.
+# Machines are noisy: how long an example takes says nothing. CI tries the same examples each time, so that a
+# red run is about the change; everybody else's runs look for new ones.
 settings.register_profile(
     "emq-elb",
     deadline=None,
