@@ -7,7 +7,7 @@ from typing import assert_never
 
 from chalicelib.adapters import acm, iam
 from chalicelib.adapters.issuers import private_ca, secret
-from chalicelib.adapters.x509 import checked, describe, describe_authority
+from chalicelib.adapters.x509 import checked, describe_authority, to_be
 from chalicelib.core import errors, preflight
 from chalicelib.core.domains import default_domains
 from chalicelib.core.errors import Fault, InvalidRequest
@@ -145,27 +145,14 @@ def _of_bundle(
     """Same content, same name: one that was uploaded before is not uploaded again."""
     name = certificate_name(invocation.clients.region, declaration.name, bundle)
     path = certificate_path(invocation.settings.owner, invocation.clients.region, declaration.name)
-    described = describe(bundle.certificate, bundle.chain)
-    if described is None:
-        raise ValueError("a bundle that was just made cannot be read")
+    certificate = to_be(bundle, name=name, path=path)
     existing = iam.find_certificate(invocation.clients.iam, name)
-    if existing and (existing.path != path or existing.digest != described.digest):
+    if existing and (existing.path != path or existing.digest != certificate.digest):
         raise errors.Conflict(
             f"there is a server certificate {name} already, which is not ours: its path is {existing.path}"
         )
     if existing:
         return Chosen(reference=existing.arn, source=source, certificate=existing, warnings=warnings)
-    certificate = Certificate(
-        arn=name,
-        not_before=described.not_before,
-        not_after=described.not_after,
-        domains=described.domains,
-        serial=described.serial,
-        name=name,
-        path=path,
-        digest=described.digest,
-        issuer_key=described.issuer_key,
-    )
     return Chosen(
         reference=name,
         source=source,

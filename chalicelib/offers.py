@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, secret
-from chalicelib.adapters.x509 import checked, describe, describe_authority, read
+from chalicelib.adapters.x509 import checked, describe, describe_authority, read, to_be
 from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest
 from chalicelib.core.facts import Chosen
 from chalicelib.core.holding import PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
@@ -127,21 +127,8 @@ def bundle_for(
 def chosen_of(holding: Holding, bundle: Bundle, invocation: Invocation) -> tuple[Certificate, Chosen]:
     """The certificate as it will be at AWS, its name standing for its ARN, and what to upload."""
     region, owner = invocation.clients.region, invocation.settings.owner
-    described = describe(bundle.certificate, bundle.chain)
-    if described is None:
-        raise ValueError("a bundle that was just made cannot be read")
     name = certificate_name(region, holding.load_balancer, bundle)
-    certificate = Certificate(
-        arn=name,
-        not_before=described.not_before,
-        not_after=described.not_after,
-        domains=described.domains,
-        serial=described.serial,
-        name=name,
-        path=certificate_path(owner, region, holding.load_balancer),
-        digest=described.digest,
-        issuer_key=described.issuer_key,
-    )
+    certificate = to_be(bundle, name=name, path=certificate_path(owner, region, holding.load_balancer))
     return certificate, Chosen(reference=name, source=holding.source, certificate=certificate, bundle=bundle)
 
 

@@ -22,7 +22,7 @@ from chalicelib.core import pem
 from chalicelib.core.certificates import MOST_CERTIFICATES, BundleFacts, TextFacts, arrange
 from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.holding import AuthorityFacts
-from chalicelib.core.model import Bundle, GivenPem, ReviewWarning
+from chalicelib.core.model import Bundle, Certificate, GivenPem, ReviewWarning
 from chalicelib.core.names import certificate_digest, serial_text
 from chalicelib.core.preflight import PEM_FIELDS, Fields, examine
 
@@ -75,6 +75,24 @@ def read(certificate: str, private_key: str, chain: str) -> tuple[BundleFacts, B
         ),
     )
     return facts, _bundle(facts, pool, key)
+
+
+def to_be(bundle: Bundle, *, name: str, path: str) -> Certificate:
+    """The server certificate that a bundle will be at AWS; until then its name stands for its ARN."""
+    described = describe(bundle.certificate, bundle.chain)
+    if described is None:
+        raise ValueError("a bundle that was just made cannot be read")
+    return Certificate(
+        arn=name,
+        not_before=described.not_before,
+        not_after=described.not_after,
+        domains=described.domains,
+        serial=described.serial,
+        name=name,
+        path=path,
+        digest=described.digest,
+        issuer_key=described.issuer_key,
+    )
 
 
 def describe(certificate: str, chain: str) -> Description | None:
