@@ -139,8 +139,10 @@ def deeply_probed(load_balancer: str, result: str, findings: Iterable[Finding]) 
     )
 
 
-def emit(load_balancer: str, **metrics: float) -> None:
+def emit(load_balancer: str, at: datetime | None = None, /, **metrics: float) -> None:
     """Put metrics of one load balancer, by the names of the design: `emit("demo", RegisteredInstances=2)`.
+
+    They are of now, or of `at`, up to two weeks ago.
 
     One line of CloudWatch's embedded metric format on standard output, which Lambda hands to CloudWatch.
     `LoadBalancer` is the only dimension, since the alarms look at exactly that one; Powertools would add
@@ -153,7 +155,7 @@ def emit(load_balancer: str, **metrics: float) -> None:
     ]
     record = {
         "_aws": {
-            "Timestamp": int(datetime.now(UTC).timestamp() * 1000),
+            "Timestamp": int((at or datetime.now(UTC)).timestamp() * 1000),
             "CloudWatchMetrics": [
                 {"Namespace": "EmqElb", "Dimensions": [["LoadBalancer"]], "Metrics": described}
             ],

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -109,7 +110,9 @@ def test_a_cluster_that_has_split_is_found_and_told_three_times(
     assert here.passed.total_seconds() == 120
 
 
-def test_a_session_that_is_cut_while_it_is_silent_is_found(here: Account) -> None:
+def test_a_session_that_is_cut_while_it_is_silent_is_found_and_rings_the_alarm(
+    here: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
     def impatient(connection: Any) -> None:
         connection.settimeout(1)
         broker()(connection)
@@ -119,6 +122,11 @@ def test_a_session_that_is_cut_while_it_is_silent_is_found(here: Account) -> Non
         quick(here, "demo")
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
     assert results(verdict.findings)["idle"] == "failed"
+    # The last three: this broker is too impatient for a delivery as well.
+    told = emitted(capsys.readouterr().out)[-3:]
+    assert [record["ProbeSuccess"] for record in told] == [0] * 3
+    times = [record["_aws"]["Timestamp"] for record in told]
+    assert [before - after for before, after in pairwise(times)] == [60_000] * 2
 
 
 def offering(issued: Issued, directory: Path, minimum: ssl.TLSVersion) -> Talk:
