@@ -171,7 +171,7 @@ def _idle(trial: _Trial) -> list[Finding]:
     found = judge_idle(port, planned, timeout, alive=alive)
     if found.result == "failed":
         # To look again would take as long. That it was cut held for minutes: the alarm wants three of them.
+        seen = trial.invocation.now().replace(microsecond=0)
         for minutes in range(_TRIES):
-            at = trial.invocation.now() - minutes * timedelta(seconds=_PAUSE)
-            telemetry.emit(trial.balancer.name, at, **{SUCCESS: 0})
+            telemetry.emit(trial.balancer.name, seen - minutes * timedelta(seconds=_PAUSE), **{SUCCESS: 0})
     return [found]
