@@ -77,12 +77,7 @@ def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:
     else:
         one = elb.describe(client, name)
         described = (one,) if one else ()
-    tags = elb.tags_of(client, [one.get("LoadBalancerName", "") for one in described])
-    there = {
-        name: elb.load_balancer(one, {}, {}, tags[name])
-        for one in described
-        if (name := one.get("LoadBalancerName", "")) in tags
-    }
+    there = elb.listed(client, described)
     ours = {
         name: found for name, found in there.items() if found.tags.get(OWNER_TAG) == invocation.settings.owner
     }

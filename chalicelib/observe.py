@@ -249,11 +249,6 @@ def ours(invocation: Invocation) -> tuple[LoadBalancer, ...]:
 
     One call for each 400 load balancers of the region, and one for each 20.
     """
-    described = elb.describe_all(invocation.clients.elb)
-    tags = elb.tags_of(invocation.clients.elb, [one.get("LoadBalancerName", "") for one in described])
-    return tuple(
-        elb.load_balancer(one, {}, {}, tags[name])
-        for one in described
-        if (name := one.get("LoadBalancerName", "")) in tags
-        and tags[name].get(OWNER_TAG) == invocation.settings.owner
-    )
+    client, owner = invocation.clients.elb, invocation.settings.owner
+    there = elb.listed(client, elb.describe_all(client))
+    return tuple(found for found in there.values() if found.tags.get(OWNER_TAG) == owner)

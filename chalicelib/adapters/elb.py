@@ -197,6 +197,18 @@ def load_balancer(
     )
 
 
+def listed(
+    client: ElasticLoadBalancingClient, described: Sequence[LoadBalancerDescriptionTypeDef]
+) -> dict[str, LoadBalancer]:
+    """By name, what a listing and tags tell of each, without attributes and policies: a call for each 20."""
+    tags = tags_of(client, [one.get("LoadBalancerName", "") for one in described])
+    return {
+        name: load_balancer(one, {}, {}, tags[name])
+        for one in described
+        if (name := one.get("LoadBalancerName", "")) in tags
+    }
+
+
 def listeners(found: LoadBalancerDescriptionTypeDef, policies: Mapping[str, Policy]) -> tuple[Listener, ...]:
     """Its listeners by port; without `policies`, without what they negotiate."""
     return tuple(
