@@ -209,7 +209,7 @@ def test_a_certificate_that_elb_does_not_know_yet_is_waited_for(here: Account, d
 def test_what_elb_did_not_know_in_time_is_installed_by_the_next_run_and_not_issued_again(
     here: Account, demo: Front
 ) -> None:
-    old = make(here, demo.port, passed=timedelta())
+    old = make(here, demo.port, passed=timedelta(minutes=-1))
     KNOBS.certificate_propagation_seconds = 120
     rotation = rotate_one("demo", here.invocation(20), demo.wire)
     assert (rotation.state, served(here, demo.port), len(names(here))) == ("pending", old, 2)
