@@ -10,8 +10,8 @@ from chalicelib.adapters.issuers import private_ca
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.facts import Chosen
-from chalicelib.core.model import ReviewWarning, Step
 from chalicelib.core.names import CLUSTER_TAG, OWNER_TAG, certificate_path
+from chalicelib.core.outcome import ReviewWarning, Step
 from chalicelib.invocation import Invocation
 
 

@@ -9,22 +9,19 @@ from chalicelib.adapters import acm, iam
 from chalicelib.adapters.issuers import private_ca, secret
 from chalicelib.adapters.x509 import checked, describe_authority, to_be
 from chalicelib.core import errors, preflight
-from chalicelib.core.domains import default_domains
-from chalicelib.core.errors import Fault, InvalidRequest
-from chalicelib.core.facts import Chosen
-from chalicelib.core.holding import PRIVATE_CA, SECRET, AuthorityFacts
-from chalicelib.core.model import (
-    Bundle,
-    Certificate,
+from chalicelib.core.declared import (
     CertificateSource,
     Declaration,
     GivenArn,
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    LoadBalancer,
-    ReviewWarning,
 )
+from chalicelib.core.domains import default_domains
+from chalicelib.core.errors import Fault, InvalidRequest
+from chalicelib.core.facts import Chosen
+from chalicelib.core.holding import PRIVATE_CA, SECRET, AuthorityFacts
+from chalicelib.core.model import Certificate, LoadBalancer
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
     REJECTED_TAG,
@@ -33,6 +30,8 @@ from chalicelib.core.names import (
     certificate_name_of,
     certificate_path,
 )
+from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.pem import Bundle
 from chalicelib.invocation import Invocation
 
 

@@ -10,8 +10,9 @@ from chalicelib.adapters import ec2, elb, elb_calls
 from chalicelib.core import actions as do
 from chalicelib.core.errors import Absent, AwsError, InvalidInstance
 from chalicelib.core.membership import Membership, decide, going_away, why_not
-from chalicelib.core.model import Instance, LoadBalancer, Step
+from chalicelib.core.model import Instance, LoadBalancer
 from chalicelib.core.names import OWNER_TAG
+from chalicelib.core.outcome import Step
 from chalicelib.invocation import Invocation
 from chalicelib.observe import with_lifecycles
 

@@ -15,8 +15,9 @@ from chalicelib.apply import Progress, apply
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.errors import Conflict, NotFound, NotOurs
-from chalicelib.core.model import Report, State
+from chalicelib.core.model import State
 from chalicelib.core.names import OWNER_TAG, certificate_name_of
+from chalicelib.core.outcome import Report
 from chalicelib.core.plan import plan
 from chalicelib.core.syntax import name_fault, shown
 from chalicelib.invocation import Invocation

@@ -8,7 +8,8 @@ from chalicelib.adapters import autoscaling, elb
 from chalicelib.clusters import Clusters, Work
 from chalicelib.core.errors import Absent, AwsError
 from chalicelib.core.lifecycle import Owed, in_warm_pool, owed, waits
-from chalicelib.core.model import Instance, Member, Step
+from chalicelib.core.model import Instance, Member
+from chalicelib.core.outcome import Step
 from chalicelib.invocation import Invocation
 
 

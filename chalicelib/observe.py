@@ -12,19 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters import autoscaling, ec2, elb, iam
+from chalicelib.core.declared import Declaration
 from chalicelib.core.errors import NotFound
 from chalicelib.core.facts import Facts
-from chalicelib.core.model import (
-    Declaration,
-    Instance,
-    LoadBalancer,
-    Member,
-    SecurityGroup,
-    State,
-    Subnet,
-    View,
-)
+from chalicelib.core.model import Instance, LoadBalancer, Member, SecurityGroup, State, Subnet
 from chalicelib.core.names import OWNER_TAG, certificate_path, security_group_name
+from chalicelib.core.outcome import View
 from chalicelib.core.syntax import name_fault
 from chalicelib.invocation import Invocation
 

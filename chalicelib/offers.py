@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, secret
 from chalicelib.adapters.x509 import checked, describe, describe_authority, read, to_be
+from chalicelib.core.declared import GivenPem
 from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest
 from chalicelib.core.facts import Chosen
 from chalicelib.core.holding import PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
-from chalicelib.core.model import Authority, Bundle, Certificate, GivenPem, ReviewWarning
+from chalicelib.core.model import Certificate
 from chalicelib.core.names import certificate_name, certificate_path
+from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.pem import Authority, Bundle
 from chalicelib.core.preflight import SECRET_FIELDS
 from chalicelib.invocation import Invocation
 

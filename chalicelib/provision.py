@@ -15,18 +15,14 @@ from chalicelib import observe
 from chalicelib.apply import Progress, apply
 from chalicelib.core import actions as do
 from chalicelib.core import errors
+from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.desired import desire
 from chalicelib.core.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.core.facts import Facts
 from chalicelib.core.holding import PRIVATE_CA
-from chalicelib.core.model import (
-    Declaration,
-    GivenArn,
-    LoadBalancer,
-    Report,
-    State,
-)
+from chalicelib.core.model import LoadBalancer, State
 from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_tag
+from chalicelib.core.outcome import Report
 from chalicelib.core.plan import plan
 from chalicelib.core.review import conflict, objections
 from chalicelib.invocation import Invocation

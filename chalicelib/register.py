@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from chalicelib import telemetry
 from chalicelib.adapters import ec2
@@ -27,6 +27,8 @@ from chalicelib.core.events import (
     SpotInterruption,
     StateChange,
     TagChange,
+    Unreadable,
+    read_event,
 )
 from chalicelib.core.lifecycle import DRAIN_HOOK, READY_HOOK, Owed, in_warm_pool
 from chalicelib.core.membership import (
@@ -37,8 +39,9 @@ from chalicelib.core.membership import (
     tag_to_write,
     why_not,
 )
-from chalicelib.core.model import Instance, LoadBalancer, Step
+from chalicelib.core.model import Instance, LoadBalancer
 from chalicelib.core.names import DRAINING_TAG
+from chalicelib.core.outcome import Step
 from chalicelib.core.settling import LastLook, answered, wait_for_look
 from chalicelib.hooks import let_go, pay
 from chalicelib.invocation import Invocation
@@ -71,6 +74,15 @@ class Look:
         """Raise `Unserved` with every failure, so that Lambda tries again; nothing where there is none."""
         if self.failures:
             raise Unserved(self.failures)
+
+
+def readable(function: str, event: Mapping[str, Any]) -> Event | None:
+    """The event as a value; one that cannot be read is told and dropped, since Lambda would try it again."""
+    told = read_event(event)
+    if isinstance(told, Unreadable):
+        telemetry.dropped(function, told.id, told.reason)
+        return None
+    return told
 
 
 def answer(event: Event, invocation: Invocation, last: LastLook | None) -> Look | None:

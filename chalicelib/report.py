@@ -9,8 +9,10 @@ from datetime import datetime
 from chalicelib import observe
 from chalicelib.apply import Progress
 from chalicelib.core import actions as do
+from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Facts
-from chalicelib.core.model import Declaration, Member, Report, SecurityGroup, State, View
+from chalicelib.core.model import Member, SecurityGroup, State
+from chalicelib.core.outcome import Report, View
 from chalicelib.core.review import warnings
 from chalicelib.invocation import Invocation
 

@@ -17,8 +17,8 @@ from chalicelib.certificates import read_certificate
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.holding import PRIVATE_CA, SECRET, WATCHED, AuthorityFacts, Holding, age, uploaded
-from chalicelib.core.model import ReviewWarning
 from chalicelib.core.names import PENDING_TAG
+from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal import FAILING, Install, Keep, Renew, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation

@@ -8,7 +8,7 @@ from datetime import timedelta
 from chalicelib import announce, observe, telemetry
 from chalicelib.adapters.eventbridge import Announcement
 from chalicelib.core.holding import Holding
-from chalicelib.core.model import ReviewWarning
+from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.rotation import Rotation
 from chalicelib.invocation import Invocation
 

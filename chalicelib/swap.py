@@ -15,8 +15,9 @@ from chalicelib.certificates import read_certificate
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place
-from chalicelib.core.model import Certificate, LoadBalancer, ReviewWarning
+from chalicelib.core.model import Certificate, LoadBalancer
 from chalicelib.core.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_tag
+from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.proof import Look, Proof, server_name
 from chalicelib.core.renewal import fallback
 from chalicelib.core.rotation import Rotation

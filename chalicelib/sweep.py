@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from chalicelib.adapters import ec2, elb, iam
 from chalicelib.apply import Progress
 from chalicelib.core import actions as do
-from chalicelib.core.model import Certificate, SecurityGroup, Step
+from chalicelib.core.model import Certificate, SecurityGroup
 from chalicelib.core.names import (
     PENDING_TAG,
     certificates_path,
@@ -21,6 +21,7 @@ from chalicelib.core.names import (
     pending_since,
     pending_tag,
 )
+from chalicelib.core.outcome import Step
 from chalicelib.deprovision import Leftover, settled
 from chalicelib.invocation import Invocation
 

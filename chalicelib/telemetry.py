@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from chalicelib.core.model import Step
+from chalicelib.core.outcome import Step
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -66,6 +66,11 @@ def action(load_balancer: str, step: Step) -> None:
 def canonical(function: str, **fields: object) -> None:
     """Tell one invocation: what it was for, how it ended, how long it took."""
     logger().info("invocation", extra={"function": function, **fields})
+
+
+def counted(found: Sequence[str], *kinds: str) -> dict[str, int]:
+    """How many there are of each kind: fields of a canonical record."""
+    return {kind: found.count(kind) for kind in kinds}
 
 
 def failed(function: str, error: BaseException) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from chalicelib import observe
+from chalicelib import background, observe
 from chalicelib.adapters import cloudwatch
 from chalicelib.api.page import DESCRIPTION, Row, probed, said, table
 from chalicelib.core.alarms import NAMESPACE, Metric
@@ -69,3 +69,9 @@ def probe(name: str, invocation: Invocation) -> str:
         return probed(probe_one(name, invocation))
     except EmqElbError as error:
         return said(str(error))
+
+
+def rotate(name: str, invocation: Invocation) -> str:
+    """Have the certificate replaced in the background, and tell so as HTML."""
+    background.ask("rotate", name, invocation)
+    return said(f"{name}: asked for; the log of the function rotate tells how it went.")

@@ -12,22 +12,17 @@ from hypothesis import strategies as st
 
 from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.core.declaration import keepalive_of
-from chalicelib.core.model import (
-    AccessLogs,
+from chalicelib.core.declared import (
     Allow,
     CertificateSource,
-    CustomPolicy,
     Declaration,
     GivenArn,
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    HealthCheck,
-    Listener,
-    PredefinedPolicy,
     ProbeOptions,
-    Protocol,
 )
+from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy, Protocol
 
 _HEX = "0123456789abcdef"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

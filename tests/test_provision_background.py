@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import errors
-from chalicelib.core.model import Report
+from chalicelib.core.outcome import Report
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import Account, Killed, issued, pem
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from chalicelib.adapters.faults import translated
 from chalicelib.adapters.secrecy import discreetly
 from chalicelib.core.errors import Absent, Conflict, Duplicate
-from chalicelib.core.model import Bundle, Certificate
+from chalicelib.core.model import Certificate
 from chalicelib.core.names import certificate_digest
+from chalicelib.core.pem import Bundle
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.model import (
-    AccessLogs,
+from chalicelib.core.declared import (
     Allow,
     CertificateSource,
-    CustomPolicy,
     Declaration,
     GivenArn,
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    HealthCheck,
-    Listener,
-    PredefinedPolicy,
     ProbeOptions,
-    SslPolicy,
 )
+from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy, SslPolicy
 
 if TYPE_CHECKING:  # pydantic is a fifth of a second, and GET needs no more of this module than a word
     from chalicelib.api.body import PutBody

@@ -34,21 +34,3 @@ def _outcome_json(outcome: Outcome, now: datetime) -> dict[str, object]:
         if served
         else None,
     }
-
-
-def asked_deep(name: str, now: datetime) -> dict[str, object]:
-    """Return the event that asks `deep_probe` for one load balancer.
-
-    Chalice gives a scheduled function nothing but an event of EventBridge's shape.
-    """
-    return {
-        "version": "0",
-        "id": "",
-        "detail-type": "Probe",
-        "source": "emq-elb",
-        "account": "",
-        "time": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "region": "",
-        "resources": [],
-        "detail": {"name": name},
-    }

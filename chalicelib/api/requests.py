@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 from chalicelib.api.declared import declaration_of
 from chalicelib.api.wording import fault_of, unknown
 from chalicelib.core.declaration import ALLOW_BESIDE_GROUPS, faults
+from chalicelib.core.declared import Declaration
 from chalicelib.core.errors import Fault, InvalidRequest
-from chalicelib.core.model import Declaration
 from chalicelib.core.syntax import name_fault, shown
 
 if TYPE_CHECKING:

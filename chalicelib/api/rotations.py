@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 
 from chalicelib.core.rotation import Rotation
 
@@ -24,19 +24,4 @@ def rotation_json(rotation: Rotation) -> dict[str, object]:
         if certificate
         else None,
         "warnings": [{"code": one.code, "message": one.message} for one in rotation.warnings],
-    }
-
-
-def asked_rotation(name: str, now: datetime) -> dict[str, object]:
-    """Return the event that asks `rotate` to go on with one load balancer, of EventBridge's shape."""
-    return {
-        "version": "0",
-        "id": "",
-        "detail-type": "Rotate",
-        "source": "emq-elb",
-        "account": "",
-        "time": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "region": "",
-        "resources": [],
-        "detail": {"name": name},
     }

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from chalicelib.api.declared import DRAINING
 from chalicelib.core.declaration import keepalive_of
+from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.model import (
     TCP_PROTOCOLS,
     CustomPolicy,
@@ -18,13 +19,11 @@ from chalicelib.core.model import (
     LoadBalancer,
     Member,
     PredefinedPolicy,
-    ProbeOptions,
-    Report,
     SecurityGroup,
     SslPolicy,
-    View,
 )
 from chalicelib.core.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG
+from chalicelib.core.outcome import Report, View
 from chalicelib.core.probe_options import read_probe_tag
 from chalicelib.core.syntax import SOURCE_PATTERN, cidr_fault, matches
 

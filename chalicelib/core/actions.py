@@ -17,8 +17,8 @@ from chalicelib.core.model import (
     Policy,
     PredefinedPolicy,
     Rule,
-    Step,
 )
+from chalicelib.core.outcome import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from chalicelib.core.declared import GivenPem
 from chalicelib.core.errors import Fault, InvalidRequest
-from chalicelib.core.model import GivenPem
 
 MOST_CERTIFICATES = 16
 """In one text. Chains in use have two to four; more is somebody's whole trust store, and costs time."""

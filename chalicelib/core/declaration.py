@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from chalicelib.core import declaration_listeners as of_listeners
+from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.errors import Fault
-from chalicelib.core.model import Allow, Declaration
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,

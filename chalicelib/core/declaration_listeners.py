@@ -9,18 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
+from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenPem, GivenSecret
 from chalicelib.core.errors import Fault
 from chalicelib.core.model import (
     DEFAULT_SSL_POLICY,
     SECURE_PROTOCOLS,
     TCP_PROTOCOLS,
-    Allow,
     CustomPolicy,
-    Declaration,
-    GivenArn,
-    GivenIssuer,
-    GivenPem,
-    GivenSecret,
     PredefinedPolicy,
 )
 from chalicelib.core.syntax import (

@@ -7,17 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.core.errors import Fault
-from chalicelib.core.model import (
-    Authority,
-    Bundle,
-    Certificate,
-    Instance,
-    Member,
-    ReviewWarning,
-    SecurityGroup,
-    State,
-    Subnet,
-)
+from chalicelib.core.model import Certificate, Instance, Member, SecurityGroup, State, Subnet
+from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.pem import Authority, Bundle
 
 
 @dataclass(frozen=True, kw_only=True)

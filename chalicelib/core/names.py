@@ -21,7 +21,7 @@ from hashlib import sha256
 from typing import Literal
 
 from chalicelib.core import pem
-from chalicelib.core.model import Bundle
+from chalicelib.core.pem import Bundle
 
 OWNER_TAG = "emq-elb:owner"
 CLUSTER_TAG = "emq-elb:cluster"

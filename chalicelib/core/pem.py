@@ -47,6 +47,26 @@ class Text:
     torn: bool = False
 
 
+@dataclass(frozen=True)
+class Bundle:
+    """PEM texts ready for IAM: leaf, key, chain (issuer first, without the leaf; may be empty).
+
+    The key is in no repr.
+    """
+
+    certificate: str
+    private_key: str = field(repr=False)
+    chain: str = ""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A private certificate authority: PEM texts. The key is in no repr."""
+
+    certificate: str
+    private_key: str = field(repr=False)
+
+
 def parse(text: str) -> Text:
     """Take the blocks out of a text, whatever stands around them. Time grows with the text's length only."""
     found: list[Block] = []

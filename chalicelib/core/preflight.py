@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from chalicelib.core.certificates import Arrangement, BundleFacts, CertificateFacts, PublicKey, arrange
 from chalicelib.core.domains import covers
 from chalicelib.core.errors import Fault
-from chalicelib.core.model import ReviewWarning
+from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem_faults import LONGEST_PEM, certificate_text, chain_text, private_key_text
 
 LONGEST_CHAIN = 2 * 1024 * 1024

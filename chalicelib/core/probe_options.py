@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from chalicelib.core.model import ProbeOptions
+from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.syntax import SECRET_PATTERN, matches
 
 _DEFAULT = ProbeOptions()

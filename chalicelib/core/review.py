@@ -11,17 +11,12 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 from chalicelib.core.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
+from chalicelib.core.declared import Declaration
 from chalicelib.core.errors import Fault
 from chalicelib.core.facts import Facts
-from chalicelib.core.model import (
-    Declaration,
-    Instance,
-    LoadBalancer,
-    ReviewWarning,
-    Rule,
-    State,
-)
+from chalicelib.core.model import Instance, LoadBalancer, Rule, State
 from chalicelib.core.names import CLUSTER_TAG
+from chalicelib.core.outcome import ReviewWarning
 
 FREE_ADDRESSES = 8
 LONGEST_PREFIX = 27

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from chalicelib.core.model import Certificate, ReviewWarning, Step
+from chalicelib.core.model import Certificate
+from chalicelib.core.outcome import ReviewWarning, Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.domains import address_of, covers
 from chalicelib.core.handshake import Served
-from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer, ProbeOptions
+from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer
 from chalicelib.core.names import (
     DIGITS_IN_NAME,
     HOSTNAME_TAG,

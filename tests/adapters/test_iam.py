@@ -19,8 +19,8 @@ from chalicelib.core.errors import (
     Refused,
     Throttled,
 )
-from chalicelib.core.model import Bundle
 from chalicelib.core.names import certificate_digest, certificate_name
+from chalicelib.core.pem import Bundle
 from tests.certificates import authority, leaf
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from paho.mqtt.client import Client
 
 from chalicelib.adapters.mqtt import Means, probe
 from chalicelib.adapters.mqtt_session import Credentials, Session
+from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.handshake import Trust
-from chalicelib.core.model import ProbeOptions
 from chalicelib.core.names import certificate_digest
 from chalicelib.core.verdict import Outcome, Target
 from tests import mqtt_broker as mqtt

@@ -24,8 +24,9 @@ from chalicelib.adapters.issuers.private_ca import (
     store_authority,
 )
 from chalicelib.adapters.x509 import checked, read
+from chalicelib.core.declared import GivenPem
 from chalicelib.core.errors import Conflict, Denied
-from chalicelib.core.model import Authority, Bundle, GivenPem
+from chalicelib.core.pem import Authority, Bundle
 from tests import certificates
 from tests.certificates import key_pem, leaf, private_key
 

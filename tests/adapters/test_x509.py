@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.adapters.x509 import checked, describe, read
+from chalicelib.core.declared import GivenPem
 from chalicelib.core.errors import InvalidRequest
-from chalicelib.core.model import Bundle, GivenPem
 from chalicelib.core.names import certificate_digest
-from chalicelib.core.pem import encode
+from chalicelib.core.pem import Bundle, encode
 from chalicelib.core.preflight import SECRET_FIELDS, examine
 from tests.certificates import KeyKind, authority, key_pem, leaf, private_key, self_signed
 

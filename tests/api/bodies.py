@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from chalicelib.core.model import (
+from chalicelib.core.declared import (
     CertificateSource,
-    CustomPolicy,
     Declaration,
     GivenArn,
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    PredefinedPolicy,
-    SslPolicy,
 )
+from chalicelib.core.model import CustomPolicy, PredefinedPolicy, SslPolicy
 
 
 def body_of(declaration: Declaration) -> dict[str, Any]:

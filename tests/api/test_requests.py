@@ -12,20 +12,17 @@ from hypothesis import strategies as st
 
 from chalicelib.api.body import put_body
 from chalicelib.api.requests import BODY_MAX, FAULTS_MAX, read_flags, read_json, read_name, read_put
-from chalicelib.core.errors import Fault, InvalidRequest
-from chalicelib.core.model import (
-    AccessLogs,
+from chalicelib.core.declared import (
     Allow,
-    CustomPolicy,
     Declaration,
     GivenArn,
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    HealthCheck,
-    Listener,
     ProbeOptions,
 )
+from chalicelib.core.errors import Fault, InvalidRequest
+from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener
 from tests.api.bodies import body_of
 from tests.strategies import declarations
 

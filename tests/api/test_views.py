@@ -13,24 +13,20 @@ from hypothesis import given
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import list_json, report_json, view_json
 from chalicelib.core.declaration import idle_timeout
+from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.model import (
     Certificate,
     CustomPolicy,
-    Declaration,
-    GivenArn,
     HealthCheck,
     Listener,
     LoadBalancer,
     Member,
     PredefinedPolicy,
-    Report,
-    ReviewWarning,
     Rule,
     SecurityGroup,
-    Step,
-    View,
 )
 from chalicelib.core.names import CERTIFICATE_TAG, HOSTNAME_TAG, OWNER_TAG, PENDING_TAG, PROBE_TAG
+from chalicelib.core.outcome import Report, ReviewWarning, Step, View
 from chalicelib.core.probe_options import probe_tag
 from tests.strategies import declarations, given_arns
 

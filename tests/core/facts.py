@@ -6,19 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.desired import desire
 from chalicelib.core.facts import Chosen, Facts
-from chalicelib.core.model import (
-    Declaration,
-    GivenArn,
-    Instance,
-    LoadBalancer,
-    Member,
-    Rule,
-    SecurityGroup,
-    State,
-    Subnet,
-)
+from chalicelib.core.model import Instance, LoadBalancer, Member, Rule, SecurityGroup, State, Subnet
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OWNER = "emq-elb-prod"

@@ -11,20 +11,16 @@ from hypothesis import strategies as st
 
 from chalicelib.core.ciphers import CIPHERS
 from chalicelib.core.declaration import TAGS_MAX, faults, idle_timeout, keepalive_of
-from chalicelib.core.model import (
-    AccessLogs,
+from chalicelib.core.declared import (
     Allow,
-    CustomPolicy,
     Declaration,
     GivenArn,
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    HealthCheck,
-    Listener,
-    PredefinedPolicy,
     ProbeOptions,
 )
+from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy
 from tests.strategies import declarations
 
 SUBNET = "subnet-0123456789abcdef0"

@@ -8,17 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from chalicelib.core.declared import Allow, Declaration, ProbeOptions
 from chalicelib.core.desired import desire
 from chalicelib.core.facts import Chosen
-from chalicelib.core.model import (
-    Allow,
-    Bundle,
-    Declaration,
-    Listener,
-    LoadBalancer,
-    ProbeOptions,
-    Rule,
-)
+from chalicelib.core.model import Listener, LoadBalancer, Rule
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
@@ -27,6 +20,7 @@ from chalicelib.core.names import (
     PROBE_TAG,
     REJECTED_TAG,
 )
+from chalicelib.core.pem import Bundle
 from chalicelib.core.plan import plan
 from tests.core.facts import ARN, DECLARATION, NOW, OWNER, facts, instance, there
 from tests.strategies import declarations

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core import names, pem
-from chalicelib.core.model import Bundle
+from chalicelib.core.pem import Bundle
 
 LEAF, OTHER_LEAF = (pem.encode("CERTIFICATE", der) for der in (b"leaf", b"other leaf"))
 ISSUER, ROOT = (pem.encode("CERTIFICATE", der) for der in (b"issuer", b"root"))

@@ -8,22 +8,21 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.desired import desire
 from chalicelib.core.errors import Fault
 from chalicelib.core.facts import Chosen, Facts
 from chalicelib.core.model import (
-    Allow,
     CustomPolicy,
-    Declaration,
     HealthCheck,
     Listener,
     PredefinedPolicy,
-    ReviewWarning,
     Rule,
     SecurityGroup,
     State,
     Subnet,
 )
+from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.review import conflict, health_port, objections, warnings
 from tests.core.facts import BY_HAND, DECLARATION, NODES, OWNER, facts, instance, there
 

@@ -16,8 +16,8 @@ from chalicelib.adapters.secrets import create_secret, read_secret
 from chalicelib.adapters.x509 import read
 from chalicelib.core.domains import address_of
 from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest, Refused
-from chalicelib.core.model import Authority, Bundle
 from chalicelib.core.names import OWNER_TAG
+from chalicelib.core.pem import Authority, Bundle
 
 if TYPE_CHECKING:
     from cryptography import x509

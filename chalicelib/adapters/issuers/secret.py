@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.secrets import read_secret
 from chalicelib.core.certificates import given_in_secret
+from chalicelib.core.declared import GivenPem
 from chalicelib.core.errors import Absent, Fault, InvalidRequest
-from chalicelib.core.model import GivenPem
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -1,0 +1,111 @@
+"""What a user asks for in a PUT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from chalicelib.core.model import (
+    DEFAULT_SSL_POLICY,
+    AccessLogs,
+    HealthCheck,
+    Listener,
+    PredefinedPolicy,
+    Scheme,
+    SslPolicy,
+)
+
+
+@dataclass(frozen=True)
+class GivenArn:
+    """A certificate that is at AWS already. `source` is what GET said of it, if the body came from there.
+
+    `settled`: it is to be this very one. Otherwise, where GET showed it and another of that source is served
+    by now, the body is merely older than that one.
+    """
+
+    arn: str
+    source: str | None = None
+    settled: bool = False
+
+
+@dataclass(frozen=True)
+class GivenSecret:
+    """A PEM bundle that other tooling keeps in Secrets Manager."""
+
+    secret_id: str
+
+
+@dataclass(frozen=True)
+class GivenPem:
+    """PEM texts as they came in the request, not looked at yet: none is in a repr, any may be a key."""
+
+    certificate: str = field(repr=False)
+    private_key: str = field(repr=False)
+    chain: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class GivenIssuer:
+    """An issuer of ours and the names it is to certify; without names: the hostname, or the default."""
+
+    issuer: Literal["private-ca"]
+    domains: tuple[str, ...] = ()
+
+
+CertificateSource = GivenArn | GivenSecret | GivenPem | GivenIssuer
+
+
+@dataclass(frozen=True)
+class Allow:
+    """Who may reach what, as CIDRs; only with a group that we make."""
+
+    mqtt: tuple[str, ...] = ("0.0.0.0/0",)
+    dashboard: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """How the probe speaks to the load balancer. `enabled` None: the default of the scheme."""
+
+    enabled: bool | None = None
+    qos: Literal[0, 1, 2] = 1
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    credentials_secret_id: str | None = None
+    ca_secret_id: str | None = None
+
+
+DEFAULT_LISTENERS = (
+    Listener(8883, "SSL", 1883, "TCP"),
+    Listener(18083, "HTTP", 18083, "HTTP"),
+)
+DEFAULT_POLICY = PredefinedPolicy(DEFAULT_SSL_POLICY)
+DEFAULT_HEALTH_CHECK = HealthCheck()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """The body of a PUT, with every default filled in. Listeners carry no certificate and no policy yet.
+
+    `keepalive` is seconds; the idle timeout follows from it. `security_groups` None: we make one.
+    """
+
+    name: str
+    subnets: tuple[str, ...]
+    scheme: Scheme = "internet-facing"
+    listeners: tuple[Listener, ...] = DEFAULT_LISTENERS
+    certificate: CertificateSource | None = None
+    ssl_policy: SslPolicy = DEFAULT_POLICY
+    security_groups: tuple[str, ...] | None = None
+    allow: Allow = Allow()
+    health_check: HealthCheck = DEFAULT_HEALTH_CHECK
+    keepalive: float = 300
+    connection_draining: int = 300
+    cross_zone: bool = True
+    proxy_protocol: bool = False
+    access_logs: AccessLogs | None = None
+    instances: tuple[str, ...] = ()
+    hostname: str | None = None
+    probe: ProbeOptions = ProbeOptions()
+    tags: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,61 @@
+"""What a story tells of what it did, or would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from chalicelib.core.model import Certificate, LoadBalancer, Member, SecurityGroup
+
+
+@dataclass(frozen=True, order=True)
+class ReviewWarning:
+    """One line of the review: a code from `docs/api.md` and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One AWS call of a plan, as it is told: its name, why, and what it was about (JSON values)."""
+
+    action: str
+    reason: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a PUT or a DELETE did, or with `dry_run` would do.
+
+    `created` is whether the load balancer was not there before. `load_balancer` and `certificate` are as GET
+    shows them; None when there is none (any more). `carry_on` is what the background needs to finish what is
+    `pending`: JSON values, and no key among them.
+    """
+
+    name: str
+    state: Literal["ready", "pending"]
+    steps: tuple[Step, ...]
+    warnings: tuple[ReviewWarning, ...] = ()
+    view: View | None = None
+    created: bool = False
+    carry_on: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything at AWS was, or would be, changed."""
+        return bool(self.steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One load balancer as GET shows it."""
+
+    load_balancer: LoadBalancer
+    group: SecurityGroup | None
+    certificate: Certificate | None
+    members: tuple[Member, ...]
+    now: datetime
