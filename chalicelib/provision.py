@@ -21,7 +21,7 @@ from chalicelib.core.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.core.facts import Facts
 from chalicelib.core.holding import PRIVATE_CA
 from chalicelib.core.model import LoadBalancer, State
-from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_tag
+from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_since, pending_tag
 from chalicelib.core.outcome import Report
 from chalicelib.core.plan import plan
 from chalicelib.core.review import conflict, objections
@@ -47,11 +47,21 @@ class _Background:
     existed: bool
 
     def seen(self, there: LoadBalancer | None, since: datetime) -> _Background:
-        """What is known after another look; raises _TakenOverError."""
-        gone = there is None and self.existed
-        if gone or (there and not there.tags.get(PENDING_TAG, "").startswith(pending_tag(since))):
+        """What is known after another look; raises _TakenOverError.
+
+        One that appears while this request waits for it may be the work of an older request, which waited
+        beside it: then this one counts.
+        """
+        if there is None:
+            if self.existed:
+                raise _TakenOverError
+            return self
+        mark = there.tags.get(PENDING_TAG, "")
+        began = pending_since(mark)
+        older = not self.existed and began is not None and began < since.replace(microsecond=0)
+        if not mark.startswith(pending_tag(since)) and not older:
             raise _TakenOverError
-        return _Background(existed=there is not None)
+        return _Background(existed=True)
 
 
 def put(

@@ -141,6 +141,28 @@ def test_a_request_tells_the_background_at_once_that_it_counts_now(here: Account
     assert others == ["AddTags", "ModifyLoadBalancerAttributes", "RemoveTags"]
 
 
+@pytest.mark.parametrize("kill_after", [2, 3, 4])
+def test_of_two_requests_that_wait_for_one_that_is_not_there_yet_the_later_counts(
+    here: Account, kill_after: int
+) -> None:
+    KNOBS.certificate_propagation_seconds = 1000
+    older = {**here.article, "certificate": {"issuer": "private-ca"}, "connection_draining": 30}
+    later = {**older, "connection_draining": 60}
+    first = here.put(older)
+    here.passed += timedelta(seconds=5)
+    second = here.put(later)
+    assert (first.state, second.state) == ("pending", "pending")
+    KNOBS.certificate_propagation_seconds = 0
+    here.calls.kill_after = kill_after
+    with pytest.raises(Killed):
+        here.carry_on(first, older)
+    here.calls.kill_after = None
+    assert here.carry_on(second, later) is not None
+    assert (state(here), here.get()["connection_draining"]) == ("ready", 60)
+    assert here.carry_on(first, older) is None
+    assert (state(here), here.get()["connection_draining"]) == ("ready", 60)
+
+
 def test_what_was_deleted_in_the_meantime_is_not_made_again(here: Account) -> None:
     body = there(here)
     report = here.put(new(body))
