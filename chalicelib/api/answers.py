@@ -1,0 +1,78 @@
+"""HTTP answers: what a view raises becomes a problem document, and every answer one canonical record.
+
+`app` imports this before anything else: nothing heavy may stand at its top.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING
+
+from chalice.app import Response
+
+if TYPE_CHECKING:
+    from chalice.app import Chalice, Request
+
+    from chalicelib.api.problems import Problem
+    from chalicelib.core.outcome import Report
+
+View = Callable[..., Response]
+
+
+def answering(app: Chalice) -> Callable[[View], View]:
+    """Give a view the request before its parameters, and turn what it raises into a problem document.
+
+    Middleware of Chalice's is no place for it: by then an error is an answer already.
+    """
+
+    def decorated(view: View) -> View:
+        @wraps(view)
+        def answered(**parameters: str) -> Response:
+            from chalicelib import telemetry
+            from chalicelib.api.problems import problem, unexpected
+            from chalicelib.core.errors import EmqElbError
+
+            began = time.monotonic()
+            try:
+                response = view(app.current_request, **parameters)
+            except EmqElbError as error:
+                response = _told_as(problem(error))
+            except Exception as error:  # noqa: BLE001 - the last one to see it: told, and answered without its words
+                telemetry.failed(view.__name__, error)
+                response = _told_as(unexpected(app.lambda_context.aws_request_id))
+            telemetry.canonical(
+                view.__name__,
+                status=response.status_code,
+                milliseconds=round((time.monotonic() - began) * 1000),
+                load_balancer=parameters.get("name"),
+            )
+            return response
+
+        return answered
+
+    return decorated
+
+
+def flags(request: Request, *known: str) -> dict[str, bool]:
+    """The query parameters as flags; raises InvalidRequest for any other."""
+    from chalicelib.api.requests import read_flags
+    from chalicelib.core.errors import InvalidRequest
+
+    given, faults = read_flags(request.query_params, *known)
+    if faults:
+        raise InvalidRequest(faults)
+    return given
+
+
+def reported(report: Report, *, created: bool = False) -> Response:
+    """The answer of PUT and DELETE."""
+    from chalicelib.api.views import report_json
+
+    status = 202 if report.state == "pending" else 201 if created else 200
+    return Response(report_json(report), status_code=status)
+
+
+def _told_as(problem: Problem) -> Response:
+    return Response(problem.body, {**problem.headers}, problem.status)

@@ -1,0 +1,110 @@
+"""What goes on after the answer, in a function of ours that Lambda invokes asynchronously.
+
+The payloads are written and read here. There is no key in any of them.
+
+    provision            {"name", "since", "existed", "body", …}      go on with a PUT
+                         {"name", "leftovers"}                        finish a DELETE
+                         {"name", "done", "actions"}                  tell others what was done
+    rotate, deep_probe   an event of EventBridge's shape, with {"name"} as its detail
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib import telemetry
+from chalicelib.adapters.functions import invoke
+from chalicelib.core.errors import AwsError
+from chalicelib.core.outcome import Report
+from chalicelib.invocation import Invocation
+
+_PROVISIONED = "Load Balancer Provisioned"
+_DELETED = "Load Balancer Deleted"
+
+
+def after_put(name: str, body: object, report: Report, invocation: Invocation) -> None:
+    """Have a PUT that is pending carried on, and one that changed something followed up."""
+    if report.state == "pending" and isinstance(body, Mapping):
+        # By now the certificate is an ARN: what the body has in its place may hold a key.
+        certificate = report.carry_on["certificate"]
+        rest = {key: value for key, value in body.items() if key != "certificate"}
+        carried = {**rest, "certificate": certificate} if certificate else rest
+        _hand_over("provision", {"name": name, **report.carry_on, "body": carried}, invocation)
+    elif report.changed:
+        _follow_up(_PROVISIONED, name, report, invocation)
+
+
+def after_delete(name: str, report: Report, invocation: Invocation) -> None:
+    """Have a DELETE that is pending finished, and one that is done followed up."""
+    if report.state == "pending":
+        _hand_over("provision", {"name": name, "leftovers": report.carry_on}, invocation)
+    elif report.changed:
+        _follow_up(_DELETED, name, report, invocation)
+
+
+def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
+    """Do what a payload of `provision` asks for, and return how that ended."""
+    name = payload["name"]
+    if "leftovers" in payload:
+        from chalicelib import deprovision
+
+        deprovision.finish(name, payload["leftovers"], invocation)
+        _tell_others(_DELETED, name, (), invocation)
+        return "deleted"
+    if "done" in payload:
+        _tell_others(payload["done"], name, payload["actions"], invocation)
+        return "told"
+    from chalicelib import provision
+    from chalicelib.api.requests import read_put
+
+    declaration, faults = read_put(name, payload["body"], region=invocation.clients.region)
+    since = datetime.fromisoformat(payload["since"])
+    report = provision.carry_on(declaration, faults, since, invocation, existed=payload["existed"])
+    if report is None:
+        return "superseded"
+    _tell_others(_PROVISIONED, name, _actions(report), invocation)
+    return report.state
+
+
+def ask(function: str, name: str, invocation: Invocation) -> None:
+    """Have a scheduled function run for one load balancer.
+
+    Chalice gives such a function nothing but an event of EventBridge's shape.
+    """
+    event = {
+        "version": "0",
+        "id": "",
+        "detail-type": "Asked For",
+        "source": "emq-elb",
+        "account": "",
+        "time": f"{invocation.now().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "region": "",
+        "resources": [],
+        "detail": {"name": name},
+    }
+    _hand_over(function, event, invocation)
+
+
+def _hand_over(function: str, payload: Mapping[str, object], invocation: Invocation) -> None:
+    invoke(invocation.clients.functions, f"{invocation.settings.owner}-{function}", payload)
+
+
+def _follow_up(detail_type: str, name: str, report: Report, invocation: Invocation) -> None:
+    """Leave to the background what can fail alone: others are told, alarms come along."""
+    try:
+        _hand_over("provision", {"name": name, "done": detail_type, "actions": _actions(report)}, invocation)
+    except AwsError as error:
+        telemetry.unannounced(str(error))
+
+
+def _tell_others(detail_type: str, name: str, actions: Iterable[str], invocation: Invocation) -> None:
+    from chalicelib.announce import announce, asked_for
+
+    announce([asked_for(detail_type, name, actions)], invocation.clients)
+
+
+def _actions(report: Report) -> list[str]:
+    """Which AWS calls a story came to."""
+    return [step.action for step in report.steps]
