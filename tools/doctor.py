@@ -52,7 +52,12 @@ def configuration_findings(text: str, stage: str, there: Callable[[str], str | N
     yield from environment_findings(environment, stage)
     functions = configured.get("lambda_functions", {})
     named = {name: function.get("iam_policy_file") for name, function in functions.items()}
-    yield from policy_findings({f"stage {stage}": stages[stage].get("iam_policy_file"), **named}, there)
+    yield from policy_findings({"the API's function": configured.get("iam_policy_file"), **named}, there)
+    if "iam_policy_file" in stages[stage]:
+        yield (
+            f"Stage {stage} names an iam_policy_file, which every function would get instead of its own: name"
+            " it at the top of .chalice/config.json"
+        )
 
 
 def environment_findings(environment: Mapping[str, str], stage: str) -> Iterator[str]:

@@ -32,9 +32,9 @@ def configured() -> Mapping[str, Any]:
 
 
 def policy_files() -> Mapping[str, str]:
-    """The policy file of each function, by the function's name; the API handler's is the stage's."""
+    """The policy file of each function, by the function's name; the API handler's is the app's."""
     functions = configured()["lambda_functions"]
-    return {"api_handler": configured()["stages"]["prod"]["iam_policy_file"]} | {
+    return {"api_handler": configured()["iam_policy_file"]} | {
         name: function["iam_policy_file"] for name, function in functions.items()
     }
 

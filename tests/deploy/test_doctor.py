@@ -13,10 +13,9 @@ from botocore.stub import Stubber
 from tools.doctor import account_findings, configuration_findings, findings, python_findings
 
 GOOD: Mapping[str, Any] = {
+    "iam_policy_file": "policy-api.json",
     "lambda_functions": {"probe": {"iam_policy_file": "policy-probe.json"}},
-    "stages": {
-        "prod": {"iam_policy_file": "policy-api.json", "environment_variables": {"OWNER": "emq-elb-prod"}}
-    },
+    "stages": {"prod": {"environment_variables": {"OWNER": "emq-elb-prod"}}},
 }
 POLICY = '{"Version": "2012-10-17", "Statement": []}'
 
@@ -28,8 +27,12 @@ def everything(_: str) -> str | None:
 
 def changed(**environment: str) -> str:
     """The good configuration with these settings of its stage."""
-    stage = {**GOOD["stages"]["prod"], "environment_variables": environment}
-    return json.dumps({**GOOD, "stages": {"prod": stage}})
+    return staged(environment_variables=environment)
+
+
+def staged(**changes: object) -> str:
+    """The good configuration with these changes of its stage."""
+    return json.dumps({**GOOD, "stages": {"prod": {**GOOD["stages"]["prod"], **changes}}})
 
 
 def test_a_configuration_that_is_right_has_no_finding() -> None:
@@ -45,6 +48,12 @@ def test_a_configuration_that_is_right_has_no_finding() -> None:
         (changed(OWNER="mine"), everything, "begin it so"),
         (changed(OWNER="emq-elb-prod", SETTLE_SECONDS="soon"), everything, "SETTLE_SECONDS is 'soon'"),
         (json.dumps({**GOOD, "lambda_functions": {"probe": {}}}), everything, "probe has no iam_policy_file"),
+        (
+            json.dumps({**GOOD, "iam_policy_file": None}),
+            everything,
+            "the API's function has no iam_policy_file",
+        ),
+        (staged(iam_policy_file="policy-api.json"), everything, "every function would get instead"),
         (json.dumps(GOOD), lambda name: POLICY if "api" in name else None, "policy-probe.json"),
         (json.dumps(GOOD), lambda name: "[]" if "probe" in name else POLICY, "is no policy document"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from lab.package import Package
+from tests.deploy.policies import policy, policy_files
 
 ROOT = Path(__file__).parents[2]
 MOST = 10_000_000  # bytes: decision 1
@@ -70,12 +70,20 @@ def test_a_function_of_every_minute_ends_before_the_next(package: Package) -> No
 
 
 def test_every_function_has_a_policy_file_of_its_own() -> None:
-    configured = json.loads((ROOT / ".chalice" / "config.json").read_text())
-    named = [function["iam_policy_file"] for function in configured["lambda_functions"].values()]
-    for stage in configured["stages"].values():
-        files = [*named, stage["iam_policy_file"]]
-        assert len(set(files)) == len(files)
-        assert {path.name for path in (ROOT / ".chalice").glob("policy-*.json")} == set(files)
+    files = list(policy_files().values())
+    assert len(set(files)) == len(files)
+    assert {path.name for path in (ROOT / ".chalice").glob("policy-*.json")} == set(files)
+
+
+def test_every_function_is_deployed_with_its_own_policy(package: Package) -> None:
+    # A stage's policy would come before a function's own: https://aws.github.io/chalice/topics/configfile.html
+    own = {function: policy(file)["Statement"] for function, file in policy_files().items()}
+    handlers = {"app.app": "api_handler"}
+    deployed = {
+        handlers.get(function.handler, function.handler.removeprefix("app.")): function.policy["Statement"]
+        for function in package.functions.values()
+    }
+    assert deployed == own
 
 
 def test_cfn_lint_finds_nothing_in_the_template(package: Package) -> None:
