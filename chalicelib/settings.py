@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 
 class SettingsError(Exception):
@@ -13,7 +15,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`owner` is the deployment; times are `timedelta`s unless they say otherwise."""
+    """`owner` is the deployment; times are `timedelta`s unless they say otherwise.
+
+    `acme_contact` is an e-mail address, without which nothing is ordered from the ACME CA; `acme_ca_bundle` a
+    PEM file with the roots that the CA's own HTTPS is verified by, where those of the package are not enough.
+    """
 
     owner: str
     settle: timedelta = timedelta(seconds=5)
@@ -23,6 +29,10 @@ class Settings:
     drain_on_rebalance: bool = False
     alarm_topic_arn: str | None = None
     probe_timeout: timedelta = timedelta(seconds=10)
+    acme_directory_url: str = LETS_ENCRYPT
+    acme_contact: str | None = None
+    acme_account_secret: str = ""
+    acme_ca_bundle: str | None = None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -56,6 +66,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     topic = environment.get("ALARM_TOPIC_ARN", "").strip() or None
     if topic and not (topic.startswith("arn:") and ":sns:" in topic):
         wrong.append(f"ALARM_TOPIC_ARN is {topic!r}; it takes the ARN of an SNS topic")
+    directory = environment.get("ACME_DIRECTORY_URL", "").strip() or LETS_ENCRYPT
+    contact = environment.get("ACME_CONTACT", "").strip() or None
+    wrong += _acme_faults(directory, contact)
     settings = Settings(
         owner=owner,
         settle=timedelta(seconds=whole("SETTLE_SECONDS", 5, 0, 60)),
@@ -65,11 +78,27 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         drain_on_rebalance=flag("DRAIN_ON_REBALANCE"),
         alarm_topic_arn=topic,
         probe_timeout=timedelta(seconds=whole("PROBE_TIMEOUT_SECONDS", 10, 1, 50)),
+        acme_directory_url=directory,
+        acme_contact=contact,
+        acme_account_secret=environment.get("ACME_ACCOUNT_SECRET", "").strip() or f"{owner}/acme-account",
+        acme_ca_bundle=environment.get("ACME_CA_BUNDLE", "").strip() or None,
     )
     if wrong:
         raise SettingsError("the settings need mending: " + "; ".join(wrong))
     return settings
 
 
+def _acme_faults(directory: str, contact: str | None) -> Iterator[str]:
+    if not directory.startswith("https://"):
+        yield f"ACME_DIRECTORY_URL is {directory!r}; it takes the https:// URL of a CA's directory"
+    if contact and not _is_address(contact):
+        yield f"ACME_CONTACT is {contact!r}; it takes an e-mail address, for the CA to write to"
+
+
 def _is_owner(text: str) -> bool:
     return 0 < len(text) <= 64 and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+
+
+def _is_address(text: str) -> bool:
+    name, at, host = text.partition("@")
+    return bool(name and at) and "." in host.strip(".") and text.isascii() and not {*text} & {*' ,:;<>"'}
