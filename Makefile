@@ -10,7 +10,7 @@ help:
 	@echo 'make lab     the same lab, left running to play with (Ctrl-C ends it)'
 	@echo 'make test    every test'
 	@echo 'make check   ruff and mypy'
-	@echo 'make bench   measurements (docs/benchmarks.md)'
+	@echo 'make bench   side by side with the alternatives (docs/benchmarks.md); JOB=probe for one job'
 	@echo 'make doctor  what would keep chalice deploy --stage prod from working'
 
 # Python packages go into .venv; Debian packages are asked for only when they are missing.
@@ -41,8 +41,10 @@ format: setup
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
+# JOB=probe measures one job; the others' figures stay.
 bench: setup
-	@$(RUN) -m bench
+	@lab/setup.sh --packages
+	@$(RUN) -m bench $(JOB)
 
 # STAGE=prod by default
 doctor: setup
@@ -53,4 +55,4 @@ models: setup
 	@$(RUN) -m tools.models
 
 clean:
-	rm -rf $(VENV) .lab .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .lab .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,13 +1,9 @@
-"""CPU time from a process's start to its first answer, beside a bare Chalice function.
+"""From a process's start to its first answer, beside a bare Chalice function.
 
-Both run as Lambda runs them: the package unpacked without bytecode, the runtime's own boto3 with it,
+Both run as Lambda runs them: the package as it is unpacked there, the runtime's own boto3 with it,
 awslambdaric as the runtime client, AWS the same emulator. The bare function makes three clients from boto3's
 stock models and makes one call; ours answer a real event in an account that holds nothing of ours.
-
-Where a cold start of ours goes, roughly: Python, the runtime client and Chalice, which both have, a third;
-botocore a third, its clients from cut models little of it; Powertools' logger a sixth; compiling our own
-modules the rest. The first two thirds alone are more than the budget: to meet it, the package would have to
-carry bytecode, and do without Powertools.
+`python -c pass` is what Python takes to start and end: no function can take less.
 """
 
 from __future__ import annotations
@@ -15,15 +11,19 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from statistics import median
 from typing import Any
 
+from bench.job import Chart, Contender, Figure, Goal, Job, Lineup, Run
+from bench.process import measure
 from lab import aws as api
 from lab.addresses import claim
 from lab.aws import SECRET
@@ -31,7 +31,6 @@ from lab.package import Function, build, copy_runtime, unpack
 from lab.processes import Processes, open_processes
 from lab.runtimeapi import Place, execution_environment
 
-ROUNDS = 7
 EVENTS = Path(__file__).parents[1] / "events"
 BARE = """
 import boto3
@@ -50,19 +49,12 @@ CASES: Mapping[str, tuple[str, str, float | None]] = {
     "GET of one": ("APIHandler", "apigateway-get", 0.6),
     "GET of all": ("APIHandler", "apigateway-list", 0.6),
     "register": ("Register", "ec2-instance-running", 0.6),
-    "drain": ("Drain", "ec2-spot-interruption", None),
-    "reconcile": ("Reconcile", "schedule-tick", None),
-    "rotate": ("Rotate", "schedule-tick", None),
-    "probe": ("Probe", "schedule-tick", 0.7),
+    "drain": ("Drain", "ec2-spot-interruption", 0.6),
+    "reconcile": ("Reconcile", "schedule-tick", 0.6),
+    "rotate": ("Rotate", "schedule-tick", 0.6),
+    "probe": ("Probe", "schedule-tick", 0.6),
 }
-
-
-@dataclass(frozen=True)
-class Start:
-    """One cold start: CPU in milliseconds, the most memory in MB."""
-
-    cpu: float
-    memory: int
+CASE = "first answer"
 
 
 @dataclass(frozen=True)
@@ -75,52 +67,62 @@ class Bench:
     address: str
     environment: Mapping[str, str]
 
-    def start(self, function: Function, place: Place, event: Any) -> Start:
+    def start(self, function: Function, place: Place, event: Any) -> Run:
         """Start a function, have it answer one event, end it, and read what the kernel counted."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before, began = children(), time.monotonic()
         with execution_environment(
             function, place, self.processes, self.address, self.environment
         ) as environment:
             outcome = environment.invoke(event)
+            seconds = time.monotonic() - began
             status = Path(f"/proc/{environment.process.pid}/status").read_text()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = children() - before
         if outcome.error:
             raise RuntimeError(f"{function.resource}: {outcome.payload}")
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Start(cpu * 1000, int(peak.split()[1]) // 1024)
+        return {"cpu": cpu * 1000, "wall": seconds * 1000, "memory": int(peak.split()[1]) / 1024}
 
 
-def measure() -> Iterator[str]:
-    """Measure in turns, so that what else the machine does falls on all alike, and yield a Markdown table."""
+def children() -> float:
+    """Return the CPU seconds of the children that have ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def python() -> Run:
+    """Start Python, isolated as the functions are, and end it."""
+    ran = measure([sys.executable, "-I", "-S", "-c", "pass"])
+    return {"cpu": ran.cpu * 1000, "wall": ran.seconds * 1000, "memory": ran.memory}
+
+
+@contextmanager
+def open_lineup() -> Iterator[Lineup]:
+    """Build the package and unpack it beside the bare function."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         package = build(directory / "package", stage="prod")
         bench = stack.enter_context(open_bench(package.zip, directory))
         bare = Function("Bare", "app.bare", 30, 512, "x86_64", {}, {}, ())
-        found: dict[str, list[Start]] = {name: [] for name in ("bare", *CASES)}
-        for _ in range(ROUNDS):
-            found["bare"].append(bench.start(bare, bench.bare, {}))
-            for name, (resource_name, event, _) in CASES.items():
-                sample = json.loads((EVENTS / f"{event}.json").read_text())
-                found[name].append(bench.start(package.functions[resource_name], bench.place, sample))
+
+        def starts(function: Function, event: str) -> Callable[[], Run]:
+            sample = json.loads((EVENTS / f"{event}.json").read_text())
+            return lambda: bench.start(function, bench.place, sample)
+
         size = package.zip.stat().st_size
-    yield f"The package has {size / 1e6:.1f} MB (at most 10)."
-    yield ""
-    yield "| | CPU, ms | spread, ms | of the bare function's | budget | memory, MB |"
-    yield "|---|---:|---:|---:|---:|---:|"
-    whole = median(start.cpu for start in found["bare"])
-    for name, starts in found.items():
-        yield row(name, starts, whole, CASES[name][2] if name in CASES else None)
-
-
-def row(name: str, starts: Sequence[Start], whole: float, budget: float | None) -> str:
-    """Return one function's line."""
-    cpu = [start.cpu for start in starts]
-    told = f"{median(cpu) / whole:.2f}"
-    met = "" if budget is None else f"{budget} {'met' if median(cpu) <= budget * whole else '**missed**'}"
-    memory = max(start.memory for start in starts)
-    return f"| {name} | {median(cpu):.0f} | {min(cpu):.0f} to {max(cpu):.0f} | {told} | {met} | {memory} |"
+        yield Lineup(
+            contenders=(
+                Contender(CASE, "python -c pass", python),
+                Contender(CASE, "bare", lambda: bench.start(bare, bench.bare, {})),
+                *(
+                    Contender(CASE, name, starts(package.functions[function], event))
+                    for name, (function, event, _) in CASES.items()
+                ),
+            ),
+            versions={
+                **{name: version(name) for name in ("awslambdaric", "boto3", "chalice")},
+                "the package": f"{size / 1e6:.1f} MB (at most 10)",
+            },
+        )
 
 
 @contextmanager
@@ -149,3 +151,31 @@ def open_bench(zipped: Path, directory: Path) -> Iterator[Bench]:
                 "AWS_ENDPOINT_URL": aws.endpoint,
             },
         )
+
+
+JOB = Job(
+    name="coldstart",
+    title="Cold start",
+    figures=(Figure("cpu", "CPU, ms"), Figure("wall", "wall, ms"), Figure("memory", "memory, MB")),
+    open=open_lineup,
+    reference="bare",
+    compared=("cpu",),
+    charts=(Chart("cpu", "CPU from the start of a process to its first answer"),),
+    goals=tuple(
+        Goal(
+            f"{name}: at most {most} of the bare function's CPU",
+            "cpu",
+            of=(CASE, name),
+            beside=(CASE, "bare"),
+            most=most,
+        )
+        for name, (_, _, most) in CASES.items()
+        if most is not None
+    ),
+    unsaid=(
+        "How long AWS takes to fetch the package and to start the environment: that comes on top for both.",
+        "How long it takes at Lambda, where a function of 512 MB has about a third of a CPU.",
+        "Anything of warm starts, of which there are far more.",
+    ),
+    rounds=7,
+)

@@ -1,0 +1,113 @@
+"""Pictures of what was measured, as SVG: a page on GitHub runs no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.job import Chart, Job, Result, Row
+from bench.statistics import Spread, figures, spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Seen = Sequence[tuple[Row, Spread]]
+
+COLOURS = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#66ccee",
+    "#aa3377",
+    "#888888",
+)  # told apart by everyone
+LOGARITHMIC_FROM = 20
+"""A picture whose largest figure is so many times its smallest has a logarithmic axis, and says so."""
+
+
+def draw(job: Job, chart: Chart, result: Result, path: Path) -> bool:
+    """Write one picture; False when there is nothing to be seen. The same figures give the same bytes."""
+    # Imported here: it takes a second, and pictures are drawn last.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    seen = [(row, found) for row in result.rows if (found := spread(figures(row, chart.figure)))]
+    if not seen:
+        return False
+    scale = "log" if logarithmic([found for _, found in seen]) else "linear"
+    title = next(one.title for one in job.figures if one.key == chart.figure)
+    told = f"{title}{' (logarithmic)' if scale == 'log' else ''}"
+    colours = dict(zip(dict.fromkeys(row.contender for row, _ in seen), COLOURS * 3, strict=False))
+    style: Any = {"svg.hashsalt": job.name, "svg.fonttype": "none", "font.family": "sans-serif"}
+    with mpl.rc_context(style):
+        cases = len({row.case for row, _ in seen})
+        height = 4.0 if chart.at else 0.9 + 0.32 * (len(seen) + cases)
+        picture = Figure(figsize=(8.5, height), layout="constrained")
+        axes = picture.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(chart.title, loc="left", fontsize=11, fontweight="bold")
+        if chart.at:
+            lines(axes, seen, chart.at, colours)
+            axes.set(xlabel=chart.across, ylabel=told, yscale=scale)
+        else:
+            bars(axes, seen, colours, cases=cases)
+            axes.set(xlabel=told, xscale=scale)
+        picture.savefig(path, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+    return True
+
+
+def logarithmic(seen: Sequence[Spread]) -> bool:
+    """Tell whether the figures are too far apart for one linear axis, and can have a logarithm."""
+    return min(one.least for one in seen) > 0 and (
+        max(one.most for one in seen) >= LOGARITHMIC_FROM * min(one.median for one in seen)
+    )
+
+
+def bars(axes: Axes, seen: Seen, colours: Mapping[str, str], *, cases: int) -> None:
+    """Draw a bar for each row, case by case downwards, with its range and its median."""
+    at, ticks, before = 0, [], None
+    for row, found in seen:
+        if cases > 1 and row.case != before:
+            axes.text(
+                -0.01,
+                at,
+                row.case,
+                transform=axes.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                weight="bold",
+            )
+            at, before = at + 1, row.case
+        axes.barh(at, found.median, height=0.7, color=colours[row.contender])
+        axes.plot([found.least, found.most], [at, at], color="black", linewidth=1)
+        told = f"{found.median:,.3g}" if found.median < 1000 else f"{found.median:,.0f}"
+        end = (max(found.most, found.median), at)
+        axes.annotate(told, end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+        ticks.append((at, row.contender))
+        at += 1
+    axes.set_yticks([at for at, _ in ticks], labels=[name for _, name in ticks])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(at - 0.4, -0.6)
+    axes.margins(x=0.12)
+
+
+def lines(axes: Axes, seen: Seen, at: Mapping[str, float], colours: Mapping[str, str]) -> None:
+    """Draw a line for each contender over the cases, with the range as a band."""
+    for contender, colour in colours.items():
+        points = sorted(
+            (at[row.case], found) for row, found in seen if row.contender == contender and row.case in at
+        )
+        across = [x for x, _ in points]
+        axes.plot(across, [found.median for _, found in points], marker="o", color=colour, label=contender)
+        axes.fill_between(
+            across, [found.least for _, found in points], [found.most for _, found in points],
+            color=colour, alpha=0.2, linewidth=0,
+        )  # fmt: skip
+    marks = sorted(set(at.values()))
+    if marks[0] > 0:
+        axes.set_xscale("log")
+    axes.set_xticks(marks, labels=[f"{mark:,g}" for mark in marks])
+    axes.minorticks_off()
+    axes.legend(frameon=False)

@@ -1,0 +1,8 @@
+"""Every job, in the order of the page."""
+
+from __future__ import annotations
+
+from bench import coldstart
+from bench.job import Job
+
+JOBS: tuple[Job, ...] = (coldstart.JOB,)
