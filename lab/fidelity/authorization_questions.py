@@ -1,0 +1,262 @@
+"""What each call asks of IAM: which actions, on which ARNs, with which condition keys.
+
+Actions, resources and keys: the Service Authorization Reference of each service, linked from
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+Only what a policy of this project may rest on is supplied; what is not here is absent, and an absent key
+holds no condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moto.autoscaling.models import autoscaling_backends
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.utilities.utils import get_partition
+
+from lab.fidelity import authorization_reference as reference
+from lab.fidelity.authorization_policy import Question, Values
+from lab.fidelity.elb_state import region_of
+
+Tags = Mapping[str, str]
+
+PREFIXES = {"elb": "elasticloadbalancing"}
+ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+ELB_ROLE = "AWSServiceRoleForElasticLoadBalancing"
+ELB_ROLE_PATH = "/aws-service-role/elasticloadbalancing.amazonaws.com/"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: `service` and `operation` as botocore names them, `parameters` as its models do."""
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+    account: str
+    region: str
+
+    @property
+    def prefix(self) -> str:
+        """The service as actions and ARNs name it."""
+        return PREFIXES.get(self.service, self.service)
+
+    @property
+    def action(self) -> str:
+        """The action of the operation."""
+        action = f"{self.prefix}:{self.operation}"
+        return ACTIONS.get(action, action)
+
+    def arn(self, resource: str, *, service: str | None = None, region: str | None = None) -> str:
+        """The ARN of a resource of this account; `region` is empty for what is global."""
+        where = self.region if region is None else region
+        return f"arn:{get_partition(self.region)}:{service or self.prefix}:{where}:{self.account}:{resource}"
+
+    def about(
+        self,
+        resource_type: str,
+        arn: str,
+        *,
+        action: str | None = None,
+        resource_tags: Tags | None = None,
+        request_tags: Tags | None = None,
+        tag_keys: Iterable[str] | None = None,
+        more: Mapping[str, Values] | None = None,
+    ) -> Question:
+        """The question about one resource, with those of the keys that AWS supplies for it."""
+        action = action or self.action
+        prefix = action.partition(":")[0]
+        keys: dict[str, Values] = {}
+        for name, value in (resource_tags or {}).items():
+            keys |= {f"aws:ResourceTag/{name}": (value,), f"{prefix}:ResourceTag/{name}": (value,)}
+        for name, value in (request_tags or {}).items():
+            keys[f"aws:RequestTag/{name}"] = (value,)
+        keys["aws:TagKeys"] = tuple(tag_keys if tag_keys is not None else request_tags or ())
+        keys |= more or {}
+        known = {
+            key.lower(): told for key, told in keys.items() if reference.knows(action, resource_type, key)
+        }
+        return Question(action, arn, known)
+
+
+def questions(call: Call) -> Iterator[Question]:
+    """Everything that IAM is asked before the call is answered.
+
+    A call that is not known here is about `*`, which no statement with an ARN allows.
+    """
+    about = ABOUT.get(call.service)
+    if about is None or reference.resource_types(call.action) <= {reference.NO_RESOURCE}:
+        yield Question(call.action, "*")
+    else:
+        yield from about(call)
+
+
+def tags_in(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Tags as most requests write them."""
+    return {tag["Key"]: tag.get("Value", "") for tag in listed}
+
+
+def _load_balancers(call: Call) -> Iterator[Question]:
+    region, asked = region_of(call.account, call.region), call.parameters
+    given = tags_in(asked.get("Tags", []))
+    for name in asked.get("LoadBalancerNames") or [asked.get("LoadBalancerName", "")]:
+        arn = call.arn(f"loadbalancer/{name}")
+        there = region.load_balancers.get(name)
+        tags = there.tags if there else None
+        yield call.about("loadbalancer", arn, resource_tags=tags, request_tags=given)
+        if call.operation == "CreateLoadBalancer" and given:
+            # https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/tagging-resources-during-creation.html
+            yield call.about(
+                "loadbalancer",
+                arn,
+                action="elasticloadbalancing:AddTags",
+                request_tags=given,
+                more={"elasticloadbalancing:CreateAction": ("CreateLoadBalancer",)},
+            )
+    if call.operation == "CreateLoadBalancer" and not _has_elb_role(call):
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html
+        yield call.about(
+            "role",
+            call.arn(f"role{ELB_ROLE_PATH}{ELB_ROLE}", service="iam", region=""),
+            action="iam:CreateServiceLinkedRole",
+            more={"iam:AWSServiceName": ("elasticloadbalancing.amazonaws.com",)},
+        )
+
+
+def _has_elb_role(call: Call) -> bool:
+    roles = iam_backends[call.account][get_partition(call.region)].roles.values()
+    return any(role.name == ELB_ROLE for role in roles)
+
+
+_EC2_TYPES = {"i": "instance", "sg": "security-group", "vpc": "vpc", "subnet": "subnet"}
+
+
+def _ec2(call: Call) -> Iterator[Question]:
+    asked, backend = call.parameters, ec2_backends[call.account][call.region]
+
+    def existing(id_: str, **more: Any) -> Question:
+        kind = _EC2_TYPES.get(id_.partition("-")[0], "")
+        tags = {str(key): str(value) for key, value in backend.tags.get(id_, {}).items()}
+        return call.about(kind, call.arn(f"{kind}/{id_}"), resource_tags=tags, **more)
+
+    if call.operation in {"CreateTags", "DeleteTags"}:
+        given = tags_in(asked.get("Tags", []))
+        for id_ in asked["Resources"]:
+            yield existing(id_, request_tags=given)
+    elif call.operation == "CreateSecurityGroup":
+        given = {
+            key: value
+            for specification in asked.get("TagSpecifications", [])
+            for key, value in tags_in(specification.get("Tags", [])).items()
+        }
+        new = call.arn("security-group/*")
+        yield call.about("security-group", new, request_tags=given)
+        yield existing(asked["VpcId"])
+        if given:
+            # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
+            yield call.about(
+                "security-group",
+                new,
+                action="ec2:CreateTags",
+                request_tags=given,
+                more={"ec2:CreateAction": (call.operation,)},
+            )
+    else:
+        for id_ in asked.get("InstanceIds") or [asked.get("GroupId", "")]:
+            yield existing(id_)
+
+
+def _server_certificates(call: Call) -> Iterator[Question]:
+    """A name that IAM does not know could be under any path, so that a path allows nothing.
+
+    So was AWS's word to https://github.com/cloud-gov/terraform-provision/pull/1716.
+    """
+    name, path = call.parameters["ServerCertificateName"], "/"
+    given = tags_in(call.parameters.get("Tags", []))
+    if call.operation == "UploadServerCertificate":
+        path = call.parameters.get("Path") or path
+    else:
+        certificates = iam_backends[call.account][get_partition(call.region)].certificates.values()
+        path = next((one.path for one in certificates if one.cert_name == name), path)
+    arn = call.arn(f"server-certificate{path}{name}", region="")
+    yield call.about("server-certificate", arn, request_tags=given)
+    if call.operation == "UploadServerCertificate" and given:
+        yield call.about("server-certificate", arn, action="iam:TagServerCertificate", request_tags=given)
+
+
+def _secrets(call: Call) -> Iterator[Question]:
+    """The ARN that is stored, with its six characters; without a secret the one that its name makes.
+
+    As measured in https://github.com/ministackorg/ministack/pull/1737.
+    """
+    given = tags_in(call.parameters.get("Tags", []))
+    if call.operation == "CreateSecret":
+        arn = call.arn(f"secret:{call.parameters['Name']}")
+        yield call.about("Secret", arn, request_tags=given)
+        if given:
+            yield call.about("Secret", arn, action="secretsmanager:TagResource", request_tags=given)
+        return
+    asked = call.parameters["SecretId"]
+    there = secretsmanager_backends[call.account][call.region].secrets.get(asked)
+    arn = there.arn if there else asked if asked.startswith("arn:") else call.arn(f"secret:{asked}")
+    yield call.about("Secret", arn, resource_tags=tags_in(there.tags or []) if there else None)
+
+
+def _groups(call: Call) -> Iterator[Question]:
+    name = call.parameters["AutoScalingGroupName"]
+    there = autoscaling_backends[call.account][call.region].autoscaling_groups.get(name)
+    arn = there.arn if there else call.arn(f"autoScalingGroup:*:autoScalingGroupName/{name}")
+    yield call.about("autoScalingGroup", arn, resource_tags=tags_in(there.tags) if there else None)
+
+
+def _cloudwatch(call: Call) -> Iterator[Question]:
+    asked = call.parameters
+    if "Dashboard" in call.operation:
+        for name in asked.get("DashboardNames") or [asked["DashboardName"]]:
+            yield call.about("dashboard", call.arn(f"dashboard/{name}", region=""))
+    else:
+        for name in asked.get("AlarmNames") or [asked.get("AlarmName", "*")]:
+            yield call.about("alarm", call.arn(f"alarm:{name}"))
+
+
+def _events(call: Call) -> Iterator[Question]:
+    for entry in call.parameters["Entries"]:
+        bus = entry.get("EventBusName", "default").rpartition("/")[2]
+        told = {"events:source": (entry["Source"],), "events:detail-type": (entry["DetailType"],)}
+        yield call.about("event-bus", call.arn(f"event-bus/{bus}"), more=told)
+
+
+def _functions(call: Call) -> Iterator[Question]:
+    name = call.parameters["FunctionName"]
+    arn = name if name.startswith("arn:") else call.arn(f"function:{name}")
+    yield call.about("function", arn)
+
+
+def _acm(call: Call) -> Iterator[Question]:
+    yield call.about("certificate", call.parameters["CertificateArn"])
+
+
+def _logs(call: Call) -> Iterator[Question]:
+    group = f"log-group:{call.parameters['logGroupName']}"
+    if stream := call.parameters.get("logStreamName"):
+        yield call.about("log-stream", call.arn(f"{group}:log-stream:{stream}"))
+    else:
+        yield call.about("log-group", call.arn(group))
+
+
+ABOUT: Mapping[str, Callable[[Call], Iterator[Question]]] = {
+    "acm": _acm,
+    "autoscaling": _groups,
+    "cloudwatch": _cloudwatch,
+    "ec2": _ec2,
+    "elb": _load_balancers,
+    "events": _events,
+    "iam": _server_certificates,
+    "lambda": _functions,
+    "logs": _logs,
+    "secretsmanager": _secrets,
+}
