@@ -9,7 +9,17 @@ from __future__ import annotations
 
 def install() -> None:
     """Correct the moto of this process, for `mock_aws` and for its server alike; twice is as good as once."""
-    from lab.fidelity import acm, apigateway, autoscaling, ec2, elb, iam, route53, secretsmanager
+    from lab.fidelity import (
+        acm,
+        apigateway,
+        authorization,
+        autoscaling,
+        ec2,
+        elb,
+        iam,
+        route53,
+        secretsmanager,
+    )
 
-    for service in (acm, apigateway, autoscaling, ec2, elb, iam, route53, secretsmanager):
+    for service in (acm, apigateway, authorization, autoscaling, ec2, elb, iam, route53, secretsmanager):
         service.install()

@@ -55,6 +55,19 @@ class Knobs:
     policies_quota: int = 100
     """Policies a load balancer, then `TooManyPolicies`. AWS has such a limit but does not tell it."""
 
+    dns_propagation_seconds: float = 0.0
+    """How long a change of Route 53 is `PENDING`, and resolvers do not see it."""
+
+    dns_busy_seconds: float = 0.0
+    """How long a hosted zone refuses a further change with `PriorRequestNotComplete`."""
+
+    dns_requests_a_second: int | None = None
+    """How many requests Route 53 takes of the account in a second, then `Throttling`; AWS takes five. None,
+    without limit, because the clock of most tests stands still between two calls."""
+
+    dns_shows: Callable[[str, tuple[str, ...]], None] | None = None
+    """Who tells resolvers of a public name's TXT values, none when they are gone, once they have spread."""
+
     now: Callable[[], float] = time.monotonic
     """The clock behind every delay above and behind connection draining, in seconds."""
 
