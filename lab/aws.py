@@ -70,31 +70,31 @@ class Aws:
 
     def elb(self, caller: str = "lab") -> ElasticLoadBalancingClient:
         """Return a client for the classic load balancers."""
-        found: ElasticLoadBalancingClient = self._client("elb", caller)
+        found: ElasticLoadBalancingClient = self.client("elb", caller)
         return found
 
     def ec2(self, caller: str = "lab") -> EC2Client:
         """Return a client for EC2."""
-        found: EC2Client = self._client("ec2", caller)
+        found: EC2Client = self.client("ec2", caller)
         return found
 
     def cloudwatch(self, caller: str = "lab") -> CloudWatchClient:
         """Return a client for CloudWatch."""
-        found: CloudWatchClient = self._client("cloudwatch", caller)
+        found: CloudWatchClient = self.client("cloudwatch", caller)
         return found
 
     def iam(self, caller: str = "lab") -> IAMClient:
         """Return a client for IAM."""
-        found: IAMClient = self._client("iam", caller)
+        found: IAMClient = self.client("iam", caller)
         return found
 
     def secretsmanager(self, caller: str = "lab") -> SecretsManagerClient:
         """Return a client for Secrets Manager."""
-        found: SecretsManagerClient = self._client("secretsmanager", caller)
+        found: SecretsManagerClient = self.client("secretsmanager", caller)
         return found
 
-    def _client(self, service: str, caller: str) -> Any:
-        """Return a client, made once: reading a service's model takes longer than a call."""
+    def client(self, service: str, caller: str = "lab") -> Any:
+        """Return a client of any service, made once: reading a service's model takes longer than a call."""
         # A session each: boto3's default one is not for several threads, clients are.
         from boto3.session import Session
 

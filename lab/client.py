@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 from lab.api import OPENER
+from lab.aws import REGION, SECRET
 from lab.processes import Process, Processes, with_server_paths
 
 
@@ -24,16 +25,32 @@ class Reply:
     body: Any
 
 
-def request(method: str, url: str, body: object = None) -> Reply:
-    """Ask the app; an error status is an answer too."""
+def request(method: str, url: str, body: object = None, *, signed: bool = True) -> Reply:
+    """Ask the app, signed as AWS's own API is; an error status is an answer too."""
     content = None if body is None else json.dumps(body).encode()
-    asked = Request(url, content, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - http to loopback
+    kind = {"Content-Type": "application/json"}
+    headers = signature(method, url, content, kind) if signed else kind
+    asked = Request(url, content, headers, method=method)  # noqa: S310 - http to loopback
     try:
         with OPENER.open(asked, timeout=60) as answer:
             return _reply(answer.status, answer.read())
     except HTTPError as error:
         with error:
             return _reply(error.code, error.read())
+
+
+def signature(method: str, url: str, content: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with those of Signature Version 4, for API Gateway.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-control-access-using-iam-permissions-to-invoke-api.html
+    """
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    asked = AWSRequest(method, url, dict(headers), content)
+    SigV4Auth(Credentials("you", SECRET), "execute-api", REGION).add_auth(asked)
+    return dict(asked.headers)
 
 
 def _reply(status: int, content: bytes) -> Reply:

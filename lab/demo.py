@@ -166,7 +166,7 @@ def unchanged(story: Story) -> str:
     writes = [
         call.operation
         for call in story.lab.aws.calls[before:]
-        if call.caller == "app" and not call.operation.startswith(("Describe", "List", "Get"))
+        if call.caller in story.callers and not call.operation.startswith(("Describe", "List", "Get"))
     ]
     hold(not writes, f"no write at AWS, not {', '.join(writes)}")
     return "no change, no write"

@@ -173,12 +173,16 @@ def rules_of(functions_url: str) -> tuple[Rule, ...]:
     """Ask the functions' process, which alone knows the app, for the app's rules."""
     with OPENER.open(f"{functions_url}/rules", timeout=60) as answer:
         return tuple(
-            Rule(one["function"], one.get("pattern"), _minutes(one.get("schedule")))
+            Rule(one["function"], one.get("pattern"), minutes(one.get("schedule")))
             for one in json.loads(answer.read())
         )
 
 
-def _minutes(schedule: str | None) -> int | None:
+def minutes(schedule: str | None) -> int | None:
+    """Return how many minutes there are between the times of a `rate(…)`; None without one.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+    """
     if schedule is None:
         return None
     number, _, unit = schedule.removeprefix("rate(").removesuffix(")").partition(" ")

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +29,8 @@ TASK = "/var/task"  # where Lambda unpacks the package
 _START = """
 import sys
 sys.path[:0] = sys.argv[1:3]
+for script in sys.argv[4:]:
+    exec(compile(open(script).read(), script, "exec"), {"__name__": script})
 from awslambdaric.__main__ import main
 main(["bootstrap", sys.argv[3]])
 """
@@ -95,10 +97,13 @@ def execution_environment(
     processes: Processes,
     address: str,
     environment: Mapping[str, str],
+    *,
+    scripts: Sequence[Path] = (),
 ) -> Iterator[ExecutionEnvironment]:
     """Start a function as Lambda does and yield it once it asks for work, or has told why it cannot.
 
-    `environment` is what differs from Lambda's: where AWS answers. The process is gone at the end.
+    `environment` is what differs from Lambda's: where AWS answers. `scripts` are run in the process before
+    all else. The process is gone at the end.
     """
     exchange = Exchange()
     server = Server((address, 0), runtime_api(exchange, function))
@@ -117,6 +122,7 @@ def execution_environment(
                 str(place.task),
                 str(place.runtime),
                 function.handler,
+                *map(str, scripts),
             ],
             ready=exchange.asked.is_set,
             environment=lambda_environment(function, place, f"{address}:{server.server_port}")

@@ -23,6 +23,9 @@ class Story:
     """What the steps share: the lab, and what there was before."""
 
     lab: Lab
+    callers: frozenset[str] = frozenset({"app"})
+    """The access key ids that the app's own calls carry."""
+
     before: frozenset[str] = frozenset()
     sent: list[str] = field(default_factory=list)
     probes: list[tuple[datetime, Any]] = field(default_factory=list)

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from textwrap import fill
@@ -43,9 +43,13 @@ def tell(
     steps: Iterable[tuple[str, Callable[[], str]]],
     calls: Sequence[Call],
     *,
+    callers: Container[str] = ("app",),
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Step, ...]:
-    """Run steps until one does not hold; `calls` grows while they run. Progress goes to standard output."""
+    """Run steps until one does not hold; `calls` grows while they run, and those by `callers` are the app's.
+
+    Progress goes to standard output.
+    """
     told: list[Step] = []
     for number, (title, act) in enumerate(steps, 1):
         print(f"\n{bold(f'{number}. {title}')}", flush=True)
@@ -54,7 +58,7 @@ def tell(
             note, held = act(), True
         except (DidNotHoldError, TimeoutError, OSError) as error:
             note, held = str(error), False
-        app = tuple(call for call in calls[before:] if call.caller == "app")
+        app = tuple(call for call in calls[before:] if call.caller in callers)
         told.append(Step(title, clock() - began, app, note, held, at))
         print(f"   {mark(held)} {note} ({told[-1].seconds:.1f} s)", flush=True)
         if not held:
