@@ -13,6 +13,7 @@ A job is a module with a docstring, which introduces it on the page, and a `JOB`
         figures=(Figure("calls", "AWS calls"), Figure("cpu", "CPU, s", digits=2)),
         reference="register",                   # the contender whose figures the others' are divided by
         compared=("calls", "cpu"),              # the figures for which that is done
+        ours=("register",),                     # the contenders that this program is
         open=open_lineup,                       # what runs; see below
         charts=(Chart("calls", "AWS calls for a burst of launches"),),
         goals=(Goal("at most 12 calls", "calls", of=("1,000 launches", "register"), most=12),),

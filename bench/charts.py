@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,9 @@ if TYPE_CHECKING:
 
 Seen = Sequence[tuple[Row, Spread]]
 
-COLOURS = (
-    "#4477aa",
-    "#ee6677",
-    "#228833",
-    "#ccbb44",
-    "#66ccee",
-    "#aa3377",
-    "#888888",
-)  # told apart by everyone
-LOGARITHMIC_FROM = 20
+OURS, BESIDE = "#4477aa", "#bbbbbb"
+COLOURS = ("#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")  # told apart by everyone
+LOGARITHMIC_FROM = 100
 """A picture whose largest figure is so many times its smallest has a logarithmic axis, and says so."""
 
 
@@ -39,20 +33,18 @@ def draw(job: Job, chart: Chart, result: Result, path: Path) -> bool:
     scale = "log" if logarithmic([found for _, found in seen]) else "linear"
     title = next(one.title for one in job.figures if one.key == chart.figure)
     told = f"{title}{' (logarithmic)' if scale == 'log' else ''}"
-    colours = dict(zip(dict.fromkeys(row.contender for row, _ in seen), COLOURS * 3, strict=False))
     style: Any = {"svg.hashsalt": job.name, "svg.fonttype": "none", "font.family": "sans-serif"}
     with mpl.rc_context(style):
-        cases = len({row.case for row, _ in seen})
-        height = 4.0 if chart.at else 0.9 + 0.32 * (len(seen) + cases)
+        height = 4.0 if chart.at else 0.9 + 0.32 * (len(seen) + len({row.case for row, _ in seen}))
         picture = Figure(figsize=(8.5, height), layout="constrained")
         axes = picture.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_title(chart.title, loc="left", fontsize=11, fontweight="bold")
         if chart.at:
-            lines(axes, seen, chart.at, colours)
+            lines(axes, seen, chart.at, job.ours)
             axes.set(xlabel=chart.across, ylabel=told, yscale=scale)
         else:
-            bars(axes, seen, colours, cases=cases)
+            bars(axes, seen, job.ours, dots=scale == "log")
             axes.set(xlabel=told, xscale=scale)
         picture.savefig(path, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
     return True
@@ -65,49 +57,56 @@ def logarithmic(seen: Sequence[Spread]) -> bool:
     )
 
 
-def bars(axes: Axes, seen: Seen, colours: Mapping[str, str], *, cases: int) -> None:
-    """Draw a bar for each row, case by case downwards, with its range and its median."""
+def bars(axes: Axes, seen: Seen, ours: Collection[str], *, dots: bool) -> None:
+    """Draw a bar for each row, case by case downwards, with its range and its median.
+
+    On a logarithmic axis a bar's length says nothing: `dots` draws only where it would end.
+    """
+    several = len({row.case for row, _ in seen}) > 1
     at, ticks, before = 0, [], None
     for row, found in seen:
-        if cases > 1 and row.case != before:
-            axes.text(
-                -0.01,
-                at,
-                row.case,
-                transform=axes.get_yaxis_transform(),
-                ha="right",
-                va="center",
-                weight="bold",
-            )
+        if several and row.case != before:
+            ticks.append((at, row.case))
             at, before = at + 1, row.case
-        axes.barh(at, found.median, height=0.7, color=colours[row.contender])
+        colour = OURS if row.contender in ours else BESIDE
+        if dots:
+            axes.plot([found.median], [at], marker="o", markersize=9, color=colour)
+        else:
+            axes.barh(at, found.median, height=0.7, color=colour)
         axes.plot([found.least, found.most], [at, at], color="black", linewidth=1)
         told = f"{found.median:,.3g}" if found.median < 1000 else f"{found.median:,.0f}"
         end = (max(found.most, found.median), at)
-        axes.annotate(told, end, xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(told, end, xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
         ticks.append((at, row.contender))
         at += 1
     axes.set_yticks([at for at, _ in ticks], labels=[name for _, name in ticks])
+    cases = {row.case for row, _ in seen} if several else set()
+    for label in axes.get_yticklabels():
+        label.set_fontweight("bold" if label.get_text() in cases else "normal")
     axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y" if dots else "x", color="#eeeeee")
+    axes.set_axisbelow(True)
     axes.set_ylim(at - 0.4, -0.6)
     axes.margins(x=0.12)
 
 
-def lines(axes: Axes, seen: Seen, at: Mapping[str, float], colours: Mapping[str, str]) -> None:
+def lines(axes: Axes, seen: Seen, at: Mapping[str, float], ours: Collection[str]) -> None:
     """Draw a line for each contender over the cases, with the range as a band."""
-    for contender, colour in colours.items():
-        points = sorted(
+    beside = cycle(COLOURS)
+    for contender in dict.fromkeys(row.contender for row, _ in seen):
+        colour = OURS if contender in ours else next(beside)
+        points = [
             (at[row.case], found) for row, found in seen if row.contender == contender and row.case in at
-        )
+        ]
+        points.sort(key=lambda point: point[0])
         across = [x for x, _ in points]
         axes.plot(across, [found.median for _, found in points], marker="o", color=colour, label=contender)
-        axes.fill_between(
-            across, [found.least for _, found in points], [found.most for _, found in points],
-            color=colour, alpha=0.2, linewidth=0,
-        )  # fmt: skip
+        least, most = [found.least for _, found in points], [found.most for _, found in points]
+        axes.fill_between(across, least, most, color=colour, alpha=0.2, linewidth=0)
     marks = sorted(set(at.values()))
     if marks[0] > 0:
         axes.set_xscale("log")
     axes.set_xticks(marks, labels=[f"{mark:,g}" for mark in marks])
     axes.minorticks_off()
+    axes.grid(color="#eeeeee")
     axes.legend(frameon=False)

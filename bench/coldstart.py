@@ -160,6 +160,7 @@ JOB = Job(
     open=open_lineup,
     reference="bare",
     compared=("cpu",),
+    ours=tuple(CASES),
     charts=(Chart("cpu", "CPU from the start of a process to its first answer"),),
     goals=tuple(
         Goal(

@@ -82,7 +82,8 @@ class Goal:
 class Job:
     """One comparison; `bench/__init__.py` says how its module plugs in.
 
-    The `compared` figures are divided, run by run, by those of the contender `reference` in the same case.
+    `ours` are the contenders that this program is. The `compared` figures are divided, run by run, by those
+    of the contender `reference` in the same case.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Job:
     open: Callable[[], AbstractContextManager[Lineup]]
     reference: str
     compared: tuple[str, ...]
+    ours: tuple[str, ...] = ()
     charts: tuple[Chart, ...] = ()
     goals: tuple[Goal, ...] = ()
     unsaid: tuple[str, ...] = ()
