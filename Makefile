@@ -29,7 +29,7 @@ lab: setup
 	@$(RUN) -m lab
 
 test: setup
-	@lab/setup.sh --packages chromium
+	@lab/setup.sh --packages chromium pebble
 	@$(RUN) -m pytest -n auto
 
 check: setup

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
 from lab.aws import Aws
 
@@ -38,6 +39,27 @@ def authority(aws: Aws, owner: str = OWNER) -> Bundle:
     answer = aws.secretsmanager().get_secret_value(SecretId=f"{owner}/private-ca")
     kept = json.loads(answer["SecretString"])
     return Bundle(kept["certificate"], kept["private_key"])
+
+
+def make_authority(name: str) -> Bundle:
+    """Make a CA that signs what `bundle` issues; it is kept nowhere."""
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    now = datetime.now(UTC).replace(microsecond=0)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + 2 * LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(identifier, critical=False)
+        .sign(key, SHA256())
+    )
+    return _bundle(certificate, key)
 
 
 def bundle(
@@ -66,6 +88,10 @@ def bundle(
         )
         .sign(signing, SHA256())  # type: ignore[arg-type] # the CA's key is RSA
     )
+    return _bundle(certificate, key)
+
+
+def _bundle(certificate: x509.Certificate, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> Bundle:
     text = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     return Bundle(certificate.public_bytes(Encoding.PEM).decode(), text)
 
