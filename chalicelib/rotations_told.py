@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from chalicelib import announce, observe, telemetry
 from chalicelib.adapters.eventbridge import Announcement
+from chalicelib.core.alarms import ROLLBACKS
 from chalicelib.core.holding import Holding
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.rotation import Rotation
@@ -38,7 +39,7 @@ def _told(rotation: Rotation) -> dict[str, object]:
 
 
 def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation: Invocation) -> None:
-    """Put the metrics of every load balancer that was looked at, zeros included."""
+    """Put the metrics of every load balancer that was looked at, and of all together, zeros included."""
     known = {one.name: one for one in rotations}
     for holding in holdings:
         rotation = known.get(holding.load_balancer)
@@ -46,13 +47,15 @@ def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocatio
         state = rotation.state if rotation else "kept"
         metrics = {
             "CertificatesRotated": int(state == "rotated"),
-            "CertificateRollbacks": int(state == "rolled-back"),
+            ROLLBACKS: int(state == "rolled-back"),
         }
         if certificate:
             left = certificate.not_after - invocation.now()
             metrics["CertificateDaysToExpiry"] = left // timedelta(days=1)
         for name in sorted({place.load_balancer for place in holding.places}):
             telemetry.emit(name, **metrics)
+    rolled_back = sum(one.state == "rolled-back" for one in rotations)
+    telemetry.emit_total(invocation.settings.owner, **{ROLLBACKS: rolled_back})
 
 
 def watched(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:

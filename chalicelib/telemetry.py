@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -147,25 +147,30 @@ def deeply_probed(load_balancer: str, result: str, findings: Iterable[Finding]) 
 def emit(load_balancer: str, at: datetime | None = None, /, **metrics: float) -> None:
     """Put metrics of one load balancer, by the names of the design: `emit("demo", RegisteredInstances=2)`.
 
-    They are of now, or of `at`, up to two weeks ago.
+    They are of now, or of `at`, up to two weeks ago. A name that ends in `Time` is in milliseconds.
+    """
+    _put("LoadBalancer", load_balancer, at, metrics)
 
-    One line of CloudWatch's embedded metric format on standard output, which Lambda hands to CloudWatch.
-    `LoadBalancer` is the only dimension, since the alarms look at exactly that one; Powertools would add
-    `service`. A name that ends in `Time` is in milliseconds.
+
+def emit_total(owner: str, /, **metrics: float) -> None:
+    """Put metrics of a whole deployment, which an alarm for all of its load balancers looks at."""
+    _put("Owner", owner, None, metrics)
+
+
+def _put(dimension: str, value: str, at: datetime | None, metrics: Mapping[str, float]) -> None:
+    """Print one line of CloudWatch's embedded metric format, which Lambda hands to CloudWatch.
+
+    It has the one dimension that the alarms look at: with an empty name of the service Powertools does not
+    add another. Written at once, since several threads write.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
-    described = [
-        {"Name": name, "Unit": "Milliseconds"} if name.endswith("Time") else {"Name": name}
-        for name in metrics
-    ]
-    record = {
-        "_aws": {
-            "Timestamp": int((at or datetime.now(UTC)).timestamp() * 1000),
-            "CloudWatchMetrics": [
-                {"Namespace": "EmqElb", "Dimensions": [["LoadBalancer"]], "Metrics": described}
-            ],
-        },
-        "LoadBalancer": load_balancer,
-        **metrics,
-    }
-    sys.stdout.write(json.dumps(record) + "\n")
+    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+    record = EphemeralMetrics(namespace="EmqElb", service="")
+    record.add_dimension(dimension, value)
+    for name, number in metrics.items():
+        unit = MetricUnit.Milliseconds if name.endswith("Time") else MetricUnit.NoUnit
+        record.add_metric(name, unit, number)
+    if at is not None:
+        record.set_timestamp(at)
+    sys.stdout.write(json.dumps(record.serialize_metric_set()) + "\n")

@@ -44,12 +44,18 @@ def embedded(line: str) -> list[Point]:
             metric["Name"],
             tuple((key, record[key]) for key in keys),
             time,
-            record[metric["Name"]],
+            value,
         )
         for told in record["_aws"]["CloudWatchMetrics"]
         for keys in told["Dimensions"]
         for metric in told["Metrics"]
+        for value in _values(record[metric["Name"]])
     ]
+
+
+def _values(told: float | list[float]) -> list[float]:
+    """The format takes one value, or a list of them."""
+    return told if isinstance(told, list) else [told]
 
 
 def healthy(elb: ElasticLoadBalancingClient) -> list[Point]:

@@ -19,10 +19,11 @@ from chalicelib.deep_probe import deep_probe_all, deep_probe_one
 from lab.fidelity.knobs import KNOBS
 from tests import mqtt_broker as mqtt
 from tests.certificates import Issued, leaf
+from tests.emitted import emitted
 from tests.mqtt_broker import Connection, Packet, Rule, broker
 from tests.provisioning import Account, account
 from tests.servers import Talk, over_tls, serving, tls_context
-from tests.test_probe import create, emitted, listener, resolve
+from tests.test_probe import create, listener, resolve
 
 OWN = leaf("own.example.com")
 

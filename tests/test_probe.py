@@ -27,6 +27,7 @@ from chalicelib.probe import probe_all, probe_one
 from lab.fidelity.knobs import KNOBS
 from tests import mqtt_broker as mqtt
 from tests.certificates import authority, leaf
+from tests.emitted import emitted
 from tests.mqtt_broker import broker
 from tests.provisioning import OWNER, Account, account
 from tests.servers import ADDRESS, over_tls, serving, silent, tls_context
@@ -55,10 +56,6 @@ def resolve(_host: str) -> tuple[str, ...]:
 
 def keep(name: str, **value: str) -> None:
     boto3.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(value))
-
-
-def emitted(text: str) -> list[dict[str, Any]]:
-    return [record for line in text.splitlines() if "_aws" in (record := json.loads(line))]
 
 
 def test_every_load_balancer_of_ours_is_probed_and_its_metrics_put(

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from chalicelib.core.names import CLUSTER_TAG
+from tests.emitted import emitted
 from tests.provisioning import WATCHED, Account
 from tests.register_world import Fleet
 
@@ -101,7 +102,7 @@ def test_reconcile_repairs_drift_and_says_that_it_is_drift(
     assert all("drift" in step.reason for _, step in look.steps)
     fleet.reconcile()
     assert fleet.registered() == {node}
-    gauges = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    gauges = emitted(capsys.readouterr().out)
     assert [gauge["RegisteredInstances"] for gauge in gauges] == [2, 1]
     (described,) = gauges[0]["_aws"]["CloudWatchMetrics"]
     assert described["Namespace"] == "EmqElb"

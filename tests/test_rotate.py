@@ -15,7 +15,8 @@ from chalicelib.rotate import carry_on, rotate_one
 from chalicelib.rotations_told import watched
 from lab.fidelity.knobs import KNOBS
 from tests.certificates import authority, leaf
-from tests.provisioning import Account
+from tests.emitted import emitted
+from tests.provisioning import OWNER, Account
 from tests.rotating import (
     HOST,
     Front,
@@ -41,9 +42,9 @@ def demo(here: Account) -> Iterator[Front]:
 
 
 def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
-    """The last metrics of each load balancer."""
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    return {line["LoadBalancer"]: line for line in lines}
+    """The last metrics of each load balancer, and of all together under the owner's name."""
+    records = emitted(capsys.readouterr().out)
+    return {record.get("LoadBalancer") or record["Owner"]: record for record in records}
 
 
 def test_one_that_is_due_is_replaced_in_place_and_seen_on_the_wire(
@@ -72,8 +73,9 @@ def test_one_that_is_not_due_is_left_alone(
     old = make(here, demo.port, passed=timedelta(days=-59))
     (rotation,) = rotate(here, demo)
     assert (rotation.state, served(here, demo.port), here.calls.writes) == ("kept", old, [])
-    told = metrics(capsys)["demo"]
-    assert (told["CertificatesRotated"], told["CertificateDaysToExpiry"]) == (0, 30)
+    told = metrics(capsys)
+    assert (told["demo"]["CertificatesRotated"], told["demo"]["CertificateDaysToExpiry"]) == (0, 30)
+    assert told[OWNER]["CertificateRollbacks"] == 0
 
 
 def test_a_rotation_that_was_asked_for_does_not_wait_for_the_end(here: Account, demo: Front) -> None:
@@ -158,7 +160,8 @@ def test_what_fails_on_the_wire_is_rolled_back_and_not_installed_again(
     with pytest.raises(errors.Unserved, match="failed on the wire"):
         rotate(here, demo)
     assert served(here, demo.port) == old
-    assert metrics(capsys)["demo"]["CertificateRollbacks"] == 1
+    told = metrics(capsys)
+    assert (told["demo"]["CertificateRollbacks"], told[OWNER]["CertificateRollbacks"]) == (1, 1)
     rejected = tags(here)["emq-elb:rejected"]
     assert rejected != old.rpartition("/")[2]
     assert here.calls.writes[:4] == [

@@ -16,6 +16,7 @@ from chalice.test import Client
 import app
 from chalicelib.settings import Settings
 from lab.fidelity.knobs import KNOBS
+from tests.emitted import emitted
 from tests.provisioning import Account
 from tests.rotating import Front, bundle, front, keep_secret, make, names, served
 from tests.servers import ADDRESS
@@ -125,5 +126,5 @@ def test_acms_event_is_a_metric_of_whoever_serves_the_certificate(
 ) -> None:
     arn = make(here)
     client.lambda_.invoke("expiring", {**sample("acm-approaching-expiration"), "resources": [arn]})
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    assert (json.loads(line)["LoadBalancer"], json.loads(line)["CertificateDaysToExpiry"]) == ("demo", 31)
+    (record,) = emitted(capsys.readouterr().out)
+    assert (record["LoadBalancer"], record["CertificateDaysToExpiry"]) == ("demo", 31)

@@ -53,7 +53,7 @@ def _read(found: Mapping[str, Any]) -> Alarm | None:
 def _query(found: Mapping[str, Any]) -> Query:
     stat = found.get("MetricStat")
     if stat is None:
-        return Query(found["Id"], expression=found.get("Expression"), period=found.get("Period"))
+        return Query(found["Id"], expression=found.get("Expression"))
     return Query(found["Id"], _metric({**stat["Metric"], "Period": stat["Period"]}, stat["Stat"]))
 
 
@@ -90,8 +90,7 @@ def _watched(watched: Metric | tuple[Query, ...]) -> Any:
 
 def _asked(query: Query) -> dict[str, object]:
     if query.metric is None:
-        period = {"Period": query.period} if query.period else {}
-        return {"Id": query.id, "Expression": query.expression, "ReturnData": True, **period}
+        return {"Id": query.id, "Expression": query.expression, "ReturnData": True}
     stat = {"Metric": _named(query.metric), "Period": query.metric.period, "Stat": query.metric.statistic}
     return {"Id": query.id, "MetricStat": stat, "ReturnData": False}
 

@@ -4,12 +4,12 @@
 <owner>/<load balancer>/certificate  ends in less than half of the time at which ours are replaced
 <owner>/<load balancer>/nodes        three minutes without an instance in service
 <owner>/rollbacks                    a certificate did not pass on the wire
-<owner>/functions                    a function ended in an error
+<owner>/functions                    a function ended in an error; -2 and so on for more than ten functions
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -19,6 +19,7 @@ from chalicelib.core.probe_metrics import DAYS_TO_EXPIRY, SUCCESS
 from chalicelib.core.verdict import enabled, targets
 
 NAMESPACE = "EmqElb"
+ROLLBACKS = "CertificateRollbacks"
 FUNCTIONS = (
     "provision",
     "register",
@@ -33,6 +34,8 @@ FUNCTIONS = (
 """Ours by their names, which follow the owner's; the API handler has the owner's name alone."""
 
 _MINUTE = 60
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
+_METRICS_IN_MATH = 10
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,11 @@ class Metric:
 
 @dataclass(frozen=True)
 class Query:
-    """One line of what an alarm computes: a metric, or an expression over others or in Metrics Insights."""
+    """One line of what an alarm computes: a metric, or an expression over the metrics, which it looks at."""
 
     id: str
     metric: Metric | None = None
     expression: str | None = None
-    period: int | None = None
-
-    @property
-    def returned(self) -> bool:
-        """Whether the alarm looks at it; the others only lead to it."""
-        return self.expression is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,37 +135,35 @@ def _of(owner: str, balancer: LoadBalancer, renew_before: timedelta, topic: str 
     )
 
 
-def _of_all(owner: str, topic: str | None) -> tuple[Alarm, ...]:
-    functions = (owner, *(f"{owner}-{name}" for name in FUNCTIONS))
-    errors = tuple(
-        Query(
-            f"e{number}",
-            Metric("AWS/Lambda", "Errors", (("FunctionName", name),), "Sum", 5 * _MINUTE),
-        )
-        for number, name in enumerate(functions)
+def _of_all(owner: str, topic: str | None) -> Iterable[Alarm]:
+    yield Alarm(
+        name=f"{owner}/rollbacks",
+        description="A certificate did not pass on the wire and was taken back (docs/operations.md)",
+        watched=Metric(NAMESPACE, ROLLBACKS, (("Owner", owner),), "Sum", 5 * _MINUTE),
+        comparison="GreaterThanThreshold",
+        threshold=0,
+        datapoints=1,
+        missing="notBreaching",
+        topic=topic,
     )
-    return (
-        Alarm(
-            name=f"{owner}/rollbacks",
-            description="A certificate did not pass on the wire and was taken back (docs/operations.md)",
-            # An alarm's math takes ten metrics. A query takes any number and knows no OR, so that deployments
-            # that share a region hear of each other's roll-backs.
-            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
-            watched=(
-                Query(
-                    "rollbacks",
-                    expression="SELECT SUM(CertificateRollbacks) FROM SCHEMA(EmqElb, LoadBalancer)",
-                    period=5 * _MINUTE,
-                ),
-            ),
-            comparison="GreaterThanThreshold",
-            threshold=0,
-            datapoints=1,
-            missing="notBreaching",
-            topic=topic,
-        ),
-        Alarm(
-            name=f"{owner}/functions",
+    functions = (owner, *(f"{owner}-{name}" for name in FUNCTIONS))
+    yield from failures(f"{owner}/functions", functions, topic)
+
+
+def failures(name: str, functions: Sequence[str], topic: str | None) -> Iterable[Alarm]:
+    """One alarm for every ten functions, since an alarm's math takes ten metrics.
+
+    Metrics Insights takes any number, but knows neither OR nor a part of a name.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
+    """
+    for start in range(0, len(functions), _METRICS_IN_MATH):
+        part = start // _METRICS_IN_MATH + 1
+        errors = tuple(
+            Query(f"e{number}", Metric("AWS/Lambda", "Errors", (("FunctionName", one),), "Sum", 5 * _MINUTE))
+            for number, one in enumerate(functions[start : start + _METRICS_IN_MATH])
+        )
+        yield Alarm(
+            name=name if part == 1 else f"{name}-{part}",
             description="A function of the deployment ended in an error (docs/operations.md)",
             watched=(*errors, Query("errors", expression="SUM(METRICS())")),
             comparison="GreaterThanThreshold",
@@ -176,5 +171,4 @@ def _of_all(owner: str, topic: str | None) -> tuple[Alarm, ...]:
             datapoints=1,
             missing="notBreaching",
             topic=topic,
-        ),
-    )
+        )

@@ -35,6 +35,11 @@ def test_a_line_of_the_format_is_its_metrics_and_no_other_line_is() -> None:
     assert embedded('{"message": "probe"}') == []
 
 
+def test_a_metric_may_have_several_values() -> None:
+    several = line(ProbeSuccess=1).replace('"ProbeSuccess": 1', '"ProbeSuccess": [1, 0]')
+    assert [one.value for one in embedded(several)] == [1, 0]
+
+
 def test_what_the_app_emits_is_read(capsys: object) -> None:
     telemetry.emit("demo", ProbeSuccess=0)
     printed = capsys.readouterr().out  # type: ignore[attr-defined] # pytest's
