@@ -14,6 +14,7 @@ def install() -> None:
         apigateway,
         authorization,
         autoscaling,
+        awslambda,
         ec2,
         elb,
         iam,
@@ -21,5 +22,17 @@ def install() -> None:
         secretsmanager,
     )
 
-    for service in (acm, apigateway, authorization, autoscaling, ec2, elb, iam, route53, secretsmanager):
+    services = (
+        acm,
+        apigateway,
+        authorization,
+        autoscaling,
+        awslambda,
+        ec2,
+        elb,
+        iam,
+        route53,
+        secretsmanager,
+    )
+    for service in services:
         service.install()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ class Knobs:
     """Who knows an instance's health, given the load balancer's name and the instance's id: the lab's
     HAProxy. Asked only about a running instance in an enabled zone; None means that it does not know,
     and then such an instance is in service."""
+
+    invoke: Callable[[str, Any, str], tuple[Any, str | None]] | None = None
+    """Who runs Lambda's functions, given a function's name, its event and the invocation's type; it returns
+    what the function returned and None, or what it failed with and `Unhandled`. An `Event` is not waited for,
+    and what is returned for it counts for nothing. None leaves it to moto."""
 
 
 KNOBS = Knobs()
