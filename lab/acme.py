@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
-from typing import Any
 
 from lab.addresses import answers, free_port
 from lab.issuer import bundle, make_authority
@@ -61,19 +60,14 @@ class Acme:
         for value in values:
             self._dns("set-txt", {"host": name, "value": value})
 
-    def asked(self, name: str) -> int:
-        """How often the CA has looked a name up."""
-        found: list[Any] = json.loads(self._dns("dns-request-history", {"host": name}))
-        return len(found)
-
     def root(self) -> str:
         """The root of its certificates, PEM."""
         connection = HTTPSConnection(self.address, self.management_port, timeout=10, context=self.tls)
         return _answer(connection, "GET", "/roots/0", None)
 
-    def _dns(self, what: str, body: Mapping[str, str]) -> str:
+    def _dns(self, what: str, body: Mapping[str, str]) -> None:
         connection = HTTPConnection(self.address, self.dns_management_port, timeout=10)
-        return _answer(connection, "POST", f"/{what}", json.dumps(body))
+        _answer(connection, "POST", f"/{what}", json.dumps(body))
 
 
 @contextmanager
