@@ -33,9 +33,11 @@ from chalicelib.invocation import Invocation
 from chalicelib.probe import Resolve, find, means, read_secrets
 
 _AT_ONCE = 50
-# The alarm wants three bad minutes in a row, and a fault that passes is none: so it is looked at three times.
+# A fault that passes is none: what fails is looked at three times.
 _TRIES = 3
 _PAUSE = 60
+# The alarm wants as many bad minutes in a row.
+_BAD_MINUTES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,16 +121,27 @@ class _Trial:
 
 
 def _again(trial: _Trial, nodes: int) -> list[Finding]:
-    """Look; where something failed look again, a minute later each time, and let the alarm hear of each."""
+    """Look; where something failed tell it at once and look again a minute later, then let the alarm ring."""
     for left in reversed(range(_TRIES)):
         found = [*_obsolete(trial), *_delivery(trial, nodes)]
         if worst(found) != "failed":
-            break
-        telemetry.emit(trial.balancer.name, **{SUCCESS: 0})
+            return found
+        telemetry.deeply_probed(trial.balancer.name, "failed", found)
         if not left or trial.remaining < _PAUSE + 2 * trial.timeout:
             break
         trial.invocation.sleep(_PAUSE)
+    _ring(trial)
     return found
+
+
+def _ring(trial: _Trial) -> None:
+    """Make the last three minutes bad ones: the probe's own metric is good in each.
+
+    All at once, since looks take their time: a minute between two of them would keep the alarm quiet.
+    """
+    seen = trial.invocation.now().replace(microsecond=0)
+    for minutes in range(_BAD_MINUTES):
+        telemetry.emit(trial.balancer.name, seen - minutes * timedelta(minutes=1), **{SUCCESS: 0})
 
 
 def _obsolete(trial: _Trial) -> list[Finding]:
@@ -170,8 +183,5 @@ def _idle(trial: _Trial) -> list[Finding]:
         return [untested]
     found = judge_idle(port, planned, timeout, alive=alive)
     if found.result == "failed":
-        # To look again would take as long. That it was cut held for minutes: the alarm wants three of them.
-        seen = trial.invocation.now().replace(microsecond=0)
-        for minutes in range(_TRIES):
-            telemetry.emit(trial.balancer.name, seen - minutes * timedelta(seconds=_PAUSE), **{SUCCESS: 0})
+        _ring(trial)  # to look again would take as long
     return [found]

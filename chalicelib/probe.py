@@ -38,12 +38,14 @@ Secrets = Mapping[str, Mapping[str, str] | None]
 def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[Verdict, ...]:
     """Probe every load balancer of ours that is to be probed; put metrics and tell what is not well.
 
-    In ceil(N/400) + ceil(N/20) calls to AWS for the region's N load balancers, and one for each secret.
+    In ceil(N/400) + ceil(N/20) calls to AWS for the region's N load balancers, and one for each secret. The
+    metrics are of the minute in which the probe began: no minute is left out because one took longer.
     """
+    began = invocation.now()
     balancers = [one for one in observe.ours(invocation) if enabled(one) and targets(one)]
     verdicts = _probed(balancers, invocation, resolve)
     for verdict in verdicts:
-        telemetry.emit(verdict.load_balancer, **metrics(verdict, invocation.now()))
+        telemetry.emit(verdict.load_balancer, began, **metrics(verdict, began))
         telemetry.probed(verdict)
     return verdicts
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import telemetry
 from chalicelib.core.deep import Finding
 from chalicelib.deep_probe import deep_probe_all, deep_probe_one
 from lab.fidelity.knobs import KNOBS
@@ -96,9 +99,18 @@ def test_a_cluster_that_delivers_everywhere_passes(here: Account, capsys: pytest
     assert emitted(capsys.readouterr().out) == []
 
 
-def test_a_cluster_that_has_split_is_found_and_told_three_times(
-    here: Account, capsys: pytest.CaptureFixture[str]
+def bad_minutes(told: list[dict[str, Any]]) -> list[int]:
+    """Seconds from one zero back to the one before."""
+    assert all(record["ProbeSuccess"] == 0 for record in told)
+    times = [record["_aws"]["Timestamp"] // 1000 for record in told]
+    return [after - before for after, before in pairwise(times)]
+
+
+def test_a_cluster_that_stays_split_is_tried_three_times_and_rings_the_alarm(
+    here: Account, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    log = StringIO()
+    monkeypatch.setattr(telemetry.logger().registered_handler, "stream", log)
     with serving(Cluster(split=True).talk) as server:
         create(here, "demo", listener(server.port))
         quick(here, "demo")
@@ -106,9 +118,29 @@ def test_a_cluster_that_has_split_is_found_and_told_three_times(
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
     assert results(verdict.findings)["delivery"] == "failed"
     assert verdict.result == "failed"
-    told = emitted(capsys.readouterr().out)
-    assert [(record["LoadBalancer"], record["ProbeSuccess"]) for record in told] == [("demo", 0)] * 3
     assert here.passed.total_seconds() == 120
+    assert bad_minutes(emitted(capsys.readouterr().out)) == [60, 60]
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [record["result"] for record in told if record["message"] == "deep-probe"] == ["failed"] * 4
+
+
+def test_a_cluster_that_was_split_for_a_moment_is_told_and_rings_no_alarm(
+    here: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = Cluster(split=True)
+
+    def mended(seconds: float) -> None:
+        here.passed += timedelta(seconds=seconds)
+        cluster.split = False
+
+    with serving(cluster.talk) as server:
+        create(here, "demo", listener(server.port))
+        quick(here, "demo")
+        here.settings = replace(here.settings, probe_timeout=timedelta(seconds=1))
+        work = replace(here.invocation(within=890), sleep=mended)
+        verdict = deep_probe_one("demo", work, resolve=resolve)
+    assert results(verdict.findings)["delivery"] == "passed"
+    assert emitted(capsys.readouterr().out) == []
 
 
 def test_a_session_that_is_cut_while_it_is_silent_is_found_and_rings_the_alarm(
@@ -124,10 +156,7 @@ def test_a_session_that_is_cut_while_it_is_silent_is_found_and_rings_the_alarm(
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
     assert results(verdict.findings)["idle"] == "failed"
     # The last three: this broker is too impatient for a delivery as well.
-    told = emitted(capsys.readouterr().out)[-3:]
-    assert [record["ProbeSuccess"] for record in told] == [0] * 3
-    times = [record["_aws"]["Timestamp"] for record in told]
-    assert [before - after for before, after in pairwise(times)] == [60_000] * 2
+    assert bad_minutes(emitted(capsys.readouterr().out)[-3:]) == [60, 60]
 
 
 def offering(issued: Issued, directory: Path, minimum: ssl.TLSVersion) -> Talk:
