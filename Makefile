@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo lab test check bench doctor format models clean
+.PHONY: help setup demo lab test check bench doctor format models policies clean
 
 help:
 	@echo 'make demo    the whole story on this machine, without an AWS account'
@@ -53,6 +53,10 @@ doctor: setup
 # After a change of what the adapters call, or of botocore's version: a test tells.
 models: setup
 	@$(RUN) -m tools.models
+
+# After a change of .chalice/policy-*.json, or of a stage: a test tells.
+policies: setup
+	@$(RUN) -m tools.policies
 
 clean:
 	rm -rf $(VENV) .lab .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

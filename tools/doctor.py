@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import SettingsError, read_settings
+from tools.policies import OWNER
 
 ROOT = Path(__file__).parents[1]
 OLDEST, NEWEST = (3, 11), (3, 14)  # what the code needs; what Lambda has, of what chalice knows
-OWNER_PREFIX = "emq-elb-"  # what the policies grant
 
 # What a deployment calls first of each service, and what it then does with it.
 ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -49,43 +49,58 @@ def configuration_findings(text: str, stage: str, there: Callable[[str], str | N
         yield f".chalice/config.json has no stage {stage} (but {known}): add it as docs/deploy.md shows"
         return
     environment = configured.get("environment_variables", {}) | stages[stage].get("environment_variables", {})
-    yield from environment_findings(environment, stage)
-    functions = configured.get("lambda_functions", {})
-    named = {name: function.get("iam_policy_file") for name, function in functions.items()}
-    yield from policy_findings({"the API's function": configured.get("iam_policy_file"), **named}, there)
+    yield from environment_findings(environment, f"{configured.get('app_name')}-{stage}")
+    functions = ("api_handler", *configured.get("lambda_functions", {}))
+    theirs = stages[stage].get("lambda_functions", {})
+    named = {name: theirs.get(name, {}).get("iam_policy_file") for name in functions}
+    yield from policy_findings(stage, environment.get("OWNER", ""), named, there)
     if "iam_policy_file" in stages[stage]:
         yield (
-            f"Stage {stage} names an iam_policy_file, which every function would get instead of its own: name"
-            " it at the top of .chalice/config.json"
+            f"Stage {stage} names an iam_policy_file beside those of its functions: take it out, a function"
+            " without a line of its own would get it"
         )
 
 
-def environment_findings(environment: Mapping[str, str], stage: str) -> Iterator[str]:
-    """Tell settings that are missing or wrong."""
+def environment_findings(environment: Mapping[str, str], deployment: str) -> Iterator[str]:
+    """Tell settings that are missing or wrong; `deployment` is what chalice names the functions after."""
     try:
-        owner = read_settings(environment).owner
+        settings = read_settings(environment)
     except SettingsError as error:
-        yield f"Stage {stage}: {error} (environment_variables in .chalice/config.json)"
+        yield f"{deployment}: {error} (environment_variables in .chalice/config.json)"
         return
-    if not owner.startswith(OWNER_PREFIX):
+    if settings.owner != deployment:
         yield (
-            f"Stage {stage}: OWNER is {owner}, and the policies grant what {OWNER_PREFIX}… owns: begin it so,"
-            " or change the pattern in every .chalice/policy-*.json"
+            f"OWNER is {settings.owner}, but the functions will be named {deployment}-…, by which they call"
+            f" one another and their policies name them: set OWNER to {deployment}"
         )
+    for name, secret in (
+        ("PRIVATE_CA_SECRET", settings.private_ca_secret),
+        ("ACME_ACCOUNT_SECRET", settings.acme_account_secret),
+    ):
+        if not secret.startswith(f"{settings.owner}/"):
+            yield f"{name} is {secret}: the functions may make only secrets named {settings.owner}/…"
 
 
-def policy_findings(named: Mapping[str, str | None], there: Callable[[str], str | None]) -> Iterator[str]:
-    """Tell policy files that are not named, not there, or no policy."""
+def policy_findings(
+    stage: str, owner: str, named: Mapping[str, str | None], there: Callable[[str], str | None]
+) -> Iterator[str]:
+    """Tell policy files that are not named, not there, no policy, or not what `make policies` writes."""
     for who, file in named.items():
         if not file:
-            yield f"{who} has no iam_policy_file, and so may do nothing: name one in .chalice/config.json"
+            yield (
+                f"Stage {stage} names no iam_policy_file for {who}, which so may do nothing: give it the line"
+                " that the other stages have in .chalice/config.json"
+            )
         elif (text := there(file)) is None:
-            yield f".chalice/{file}, the policy of {who}, is not there: take it back from git"
+            yield f".chalice/{file}, the policy of {who}, is not there: type make policies"
         else:
             try:
                 json.loads(text)["Statement"]
             except (ValueError, LookupError, TypeError):
-                yield f".chalice/{file}, the policy of {who}, is no policy document: take it back from git"
+                yield f".chalice/{file}, the policy of {who}, is no policy document: type make policies"
+                continue
+            if text != (there(Path(file).name) or "").replace(OWNER, owner):
+                yield f".chalice/{file}, the policy of {who}, is not that of {owner}: type make policies"
 
 
 def account_findings(session: Any) -> Iterator[str]:

@@ -31,12 +31,10 @@ def configured() -> Mapping[str, Any]:
     return found
 
 
-def policy_files() -> Mapping[str, str]:
-    """The policy file of each function, by the function's name; the API handler's is the app's."""
-    functions = configured()["lambda_functions"]
-    return {"api_handler": configured()["iam_policy_file"]} | {
-        name: function["iam_policy_file"] for name, function in functions.items()
-    }
+def policy_files(stage: str = "prod") -> Mapping[str, str]:
+    """The policy file of each function of a stage, by the function's name."""
+    functions = configured()["stages"][stage]["lambda_functions"]
+    return {name: function["iam_policy_file"] for name, function in functions.items()}
 
 
 def policy(file: str) -> Mapping[str, Any]:

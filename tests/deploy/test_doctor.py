@@ -13,11 +13,20 @@ from botocore.stub import Stubber
 from tools.doctor import account_findings, configuration_findings, findings, python_findings
 
 GOOD: Mapping[str, Any] = {
-    "iam_policy_file": "policy-api.json",
-    "lambda_functions": {"probe": {"iam_policy_file": "policy-probe.json"}},
-    "stages": {"prod": {"environment_variables": {"OWNER": "emq-elb-prod"}}},
+    "app_name": "emq-elb",
+    "lambda_functions": {"probe": {"lambda_timeout": 55}},
+    "stages": {
+        "prod": {
+            "environment_variables": {"OWNER": "emq-elb-prod"},
+            "lambda_functions": {
+                "api_handler": {"iam_policy_file": "prod/policy-api.json"},
+                "probe": {"iam_policy_file": "prod/policy-probe.json"},
+            },
+        }
+    },
 }
 POLICY = '{"Version": "2012-10-17", "Statement": []}'
+OF_SOMEBODY_ELSE = POLICY.replace("[]", '[{"Resource": "emq-elb-dev"}]')
 
 
 def everything(_: str) -> str | None:
@@ -28,6 +37,11 @@ def everything(_: str) -> str | None:
 def changed(**environment: str) -> str:
     """The good configuration with these settings of its stage."""
     return staged(environment_variables=environment)
+
+
+def naming(**files: str) -> str:
+    """The good configuration with these policies of its stage."""
+    return staged(lambda_functions={name: {"iam_policy_file": file} for name, file in files.items()})
 
 
 def staged(**changes: object) -> str:
@@ -45,17 +59,20 @@ def test_a_configuration_that_is_right_has_no_finding() -> None:
         ("{", everything, "no JSON"),
         (json.dumps({**GOOD, "stages": {"dev": {}}}), everything, "has no stage prod"),
         (changed(), everything, "OWNER is ''"),
-        (changed(OWNER="mine"), everything, "begin it so"),
+        (changed(OWNER="mine"), everything, "set OWNER to emq-elb-prod"),
         (changed(OWNER="emq-elb-prod", SETTLE_SECONDS="soon"), everything, "SETTLE_SECONDS is 'soon'"),
-        (json.dumps({**GOOD, "lambda_functions": {"probe": {}}}), everything, "probe has no iam_policy_file"),
-        (
-            json.dumps({**GOOD, "iam_policy_file": None}),
-            everything,
-            "the API's function has no iam_policy_file",
-        ),
-        (staged(iam_policy_file="policy-api.json"), everything, "every function would get instead"),
+        (changed(OWNER="emq-elb-prod", PRIVATE_CA_SECRET="ca"), everything, "PRIVATE_CA_SECRET is ca"),
+        (changed(OWNER="emq-elb-prod", ACME_ACCOUNT_SECRET="a"), everything, "ACME_ACCOUNT_SECRET is a"),
+        (naming(api_handler="prod/policy-api.json"), everything, "no iam_policy_file for probe"),
+        (naming(probe="prod/policy-probe.json"), everything, "no iam_policy_file for api_handler"),
+        (staged(iam_policy_file="policy-api.json"), everything, "take it out"),
         (json.dumps(GOOD), lambda name: POLICY if "api" in name else None, "policy-probe.json"),
         (json.dumps(GOOD), lambda name: "[]" if "probe" in name else POLICY, "is no policy document"),
+        (
+            json.dumps(GOOD),
+            lambda name: OF_SOMEBODY_ELSE if name == "prod/policy-probe.json" else POLICY,
+            "is not that of emq-elb-prod",
+        ),
     ],
 )
 def test_each_fault_of_a_configuration_is_told_with_what_to_do(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.fidelity.authorization_policy import keys_of
+from lab.fidelity.authorization_reference import knows, resource_types
 from tests.deploy.policies import (
     action,
     actions,
@@ -20,6 +22,7 @@ from tests.deploy.policies import (
     policy_files,
 )
 from tools.calls import ROOT, definitions
+from tools.policies import CHALICE, files
 
 FILES = sorted(policy_files().items())
 
@@ -99,6 +102,35 @@ def test_statements_are_named_once_in_a_policy() -> None:
         assert len(set(names)) == len(names), file
 
 
-def test_every_stage_has_an_owner_that_the_policies_reach() -> None:
-    for name, stage in configured()["stages"].items():
-        assert stage["environment_variables"]["OWNER"] == f"{configured()['app_name']}-{name}"
+@pytest.mark.parametrize("stage", sorted(configured()["stages"]))
+def test_a_stage_is_named_after_its_owner_and_has_the_policies_of_that_name(stage: str) -> None:
+    owner = f"{configured()['app_name']}-{stage}"
+    assert configured()["stages"][stage]["environment_variables"]["OWNER"] == owner
+    for function, file in policy_files(stage).items():
+        text = (CHALICE / file).read_text()
+        assert f"log-group:/aws/lambda/{owner}" in text, function
+        assert "emq-elb-" not in text.replace(owner, ""), function
+
+
+def test_the_policies_of_the_stages_are_what_is_written_once() -> None:
+    there = {str(path.relative_to(CHALICE)): path.read_text() for path in CHALICE.glob("*/policy-*.json")}
+    assert there == files(), "type: make policies"
+
+
+def test_a_stage_that_is_taken_out_has_no_policies(tmp_path: Path) -> None:
+    (tmp_path / "policy-api.json").write_text('{"Resource": "<owner>/*"}')
+    (tmp_path / "config.json").write_text(
+        '{"stages": {"qa": {"environment_variables": {"OWNER": "emq-elb-qa"}}}}'
+    )
+    assert files(tmp_path) == {"qa/policy-api.json": '{"Resource": "emq-elb-qa/*"}'}
+
+
+@pytest.mark.parametrize(("function", "file"), FILES)
+def test_every_condition_is_on_a_key_that_aws_supplies_for_the_action(function: str, file: str) -> None:
+    # Else Null, …IfExists and …Not… hold for whatever is asked, and the others for nothing.
+    unknown = {
+        (action, key)
+        for action, key in keys_of(policy(file))
+        if not any(knows(action, kind, key) for kind in resource_types(action))
+    }
+    assert unknown == set(), function
