@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import coldstart
+from bench import coldstart, provision
 from bench.job import Job
 
-JOBS: tuple[Job, ...] = (coldstart.JOB,)
+JOBS: tuple[Job, ...] = (provision.JOB, coldstart.JOB)

@@ -23,6 +23,7 @@ from lab.fidelity import (
     elb_network,
     elb_policies,
     elb_settings,
+    elb_stacks,
     elb_tags,
 )
 from lab.fidelity.elb_state import Answer, Region, Request, arn_of, existing, instances, region_of
@@ -77,6 +78,7 @@ def install() -> None:
         setattr(ELBResponse, name, _answering(operation))
     for method in (describe_load_balancers, register_instances, deregister_instances, iter_tagged_resources):
         setattr(ELBBackend, method.__name__, method)
+    elb_stacks.install()
 
 
 def certificate_in_use(account_id: str, arn: str) -> bool:

@@ -1,0 +1,125 @@
+"""The AWS account that contenders work in: emptied before a run, every call counted at the server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.job import Figure, Run
+from bench.machine import ROOT
+from bench.peers import BYTECODE
+from bench.process import measure
+from lab import aws as api
+from lab.addresses import Network, claim
+from lab.aws import REGION, Aws
+from lab.counting import Tally, counted
+from lab.vpc import Vpc, prepare
+
+OWNER = "emq-elb-dev"
+# What the tables of the jobs against AWS's API show.
+WRITES = Figure("writes", "writes")
+READS = Figure("reads", "reads")
+SECONDS = Figure("seconds", "wall, s", digits=2)
+CPU = Figure("cpu", "CPU, s", digits=2)
+MEMORY = Figure("memory", "memory, MB")
+
+
+@dataclass
+class Account:
+    """AWS on loopback, and a directory for what contenders are asked to do.
+
+    `tallies` keeps the latest run's calls by caller.
+    """
+
+    aws: Aws
+    network: Network
+    directory: Path
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def empty(self) -> Vpc:
+        """Forget everything at AWS, and return the default VPC with a security group for the nodes."""
+        from moto.moto_api._internal.models import moto_api_backend
+
+        moto_api_backend.reset()
+        return prepare(self.aws.ec2())
+
+    def launch(self, vpc: Vpc, count: int, tags: Mapping[str, str]) -> list[str]:
+        """Run instances, and return their ids."""
+        answer = self.aws.ec2().run_instances(
+            ImageId="ami-00000000",
+            MinCount=count,
+            MaxCount=count,
+            SubnetId=next(iter(vpc.subnets.values())),
+            SecurityGroupIds=[vpc.node_group],
+            TagSpecifications=[
+                {
+                    "ResourceType": "instance",
+                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                }
+            ],
+        )
+        return [one["InstanceId"] for one in answer["Instances"]]
+
+    def write(self, name: str, content: str | Mapping[str, Any]) -> Path:
+        """Write a file for a contender, JSON unless it is text, and return its path."""
+        path = self.directory / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    def run(
+        self,
+        caller: str,
+        command: Sequence[str | Path],
+        region: str = REGION,
+        more: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Run a command as a whole process that signs as `caller`, and return what it took."""
+        environment = _environment(self.aws, caller, region) | {"HOME": str(self.directory), **(more or {})}
+        with counted(self.aws, caller) as calls:
+            ran = measure([str(one) for one in command], environment=environment, cwd=ROOT)
+        self.tallies[caller] = calls[0]
+        return {
+            "reads": calls[0].reads,
+            "writes": calls[0].writes,
+            "calls": calls[0].total,
+            "seconds": ran.seconds,
+            "cpu": ran.cpu,
+            "memory": ran.memory,
+        }
+
+
+def _environment(aws: Aws, caller: str, region: str) -> dict[str, str]:
+    """The same for all: everybody's bytecode is kept, whatever the user's own settings are."""
+    mine = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"}
+    theirs = {name: value for name, value in aws.environment(caller).items() if name not in mine}
+    regions = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
+    return {**theirs, **regions, "PYTHONPYCACHEPREFIX": str(BYTECODE)}
+
+
+def program(name: str, *arguments: str | Path) -> list[str | Path]:
+    """Return the command of one of `bench/programs`."""
+    return [sys.executable, "-m", f"bench.programs.{name}", *arguments]
+
+
+def deployed() -> dict[str, str]:
+    """Return what a function of ours finds in its environment: settings, and service models cut to use."""
+    return {"OWNER": OWNER, "AWS_DATA_PATH": str(ROOT / "vendor" / "aws-models")}
+
+
+@contextmanager
+def open_account() -> Iterator[Account]:
+    """Serve AWS in this process until the block ends."""
+    with (
+        TemporaryDirectory(prefix="emq-elb-bench-") as directory,
+        claim(Random()) as network,  # noqa: S311 - picks an address, keeps no secret
+        api.serve(network.aws) as aws,
+    ):
+        api.warm(aws)
+        yield Account(aws, network, Path(directory))

@@ -1,0 +1,141 @@
+"""The article's load balancer: certificate, security group, SSL and HTTP listener, SSL policy, two instances.
+
+Each contender is given a certificate as PEM files and two running instances, and makes the rest in an account
+that has nothing else; then it is run again on what it made. Ours runs as the story `provision` alone, and as
+the whole PUT: API Gateway's event to the app's handler, without API Gateway and without Lambda's runtime
+client. Starting is shown apart: the same programs, ended before any work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bench.account import CPU, MEMORY, READS, SECONDS, WRITES, Account, open_account
+from bench.job import Chart, Contender, Goal, Job, Lineup, NotRun, Run
+from bench.process import DidNotEndWellError
+from bench.provisioning import Asked, asked, lacking
+from bench.tools import CLI, FLOOR, PLAYBOOK, PUT, STORY, Tool, tools, versions
+
+FIRST, AGAIN, START = "first run", "run again", "start, no work"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """One tool's runs: each begins in an empty account, and runs the tool twice."""
+
+    account: Account
+    tool: Tool
+    again: list[Run] = field(default_factory=list)
+
+    def first(self) -> Run:
+        """Run it in an empty account, see what it made, run it again, and return what the first run took."""
+        given = asked(self.account)
+        ran = self._run(given, self.tool.first)
+        if (lacks := lacking(self.account, given)) != self.tool.lacks:
+            raise RuntimeError(f"{self.tool.name} left out {sorted(lacks)}")
+        if self.tool.once:
+            self._refused(given)
+        else:
+            self.again.append(self._run(given, self.tool.again))
+        return ran
+
+    def second(self) -> Run:
+        """Return what the second run of this round took."""
+        return self.again.pop(0)
+
+    def start(self) -> Run:
+        """Start it, and end before any work."""
+        return self._run(asked(self.account), self.tool.start)
+
+    def _run(self, given: Asked, arguments: tuple[str, ...]) -> Run:
+        command = [*self.tool.command, *arguments]
+        environment = {**given.environment(), **self.tool.environment}
+        return self.account.run(self.tool.slug, command, more=environment)
+
+    def _refused(self, given: Asked) -> None:
+        try:
+            self._run(given, self.tool.again)
+        except DidNotEndWellError:
+            return
+        raise RuntimeError(f"{self.tool.name} can be run twice after all")
+
+
+@contextmanager
+def open_lineup() -> Iterator[Lineup]:
+    """Yield every tool in each case, each run once already, so that everybody's bytecode is there."""
+    with open_account() as account, tools(account) as found:
+        runs = {tool.name: Runs(account, tool) for tool in found}
+        for one in runs.values():
+            if not one.tool.missing:
+                one.first()
+                one.again.clear()
+        yield Lineup(tuple(_lineup(tuple(runs.values()))), versions())
+
+
+def _lineup(runs: Sequence[Runs]) -> Iterator[Contender | NotRun]:
+    for one in runs:
+        yield _contender(FIRST, one.tool, one.first)
+    for one in runs:
+        if one.tool.once:
+            yield NotRun(AGAIN, one.tool.name, one.tool.once)
+        else:
+            yield _contender(AGAIN, one.tool, one.second)
+    for one in runs:
+        yield _contender(START, one.tool, one.start)
+
+
+def _contender(case: str, tool: Tool, run: Callable[[], Run]) -> Contender | NotRun:
+    if tool.missing:
+        return NotRun(case, tool.name, tool.missing, tool.note)
+    return Contender(case, tool.name, run, tool.note)
+
+
+STACKS = (
+    "What moto would make of a stack: so that CloudFormation can run at all, its load balancers are made by"
+    " the corrected operations (`lab/fidelity/elb_stacks.py`). Ansible and the AWS CLI run as they are."
+)
+JOB = Job(
+    name="provision",
+    title="Provision the article's load balancer",
+    figures=(READS, WRITES, SECONDS, CPU, MEMORY),
+    open=open_lineup,
+    reference=FLOOR,
+    compared=("cpu", "seconds"),
+    charts=(Chart("cpu", "CPU to provision the article's load balancer, seconds"),),
+    goals=(
+        Goal("as many writes as the floor", "writes", (FIRST, STORY), beside=(FIRST, FLOOR), most=1),
+        Goal(
+            "CPU of the story, at most 1.3 times the floor's", "cpu", (FIRST, STORY), (FIRST, FLOOR), most=1.3
+        ),
+        Goal(
+            "CPU of the whole PUT, at most 1.3 times the floor's",
+            "cpu",
+            (FIRST, PUT),
+            (FIRST, FLOOR),
+            most=1.3,
+        ),
+        Goal(
+            "Ansible takes at least 4 times the story's CPU",
+            "cpu",
+            (FIRST, PLAYBOOK),
+            (FIRST, STORY),
+            least=4,
+        ),
+        Goal(
+            "the CLI script takes at least 4 times the story's CPU",
+            "cpu",
+            (FIRST, CLI),
+            (FIRST, STORY),
+            least=4,
+        ),
+        Goal("a second run writes nothing", "writes", (AGAIN, STORY), most=0),
+    ),
+    unsaid=(
+        "How long AWS takes: the emulator answers in milliseconds, AWS in tenths of a second.",
+        "How long a new certificate stays unknown at AWS; of the contenders ours alone waits for it.",
+        STACKS,
+        "What each tool takes after a mistake: ours goes on from whatever a killed run left.",
+    ),
+)
