@@ -16,7 +16,7 @@ from lab.brokers import MQTT, Node
 from lab.declaration import NAME, declaration
 from lab.lifetimes import issue
 from lab.processes import until, with_server_paths
-from lab.steps import SECURE, Story, refusal, state, watch
+from lab.steps import SECURE, Story, owner, refusal, state, watch
 from lab.story import hold
 
 HOSTNAME = {"Key": "emq-elb:hostname", "Value": "elsewhere.example.com"}
@@ -235,12 +235,6 @@ def ask(story: Story) -> Any:
     hold(reply.status == 200, f"a probe answers 200, not {refusal(reply)}")
     story.probes.append((datetime.now(UTC), reply.body))
     return reply.body
-
-
-def owner(story: Story) -> str:
-    """Return the deployment's name, by the load balancer's own tag."""
-    (told,) = story.lab.aws.elb().describe_tags(LoadBalancerNames=[NAME])["TagDescriptions"]
-    return next(tag.get("Value", "") for tag in told["Tags"] if tag["Key"] == "emq-elb:owner")
 
 
 def gone(iam: Any, name: str) -> bool:

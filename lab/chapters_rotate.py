@@ -17,7 +17,7 @@ from lab import client, issuer
 from lab.client import Reply
 from lab.declaration import NAME, declaration
 from lab.processes import until
-from lab.steps import SECURE, Story, refusal
+from lab.steps import SECURE, Story, owner, refusal
 from lab.story import hold
 
 SECRET = "demo/certificate"  # noqa: S105 - the secret's name
@@ -37,7 +37,7 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
 
 def nearly_over(story: Story) -> str:
     """Serve a certificate that other tooling keeps in a secret, and that has five days left."""
-    signer = issuer.authority(story.lab.aws)
+    signer = issuer.authority(story.lab.aws, owner(story))
     issuer.keep(story.lab.aws, SECRET, issuer.bundle(signer, domains(story), 5))
     reply = put(story)
     until(lambda: source(story) == f"secret:{SECRET}", 60, "the load balancer serves it", pause=0.2)
@@ -53,7 +53,7 @@ def replaced(story: Story) -> str:
     session = client.subscribe(lab.processes, through(story), TOPIC, "session")
     log = lab.directory / "session.log"
     before = serials(story)
-    signer = issuer.authority(lab.aws)
+    signer = issuer.authority(lab.aws, owner(story))
     issuer.keep(lab.aws, SECRET, issuer.bundle(signer, domains(story), 89))
     with connecting(story) as visitors:
         until(lambda: visitors.connected > 2, 20, "new sessions connect")
@@ -78,7 +78,7 @@ def replaced(story: Story) -> str:
 
 def refused(story: Story) -> str:
     """Put a certificate with somebody else's key into the secret: nothing is uploaded."""
-    signer, held = issuer.authority(story.lab.aws), certificates(story)
+    signer, held = issuer.authority(story.lab.aws, owner(story)), certificates(story)
     good, other = (issuer.bundle(signer, domains(story), 89) for _ in range(2))
     issuer.keep(story.lab.aws, SECRET, good, other.private_key)
     before = serials(story)
@@ -91,7 +91,7 @@ def refused(story: Story) -> str:
 
 def rolled_back(story: Story) -> str:
     """Offer an EC certificate to a listener that takes RSA ciphers only: a handshake alone can tell."""
-    signer = issuer.authority(story.lab.aws)
+    signer = issuer.authority(story.lab.aws, owner(story))
     issuer.keep(story.lab.aws, SECRET, issuer.bundle(signer, domains(story), 89.5))
     hold(put(story, ssl_policy=RSA_ONLY).status in {200, 202}, "the policy is set")
     until(lambda: serials(story) == {serial(story)}, 60, "the listener serves RSA")

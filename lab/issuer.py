@@ -23,7 +23,6 @@ from cryptography.x509.oid import NameOID
 from lab.aws import Aws
 
 LIFE = timedelta(days=90)
-OWNER = "emq-elb-dev"
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Bundle:
     private_key: str = field(repr=False)
 
 
-def authority(aws: Aws, owner: str = OWNER) -> Bundle:
-    """Return the private CA that the app keeps in its secret."""
+def authority(aws: Aws, owner: str) -> Bundle:
+    """Return the private CA that the deployment of that owner keeps in its secret."""
     answer = aws.secretsmanager().get_secret_value(SecretId=f"{owner}/private-ca")
     kept = json.loads(answer["SecretString"])
     return Bundle(kept["certificate"], kept["private_key"])

@@ -12,7 +12,7 @@ from compileall import compile_dir
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import ZipFile
 
 from lab.api import ROOT
@@ -124,7 +124,7 @@ def functions(template: Mapping[str, Any]) -> Mapping[str, Function]:
     return found
 
 
-def unpack(package: Path, directory: Path) -> Path:
+def unpack(package: Path | BinaryIO, directory: Path) -> Path:
     """Unpack the zip as Lambda does into `/var/task`, and return the directory."""
     with ZipFile(package) as packed:
         packed.extractall(directory)

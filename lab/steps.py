@@ -23,7 +23,7 @@ class Story:
     """What the steps share: the lab, and what there was before."""
 
     lab: Lab
-    callers: frozenset[str] = frozenset({"app"})
+    callers: set[str] = field(default_factory=lambda: {"app"})
     """The access key ids that the app's own calls carry."""
 
     before: frozenset[str] = frozenset()
@@ -85,6 +85,12 @@ def state(story: Story) -> str:
     """Return the app's word on the load balancer; empty while there is none."""
     reply = client.request("GET", story.url)
     return str(reply.body["state"]) if reply.status == 200 else ""
+
+
+def owner(story: Story) -> str:
+    """Return the deployment's name, by the load balancer's own tag."""
+    (told,) = story.lab.aws.elb().describe_tags(LoadBalancerNames=[NAME])["TagDescriptions"]
+    return next(tag.get("Value", "") for tag in told["Tags"] if tag["Key"] == "emq-elb:owner")
 
 
 def show(body: dict[str, Any]) -> None:
