@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from math import ceil
 from pathlib import Path
@@ -210,6 +211,21 @@ def test_a_target_that_says_nothing_delays_no_other() -> None:
     assert name == attempts[0].target.load_balancer
     assert last.failure is not None
     assert last.failure.cause == "connack-timeout"
+
+
+def test_more_are_tried_at_a_time_while_none_answers() -> None:
+    together = threading.Barrier(50)
+
+    def wait_for_the_others(_connection: socket.socket) -> None:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(20)
+
+    with serving(wait_for_the_others) as server:
+        attempts = [attempt(server.port)] * 50
+        tried = list(attempt_all(attempts, resolve, timeout=10, until=time.monotonic() + 60))
+        together.abort()
+    # It hangs up once all of them are there; with fewer at a time each would come to its deadline.
+    assert {outcome.failure.cause for _, outcome in tried if outcome.failure} == {"connack-closed"}
 
 
 def test_a_resolver_that_never_answers_outlives_no_deadline() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,9 +14,13 @@ from queue import Empty, SimpleQueue
 from chalicelib.adapters.mqtt import Means, probe
 from chalicelib.core.verdict import Failure, Outcome, Target
 
-# A thousand targets that all say nothing, ten seconds each, are through within the minute; a thread and its
-# TLS connection take less than a megabyte (docs/benchmarks.md), and Lambda allows 1,024 descriptors.
-_AT_ONCE = 200
+# While outcomes come at the processor's pace, more threads only wait for the interpreter's lock, and cost CPU
+# and memory for that (docs/benchmarks.md). When none comes for a moment, it is the network that is waited
+# for, and twice as many are tried at a time. With the most, a thousand targets that all say nothing, ten
+# seconds each, are through within the minute, and Lambda allows 1,024 descriptors.
+_AT_ONCE = 8
+_MOST_AT_ONCE = 200
+_MOMENT = 0.1
 _GRACE = 0.5
 
 Resolve = Callable[[str], tuple[str, ...]]
@@ -47,33 +52,38 @@ def attempt_all(
     before that is not begun, and its outcome is `deadline`.
     """
     results: SimpleQueue[_Done] = SimpleQueue()
-    waiting: dict[int, Attempt] = {}
+    left = deque(attempts)
+    tried: dict[int, Attempt] = {}
     numbers = count()
-    pool = ThreadPoolExecutor(min(_AT_ONCE, 4 * len(attempts) + 1), thread_name_prefix="probe")
+    at_once = _AT_ONCE
+    pool = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="probe")
 
-    def start(attempt: Attempt) -> None:
-        number = next(numbers)
-        waiting[number] = attempt
+    def start(number: int, attempt: Attempt) -> None:
+        tried[number] = attempt
         pool.submit(lambda: results.put(_work(number, attempt, resolve, timeout, until)))
 
     try:
-        for attempt in attempts:
-            start(attempt)
-        while waiting:
+        while left or tried:
+            while left and len(tried) < at_once:
+                start(next(numbers), left.popleft())
+            patience = until + _GRACE - time.monotonic()
+            growing = bool(left) and at_once < _MOST_AT_ONCE
             try:
-                done = results.get(timeout=max(0.0, until + _GRACE - time.monotonic()))
+                done = results.get(timeout=max(0.0, min(patience, _MOMENT) if growing else patience))
             except Empty:
-                break
-            attempt = waiting.pop(done.number)
-            for resolved in done.resolved:
-                start(resolved)
+                if time.monotonic() >= until + _GRACE:
+                    break
+                at_once = min(2 * at_once, _MOST_AT_ONCE)
+                continue
+            attempt = tried.pop(done.number)
+            left.extendleft(done.resolved)  # before those whose name is not resolved yet
             if done.outcome is not None:
                 yield attempt.target.load_balancer, done.outcome
-        for attempt in waiting.values():
+        for attempt in (*tried.values(), *left):
             yield attempt.target.load_balancer, _unfinished(attempt)
     finally:
         # A worker that is still busy ends at its own deadline.
-        pool.shutdown(wait=not waiting, cancel_futures=True)
+        pool.shutdown(wait=not tried, cancel_futures=True)
 
 
 def _work(number: int, attempt: Attempt, resolve: Resolve, timeout: float, until: float) -> _Done:

@@ -198,14 +198,18 @@ def _detail(error: OSError) -> str:
 
 
 def _served(secure: ssl.SSLSocket) -> Served | None:
+    return _read(_sent_chain(secure)) if secure.getpeercert(binary_form=True) else None
+
+
+@lru_cache(maxsize=1024)
+def _read(sent: tuple[bytes, ...]) -> Served | None:
+    """Read what was sent, leaf first. A load balancer sends the same at each address and in each minute."""
     from chalicelib.adapters.der import issuer_key, read_certificate
     from chalicelib.core.names import serial_text
 
-    der = secure.getpeercert(binary_form=True)
-    leaf = read_certificate(der) if der else None
+    leaf = read_certificate(sent[0]) if sent else None
     if leaf is None:
         return None
-    sent = _sent_chain(secure)
     issuers = [read_certificate(one) for one in sent[1:]]
     last = [leaf, *issuers][-1]
     return Served(
@@ -220,7 +224,8 @@ def _served(secure: ssl.SSLSocket) -> Served | None:
     )
 
 
-def _sent_chain(secure: ssl.SSLSocket) -> list[bytes]:
+def _sent_chain(secure: ssl.SSLSocket) -> tuple[bytes, ...]:
     """Everything that the server sent, leaf first: public from Python 3.13 on, there since 3.10."""
     internal = secure._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - see above; a test holds it
-    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in internal.get_unverified_chain() or ()]
+    sent = internal.get_unverified_chain() or ()
+    return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in sent)
