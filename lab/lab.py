@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from random import Random
 from lab import aws as api
 from lab import brokers
 from lab.addresses import Network, claim
+from lab.alarms import Change, ringing
 from lab.api import STAGE, start_api, start_functions
 from lab.aws import Aws
 from lab.brokers import Cluster, Node
@@ -46,6 +47,9 @@ class Lab:
     functions_url: str
     events: EventBridge
     console_url: str
+    minute: float
+    alarms: Sequence[Change]
+    """What the alarms did so far: it grows."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -149,10 +153,11 @@ def open_lab(
         bridge = EventBridge(rules_of(functions_url) if app else (), invoker(functions_url))
         if bridge.rules:
             stack.enter_context(emitting(bridge, aws.ec2("eventbridge"), minute))
-        console_url = ""
+        console_url, alarms = "", list[Change]()
         if app:
             log = directory / "functions.log"
-            stack.enter_context(measuring(log, aws.cloudwatch(), aws.elb("cloudwatch")))
+            ring = ringing(aws.cloudwatch(), alarms, bridge.put, minute)
+            stack.enter_context(measuring(log, aws.cloudwatch(), aws.elb("cloudwatch"), ring))
             page = console(network.console, f"emq-elb-{STAGE}-widget", over_http(functions_url))
             console_url = stack.enter_context(page)
         yield Lab(
@@ -167,6 +172,8 @@ def open_lab(
             functions_url,
             bridge,
             console_url,
+            minute,
+            alarms,
         )
 
 

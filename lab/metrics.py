@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_elb import ElasticLoadBalancingClient
 
-PAUSE = 2.0
+PAUSE = 1.0
+KEPT = 20_000
 
 
 @dataclass(frozen=True)
@@ -105,15 +107,24 @@ def reader(log: Path) -> Callable[[], list[Point]]:
 
 
 @contextmanager
-def measuring(log: Path, cloudwatch: CloudWatchClient, elb: ElasticLoadBalancingClient) -> Iterator[None]:
-    """Put metrics as they come while the block lasts."""
+def measuring(
+    log: Path,
+    cloudwatch: CloudWatchClient,
+    elb: ElasticLoadBalancingClient,
+    then: Callable[[Sequence[Point]], None],
+) -> Iterator[None]:
+    """Put metrics as they come while the block lasts; `then` is given the latest of them, oldest first."""
     stop, read = threading.Event(), reader(log)
+    points = deque[Point](maxlen=KEPT)
 
     def follow() -> None:
         while not stop.wait(PAUSE):
-            put(cloudwatch, [*read(), *healthy(elb)])
+            came = [*read(), *healthy(elb)]
+            put(cloudwatch, came)
+            points.extend(came)
+            then(tuple(points))
 
-    thread = threading.Thread(target=follow, name="metrics")
+    thread = threading.Thread(target=follow, name="cloudwatch")
     thread.start()
     try:
         yield
