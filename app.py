@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, IAMAuthorizer, Rate, Response
 
-from chalicelib.api.answers import answering, flags, reported
+from chalicelib.answers import answering, flags, reported
 from chalicelib.container import clients, invocation, last_look, own_arn, remaining, settings
 from chalicelib.rules import DRAIN_WHEN, EXPIRING_WHEN, REGISTER_WHEN
 
@@ -31,7 +31,8 @@ def put_load_balancer(request: Request, name: str) -> Response:
     """Create the load balancer or converge it."""
     from chalicelib import background
     from chalicelib import provision as story
-    from chalicelib.api.requests import read_flags, read_json, read_put
+    from chalicelib.api.query import read_flags
+    from chalicelib.api.requests import read_json, read_put
 
     query, wrong = read_flags(request.query_params, "dry_run", "adopt")
     body = read_json(request.raw_body)

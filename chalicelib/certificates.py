@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from chalicelib.adapters import acm, iam
+from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, secret
 from chalicelib.adapters.x509 import checked, describe_authority, to_be
 from chalicelib.core import errors, preflight
@@ -25,14 +25,13 @@ from chalicelib.core.model import Certificate, LoadBalancer
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
     REJECTED_TAG,
-    certificate_home,
     certificate_name,
-    certificate_name_of,
     certificate_path,
 )
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Bundle
 from chalicelib.invocation import Invocation
+from chalicelib.read_certificate import read_certificate
 
 
 def choose(declaration: Declaration, there: LoadBalancer | None, invocation: Invocation) -> Chosen | None:
@@ -95,25 +94,6 @@ def _of_arn(
 def _domains_of(served: set[str | None], invocation: Invocation) -> tuple[str, ...]:
     found = (read_certificate(arn, invocation) for arn in served if arn)
     return next((certificate.domains for certificate in found if certificate), ())
-
-
-def read_certificate(arn: str, invocation: Invocation, *, usable: bool = False) -> Certificate | None:
-    """The certificate of that ARN, of IAM or ACM; None when there is none or it is no certificate's ARN.
-
-    With `usable` one of ACM's that no listener can serve raises InvalidRequest.
-    """
-    match certificate_home(arn):
-        case "iam":
-            found = iam.find_certificate(invocation.clients.iam, certificate_name_of(arn))
-            return found if found and found.arn == arn else None
-        case "acm":
-            try:
-                read = acm.describe_certificate if usable else acm.find_certificate
-                return read(invocation.clients.acm, arn)
-            except errors.Absent:
-                return None
-        case None:
-            return None
 
 
 def _expiring(certificate: Certificate, invocation: Invocation) -> tuple[ReviewWarning, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from chalicelib.adapters import ec2, elb, elb_calls
-from chalicelib.core import actions as do
+from chalicelib.adapters import ec2, elb
 from chalicelib.core.errors import Absent, AwsError, InvalidInstance
 from chalicelib.core.membership import Membership, decide, going_away, why_not
 from chalicelib.core.model import Instance, LoadBalancer
@@ -16,7 +16,7 @@ from chalicelib.core.outcome import Step
 from chalicelib.invocation import Invocation
 from chalicelib.observe import with_lifecycles
 
-Change = do.RegisterInstances | do.DeregisterInstances
+Change = Literal["RegisterInstances", "DeregisterInstances"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,8 @@ def serve(name: str, clusters: Clusters, because: str, work: Work, invocation: I
     is read again (docs/decisions/0006-one-look-sees-everything.md).
     """
     decided = membership(name, clusters, invocation)
-    for kind in (do.RegisterInstances, do.DeregisterInstances):
+    kinds: tuple[Change, ...] = ("RegisterInstances", "DeregisterInstances")
+    for kind in kinds:
         if not _ids(decided, kind):
             continue
         if work.wrote:
@@ -123,27 +124,34 @@ def serve(name: str, clusters: Clusters, because: str, work: Work, invocation: I
         if ids := _ids(decided, kind):
             reasons = ", ".join(sorted({decided.reasons[id_] for id_ in ids}))
             work.wrote = True
-            change(name, kind(reason=f"{reasons} ({because})", instances=ids), work, invocation)
+            change(name, kind, ids, work, invocation, reason=f"{reasons} ({because})")
     return decided
 
 
-def _ids(decided: Membership, kind: type[Change]) -> tuple[str, ...]:
-    return decided.register if kind is do.RegisterInstances else decided.deregister
+def _ids(decided: Membership, kind: Change) -> tuple[str, ...]:
+    return decided.register if kind == "RegisterInstances" else decided.deregister
 
 
-def change(name: str, action: Change, work: Work, invocation: Invocation) -> None:
+def change(
+    name: str, kind: Change, ids: tuple[str, ...], work: Work, invocation: Invocation, *, reason: str
+) -> None:
     """Make the call; where AWS refuses it because of one bad id, make it for either half.
 
     So one bad id among n costs about 2 log n calls, and holds nobody up.
     """
+    from chalicelib.adapters.elb_calls import perform  # a look that changes nothing starts without them
+    from chalicelib.core import actions as do
+
+    of_kind = do.RegisterInstances if kind == "RegisterInstances" else do.DeregisterInstances
+    action = of_kind(reason=reason, instances=ids)
     try:
-        elb_calls.perform(invocation.clients.elb, name, action)
+        perform(invocation.clients.elb, name, action)
     except InvalidInstance as error:
-        middle = len(action.instances) // 2
+        middle = len(ids) // 2
         if not middle:
             work.failures.append((name, error))
             return
-        for half in (action.instances[:middle], action.instances[middle:]):
-            change(name, replace(action, instances=half), work, invocation)
+        for half in (ids[:middle], ids[middle:]):
+            change(name, kind, half, work, invocation, reason=reason)
     else:
         work.told(name, do.step(action), invocation)

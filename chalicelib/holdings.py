@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from chalicelib.adapters import elb, iam
-from chalicelib.certificates import read_certificate
 from chalicelib.core.holding import INVALID_CERTIFICATE, WATCHED, Holding, Place, age, current
 from chalicelib.core.model import Certificate, LoadBalancer
 from chalicelib.core.names import (
@@ -27,6 +26,7 @@ from chalicelib.core.names import (
 )
 from chalicelib.core.proof import Look
 from chalicelib.invocation import Invocation
+from chalicelib.read_certificate import read_certificate
 
 # Everything in the account: how many there are is told by the same calls, and IAM counts them all.
 _EVERYTHING = "/"

@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters import autoscaling, ec2, elb, iam
-from chalicelib.core.declared import Declaration
 from chalicelib.core.errors import NotFound
-from chalicelib.core.facts import Facts
 from chalicelib.core.model import Instance, LoadBalancer, Member, SecurityGroup, State, Subnet
 from chalicelib.core.names import OWNER_TAG, certificate_path, security_group_name
 from chalicelib.core.outcome import View
@@ -23,6 +21,9 @@ from chalicelib.invocation import Invocation
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
+
+    from chalicelib.core.declared import Declaration
+    from chalicelib.core.facts import Facts
 
 # A quota is never below AWS's default of 20, so that with few load balancers nobody needs to ask for it
 # (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html).
@@ -57,7 +58,9 @@ def load_balancer(
 
 def view(name: str, invocation: Invocation) -> View | None:
     """What GET shows, in at most seven calls; None when there is no such load balancer."""
-    from chalicelib.certificates import read_certificate  # membership needs this module, and no certificate
+    from chalicelib.read_certificate import (
+        read_certificate,  # membership needs this module, and no certificate
+    )
 
     found = load_balancer(name, invocation)
     if found is None:
@@ -94,7 +97,8 @@ def _own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> Se
 
 def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
     """Everything that a PUT rests on: at most eight calls, and one more for each 50 instances in a group."""
-    from chalicelib.certificates import choose
+    from chalicelib.certificates import choose  # what reads without changing starts without them
+    from chalicelib.core.facts import Facts
 
     clients, name = invocation.clients, declaration.name
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:

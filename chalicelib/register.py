@@ -18,7 +18,6 @@ from chalicelib import telemetry
 from chalicelib.adapters import ec2
 from chalicelib.announce import announce, of_steps
 from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve
-from chalicelib.core import actions as do
 from chalicelib.core.errors import AwsError, Unserved
 from chalicelib.core.events import (
     Event,
@@ -234,7 +233,7 @@ def _at_once(
     now, ids = invocation.now(), (instance.id,)
     registered = instance.id in load_balancer.instances
     if registered and (why := going_away(instance, now)):
-        change(load_balancer.name, do.DeregisterInstances(reason=why, instances=ids), work, invocation)
+        change(load_balancer.name, "DeregisterInstances", ids, work, invocation, reason=why)
     elif register and not registered and why_not(instance, load_balancer, now) is None:
         why = f"is tagged emq-elb:cluster={load_balancer.name}"
-        change(load_balancer.name, do.RegisterInstances(reason=why, instances=ids), work, invocation)
+        change(load_balancer.name, "RegisterInstances", ids, work, invocation, reason=why)

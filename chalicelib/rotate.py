@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from chalicelib.apply import Progress, apply
-from chalicelib.certificates import read_certificate
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.holding import PRIVATE_CA, SECRET, WATCHED, AuthorityFacts, Holding, age, uploaded
@@ -26,6 +25,7 @@ from chalicelib.core.syntax import name_fault
 from chalicelib.holdings import Estate, detailed, observe_estate
 from chalicelib.invocation import Invocation
 from chalicelib.offers import Offers, bundle_for, chosen_of
+from chalicelib.read_certificate import read_certificate
 from chalicelib.retire import retire_superseded
 from chalicelib.rotations_told import tell
 from chalicelib.swap import PENDING, Swap, install, spots, verified

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from chalicelib.adapters import elb
 from chalicelib.apply import Progress, apply
-from chalicelib.certificates import read_certificate
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place
@@ -22,6 +21,7 @@ from chalicelib.core.proof import Look, Proof, server_name
 from chalicelib.core.renewal import fallback
 from chalicelib.core.rotation import Rotation
 from chalicelib.invocation import Invocation
+from chalicelib.read_certificate import read_certificate
 from chalicelib.wire import Spot, Wire, prove
 
 PENDING = "certificate "

@@ -10,12 +10,11 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from chalicelib.core.outcome import Step
-
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from chalicelib.core.deep import Finding
+    from chalicelib.core.outcome import Step
     from chalicelib.core.rotation import Rotation
     from chalicelib.core.verdict import Verdict
 
@@ -30,7 +29,19 @@ _EC2 = frozenset(
 )
 _AUTOSCALING = frozenset({"CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"})
 _CLOUDWATCH = frozenset({"DeleteAlarms", "DeleteDashboards", "PutDashboard", "PutMetricAlarm"})
+_ACME = frozenset({"NewOrder"})
+_ROUTE53 = frozenset({"ChangeResourceRecordSets"})
 _IAM = frozenset({"DeleteServerCertificate", "UploadServerCertificate"})
+_SERVICES = {
+    "acme": _ACME,
+    "autoscaling": _AUTOSCALING,
+    "cloudwatch": _CLOUDWATCH,
+    "ec2": _EC2,
+    "iam": _IAM,
+    "route53": _ROUTE53,
+    "secretsmanager": frozenset({"CreateSecret"}),
+}
+"""Whose an action is; those of none of these are ELB's."""
 
 
 @cache
@@ -44,15 +55,8 @@ def logger() -> Logger:
 def record_name(action: str) -> str:
     """The record of an action: `elb.register-instances`, `iam.upload-server-certificate` …"""
     kebab = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", action).lower()
-    if action in _EC2:
-        return f"ec2.{kebab}"
-    if action in _IAM:
-        return f"iam.{kebab}"
-    if action in _AUTOSCALING:
-        return f"autoscaling.{kebab}"
-    if action in _CLOUDWATCH:
-        return f"cloudwatch.{kebab}"
-    return f"secretsmanager.{kebab}" if action == "CreateSecret" else f"elb.{kebab}"
+    service = next((name for name, actions in _SERVICES.items() if action in actions), "elb")
+    return f"{service}.{kebab}"
 
 
 def action(load_balancer: str, step: Step) -> None:
@@ -121,6 +125,18 @@ def rotation(told: Rotation) -> None:
             "warnings": [{"code": one.code, "message": one.message} for one in told.warnings],
         },
     )
+
+
+def left_behind(load_balancer: str, records: Sequence[str], error: str) -> None:
+    """Tell that records of a challenge could not be taken away; a later look will."""
+    logger().warning(
+        "challenge left behind", extra={"load_balancer": load_balancer, "records": [*records], "error": error}
+    )
+
+
+def no_renewal_info(error: str) -> None:
+    """Tell that the CA could not be asked when it would have certificates renewed: their age decides."""
+    logger().warning("no renewal information", extra={"error": error})
 
 
 def unannounced(error: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
-from chalicelib.core.declaration import keepalive_of
 from chalicelib.core.declared import (
     Allow,
     CertificateSource,
@@ -22,6 +21,7 @@ from chalicelib.core.declared import (
     GivenSecret,
     ProbeOptions,
 )
+from chalicelib.core.keepalive import keepalive_of
 from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy, Protocol
 
 _HEX = "0123456789abcdef"

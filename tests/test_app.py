@@ -15,7 +15,7 @@ import pytest
 from chalice.test import Client, HTTPResponse
 
 import app
-from chalicelib import telemetry
+from chalicelib import container, telemetry
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
 from tests.provisioning import Account, issued, pem
 
@@ -62,14 +62,14 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
 @pytest.fixture
 def api(here: Account) -> Iterator[Api]:
     """The app in an empty account; `here` is that account."""
-    for cached in (app.settings, app.clients):
+    for cached in (container.settings, container.clients):
         cached.cache_clear()
     with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as client:
         api = Api(client)
-        app.clients().functions.meta.events.register("before-call.lambda.Invoke", api.answer)  # type: ignore[arg-type] # it may answer
+        container.clients().functions.meta.events.register("before-call.lambda.Invoke", api.answer)  # type: ignore[arg-type] # it may answer
         assert here.snapshot()["load balancers"] == {}
         yield api
-    for cached in (app.settings, app.clients):
+    for cached in (container.settings, container.clients):
         cached.cache_clear()
 
 
@@ -221,7 +221,7 @@ def test_what_aws_refuses_has_its_status(api: Api, code: str, status: int, slug:
             "ResponseMetadata": {},
         }
 
-    events = app.clients().elb.meta.events
+    events = container.clients().elb.meta.events
     events.register("before-call.elastic-load-balancing.DescribeLoadBalancers", refuse)  # type: ignore[arg-type] # it may answer
     response = api.client.http.get("/load-balancers")
     told = problem(response, status, slug)

@@ -13,7 +13,7 @@ import pytest
 from chalice.test import Client
 
 import app
-from chalicelib import telemetry
+from chalicelib import container, telemetry
 from chalicelib.core.errors import Unserved
 from tests.provisioning import Account
 from tests.register_world import Fleet, sample
@@ -57,13 +57,13 @@ def invoke(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     """Invoke a function of the deployment `emq-elb-dev`, as a cold container does first."""
     monkeypatch.setenv("SETTLE_SECONDS", "0")
     assert fleet.registered() == set()
-    app.last_look.clear()
-    for cached in (app.settings, app.clients):
+    container.last_look.clear()
+    for cached in (container.settings, container.clients):
         cached.cache_clear()
     with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as client:
         yield client.lambda_.invoke
-    app.last_look.clear()
-    for cached in (app.settings, app.clients):
+    container.last_look.clear()
+    for cached in (container.settings, container.clients):
         cached.cache_clear()
 
 
@@ -131,7 +131,7 @@ def test_a_failure_is_loud_so_that_lambda_tries_again(
     fleet: Fleet, invoke: Callable[[str, Any], object], function: str, name: str
 ) -> None:
     fleet.nodes("demo")
-    events = app.clients().elb.meta.events
+    events = container.clients().elb.meta.events
 
     def refuse(**_: Any) -> tuple[Any, Any]:
         answer = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}

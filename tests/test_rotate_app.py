@@ -14,6 +14,7 @@ import pytest
 from chalice.test import Client
 
 import app
+from chalicelib import container
 from chalicelib.settings import Settings
 from lab.fidelity.knobs import KNOBS
 from tests.emitted import emitted
@@ -50,11 +51,11 @@ def demo(here: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    for cached in (app.settings, app.clients):
+    for cached in (container.settings, container.clients):
         cached.cache_clear()
     with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as made:
         yield made
-    for cached in (app.settings, app.clients):
+    for cached in (container.settings, container.clients):
         cached.cache_clear()
 
 
@@ -102,7 +103,7 @@ def test_what_elb_does_not_know_in_time_is_202_and_carried_on_by_the_function(
         return SimpleNamespace(status_code=202), {"StatusCode": 202, "ResponseMetadata": {}}
 
     monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(seconds=1))
-    app.clients().functions.meta.events.register("before-call.lambda.Invoke", take)  # type: ignore[arg-type] # it may answer
+    container.clients().functions.meta.events.register("before-call.lambda.Invoke", take)  # type: ignore[arg-type] # it may answer
     KNOBS.certificate_propagation_seconds = 60
     response = client.http.post(PATH)
     assert (response.status_code, response.json_body["state"]) == (202, "pending")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_route53 import Route53Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
@@ -37,12 +38,12 @@ class Clients:
 
     @cached_property
     def _session(self) -> CoreSession:
-        """botocore's session: boto3's is a shell around one, and its import brings what moves files to S3."""
-        from botocore.session import get_session
+        from chalicelib.adapters.sessions import open_session
 
-        return self._given._session if self._given else get_session()  # noqa: SLF001 - shown nowhere else
+        return self._given._session if self._given else open_session()  # noqa: SLF001 - shown nowhere else
 
     def _client(self, service: str, region: str | None = None) -> Any:
+        session = self._session
         from botocore.config import Config
 
         config = Config(
@@ -52,7 +53,7 @@ class Clients:
             max_pool_connections=10,
         )
         with self._making:
-            return self._session.create_client(service, region_name=region, config=config)
+            return session.create_client(service, region_name=region, config=config)
 
     @property
     def region(self) -> str:
@@ -110,6 +111,11 @@ class Clients:
     def iam(self) -> IAMClient:
         """IAM (global): server certificates."""
         return cast("IAMClient", self._client("iam"))
+
+    @cached_property
+    def route53(self) -> Route53Client:
+        """Route 53 (global): the records by which a CA sees that a name is ours."""
+        return cast("Route53Client", self._client("route53"))
 
     @cached_property
     def secrets(self) -> SecretsManagerClient:

@@ -13,11 +13,12 @@ from chalicelib.adapters.secrecy import discreetly
 from chalicelib.core.errors import Absent, Conflict, Duplicate
 from chalicelib.core.model import Certificate
 from chalicelib.core.names import certificate_digest
-from chalicelib.core.pem import Bundle
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_iam.type_defs import ServerCertificateMetadataTypeDef
+
+    from chalicelib.core.pem import Bundle
 
 _PAGE = 1000
 

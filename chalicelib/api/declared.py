@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.api.wording import DRAINING
 from chalicelib.core.declared import (
     Allow,
     CertificateSource,
@@ -19,9 +20,6 @@ from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listene
 
 if TYPE_CHECKING:  # pydantic is a fifth of a second, and GET needs no more of this module than a word
     from chalicelib.api.body import PutBody
-
-DRAINING = "Draining"
-"""The state under which GET shows a member that is on its way out: sent back, it is not asked for again."""
 
 
 def declaration_of(name: str, body: PutBody) -> Declaration:

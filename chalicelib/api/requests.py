@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from chalicelib.api.declared import declaration_of
-from chalicelib.api.wording import fault_of, unknown
+from chalicelib.api.wording import fault_of
 from chalicelib.core.declaration import ALLOW_BESIDE_GROUPS, faults
 from chalicelib.core.declared import Declaration
 from chalicelib.core.errors import Fault, InvalidRequest
@@ -65,18 +65,6 @@ def _parsed(data: bytes) -> tuple[object, list[str]]:
         # `_no_constant`, or an integer of more than 4,300 digits.
         return None, ["it holds a number that JSON or AWS does not know: NaN, Infinity, or far too long"]
     return value, [f"{shown(key)} comes twice in one object" for key in twice]
-
-
-def read_flags(query: Mapping[str, str] | None, *known: str) -> tuple[dict[str, bool], tuple[Fault, ...]]:
-    """Return the known query parameters as flags, false when absent; an unknown one is a fault."""
-    given = query or {}
-    wrong = [
-        Fault(name, f"true or false is right, not {shown(value)}")
-        for name, value in given.items()
-        if name in known and value not in {"true", "false"}
-    ]
-    wrong += [unknown(name, known) for name in given if name not in known]
-    return {name: given.get(name) == "true" for name in known}, tuple(wrong)
 
 
 def read_name(name: str) -> tuple[Fault, ...]:

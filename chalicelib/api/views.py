@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from chalicelib.api.declared import DRAINING
-from chalicelib.core.declaration import keepalive_of
+from chalicelib.api.wording import DRAINING
 from chalicelib.core.declared import ProbeOptions
+from chalicelib.core.keepalive import keepalive_of
 from chalicelib.core.model import (
     TCP_PROTOCOLS,
     CustomPolicy,

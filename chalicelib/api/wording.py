@@ -12,6 +12,9 @@ from chalicelib.core.syntax import shown
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+DRAINING = "Draining"
+"""The state under which GET shows a member that is on its way out: sent back, it is not asked for again."""
+
 # Where pydantic puts the tag of a union's chosen form into an error's location.
 _FORM_AT = {"certificate": 1, "ssl_policy": 1, "instances": 2}
 _RIGHT = {

@@ -7,12 +7,12 @@ to be wrong spoils no judgement about the others. Listeners, and what only liste
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from chalicelib.core import declaration_listeners as of_listeners
 from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.errors import Fault
+from chalicelib.core.keepalive import IDLE_TIMEOUT_MAX
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
@@ -39,7 +39,6 @@ from chalicelib.core.syntax import (
 ALLOW_BESIDE_GROUPS = Fault("allow", "only for a security group that we make: leave security_groups out")
 KEEPALIVE_MAX = 2400
 DRAINING_MAX = 3600
-IDLE_TIMEOUT_MAX = 3600
 SECURITY_GROUPS_MAX = 5
 INSTANCES_MAX = 1000
 TAG_KEY_MAX = 127
@@ -53,21 +52,6 @@ TAGS_MAX = 50 - len(OUR_TAGS)
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.html
 """
-
-
-def idle_timeout(keepalive: float) -> int:
-    """Return the idle timeout in seconds, 1 to 3600, for the longest keepalive that clients use.
-
-    A client is given up after one and a half times its keepalive (MQTT 3.1.1, section 3.1.2.10); the load
-    balancer must not be quicker than the broker.
-    """
-    return max(1, min(IDLE_TIMEOUT_MAX, math.ceil(1.5 * keepalive)))
-
-
-def keepalive_of(seconds: int) -> float:
-    """Return the keepalive whose idle timeout is that many seconds: a whole one, else half."""
-    thirds, rest = divmod(seconds, 3)
-    return 2 * thirds + (0, 0.5, 1)[rest]
 
 
 def faults(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.core.ciphers import PROTOCOLS, allowed_protocols
-from chalicelib.core.declaration import keepalive_of
+from chalicelib.core.keepalive import keepalive_of
 from chalicelib.core.model import SslPolicy
 
 Check = Literal["obsolete-tls", "idle", "delivery"]

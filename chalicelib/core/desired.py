@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from chalicelib.core.declaration import idle_timeout
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Facts
+from chalicelib.core.keepalive import idle_timeout
 from chalicelib.core.membership import Membership, decide
 from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer, Rule, SecurityGroup, State
 from chalicelib.core.names import (

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from chalicelib.core import pem
-from chalicelib.core.pem import Bundle
+if TYPE_CHECKING:
+    from chalicelib.core.pem import Bundle
 
 OWNER_TAG = "emq-elb:owner"
 CLUSTER_TAG = "emq-elb:cluster"
@@ -42,6 +42,8 @@ def certificate_digest(certificate: str, chain: str) -> str:
     says where it ends, so that no two different chains make the same bytes. The key is not part of it: the
     leaf names its public half.
     """
+    from chalicelib.core import pem  # most functions name no certificate by its content
+
     return sha256(b"".join((*pem.certificates(certificate), *pem.certificates(chain)))).hexdigest()
 
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.api.body import put_body
-from chalicelib.api.requests import BODY_MAX, FAULTS_MAX, read_flags, read_json, read_name, read_put
+from chalicelib.api.query import read_flags
+from chalicelib.api.requests import BODY_MAX, FAULTS_MAX, read_json, read_name, read_put
 from chalicelib.core.declared import (
     Allow,
     Declaration,

@@ -12,8 +12,8 @@ from hypothesis import given
 
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import list_json, report_json, view_json
-from chalicelib.core.declaration import idle_timeout
 from chalicelib.core.declared import Declaration, GivenArn
+from chalicelib.core.keepalive import idle_timeout
 from chalicelib.core.model import (
     Certificate,
     CustomPolicy,

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.core.ciphers import CIPHERS
-from chalicelib.core.declaration import TAGS_MAX, faults, idle_timeout, keepalive_of
+from chalicelib.core.declaration import TAGS_MAX, faults
 from chalicelib.core.declared import (
     Allow,
     Declaration,
@@ -20,6 +20,7 @@ from chalicelib.core.declared import (
     GivenSecret,
     ProbeOptions,
 )
+from chalicelib.core.keepalive import idle_timeout, keepalive_of
 from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy
 from tests.strategies import declarations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import app
+from chalicelib.rules import DRAIN_WHEN, REGISTER_WHEN
 from lab import events
 from lab.addresses import Network
 from lab.events import EventBridge, Rule, Seen, changes, emitting, envelope, look
@@ -19,8 +19,8 @@ from lab.processes import until
 from tests.lab.load_balancing import World
 from tests.register_world import sample
 
-REGISTER = Rule("register", app.REGISTER_WHEN)
-DRAIN = Rule("drain", app.DRAIN_WHEN)
+REGISTER = Rule("register", REGISTER_WHEN)
+DRAIN = Rule("drain", DRAIN_WHEN)
 RUNNING = Seen("running", {})
 
 
@@ -164,8 +164,8 @@ def functions(network: Network) -> Iterator[ThreadingHTTPServer]:
 def test_the_rules_come_from_the_app_itself(functions: ThreadingHTTPServer, network: Network) -> None:
     rules = events.rules_of(f"http://{network.functions}:{functions.server_port}")
     by_function = {rule.function: rule for rule in rules}
-    assert by_function["emq-elb-dev-register"].pattern == app.REGISTER_WHEN
-    assert by_function["emq-elb-dev-drain"].pattern == app.DRAIN_WHEN
+    assert by_function["emq-elb-dev-register"].pattern == REGISTER_WHEN
+    assert by_function["emq-elb-dev-drain"].pattern == DRAIN_WHEN
     assert by_function["emq-elb-dev-reconcile"].minutes == 1
     assert len(rules) == len(rules_of_app(Configuration("emq-elb", "dev", {}, {})))
 

@@ -57,7 +57,7 @@ def answering(app: Chalice) -> Callable[[View], View]:
 
 def flags(request: Request, *known: str) -> dict[str, bool]:
     """The query parameters as flags; raises InvalidRequest for any other."""
-    from chalicelib.api.requests import read_flags
+    from chalicelib.api.query import read_flags
     from chalicelib.core.errors import InvalidRequest
 
     given, faults = read_flags(request.query_params, *known)
