@@ -18,6 +18,8 @@ _CLASSES: dict[type[errors.AwsError], tuple[str, ...]] = {
         "InvalidPermission.NotFound",
         "ResourceNotFound",
         "ResourceNotFoundException",
+        "NoSuchHostedZone",
+        "NoSuchChange",
     ),
     errors.Duplicate: (
         "DuplicateLoadBalancerName",
@@ -77,6 +79,7 @@ _CLASSES: dict[type[errors.AwsError], tuple[str, ...]] = {
         "MalformedCertificate",
         "KeyPairMismatch",
         "InvalidInput",
+        "InvalidChangeBatch",
         "InvalidParameterValue",
         "InvalidParameterException",
         "InvalidRequestException",

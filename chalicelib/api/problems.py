@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from chalicelib.core.errors import (
     Absent,
@@ -16,6 +18,8 @@ from chalicelib.core.errors import (
     InUse,
     InvalidInstance,
     InvalidRequest,
+    IssuerError,
+    IssuerLimited,
     NotFound,
     NotOurs,
     QuotaReached,
@@ -52,6 +56,8 @@ NOT_FOUND = Kind("not-found", "There is no such load balancer of ours", 404)
 NOT_OURS = Kind("not-ours", "It exists, and does not carry our owner tag", 409)
 CONFLICT = Kind("conflict", "What there is at AWS stands against it", 409)
 QUOTA_REACHED = Kind("quota-reached", "A quota of the account is used up", 429)
+ISSUER_LIMITED = Kind("issuer-limited", "The certificate authority takes no order for now", 429)
+ISSUER_FAILED = Kind("issuer-failed", "The certificate authority issued nothing", 502)
 THROTTLED = Kind("throttled", "AWS asks for fewer calls", 503)
 REFUSED = Kind("refused", "AWS refused the request", 400)
 DENIED = Kind("denied", "The role of the function may not do that", 502)
@@ -64,11 +70,29 @@ KINDS = (
     NOT_OURS,
     CONFLICT,
     QUOTA_REACHED,
+    ISSUER_LIMITED,
+    ISSUER_FAILED,
     THROTTLED,
     REFUSED,
     DENIED,
     AWS_ERROR,
     INTERNAL,
+)
+
+
+# The first row that fits counts: what is more particular stands before what it is a kind of.
+_KIND_OF: tuple[tuple[tuple[type[EmqElbError], ...], Kind], ...] = (
+    ((InvalidRequest,), INVALID_REQUEST),
+    ((NotFound,), NOT_FOUND),
+    ((NotOurs,), NOT_OURS),
+    ((Conflict, Absent, Duplicate, InUse, CertificateUnknown, InvalidInstance), CONFLICT),
+    ((QuotaReached,), QUOTA_REACHED),
+    ((IssuerLimited,), ISSUER_LIMITED),
+    ((IssuerError,), ISSUER_FAILED),
+    ((Throttled,), THROTTLED),
+    ((Refused,), REFUSED),
+    ((Denied,), DENIED),
+    ((AwsError, Unserved), AWS_ERROR),
 )
 
 
@@ -85,10 +109,18 @@ def problem(error: EmqElbError) -> Problem:
         case Throttled():
             told = _problem(kind, error.message, code=error.code, operation=error.operation)
             return Problem(told.status, told.body, {**told.headers, "Retry-After": str(RETRY_AFTER_SECONDS)})
+        case IssuerLimited():
+            told = _problem(kind, str(error))
+            return Problem(told.status, told.body, {**told.headers, "Retry-After": http_date(error.until)})
         case AwsError():
             return _problem(kind, error.message, code=error.code, operation=error.operation)
         case _:
             return _problem(kind, str(error))
+
+
+def http_date(moment: datetime) -> str:
+    """Return a time as HTTP writes it (RFC 9110, section 5.6.7)."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 
 def unexpected(request_id: str) -> Problem:
@@ -97,27 +129,7 @@ def unexpected(request_id: str) -> Problem:
 
 
 def _kind(error: EmqElbError) -> Kind:
-    match error:
-        case InvalidRequest():
-            return INVALID_REQUEST
-        case NotFound():
-            return NOT_FOUND
-        case NotOurs():
-            return NOT_OURS
-        case Conflict() | Absent() | Duplicate() | InUse() | CertificateUnknown() | InvalidInstance():
-            return CONFLICT
-        case QuotaReached():
-            return QUOTA_REACHED
-        case Throttled():
-            return THROTTLED
-        case Refused():
-            return REFUSED
-        case Denied():
-            return DENIED
-        case AwsError() | Unserved():
-            return AWS_ERROR
-        case _:
-            return INTERNAL
+    return next((kind for classes, kind in _KIND_OF if isinstance(error, classes)), INTERNAL)
 
 
 def _problem(kind: Kind, detail: str, **more: object) -> Problem:

@@ -6,6 +6,10 @@
     ├── Unserved              some of what had to be done was not: every failure of one look, together
     ├── Conflict              what there is stands against it
     │   └── NotOurs           it does not carry our owner tag
+    ├── IssuerError           the certificate authority was asked, and nothing came of it
+    │   ├── IssuerRefused     it said no, with a type of RFC 8555
+    │   ├── IssuerLimited     it wants to be left alone until some time
+    │   └── IssuerSilent      it could not be reached, made no sense, or took too long
     └── AwsError              AWS said no, with a code
         ├── Absent            what the call names is not there (any more)
         ├── Duplicate         there is one of that name already
@@ -25,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, order=True)
@@ -65,6 +70,30 @@ class Conflict(EmqElbError):
 
 class NotOurs(Conflict):
     """It exists, and does not carry our owner tag."""
+
+
+class IssuerError(EmqElbError):
+    """The certificate authority was asked, and nothing came of it."""
+
+
+class IssuerRefused(IssuerError):
+    """It said no; `kind` is the last part of the type, as `caa` or `rejectedIdentifier`."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        self.kind = kind
+        super().__init__(f"the CA says {kind}: {detail}")
+
+
+class IssuerLimited(IssuerError):
+    """It asks not to be asked again before a time, by its own rate limits."""
+
+    def __init__(self, until: datetime, detail: str) -> None:
+        self.until = until
+        super().__init__(f"the CA takes no order before {until:%Y-%m-%d %H:%M:%S} UTC: {detail}")
+
+
+class IssuerSilent(IssuerError):
+    """It could not be reached, answered what makes no sense, or was not done in time."""
 
 
 class AwsError(EmqElbError):

@@ -230,7 +230,8 @@ class Certificate:
     """A server certificate at AWS. `name` and `path` are IAM's, None for one of ACM.
 
     `domains` are the names in its SAN; `digest` is the SHA-256 over leaf and chain as in its name;
-    `issuer_key` identifies the key that signed it, as hex, None where it does not say.
+    `issuer_key` identifies the key that signed it, as hex, None where it does not say. `source` is its own
+    `emq-elb:certificate` tag: where it came from.
     """
 
     arn: str
@@ -243,3 +244,4 @@ class Certificate:
     digest: str | None = None
     uploaded: datetime | None = None
     issuer_key: str | None = None
+    source: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ from chalicelib.core.errors import (
     InUse,
     InvalidInstance,
     InvalidRequest,
+    IssuerError,
+    IssuerLimited,
+    IssuerRefused,
+    IssuerSilent,
     NotFound,
     NotOurs,
     QuotaReached,
@@ -30,6 +35,7 @@ from chalicelib.core.errors import (
     Unserved,
 )
 
+UNTIL = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)
 ROWS: list[tuple[EmqElbError, int, str]] = [
     (InvalidRequest([Fault("name", "it is wrong")]), 400, "invalid-request"),
     (NotFound("there is no load balancer demo of ours"), 404, "not-found"),
@@ -42,6 +48,10 @@ ROWS: list[tuple[EmqElbError, int, str]] = [
     (CertificateUnknown("CreateLoadBalancer", "CertificateNotFound", "where?"), 409, "conflict"),
     (InvalidInstance("RegisterInstances", "InvalidInstance", "gone"), 409, "conflict"),
     (QuotaReached("CreateLoadBalancer", "TooManyLoadBalancers", "20 is all"), 429, "quota-reached"),
+    (IssuerError("nothing came of it"), 502, "issuer-failed"),
+    (IssuerLimited(UNTIL, "too many certificates"), 429, "issuer-limited"),
+    (IssuerRefused("caa", "CAA record forbids it"), 502, "issuer-failed"),
+    (IssuerSilent("the CA did not answer"), 502, "issuer-failed"),
     (Throttled("DescribeTags", "Throttling", "Rate exceeded"), 503, "throttled"),
     (Denied("CreateTags", "UnauthorizedOperation", "no"), 502, "denied"),
     (Refused("CreateLoadBalancer", "ValidationError", "no"), 400, "refused"),
@@ -84,9 +94,10 @@ def test_what_aws_said_is_told_with_its_code_and_the_call() -> None:
     )
 
 
-def test_only_a_throttled_request_is_told_when_to_come_back() -> None:
+def test_whoever_came_too_soon_is_told_when_to_come_back() -> None:
     waits = {type(error) for error, _, _ in ROWS if "Retry-After" in problem(error).headers}
-    assert waits == {Throttled}
+    assert waits == {Throttled, IssuerLimited}
+    assert problem(IssuerLimited(UNTIL, "")).headers["Retry-After"] == "Wed, 25 Nov 2026 04:30:00 GMT"
     assert int(problem(Throttled("DescribeTags", "Throttling", "")).headers["Retry-After"]) > 0
 
 

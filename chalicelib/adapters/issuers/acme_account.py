@@ -1,0 +1,80 @@
+"""The account key of an ACME CA, in Secrets Manager: made at first use, found again by everybody after.
+
+The CA knows the account by this key (https://www.rfc-editor.org/rfc/rfc8555#section-7.3.1), so that nothing
+else has to be kept. It signs orders, and is no part of any certificate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters.der import key_text
+from chalicelib.adapters.secrets import create_secret, read_secret
+from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest, Refused
+from chalicelib.core.names import OWNER_TAG
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+def account_key(
+    client: SecretsManagerClient, secret_id: str, owner: str
+) -> tuple[EllipticCurvePrivateKey, bool]:
+    """Read the key, or make it; also whether it was made.
+
+    Of two who make it at once one is first, and the other takes that one's. Conflict when the secret holds
+    no such key or is being deleted.
+    """
+    found = _kept(client, secret_id)
+    if found is not None:
+        return found, False
+    made = _made()
+    try:
+        create_secret(
+            client,
+            secret_id,
+            {"private_key": key_text(made)},
+            tags={OWNER_TAG: owner},
+            description="ACME account key of emq-elb: the CA knows the deployment by it",
+        )
+    except Duplicate:
+        found = _kept(client, secret_id)
+        if found is None:
+            raise
+        return found, False
+    except Refused as error:
+        if error.code != "InvalidRequestException":
+            raise
+        raise Conflict(
+            f"the secret {secret_id} is scheduled for deletion: restore it, or delete it for good"
+        ) from None
+    return made, True
+
+
+def _kept(client: SecretsManagerClient, secret_id: str) -> EllipticCurvePrivateKey | None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    wrong = f"the secret {secret_id} holds no ACME account key: `private_key`, EC P-256 as PEM, is right"
+    try:
+        value = read_secret(client, secret_id, field="certificate.issuer").value
+    except Absent:
+        return None
+    except InvalidRequest:
+        raise Conflict(wrong) from None
+    try:
+        key = load_pem_private_key(value.get("private_key", "").encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Conflict(wrong) from None
+    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
+        raise Conflict(wrong)
+    return key
+
+
+def _made() -> EllipticCurvePrivateKey:
+    """P-256: every CA must take its signatures (https://www.rfc-editor.org/rfc/rfc8555#section-6.2)."""
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+
+    return generate_private_key(SECP256R1())

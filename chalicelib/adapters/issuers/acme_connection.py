@@ -1,0 +1,150 @@
+"""A connection with an ACME CA: signed requests through certbot's `acme` library, and its errors as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from chalicelib.core.errors import IssuerLimited, IssuerRefused, IssuerSilent
+
+if TYPE_CHECKING:
+    from acme import messages
+    from acme.client import ClientNetwork
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from josepy.interfaces import JSONDeSerializable
+    from requests import Response
+
+T = TypeVar("T")
+
+NO_ACME = "the CA answered what is no ACME"
+_TIMEOUT = 30
+_USER_AGENT = "emq-elb"
+# Pebble refuses some nonces on purpose; the library tries once more by itself.
+_NONCES = 5
+_LIMITED = timedelta(hours=1)
+"""How long a CA is left alone that says it is asked too much, and not until when."""
+_ENTRIES = frozenset({"newNonce", "newAccount", "newOrder"})
+_TOO_MANY = frozenset({429, 503})
+
+
+@dataclass(frozen=True)
+class Acme:
+    """A CA and our account there. `answers` holds its last answer: errors do not tell its headers."""
+
+    net: ClientNetwork = field(repr=False)
+    now: Callable[[], datetime]
+    directory: Mapping[str, str]
+    answers: list[Response] = field(default_factory=list, repr=False)
+
+    @property
+    def retry_after(self) -> datetime | None:
+        """When the last answer asks to be asked again."""
+        return retry_after(self.answers[-1].headers, self.now()) if self.answers else None
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether the last answer is that there are too many requests."""
+        return bool(self.answers) and self.answers[-1].status_code in _TOO_MANY
+
+
+def connect(
+    directory: str, key: EllipticCurvePrivateKey, now: Callable[[], datetime], trusted: str | None = None
+) -> Acme:
+    """Read the CA's directory. `trusted` is a PEM file with the roots that its HTTPS is verified by."""
+    from acme.client import ClientNetwork
+    from josepy.jwa import ES256
+    from josepy.jwk import JWKEC
+
+    net = ClientNetwork(JWKEC(key=key), alg=ES256, user_agent=_USER_AGENT, timeout=_TIMEOUT)
+    if trusted:
+        # The library says bool; what it hands on to is requests' `verify`, which takes a path as well.
+        net.verify_ssl = cast("bool", trusted)
+    acme = Acme(net, now, {})
+
+    def keep(response: Response, **_: object) -> None:
+        acme.answers[:] = [response]
+
+    net.session.hooks["response"].append(keep)
+    found = _ask(acme, lambda: net.get(directory).json())
+    if not isinstance(found, dict) or not found.keys() >= _ENTRIES:
+        raise IssuerSilent(f"{directory} is no directory of an ACME CA")
+    return replace(acme, directory=found)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """The time in a `Retry-After` header, seconds or a date; None without one, or with anything else.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        return now + timedelta(seconds=int(text))
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def refused(error: messages.Error | None, where: str) -> IssuerRefused:
+    """What the CA says against it, with `where` before its words."""
+    if error is None:
+        return IssuerRefused("invalid", f"{where}it does not say why")
+    parts = [part.detail for part in error.subproblems or () if part.detail]
+    return IssuerRefused(error.code or error.typ, where + "; ".join([error.detail or "", *parts]))
+
+
+def post(acme: Acme, where: str, body: JSONDeSerializable | None) -> Response:
+    """Ask, signed; without a body it is a read (https://www.rfc-editor.org/rfc/rfc8555#section-6.3)."""
+    url, nonces = acme.directory.get(where, where), acme.directory["newNonce"]
+    return _ask(acme, lambda: acme.net.post(url, body, new_nonce_url=nonces))
+
+
+def _ask(acme: Acme, call: Callable[[], T]) -> T:
+    """Make a request; one that the CA did not look at because of its nonce is made again."""
+    from acme import messages
+
+    with _translated(acme):
+        for _ in range(_NONCES):
+            try:
+                return call()
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        return call()
+
+
+@contextmanager
+def _translated(acme: Acme) -> Iterator[None]:
+    """Turn what the library raises into errors of ours."""
+    import requests
+    from acme import errors, messages
+
+    try:
+        yield
+    except messages.Error as error:
+        if error.code == "rateLimited" or acme.overloaded:
+            raise _left_alone(acme, error.detail or "it does not say why") from None
+        raise refused(error, "") from None
+    except (errors.Error, requests.RequestException, ValueError) as error:
+        if acme.overloaded:
+            raise _left_alone(acme, "it is overloaded") from None
+        raise IssuerSilent(f"the CA could not be asked: {type(error).__name__}") from None
+
+
+def _left_alone(acme: Acme, detail: str) -> IssuerLimited:
+    return IssuerLimited(acme.retry_after or acme.now() + _LIMITED, detail)
+
+
+def told(read: Callable[[], T]) -> T:
+    """What an answer says; IssuerSilent when it says nothing of the kind."""
+    from josepy.errors import DeserializationError
+
+    try:
+        return read()
+    except (DeserializationError, ValueError, TypeError):
+        raise IssuerSilent(NO_ACME) from None

@@ -1,0 +1,47 @@
+"""What an ACME CA suggests about the renewal of a certificate (RFC 9773): read without an account."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPException, HTTPSConnection
+from ssl import create_default_context
+from typing import Any
+from urllib.parse import urlsplit
+
+from chalicelib.core.errors import IssuerSilent
+from chalicelib.core.renewal_window import Window, window_of
+
+_TIMEOUT = 10
+_LONGEST = 1 << 16
+
+
+def renewal_info_url(directory: str, trusted: str | None = None) -> str | None:
+    """Where the CA tells of renewals; None when it does not. IssuerSilent when it cannot be asked.
+
+    `trusted` is a PEM file with the roots that its HTTPS is verified by.
+    """
+    found = _read(directory, trusted)
+    url = found.get("renewalInfo") if isinstance(found, dict) else None
+    return url if isinstance(url, str) else None
+
+
+def suggested_window(url: str, certificate_id: str, trusted: str | None = None) -> Window | None:
+    """When the CA would have this certificate renewed; None when it tells nothing that makes sense."""
+    return window_of(_read(f"{url.rstrip('/')}/{certificate_id}", trusted))
+
+
+def _read(url: str, trusted: str | None) -> Any:
+    parts = urlsplit(url)
+    connection = HTTPSConnection(
+        parts.netloc, timeout=_TIMEOUT, context=create_default_context(cafile=trusted)
+    )
+    try:
+        connection.request("GET", parts._replace(scheme="", netloc="").geturl())
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise IssuerSilent(f"{parts.netloc} answers {answer.status}")
+        return json.loads(answer.read(_LONGEST))
+    except (OSError, HTTPException, ValueError) as error:
+        raise IssuerSilent(f"{parts.netloc} could not be asked: {type(error).__name__}") from None
+    finally:
+        connection.close()

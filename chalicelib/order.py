@@ -1,0 +1,101 @@
+"""Order a certificate from the ACME CA: account, order, challenges, request, certificate.
+
+The CA is asked to look only when the records have spread to every name server of Route 53. What has to be
+waited for is asked for again, no sooner than the CA wants, until the deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+from chalicelib.adapters.issuers import acme
+from chalicelib.adapters.issuers.acme_account import account_key
+from chalicelib.adapters.issuers.acme_connection import Acme, connect
+from chalicelib.adapters.issuers.request import certificate_request
+from chalicelib.challenges import Work, done, places, shown
+from chalicelib.core.declared import GivenPem
+from chalicelib.core.errors import IssuerSilent
+from chalicelib.core.outcome import Step
+from chalicelib.invocation import Invocation
+
+T = TypeVar("T")
+
+_LEAST = timedelta(minutes=3)
+"""Route 53 takes about a minute, and the CA its own time: no order is begun with less than this left."""
+_MOST = timedelta(minutes=6)
+"""How long one order may take, so that others of the same run get their turn."""
+_AFTERWARDS = timedelta(seconds=30)
+"""What is kept of the function's time for taking the records away, and for the upload."""
+_FIRST_WAIT = timedelta(seconds=1)
+_LONGEST_WAIT = timedelta(seconds=10)
+
+
+def time_enough(invocation: Invocation) -> bool:
+    """Whether this run of a function lasts long enough to order a certificate."""
+    return invocation.deadline - invocation.now() >= _LEAST
+
+
+def order(domains: Sequence[str], work: Work, *, replaces: str | None = None) -> GivenPem:
+    """Have a certificate issued for the domains, on a new key.
+
+    `replaces` is the `certificate_id` of the one that it is to take the place of. Raises InvalidRequest as
+    `places` does, IssuerRefused, IssuerLimited or IssuerSilent; no record is left in DNS.
+    """
+    invocation = work.invocation
+    where = places(domains, invocation)
+    end = min(invocation.deadline - _AFTERWARDS, invocation.now() + _MOST)
+    patient = replace(invocation, deadline=end)
+    ca = _signed_in(work)
+    ordered = acme.new_order(ca, domains, replaces)
+    done(Step(action="NewOrder", reason="the CA is to issue one", fields={"domains": [*domains]}), work)
+    asked = [acme.authorization(ca, url) for url in ordered.authorizations]
+    with shown([one.challenge for one in asked if one.challenge], where, replace(work, invocation=patient)):
+        for one in asked:
+            if one.challenge:
+                acme.answer(ca, one)
+        for one in asked:
+            _awaited(partial(acme.authorization, ca, one.url), _valid, ca, patient)
+    ready = _awaited(partial(acme.order_now, ca, ordered), _ready, ca, patient)
+    key, request = certificate_request(domains)
+    acme.finalize(ca, ready, request)
+    issued = _awaited(partial(acme.order_now, ca, ordered), _issued, ca, patient)
+    return GivenPem(acme.certificate(ca, issued.certificate or ""), key)
+
+
+def _signed_in(work: Work) -> Acme:
+    settings, clients = work.invocation.settings, work.invocation.clients
+    key, made = account_key(clients.secrets, settings.acme_account_secret, settings.owner)
+    if made:
+        reason, fields = "the CA does not know us yet", {"secret": settings.acme_account_secret}
+        done(Step(action="CreateSecret", reason=reason, fields=fields), work)
+    ca = connect(settings.acme_directory_url, key, work.invocation.now, settings.acme_ca_bundle)
+    acme.sign_in(ca, settings.acme_contact or "")
+    return ca
+
+
+def _awaited(ask: Callable[[], T], come: Callable[[T], bool], ca: Acme, invocation: Invocation) -> T:
+    """Ask until it has come, as often as the CA wants; IssuerSilent at the deadline."""
+    wait = _FIRST_WAIT
+    while not come(found := ask()):
+        pause = max(wait, (ca.retry_after or invocation.now()) - invocation.now())
+        if invocation.now() + pause >= invocation.deadline:
+            raise IssuerSilent("the CA was not done in time")
+        invocation.sleep(pause.total_seconds())
+        wait = min(2 * wait, _LONGEST_WAIT)
+    return found
+
+
+def _valid(authorization: acme.Authorization) -> bool:
+    return authorization.status == "valid"
+
+
+def _ready(ordered: acme.Order) -> bool:
+    return ordered.status == "ready"
+
+
+def _issued(ordered: acme.Order) -> bool:
+    return ordered.status == "valid" and ordered.certificate is not None
