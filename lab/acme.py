@@ -54,6 +54,14 @@ class Acme:
         """What a client of its HTTPS needs."""
         return ssl.create_default_context(cafile=str(self.trust))
 
+    def environment(self) -> dict[str, str]:
+        """What leads the app to it (`docs/deploy.md`)."""
+        return {
+            "ACME_DIRECTORY_URL": self.directory,
+            "ACME_CA_BUNDLE": str(self.trust),
+            "ACME_CONTACT": "nobody@example.com",
+        }
+
     def show(self, name: str, values: Sequence[str]) -> None:
         """Answer with these TXT values for a name; none: as if there were no such record."""
         self._dns("clear-txt", {"host": name})
@@ -130,7 +138,7 @@ def open_acme(
 def _https(directory: Path, address: str) -> tuple[Path, Path, Path]:
     signer = make_authority("emq-elb lab")
     served = bundle(signer, [address], days_left=LIFE.days)
-    paths = directory / "trust.pem", directory / "https.pem", directory / "https.key"
+    paths = directory / "trust.pem", directory / "https.pem", directory / "https-key.pem"
     for path, text in zip(paths, (signer.certificate, served.certificate, served.private_key), strict=True):
         path.write_text(text)
     return paths

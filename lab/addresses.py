@@ -50,6 +50,11 @@ class Network:
         return self.host(5)
 
     @property
+    def acme(self) -> str:
+        """The address of the ACME server."""
+        return self.host(6)
+
+    @property
     def backplane(self) -> str:
         """The address of the broker through which the nodes' bridges meet."""
         return self.host(4)

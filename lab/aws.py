@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_route53 import Route53Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 REGION = "eu-central-1"
@@ -86,6 +87,11 @@ class Aws:
     def iam(self, caller: str = "lab") -> IAMClient:
         """Return a client for IAM."""
         found: IAMClient = self.client("iam", caller)
+        return found
+
+    def route53(self, caller: str = "lab") -> Route53Client:
+        """Return a client for Route 53."""
+        found: Route53Client = self.client("route53", caller)
         return found
 
     def secretsmanager(self, caller: str = "lab") -> SecretsManagerClient:

@@ -16,6 +16,7 @@ from random import Random
 
 from lab import aws as api
 from lab import brokers
+from lab.acme import PROGRAMS, Acme, open_acme
 from lab.addresses import Network, claim
 from lab.alarms import Change, ringing
 from lab.api import STAGE, start_api, start_functions
@@ -26,7 +27,7 @@ from lab.dataplane import DataPlane, follow
 from lab.events import EventBridge, emitting, invoker, rules_of
 from lab.fidelity.knobs import KNOBS
 from lab.metrics import measuring
-from lab.processes import Processes, open_processes
+from lab.processes import Processes, missing, open_processes
 from lab.vpc import Vpc, prepare
 
 Say = Callable[[str], None]
@@ -50,6 +51,8 @@ class Lab:
     minute: float
     alarms: Sequence[Change]
     """What the alarms did so far: it grows."""
+    acme: Acme | None
+    """An ACME CA; None in a lab without the app, or on a machine without pebble."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -62,14 +65,14 @@ class Lab:
 
     def environment(self) -> dict[str, str]:
         """Return what a process of the app's sees."""
-        return app_environment(self.aws, self.data_plane.hosts, self.functions_url)
+        return app_environment(self.aws, self.data_plane.hosts, self.functions_url, self.acme)
 
     def run_node(self, name: str, tags: Mapping[str, str] | None = None) -> Node:
         """Run one more instance with a broker, the zones in turn."""
         return run_node(self.cluster, self.vpc, name, tags)
 
 
-def app_environment(aws: Aws, hosts: Path, functions_url: str) -> dict[str, str]:
+def app_environment(aws: Aws, hosts: Path, functions_url: str, acme: Acme | None = None) -> dict[str, str]:
     """Return the environment that leads the app to the lab; `OWNER` gives way to the app's configuration."""
     return {
         **aws.environment("app"),
@@ -78,6 +81,7 @@ def app_environment(aws: Aws, hosts: Path, functions_url: str) -> dict[str, str]
         "PYTHONPATH": str(Path(__file__).parent / "names"),
         "PYTHONUNBUFFERED": "1",
         **({"AWS_ENDPOINT_URL_LAMBDA": functions_url} if functions_url else {}),
+        **(acme.environment() if acme else {}),
     }
 
 
@@ -127,11 +131,16 @@ def open_lab(
             endpoints=cluster.endpoints,
         )
         KNOBS.instance_health = data_plane.instance_health
+        acme: Acme | None = None
+        if app and not missing(PROGRAMS):
+            acme = stack.enter_context(open_acme(processes, network.acme))
+            KNOBS.dns_shows = acme.show
+            ready(f"an ACME CA answers at {acme.directory}")
         api_url = functions_url = ""
         # The app loads while moto does: both take seconds, and neither needs the other yet.
         running: list[Future[str]] = []
         if app:
-            environment = app_environment(aws, data_plane.hosts, "")
+            environment = app_environment(aws, data_plane.hosts, "", acme)
             functions_url = start_functions(processes, network.functions, environment)
             environment |= {"AWS_ENDPOINT_URL_LAMBDA": functions_url}
             running.append(pool.submit(start_api, processes, network.api, environment))
@@ -174,6 +183,7 @@ def open_lab(
             console_url,
             minute,
             alarms,
+            acme,
         )
 
 

@@ -147,7 +147,7 @@ class Server(ThreadingHTTPServer):
         self.front = front
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         trust = front.acme.trust
-        context.load_cert_chain(trust.with_name("https.pem"), trust.with_name("https.key"))
+        context.load_cert_chain(trust.with_name("https.pem"), trust.with_name("https-key.pem"))
         # The handshake is the connection's own thread's.
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
