@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import coldstart, provision
+from bench import coldstart, probe, provision, register
 from bench.job import Job
 
-JOBS: tuple[Job, ...] = (provision.JOB, coldstart.JOB)
+JOBS: tuple[Job, ...] = (provision.JOB, register.JOB, probe.JOB, coldstart.JOB)

@@ -1,158 +1,195 @@
-"""One run of the probe over 1,000 targets, beside `mosquitto_pub` and `openssl s_time`.
+"""One probe, 100 and 1,000: the `probe` story beside what else can say that a listener works.
 
-All against the same mosquitto on loopback, over TLS 1.2 with a verified RSA-2048 certificate. A probe is the
-whole way, from the TCP connection to its own message back; `mosquitto_pub` publishes with QoS 1 and hears
-nothing back; `openssl s_time` shakes hands and no more. CPU is the client's own, the broker's is left out.
+All go through the same HAProxy to the same two brokers, over TLS 1.2 with a verified RSA-2048 certificate.
+Ours reads load balancers, tags and the private CA from AWS, then goes the whole way at each target: TCP, TLS,
+CONNECT, SUBSCRIBE, PUBLISH with QoS 1, its own message back. So do `mosquitto_rr` and npm's `mqtt`;
+`mosquitto_pub` publishes with QoS 1 and hears nothing back; `openssl s_time` shakes hands and no more, which
+is the floor.
+
+*CPU each* is the work for one target, without the start that all share: Python or Node, imports, for ours
+also everything that is read from AWS. The mosquitto programs are a process for each target, so that their
+start is part of it.
 """
 
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
-import sys
-import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from random import Random
-from tempfile import TemporaryDirectory
+from typing import Any
 
-from lab.addresses import answers, claim, free_port
-from lab.brokers import mosquitto
-from lab.lifetimes import issue
-from lab.processes import open_processes
+from bench import npm
+from bench.account import OWNER, Account, open_account, program
+from bench.front import SECURE, Front, open_front
+from bench.job import Chart, Contender, Figure, Goal, Job, Lineup, NotRun, Run
+from bench.machine import first_line
+from bench.peers import NotInstalledError
+from bench.process import Ran, measure
+from lab.aws import SECRET
+from lab.brokers import MQTT
+from lab.fidelity.knobs import KNOBS
+from lab.processes import missing, with_server_paths
+from lab.vpc import prepare
 
-TARGETS = 1000
-PUBLISHED = 100
-MEASURED = ("seconds", "cpu", "memory")
-
-
-def measure() -> Iterator[str]:
-    """Yield the table."""
-    with broker() as (address, port, directory):
-        authority = directory / "ca.pem"
-        one, many = probed(1, address, port, authority), probed(TARGETS, address, port, authority)
-        published, handshakes = publish(address, port, authority), shake(address, port, authority)
-    each = (many["cpu"] - one["cpu"]) / (TARGETS - 1)
-    yield "| | count | seconds | CPU each, ms | peak memory, MB |"
-    yield "|---|---:|---:|---:|---:|"
-    yield row(f"probe, {TARGETS} targets in one run", TARGETS, many["seconds"], each, many["memory"])
-    yield row("probe, one target, with the start of Python", 1, one["seconds"], one["cpu"], one["memory"])
-    yield row("`mosquitto_pub`, a process each", PUBLISHED, published[0], published[1] / PUBLISHED)
-    yield row("`openssl s_time -new`", handshakes[0], handshakes[2], handshakes[1] / handshakes[0])
-    yield ""
-    yield f"{many['ok']:.0f} of {TARGETS} were ok{told(many)}. All go to one broker, whose queue of new"
-    yield "connections (100 in mosquitto) is shorter than the 200 that are tried at a time."
-
-
-def row(what: str, count: int, seconds: float, cpu: float, memory: float | None = None) -> str:
-    """Return one line of the table; `cpu` is seconds for each."""
-    peak = "" if memory is None else f"{memory:.0f}"
-    return f"| {what} | {count} | {seconds:.1f} | {cpu * 1000:.1f} | {peak} |"
-
-
-def told(run: Mapping[str, float]) -> str:
-    """Return the causes of what was not ok, with how often."""
-    causes = [f"{name} {times:.0f}" for name, times in run.items() if name not in {*MEASURED, "ok"}]
-    return f" ({', '.join(causes)})" if causes else ""
+STORY, PUB, RR, NODE, FLOOR = "ours: probe", "mosquitto_pub", "mosquitto_rr", "mqtt of npm", "openssl s_time"
+# Each number of load balancers in a region of its own: the story probes all that there are.
+REGIONS = {1: "eu-central-1", 100: "eu-west-1", 1000: "us-east-1"}
+ONE_AFTER_ANOTHER = "a process each, one after another"
+PUBLISHES_ONLY = f"publishes with QoS 1 and hears nothing back; {ONE_AFTER_ANOTHER}"
+SHAKES_ONLY = "shakes hands and hangs up, as often as it can in two seconds"
 
 
 @contextmanager
-def broker() -> Iterator[tuple[str, int, Path]]:
-    """Run a mosquitto behind TLS; yield where, and the directory with `ca.pem`."""
+def open_lineup() -> Iterator[Lineup]:
+    """Fill the regions and start the data plane; everybody uses the same."""
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="emq-elb-bench-")))
-        network = stack.enter_context(claim(Random()))  # noqa: S311 - picks an address, keeps no secret
-        processes = stack.enter_context(open_processes(directory))
-        address = network.host(10)
-        port = free_port(address)
-        root, root_key = authority()
-        leaf, key = issue(root, root_key, address, datetime.now(UTC) + timedelta(days=1))
-        for name, text in (("ca.pem", root), ("leaf.pem", leaf), ("key.pem", key)):
-            (directory / name).write_text(text)
-        configuration = directory / "mosquitto.conf"
-        configuration.write_text(
-            f"{mosquitto(address, port)}certfile {directory / 'leaf.pem'}\nkeyfile {directory / 'key.pem'}\n"
-            "tls_version tlsv1.2\nmax_connections -1\n"
+        account = stack.enter_context(open_account())
+        names = tuple(f"*.{region}.elb.amazonaws.com" for region in REGIONS.values())
+        front = stack.enter_context(open_front(account.network, account.directory, names))
+        fill(account, front)
+        yield Lineup(
+            tuple(one for count in REGIONS for one in contenders(account, front, count)),
+            {
+                "HAProxy": first_line(["haproxy", "-v"]).split()[2],
+                "mosquitto": first_line(["mosquitto", "-h"]).split()[-1],
+                "paho-mqtt": version("paho-mqtt"),
+                "OpenSSL": first_line(["openssl", "version"]).split()[1],
+                "Node": first_line(["node", "--version"]),
+                "npm's mqtt": npm.MQTT.partition("@")[2],
+            },
         )
-        processes.start(
-            "mosquitto", ["mosquitto", "-c", str(configuration)], ready=lambda: answers(address, port)
-        )
-        yield address, port, directory
 
 
-def authority() -> tuple[str, str]:
-    """Return a new authority, as PEM."""
-    from chalicelib.adapters.issuers.private_ca import create_authority
+def fill(account: Account, front: Front) -> None:
+    """Make so many load balancers in each region, all of ours and with a certificate of the private CA."""
+    from boto3.session import Session
 
-    made = create_authority("bench", now=datetime.now(UTC))
-    return made.certificate, made.private_key
-
-
-def probed(count: int, address: str, port: int, authority: Path) -> dict[str, float]:
-    """Probe that many targets in a process of its own, as a function would."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.probe", str(count), address, str(port), str(authority)],
-        capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
-
-
-def publish(address: str, port: int, authority: Path) -> tuple[float, float]:
-    """Publish with `mosquitto_pub`; return seconds and the CPU's."""
-    where = ["-h", address, "-p", str(port), "--cafile", str(authority)]
-    command = ["mosquitto_pub", *where, "-q", "1", "-t", "bench", "-m", "x"]
-    before, began = children(), time.monotonic()
-    for _ in range(PUBLISHED):
-        subprocess.run(command, check=True, capture_output=True, timeout=20)
-    return time.monotonic() - began, children() - before
-
-
-def shake(address: str, port: int, authority: Path) -> tuple[int, float, float]:
-    """Shake hands for three seconds; return how often, the CPU's seconds, and seconds."""
-    before, began = children(), time.monotonic()
-    command = ["openssl", "s_time", "-connect", f"{address}:{port}", "-new", "-time", "3"]
-    done = subprocess.run(
-        [*command, "-CAfile", str(authority), "-verify", "2"],
-        capture_output=True, text=True, check=True, timeout=30,
-    )  # fmt: skip
-    count = next(int(line.split()[0]) for line in done.stdout.splitlines() if " connections in " in line)
-    return count, children() - before, time.monotonic() - began
-
-
-def children() -> float:
-    """Return the CPU seconds of the children so far."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def main() -> None:
-    """Probe, in the process that is measured, and print what it took."""
-    from chalicelib.adapters.attempts import Attempt, attempt_all
-    from chalicelib.adapters.mqtt import Means
-    from chalicelib.core.handshake import Trust
-    from chalicelib.core.verdict import Target
-
-    count, address, port, authority = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
-    means = Means(trust=Trust((authority.read_text(),)))
-    attempts = [
-        Attempt(
-            Target(load_balancer=str(number), host=address, port=port, secure=True, hostname=address), means
-        )
-        for number in range(count)
+    aws = account.aws
+    KNOBS.load_balancers_quota = max(REGIONS)
+    arn = aws.iam().upload_server_certificate(
+        ServerCertificateName="bench",
+        CertificateBody=front.leaf.certificate,
+        PrivateKey=front.leaf.private_key,
+        CertificateChain=front.authority.certificate,
+    )["ServerCertificateMetadata"]["Arn"]
+    secret = json.dumps(
+        {"certificate": front.authority.certificate, "private_key": front.authority.private_key}
+    )
+    tags = [
+        {"Key": "emq-elb:owner", "Value": OWNER},
+        {"Key": "emq-elb:certificate", "Value": "private-ca"},
     ]
-    began = time.monotonic()
-    tried = list(attempt_all(attempts, lambda host: (host,), timeout=10, until=began + 55))
-    seconds = time.monotonic() - began
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    measured = (seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-    causes = Counter(outcome.failure.cause if outcome.failure else "ok" for _, outcome in tried)
-    print(json.dumps({**dict(zip(MEASURED, measured, strict=True)), **causes}))
+    listener = {
+        "Protocol": "SSL",
+        "LoadBalancerPort": SECURE,
+        "InstanceProtocol": "TCP",
+        "InstancePort": MQTT,
+        "SSLCertificateId": arn,
+    }
+    for count, region in REGIONS.items():
+        session = Session(aws_access_key_id="lab", aws_secret_access_key=SECRET, region_name=region)
+        client: Any = partial(session.client, endpoint_url=aws.endpoint)
+        subnet = next(iter(prepare(client("ec2")).subnets.values()))
+        client("secretsmanager").create_secret(Name=f"{OWNER}/private-ca", SecretString=secret)
+        elb = client("elb")
+        for number in range(count):
+            elb.create_load_balancer(
+                LoadBalancerName=f"bench-{number}", Listeners=[listener], Subnets=[subnet], Tags=tags
+            )
 
 
-if __name__ == "__main__":
-    main()
+def contenders(account: Account, front: Front, count: int) -> Iterator[Contender | NotRun]:
+    """Yield who probes so many targets."""
+    case = f"{count:,} target{'s' if count > 1 else ''}"
+    where = ["-h", front.address, "-p", str(front.port), "--cafile", str(front.authority_file)]
+    yield Contender(case, STORY, lambda: story(account, front, count))
+    for name, options, note in (
+        (PUB, ["-t", "bench"], PUBLISHES_ONLY),
+        (RR, ["-t", "bench/rr", "-e", "bench/rr"], ONE_AFTER_ANOTHER),
+    ):
+        if missing([name]):
+            yield NotRun(case, name, "apt-get install mosquitto-clients")
+        else:
+            command = [name, *where, "-q", "1", "-m", "x", *options]
+            yield Contender(case, name, partial(processes, command, count), note=note)
+    try:
+        yield Contender(
+            case, NODE, partial(node, npm.installed(), front, count), note="one process, 64 at a time"
+        )
+    except NotInstalledError as error:
+        yield NotRun(case, NODE, str(error))
+    yield Contender(case, FLOOR, lambda: handshakes(front), note=SHAKES_ONLY)
+
+
+def story(account: Account, front: Front, count: int) -> Run:
+    """Run the story over every load balancer of the region."""
+    command = program("probe_story", front.address, str(count))
+    return account.run("probe", command, REGIONS[count], {"OWNER": OWNER})
+
+
+def processes(command: Sequence[str], count: int) -> Run:
+    """Run a process for each target, one after another."""
+    ran = measure(command, times=count, environment=with_server_paths(os.environ))
+    return took(ran) | {"each": ran.cpu / count * 1000}
+
+
+def node(directory: Path, front: Front, count: int) -> Run:
+    """Run npm's client."""
+    script = Path(__file__).parent / "programs" / "probe.cjs"
+    where = (front.address, str(front.port), str(front.authority_file), str(count))
+    ran = measure(["node", str(script), str(directory), *where])
+    return {**took(ran), **json.loads(ran.output)}
+
+
+def handshakes(front: Front) -> Run:
+    """Shake hands for two seconds; the figures but one are left out, since they are of any number."""
+    command = ["openssl", "s_time", "-connect", f"{front.address}:{front.port}", "-new", "-time", "2"]
+    ran = measure([*command, "-CAfile", str(front.authority_file), "-verify", "2"])
+    count = next(int(line.split()[0]) for line in ran.output.splitlines() if " connections in " in line)
+    return {"each": ran.cpu / count * 1000}
+
+
+def took(ran: Ran) -> dict[str, float]:
+    """Return the figures of a whole process."""
+    return {"seconds": ran.seconds, "cpu": ran.cpu, "memory": ran.memory}
+
+
+MOST = "1,000 targets"
+JOB = Job(
+    name="probe",
+    title="Probe",
+    figures=(
+        Figure("seconds", "wall, s", digits=2),
+        Figure("cpu", "CPU, s", digits=2),
+        Figure("start", "of which start, s", digits=2),
+        Figure("each", "CPU each, ms", digits=2),
+        Figure("memory", "memory, MB"),
+    ),
+    open=open_lineup,
+    reference=FLOOR,
+    compared=("each",),
+    ours=(STORY,),
+    charts=(Chart("each", "CPU for each target, without the start that targets share"),),
+    goals=(
+        Goal(
+            "at most 2.5 of an OpenSSL handshake's CPU each",
+            "each",
+            of=(MOST, STORY),
+            beside=(MOST, FLOOR),
+            most=2.5,
+        ),
+        Goal("less CPU each than `mosquitto_pub`", "each", of=(MOST, STORY), beside=(MOST, PUB), most=1),
+        Goal("1,000 targets within a tick of 60 s", "seconds", of=(MOST, STORY), most=60),
+        Goal("1,000 targets in 256 MB", "memory", of=(MOST, STORY), most=256),
+    ),
+    unsaid=(
+        "What the way to a real load balancer costs: here an answer takes microseconds, there milliseconds.",
+        "How long it takes at Lambda, where a function of 256 MB has about a seventh of a CPU.",
+        "What a server thinks of it: HAProxy, the brokers and the clients share this machine's CPUs.",
+        "What a thousand different certificates take to read: here all are the same, and are read once.",
+    ),
+)
