@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,14 @@ class Asked:
 
     method: str
     path: str
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What was signed (https://www.rfc-editor.org/rfc/rfc7515#section-7.2.2); empty for a mere read."""
+        encoded = json.loads(self.body)["payload"]
+        decoded: dict[str, Any] = json.loads(urlsafe_b64decode(encoded + "==") or b"{}")
+        return decoded
 
 
 @dataclass(frozen=True)
@@ -79,16 +88,16 @@ class Front:
         """How often something at a path was asked for."""
         return sum(one.path.startswith(path) for one in self.asked)
 
-    def answer(self, asked: Asked, headers: Mapping[str, str], body: bytes) -> Answer:
+    def answer(self, asked: Asked, headers: Mapping[str, str]) -> Answer:
         """Answer itself, or ask the server."""
         self.asked.append(asked)
         refused = self.refuse(asked)
-        return self.change(asked, refused or self._handed_on(asked, headers, body))
+        return self.change(asked, refused or self._handed_on(asked, headers))
 
-    def _handed_on(self, asked: Asked, headers: Mapping[str, str], body: bytes) -> Answer:
+    def _handed_on(self, asked: Asked, headers: Mapping[str, str]) -> Answer:
         connection = HTTPSConnection(self.acme.address, self.acme.port, timeout=30, context=self.acme.tls)
         try:
-            connection.request(asked.method, asked.path, body or None, dict(headers))
+            connection.request(asked.method, asked.path, asked.body or None, dict(headers))
             response = connection.getresponse()
             return Answer(response.status, response.read(), dict(response.getheaders()))
         finally:
@@ -124,8 +133,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = Asked(self.command, self.path)
-        answer = self.server.front.answer(asked, dict(self.headers.items()), body)
+        asked = Asked(self.command, self.path, body)
+        answer = self.server.front.answer(asked, dict(self.headers.items()))
         if answer.hang_up:
             self.close_connection = True
             return
