@@ -10,7 +10,7 @@ from chalicelib.adapters.issuers import private_ca
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.facts import Chosen
-from chalicelib.core.names import CLUSTER_TAG, OWNER_TAG, certificate_path
+from chalicelib.core.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
 from chalicelib.core.outcome import ReviewWarning, Step
 from chalicelib.invocation import Invocation
 
@@ -76,7 +76,7 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
                 chosen.bundle,
                 name=certificate,
                 path=certificate_path(owner, clients.region, name),
-                tags={OWNER_TAG: owner},
+                tags={OWNER_TAG: owner, CERTIFICATE_TAG: chosen.source},
             )
         case do.DeleteServerCertificate(certificate=certificate):
             iam.delete_certificate(clients.iam, certificate)

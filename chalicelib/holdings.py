@@ -124,7 +124,8 @@ def detailed(holding: Holding, before: Look, invocation: Invocation) -> Holding:
     return replace(holding, served=served, certificates=certificates)
 
 
-def _detailed(certificate: Certificate, before: Look, invocation: Invocation) -> Certificate:
+def as_seen(certificate: Certificate, before: Look) -> Certificate | None:
+    """The certificate with what the wire tells of it; None where the wire does not show it."""
     digits = (certificate.name or "").rpartition("-")[2]
     for shaken in before.values():
         served = shaken.served
@@ -137,7 +138,12 @@ def _detailed(certificate: Certificate, before: Look, invocation: Invocation) ->
                 digest=served.digest,
                 issuer_key=served.issuer_key,
             )
-    return read_certificate(certificate.arn, invocation) or certificate
+    return None
+
+
+def _detailed(certificate: Certificate, before: Look, invocation: Invocation) -> Certificate:
+    seen = as_seen(certificate, before)
+    return seen or read_certificate(certificate.arn, invocation) or certificate
 
 
 def _unlisted(holding: Holding, invocation: Invocation) -> Certificate | None:

@@ -12,7 +12,7 @@ from chalicelib.adapters.faults import translated
 from chalicelib.adapters.secrecy import discreetly
 from chalicelib.core.errors import Absent, Conflict, Duplicate
 from chalicelib.core.model import Certificate
-from chalicelib.core.names import certificate_digest
+from chalicelib.core.names import CERTIFICATE_TAG, certificate_digest
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -47,6 +47,7 @@ def find_certificate(client: IAMClient, name: str) -> Certificate | None:
         digest=described.digest,
         uploaded=metadata["UploadDate"],
         issuer_key=described.issuer_key,
+        source=next((tag["Value"] for tag in found.get("Tags", []) if tag["Key"] == CERTIFICATE_TAG), None),
     )
 
 

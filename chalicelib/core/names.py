@@ -7,7 +7,8 @@ The tags are all that is remembered between two invocations (`docs/architecture.
     emq-elb:draining     instance        the event's time (RFC 3339) and the reason; holds while it is not
                                          before the instance's launch
     emq-elb:certificate  load balancer   where its certificate comes from: `private-ca`, `secret:<id>`,
-                                         `acme`, `pem`, `external`
+                                         `acme`, `pem`, `external`; on a server certificate: where that came
+                                         from
     emq-elb:hostname     load balancer   the name that clients use
     emq-elb:probe        load balancer   probe options, `key=value` between spaces
     emq-elb:pending      load balancer   since when and for what something still waits; absent: `ready`

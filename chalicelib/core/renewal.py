@@ -16,10 +16,12 @@
     private-ca, acme  not due, one listener left behind                  Install
     private-ca, acme  due, and one was uploaded and never installed      Install
     private-ca        due, and the CA is gone, another, or ends as soon  Keep, warning
+    acme              due, and the CA wants to be left alone for now     Keep, warning
     private-ca, acme  due                                                Renew
 
-Due is: asked for, `Invalid-Certificate`, expired, close to the end, or not for the name that clients use. Why
-the CA's absence is never mended here: `docs/rotate.md`.
+Due is: asked for, `Invalid-Certificate`, expired, close to the end, or not for the name that clients use. An
+ACME CA may suggest when (RFC 9773): then that counts in the place of the end. Why the private CA's absence is
+never mended here: `docs/rotate.md`.
 """
 
 from __future__ import annotations
@@ -39,11 +41,12 @@ from chalicelib.core.holding import (
 )
 from chalicelib.core.model import Certificate
 from chalicelib.core.names import certificate_name_of
-from chalicelib.core.preflight import renew_from
+from chalicelib.core.renewal_window import Window, suggested
+from chalicelib.core.uploads import due_from, waiting, wanted
 
 AUTHORITY_WARNS = timedelta(days=365)
 """How long before its end a private CA is spoken of: every device has to be given the next one."""
-FAILING = frozenset({"private-ca-missing", "private-ca-changed", "expired", "rejected"})
+FAILING = frozenset({"issuer-limited", "private-ca-missing", "private-ca-changed", "expired", "rejected"})
 """The codes of a Keep that a person has to look at, so that the run fails at its end."""
 
 
@@ -75,8 +78,11 @@ class Install:
 Decision = Keep | Renew | Install
 
 
-def due(holding: Holding, now: datetime, before: timedelta) -> str | None:
-    """Why it has to be replaced, None while it has not. A lifetime that is not known counts as long."""
+def due(holding: Holding, now: datetime, before: timedelta, window: Window | None = None) -> str | None:
+    """Why it has to be replaced, None while it has not. A lifetime that is not known counts as long.
+
+    With a `window` the CA says when, but not later than halfway from when it is due without one to its end.
+    """
     served = holding.served
     if served is None:
         return "a listener has lost its certificate"
@@ -84,7 +90,13 @@ def due(holding: Holding, now: datetime, before: timedelta) -> str | None:
         return f"it expired at {served.not_after:%Y-%m-%d %H:%M} UTC"
     if holding.hostname and served.domains and not covers(served.domains, holding.hostname):
         return f"it does not cover {holding.hostname}"
-    if now >= _renew_from(served, before):
+    if window and suggested(window, served.arn, now):
+        days = f"{window.start:%Y-%m-%d %H:%M} and {window.end:%Y-%m-%d %H:%M} UTC"
+        return f"the CA suggests to renew it between {days}"
+    latest = due_from(served, before)
+    if window:
+        latest += (served.not_after - latest) / 2
+    if now >= latest:
         return f"it expires at {served.not_after:%Y-%m-%d %H:%M} UTC"
     return None
 
@@ -96,12 +108,15 @@ def decide(
     *,
     offered: Offered | None = None,
     authority: AuthorityFacts | None = None,
+    window: Window | None = None,
+    limited: datetime | None = None,
     asked: bool = False,
     trusted: bool = False,
 ) -> Decision:
     """Decide as the table says.
 
-    `offered` goes with a secret, `authority` with the private CA (None: it is gone). `asked` is whether
+    `offered` goes with a secret, `authority` with the private CA (None: it is gone), `window` and `limited`
+    with an ACME CA: when it suggests to renew, and until when it wants to be left alone. `asked` is whether
     somebody wants it replaced now, `trusted` whether that person says that devices trust a CA that changed.
     """
     if not holding.places:
@@ -114,10 +129,19 @@ def decide(
         if offered is None:
             raise ValueError("what a secret holds has to be read before it is decided on")
         return _of_secret(holding, offered, now, before)
-    reason = "it was asked for" if asked else due(holding, now, before)
+    reason = "it was asked for" if asked else due(holding, now, before, window)
     if reason is None:
         return _not_due(holding, authority)
-    return _of_issuer(holding, reason, now, before, authority, trusted=trusted)
+    if uploaded := waiting(holding, now, before, authority, trusted=trusted):
+        return Install(reason=f"{reason}; this one was uploaded and never installed", certificate=uploaded)
+    if holding.source == PRIVATE_CA and (
+        kept := _without_authority(holding, reason, now, authority, trusted=trusted)
+    ):
+        return kept
+    if limited and now < limited:
+        until = f"{limited:%Y-%m-%d %H:%M} UTC"
+        return Keep(reason=f"{reason}, and the CA takes no order before {until}", code="issuer-limited")
+    return Renew(reason=reason, domains=wanted(holding))
 
 
 def _watched(holding: Holding, now: datetime, before: timedelta) -> Keep:
@@ -175,39 +199,22 @@ def _not_due(holding: Holding, authority: AuthorityFacts | None) -> Decision:
     return Keep(reason=valid)
 
 
-def _of_issuer(
-    holding: Holding,
-    reason: str,
-    now: datetime,
-    before: timedelta,
-    authority: AuthorityFacts | None,
-    *,
-    trusted: bool,
-) -> Decision:
+def _without_authority(
+    holding: Holding, reason: str, now: datetime, authority: AuthorityFacts | None, *, trusted: bool
+) -> Keep | None:
+    """Why the private CA cannot issue one; None when it can."""
     served = holding.served
-    waiting = [one for one in holding.certificates if _never_installed(one, holding, now, before)]
-    for one in sorted(waiting, key=age, reverse=True):
-        if holding.source != PRIVATE_CA or _same_authority(one, served, authority, trusted=trusted):
-            return Install(reason=f"{reason}; this one was uploaded and never installed", certificate=one)
-    if holding.source == PRIVATE_CA:
-        if authority is None:
-            return Keep(reason=f"{reason}, and the private CA is gone", code="private-ca-missing")
-        if served and served.issuer_key != authority.key_id and not trusted:
-            return Keep(
-                reason=f"{reason}, and the private CA is not the one that signed it: devices may not trust"
-                " the new one",
-                code="private-ca-changed",
-            )
-        if served and now < authority.not_after <= served.not_after:
-            return Keep(reason=f"{reason}, and the private CA ends no later", code="private-ca-ends")
-    return Renew(reason=reason, domains=wanted(holding))
-
-
-def wanted(holding: Holding) -> tuple[str, ...]:
-    """The names for a new one: all that the old one covered, and the name that clients use."""
-    names = holding.served.domains if holding.served else ()
-    hostname = holding.hostname
-    return names if hostname is None or covers(names, hostname) else (hostname, *names)
+    if authority is None:
+        return Keep(reason=f"{reason}, and the private CA is gone", code="private-ca-missing")
+    if served and served.issuer_key != authority.key_id and not trusted:
+        return Keep(
+            reason=f"{reason}, and the private CA is not the one that signed it: devices may not trust the"
+            " new one",
+            code="private-ca-changed",
+        )
+    if served and now < authority.not_after <= served.not_after:
+        return Keep(reason=f"{reason}, and the private CA ends no later", code="private-ca-ends")
+    return None
 
 
 def authority_ends(authority: AuthorityFacts, now: datetime) -> bool:
@@ -215,31 +222,5 @@ def authority_ends(authority: AuthorityFacts, now: datetime) -> bool:
     return now >= authority.not_after - AUTHORITY_WARNS
 
 
-def _never_installed(one: Certificate, holding: Holding, now: datetime, before: timedelta) -> bool:
-    served = holding.served
-    names = {*wanted(holding)}
-    return (
-        one.name != holding.rejected
-        and (served is None or (one.arn != served.arn and age(one) > age(served)))
-        and (served is None or one.not_after > served.not_after)
-        and now < _renew_from(one, before)
-        and (not names or all(covers(one.domains, name) for name in names))
-    )
-
-
-def _same_authority(
-    one: Certificate, served: Certificate | None, authority: AuthorityFacts | None, *, trusted: bool
-) -> bool:
-    """Whether whoever trusts what is served trusts this one: a former upload has the same names perhaps."""
-    keys = {served.issuer_key} if served else set()
-    if authority and (trusted or served is None):
-        keys = {authority.key_id}
-    return one.issuer_key is not None and one.issuer_key in keys
-
-
 def _everywhere(holding: Holding, served: Certificate) -> bool:
     return all(place.certificate == served.arn for place in holding.places)
-
-
-def _renew_from(one: Certificate, before: timedelta) -> datetime:
-    return renew_from(one.not_before, one.not_after, before) if one.not_before else one.not_after - before
