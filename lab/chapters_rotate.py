@@ -16,6 +16,7 @@ from cryptography import x509
 from lab import client, issuer
 from lab.client import Reply
 from lab.declaration import NAME, declaration
+from lab.metrics import reader
 from lab.processes import until
 from lab.steps import SECURE, Story, owner, refusal
 from lab.story import hold
@@ -102,7 +103,8 @@ def rolled_back(story: Story) -> str:
     hold(reply.body["state"] == "rolled-back", f"it is rolled back, not {reply.body['state']}")
     print(f"   {reply.body['reason']}")
     until(lambda: serials(story) == before, 20, "the old serial is back at every address")
-    hold('"CertificateRollbacks": 1' in (story.lab.directory / "api.log").read_text(), "the metric is told")
+    told = [point for point in reader(story.lab.directory / "api.log")() if point.value]
+    hold("CertificateRollbacks" in {point.name for point in told}, "the metric is told")
     again = rotate(story)
     hold(again.status == 409, f"it is not installed again, not {refusal(again)}")
     story.lab.aws.secretsmanager().delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
