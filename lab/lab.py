@@ -164,9 +164,9 @@ def open_lab(
             stack.enter_context(emitting(bridge, aws.ec2("eventbridge"), minute))
         console_url, alarms = "", list[Change]()
         if app:
-            log = directory / "functions.log"
+            logs = [directory / "functions.log", directory / "api.log"]
             ring = ringing(aws.cloudwatch(), alarms, bridge.put, minute)
-            stack.enter_context(measuring(log, aws.cloudwatch(), aws.elb("cloudwatch"), ring))
+            stack.enter_context(measuring(logs, aws.cloudwatch(), aws.elb("cloudwatch"), ring))
             page = console(network.console, f"emq-elb-{STAGE}-widget", over_http(functions_url))
             console_url = stack.enter_context(page)
         yield Lab(

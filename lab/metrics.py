@@ -108,18 +108,18 @@ def reader(log: Path) -> Callable[[], list[Point]]:
 
 @contextmanager
 def measuring(
-    log: Path,
+    logs: Sequence[Path],
     cloudwatch: CloudWatchClient,
     elb: ElasticLoadBalancingClient,
     then: Callable[[Sequence[Point]], None],
 ) -> Iterator[None]:
     """Put metrics as they come while the block lasts; `then` is given the latest of them, oldest first."""
-    stop, read = threading.Event(), reader(log)
+    stop, readers = threading.Event(), [reader(log) for log in logs]
     points = deque[Point](maxlen=KEPT)
 
     def follow() -> None:
         while not stop.wait(PAUSE):
-            came = [*read(), *healthy(elb)]
+            came = [*(point for read in readers for point in read()), *healthy(elb)]
             put(cloudwatch, came)
             points.extend(came)
             then(tuple(points))
