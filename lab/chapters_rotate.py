@@ -38,8 +38,9 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
 
 def nearly_over(story: Story) -> str:
     """Serve a certificate that other tooling keeps in a secret, and that has five days left."""
-    signer = issuer.authority(story.lab.aws, owner(story))
-    issuer.keep(story.lab.aws, SECRET, issuer.bundle(signer, domains(story), 5))
+    who = owner(story)
+    five_days = issuer.bundle(issuer.authority(story.lab.aws, who), domains(story), 5)
+    issuer.keep(story.lab.aws, SECRET, five_days, owner=who)
     reply = put(story)
     until(lambda: source(story) == f"secret:{SECRET}", 60, "the load balancer serves it", pause=0.2)
     shown = client.request("GET", story.url).body["certificate"]
@@ -153,14 +154,18 @@ def serial(story: Story) -> int:
 
 
 def serials(story: Story) -> set[int]:
-    """The serial numbers on the wire, verified, one for each address."""
+    """The serial numbers on the wire, verified by the private CA, one for each address."""
     context = ssl.create_default_context(cafile=authority_file(story))
-    dns_name = client.request("GET", story.url).body["dns_name"]
+    return serials_for(story, client.request("GET", story.url).body["dns_name"], context)
+
+
+def serials_for(story: Story, host: str, context: ssl.SSLContext) -> set[int]:
+    """The serial numbers on the wire, verified for a host, one for each address."""
     found = set()
     for address in story.lab.addresses(NAME).values():
         with (
             socket.create_connection((address, SECURE), 10) as plain,
-            context.wrap_socket(plain, server_hostname=dns_name) as secure,
+            context.wrap_socket(plain, server_hostname=host) as secure,
         ):
             der = secure.getpeercert(binary_form=True)
         found.add(x509.load_der_x509_certificate(der or b"").serial_number)

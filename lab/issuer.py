@@ -102,11 +102,16 @@ def _general_name(domain: str) -> x509.GeneralName:
         return x509.DNSName(domain)
 
 
-def keep(aws: Aws, name: str, made: Bundle, key: str | None = None) -> None:
-    """Put it into a secret as a new version; `key` stands for the bundle's own."""
+def keep(aws: Aws, name: str, made: Bundle, key: str | None = None, *, owner: str = "") -> None:
+    """Put it into a secret as a new version; `key` stands for the bundle's own.
+
+    A deployment reads secrets that carry its name as their owner's.
+    """
     client = aws.secretsmanager()
     text = json.dumps({"certificate": made.certificate, "private_key": key or made.private_key})
     try:
         client.put_secret_value(SecretId=name, SecretString=text)
     except client.exceptions.ResourceNotFoundException:
-        client.create_secret(Name=name, SecretString=text)
+        client.create_secret(
+            Name=name, SecretString=text, Tags=[{"Key": "emq-elb:owner", "Value": owner}] if owner else []
+        )
