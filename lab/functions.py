@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from lab.metrics import counted
+
 ROOT = Path(__file__).parents[1]
 API_HANDLER = "api_handler"
 ATTEMPTS = 3  # an asynchronous invocation that fails is tried twice more
@@ -52,6 +54,11 @@ class Configuration:
         if name == base:
             return API_HANDLER
         return name.removeprefix(f"{base}-") if name.startswith(f"{base}-") else None
+
+    def deployed(self, function: str) -> str:
+        """Return the name that a function is deployed under."""
+        base = f"{self.app}-{self.stage}"
+        return base if function == API_HANDLER else f"{base}-{function}"
 
     def timeout(self, function: str) -> int:
         """Return how long a function may take."""
@@ -147,6 +154,11 @@ class Functions:
         return self._run(function, deployed, name, event)
 
     def _run(self, function: Function, deployed: str, name: str, event: Any) -> Answer:
+        answer = self._answer(function, deployed, name, event)
+        print(counted(self.configuration.deployed(name), answer.error), flush=True)
+        return answer
+
+    def _answer(self, function: Function, deployed: str, name: str, event: Any) -> Answer:
         context = Context(deployed, time.monotonic() + self.configuration.timeout(name))
         try:
             return Answer(200, json.dumps(function(event, context)).encode())

@@ -60,6 +60,21 @@ def _values(told: float | list[float]) -> list[float]:
     return told if isinstance(told, list) else [told]
 
 
+def counted(function: str, error: str | None) -> str:
+    """Return what Lambda itself counts of an invocation, in the format in which functions print metrics.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    """
+    values = {"Invocations": 1, "Errors": int(error is not None)}
+    told = {
+        "Namespace": "AWS/Lambda",
+        "Dimensions": [["FunctionName"]],
+        "Metrics": [{"Name": name} for name in values],
+    }
+    stamp = {"Timestamp": int(datetime.now(UTC).timestamp() * 1000), "CloudWatchMetrics": [told]}
+    return json.dumps({"_aws": stamp, "FunctionName": function, **values})
+
+
 def healthy(elb: ElasticLoadBalancingClient) -> list[Point]:
     """Return AWS's own count of instances in service, for each load balancer."""
     now = datetime.now(UTC)

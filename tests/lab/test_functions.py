@@ -12,6 +12,7 @@ import pytest
 
 from lab.addresses import Network
 from lab.functions import Configuration, Context, Functions, configuration, server
+from lab.metrics import embedded
 from lab.processes import until
 
 if TYPE_CHECKING:
@@ -129,6 +130,18 @@ def test_an_asynchronous_invocation_is_tried_until_it_succeeds_thrice_at_most(
     assert answer["StatusCode"] == 202
     until(lambda: name not in {thread.name for thread in threading.enumerate()}, 5, "it has ended")
     assert len(bench.asked) == attempts
+
+
+@pytest.mark.parametrize(("function", "errors"), [("echo", 0), ("fail", 1)])
+def test_each_invocation_is_counted_as_lambda_counts_it(
+    client: LambdaClient, capsys: pytest.CaptureFixture[str], function: str, errors: int
+) -> None:
+    client.invoke(FunctionName=f"emq-elb-dev-{function}", Payload=b"{}")
+    points = [point for line in capsys.readouterr().out.splitlines() for point in embedded(line)]
+    assert {(point.namespace, point.dimensions) for point in points} == {
+        ("AWS/Lambda", (("FunctionName", f"emq-elb-dev-{function}"),))
+    }
+    assert {point.name: point.value for point in points} == {"Invocations": 1, "Errors": errors}
 
 
 def test_an_unknown_function_is_not_found(client: LambdaClient) -> None:
