@@ -8,20 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from chalicelib import telemetry
 from chalicelib.adapters import iam
-from chalicelib.adapters.issuers import private_ca, secret
+from chalicelib.adapters.issuers import private_ca, renewal_info, secret
 from chalicelib.adapters.x509 import checked, describe, describe_authority, read, to_be
+from chalicelib.challenges import Work
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest
+from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
 from chalicelib.core.facts import Chosen
-from chalicelib.core.holding import PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
+from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
 from chalicelib.core.model import Certificate
 from chalicelib.core.names import certificate_name, certificate_path
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Authority, Bundle
 from chalicelib.core.preflight import SECRET_FIELDS
+from chalicelib.core.proof import Look
+from chalicelib.core.renewal_window import Window, certificate_id
+from chalicelib.holdings import as_seen
 from chalicelib.invocation import Invocation
+from chalicelib.order import order
 
 Issue = Callable[[Sequence[str]], GivenPem]
 
@@ -37,6 +44,8 @@ class Offers:
 
     invocation: Invocation
     _secrets: dict[str, GivenPem | EmqElbError] = field(default_factory=dict, repr=False)
+    _renewal_info: list[str | None] = field(default_factory=list)
+    _known: dict[str, str] = field(default_factory=dict)
     _authority: list[Authority | EmqElbError | None] = field(default_factory=list, repr=False)
 
     def texts(self, secret_id: str) -> GivenPem:
@@ -78,6 +87,38 @@ class Offers:
         found = self.private_ca()
         return describe_authority(found.certificate) if found else None
 
+    def window(self, served: Certificate | None, before: Look) -> Window | None:
+        """When an ACME CA suggests to renew what is served; None where it cannot be asked, or says nothing.
+
+        Only what the wire shows is asked for: without it, AWS would have to be asked first.
+        """
+        seen = as_seen(served, before) if served else None
+        id_ = certificate_id(seen) if seen else None
+        settings = self.invocation.settings
+        if (
+            seen is None
+            or id_ is None
+            or seen.not_after <= self.invocation.now()
+            or not settings.acme_contact
+        ):
+            return None
+        try:
+            if not self._renewal_info:
+                found = renewal_info.renewal_info_url(settings.acme_directory_url, settings.acme_ca_bundle)
+                self._renewal_info.append(found)
+            url = self._renewal_info[0]
+            window = url and renewal_info.suggested_window(url, id_, settings.acme_ca_bundle)
+        except IssuerSilent as error:
+            telemetry.no_renewal_info(str(error))
+            return None
+        if window:
+            self._known[seen.arn] = id_
+        return window or None
+
+    def known_as(self, served: Certificate | None) -> str | None:
+        """The name by which the ACME CA was found to know a certificate."""
+        return self._known.get(served.arn) if served else None
+
     def anchors(self) -> tuple[str, ...]:
         """The private CA as something to trust."""
         found = self.private_ca()
@@ -94,17 +135,20 @@ class Offers:
         return (ReviewWarning("certificate-quota", message),)
 
 
-def issuer(source: str, offers: Offers) -> Issue:
-    """The issuer that a tag's text names; Conflict for one that cannot issue."""
+def issuer(holding: Holding, offers: Offers, work: Work) -> Issue:
+    """The issuer that the holding's tag names; Conflict for one that cannot issue."""
+    source, now = holding.source, offers.invocation.now()
     if source.startswith(SECRET):
         return lambda _: offers.texts(source.removeprefix(SECRET))
     if source == PRIVATE_CA and (authority := offers.private_ca()):
-        return lambda domains: _given(private_ca.issue(authority, domains, now=offers.invocation.now()))
+        return lambda domains: _given(private_ca.issue(authority, domains, now=now))
+    if source == ACME:
+        return partial(order, work=work, replaces=offers.known_as(holding.served))
     raise Conflict(f"there is nobody to issue a certificate by the tag {source!r}")
 
 
 def bundle_for(
-    holding: Holding, domains: Sequence[str], offers: Offers
+    holding: Holding, domains: Sequence[str], offers: Offers, work: Work
 ) -> tuple[Bundle, tuple[ReviewWarning, ...]]:
     """Have a certificate issued and examined, before anything is uploaded.
 
@@ -113,7 +157,7 @@ def bundle_for(
     """
     served = holding.served
     names = (*((holding.hostname,) if holding.hostname else ()), *(served.domains if served else ()))
-    given = issuer(holding.source, offers)(domains or names)
+    given = issuer(holding, offers, work)(domains or names)
     now = offers.invocation.now()
     bundle, warnings = checked(given, now=now, hostnames=tuple(dict.fromkeys(names)), fields=SECRET_FIELDS)
     described = describe(bundle.certificate, bundle.chain)

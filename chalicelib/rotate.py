@@ -12,23 +12,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from chalicelib.apply import Progress, apply
-from chalicelib.core import actions as do
+from chalicelib import challenges
+from chalicelib.apply import Progress
 from chalicelib.core import errors
-from chalicelib.core.holding import PRIVATE_CA, SECRET, WATCHED, AuthorityFacts, Holding, age, uploaded
+from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, WATCHED, AuthorityFacts, Holding, uploaded
 from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.pending import not_before, of_rotation
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal import FAILING, Install, Keep, Renew, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation
 from chalicelib.core.syntax import name_fault
 from chalicelib.holdings import Estate, detailed, observe_estate
 from chalicelib.invocation import Invocation
-from chalicelib.offers import Offers, bundle_for, chosen_of
+from chalicelib.offers import Offers
 from chalicelib.read_certificate import read_certificate
+from chalicelib.renew import renewed, unfinished
 from chalicelib.retire import retire_superseded
 from chalicelib.rotations_told import tell
-from chalicelib.swap import PENDING, Swap, install, spots, verified
+from chalicelib.swap import Swap, install, spots, verified
 from chalicelib.wire import Wire, look
 
 RECENT = timedelta(days=1)
@@ -59,6 +61,7 @@ def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotati
         except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; told at the end
             failures.append((holding.load_balancer, error))
     failures += _retire(rotations, run)
+    failures += _sweep_challenges(invocation)
     tell(rotations, run.estate.holdings, run.invocation)
     failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
     if failures:
@@ -136,19 +139,22 @@ def _rotate(
     offered = run.offers.secret(holding) if holding.source.startswith(SECRET) else None
     authority = run.offers.authority() if holding.source == PRIVATE_CA else None
     wire = run.wire.trusting(run.offers.anchors()) if holding.source == PRIVATE_CA else run.wire
-    unfinished = _unfinished(holding, run)
+    tag = run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG)
+    asked = asked or unfinished(holding, tag)
     before: Look = {}
+    window = None
+    if holding.source == ACME:
+        before = look(spots(holding, run.estate.load_balancers, ()), wire)
+        window = run.offers.window(holding.served, before)
     if holding.source in WATCHED:
         if asked:
             source = holding.source or "of unknown source"
             raise errors.Conflict(f"its certificate is {source}: nobody renews it but you, with a PUT")
         holding = holding if holding.served else detailed(holding, {}, invocation)
-    elif (
-        asked
-        or unfinished
-        or (due(holding, now, before_its_end) if offered is None else not _serves(holding, offered.name))
+    elif asked or (
+        due(holding, now, before_its_end, window) if offered is None else not _serves(holding, offered.name)
     ):
-        before = look(spots(holding, run.estate.load_balancers, ()), wire)
+        before = before or look(spots(holding, run.estate.load_balancers, ()), wire)
         holding = detailed(holding, before, invocation)
     decision = decide(
         holding,
@@ -156,7 +162,9 @@ def _rotate(
         before_its_end,
         offered=offered,
         authority=authority,
-        asked=asked or unfinished,
+        window=window,
+        limited=not_before(tag),
+        asked=asked,
         trusted=trusted,
     )
     swap = Swap(
@@ -177,24 +185,13 @@ def _rotate(
             known = certificate if certificate.serial else read_certificate(certificate.arn, invocation)
             return install(swap, known or certificate, reason, back=back)
         case Renew():
-            return _renewed(decision, swap, run)
+            return renewed(decision, swap, run.offers, len(run.estate.certificates))
         case _:
             assert_never(decision)
 
 
 def _serves(holding: Holding, name: str) -> bool:
     return holding.served is not None and holding.served.name == name
-
-
-def _unfinished(holding: Holding, run: Run) -> bool:
-    """Whether a certificate that somebody asked for is uploaded and waits to be installed."""
-    tag = run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG, "")
-    what = tag.partition(" ")[2]
-    if not what.startswith(PENDING):
-        return False
-    waiting = next((one for one in holding.certificates if one.name == what.removeprefix(PENDING)), None)
-    served = holding.served
-    return waiting is not None and (served is None or age(waiting) > age(served))
 
 
 def _kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
@@ -210,7 +207,7 @@ def _kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
         warnings=(*swap.warnings, told) if told else swap.warnings,
         failing=decision.code in FAILING,
     )
-    waited = swap.tags.get(PENDING_TAG, "").partition(" ")[2].startswith(PENDING)
+    waited = of_rotation(swap.tags.get(PENDING_TAG)) and not kept.failing
     renewed = holding.source not in WATCHED and served is not None and served.name is not None
     if (
         dry_run
@@ -231,18 +228,6 @@ def _kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
         if proven.state != "rotated"
         else replace(kept, verified=proven.verified, steps=proven.steps, certificate=known.served)
     )
-
-
-def _renewed(decision: Renew, swap: Swap, run: Run) -> Rotation:
-    """Have a new one, examine it, upload it under its content's name, install it."""
-    holding, invocation = swap.holding, run.invocation
-    bundle, warnings = bundle_for(holding, decision.domains, run.offers)
-    certificate, chosen = chosen_of(holding, bundle, invocation)
-    quota = run.offers.quota(len(run.estate.certificates))
-    upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
-    apply(holding.load_balancer, [upload], swap.progress, invocation, chosen)
-    known = replace(certificate, arn=swap.progress.bound[certificate.arn], uploaded=invocation.now())
-    return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)
 
 
 def _foreseen(reason: str, swap: Swap) -> Rotation:
@@ -270,4 +255,14 @@ def _retire(rotations: Sequence[Rotation], run: Run) -> list[tuple[str, Exceptio
         retire_superseded(run.estate, rotations, run.invocation)
     except errors.EmqElbError as error:
         return [("retiring certificates", error)]
+    return []
+
+
+def _sweep_challenges(invocation: Invocation) -> list[tuple[str, Exception]]:
+    if invocation.settings.acme_contact is None:
+        return []
+    try:
+        challenges.sweep(invocation)
+    except errors.EmqElbError as error:
+        return [("sweeping challenges", error)]
     return []

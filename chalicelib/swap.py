@@ -15,17 +15,15 @@ from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place
 from chalicelib.core.model import Certificate, LoadBalancer
-from chalicelib.core.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_tag
+from chalicelib.core.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
 from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.pending import CERTIFICATE, of_rotation, waits_for
 from chalicelib.core.proof import Look, Proof, server_name
 from chalicelib.core.renewal import fallback
 from chalicelib.core.rotation import Rotation
 from chalicelib.invocation import Invocation
 from chalicelib.read_certificate import read_certificate
 from chalicelib.wire import Spot, Wire, prove
-
-PENDING = "certificate "
-"""How the `emq-elb:pending` tag names what is waited for here; other words in it are provisioning's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +75,7 @@ def verified(swap: Swap, certificate: Certificate, reason: str, *, back: bool = 
         return _roll_back(swap, certificate, proof)
     if proof.verdict == "waiting" and not back:
         return _pending(swap, certificate, f"{reason}; {proof.detail}")
-    if swap.tags.get(PENDING_TAG, "").partition(" ")[2].startswith(PENDING):
+    if of_rotation(swap.tags.get(PENDING_TAG)):
         forget = do.RemoveTags(reason="nothing is waited for any more", keys=(PENDING_TAG,))
         apply(swap.holding.load_balancer, [forget], swap.progress, swap.invocation)
     unverified = ReviewWarning(
@@ -133,20 +131,27 @@ def _unchanged(place: Place, invocation: Invocation) -> bool:
     return (serving.get(place.port) or INVALID_CERTIFICATE) == place.certificate
 
 
-def _pending(swap: Swap, certificate: Certificate, reason: str) -> Rotation:
-    """Leave it to a later look, and say so on the load balancer unless something else is waited for there."""
-    if PENDING_TAG not in swap.tags:
-        since = pending_tag(swap.invocation.now(), f"{PENDING}{certificate.name}")
-        tag = do.AddTags(reason="AWS needs more time", tags=((PENDING_TAG, since),))
+def postponed(swap: Swap, what: str, reason: str) -> Rotation:
+    """Leave it to a later run, and say on the load balancer for what, unless a PUT waits there already."""
+    told = swap.tags.get(PENDING_TAG)
+    if told is None or (of_rotation(told) and waits_for(told) != what):
+        since = pending_tag(pending_since(told) or swap.invocation.now(), what)
+        tag = do.AddTags(reason=reason, tags=((PENDING_TAG, since),))
         apply(swap.holding.load_balancer, [tag], swap.progress, swap.invocation)
     return Rotation(
         name=swap.holding.load_balancer,
         state="pending",
         reason=reason,
-        certificate=certificate,
+        certificate=swap.holding.served,
         warnings=swap.warnings,
         steps=tuple(swap.progress.steps),
     )
+
+
+def _pending(swap: Swap, certificate: Certificate, reason: str) -> Rotation:
+    """Leave it to a later look whether this one is served."""
+    left = postponed(swap, f"{CERTIFICATE}{certificate.name}", reason)
+    return replace(left, certificate=certificate)
 
 
 def _roll_back(swap: Swap, failed: Certificate, proof: Proof) -> Rotation:

@@ -1,0 +1,57 @@
+"""Have a new certificate from the load balancer's issuer, examine it, upload it, install it.
+
+An ACME CA takes its time: what this run of a function has too little of is left to a later one, which the
+`emq-elb:pending` tag tells of it, and so it does of a CA that wants to be left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chalicelib.apply import apply
+from chalicelib.challenges import Work
+from chalicelib.core import actions as do
+from chalicelib.core.errors import IssuerLimited
+from chalicelib.core.holding import ACME, Holding, age, uploaded
+from chalicelib.core.names import pending_since
+from chalicelib.core.pending import CERTIFICATE, ISSUING, limited, waits_for
+from chalicelib.core.renewal import Renew
+from chalicelib.core.rotation import Rotation
+from chalicelib.offers import Offers, bundle_for, chosen_of
+from chalicelib.order import time_enough
+from chalicelib.swap import Swap, install, postponed
+
+
+def renewed(decision: Renew, swap: Swap, offers: Offers, in_account: int) -> Rotation:
+    """Upload it under its content's name, and install it; `in_account` is how many certificates there are.
+
+    Pending when this run is too short for the issuer. IssuerLimited is told on the load balancer first.
+    """
+    holding, invocation = swap.holding, swap.invocation
+    if holding.source == ACME and not time_enough(invocation):
+        return postponed(swap, ISSUING, f"{decision.reason}; the CA needs longer than this run has left")
+    try:
+        bundle, warnings = bundle_for(
+            holding, decision.domains, offers, Work(holding.load_balancer, swap.progress, invocation)
+        )
+    except IssuerLimited as error:
+        postponed(swap, limited(ISSUING, error.until), str(error))
+        raise
+    certificate, chosen = chosen_of(holding, bundle, invocation)
+    quota = offers.quota(in_account)
+    upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
+    apply(holding.load_balancer, [upload], swap.progress, invocation, chosen)
+    known = replace(certificate, arn=swap.progress.bound[certificate.arn], uploaded=invocation.now())
+    return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)
+
+
+def unfinished(holding: Holding, pending: str | None) -> bool:
+    """Whether somebody asked for a new certificate, and it is not there or waits to be installed."""
+    what, served = waits_for(pending), holding.served
+    if what.startswith(ISSUING):
+        since = pending_since(pending)
+        return served is None or since is None or uploaded(served) < since
+    if not what.startswith(CERTIFICATE):
+        return False
+    waiting = next((one for one in holding.certificates if one.name == what.removeprefix(CERTIFICATE)), None)
+    return waiting is not None and (served is None or age(waiting) > age(served))
