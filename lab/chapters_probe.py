@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lab import brokers, client
+from lab import brokers
 from lab.addresses import answers
 from lab.aws import REGION
 from lab.brokers import MQTT, Node
-from lab.declaration import NAME, declaration
+from lab.declaration import NAME
 from lab.lifetimes import issue
+from lab.probing import ask, minutes, named, probed, put_back, revive, rings, show_verdict
 from lab.processes import until, with_server_paths
-from lab.steps import SECURE, Story, owner, refusal, state, watch
+from lab.steps import SECURE, Story, health, owner, state, watch
 from lab.story import hold
 
 HOSTNAME = {"Key": "emq-elb:hostname", "Value": "elsewhere.example.com"}
@@ -28,8 +29,9 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
     """Return the steps: title and what to do."""
     return [
         ("Probed as a device would: all green", lambda: green(story)),
+        ("A broker is killed, and the other takes over", lambda: one_killed(story)),
+        ("Every broker is killed, and whoever is on call is told", lambda: killed(story)),
         ("A broker is frozen: it takes connections and says nothing", lambda: frozen(story)),
-        ("Every broker is killed", lambda: killed(story)),
         ("The certificate expires", lambda: expired(story)),
         ("The certificate is for another name", lambda: misnamed(story)),
         ("A listener that offers obsolete TLS only", lambda: obsolete(story)),
@@ -67,15 +69,37 @@ def frozen(story: Story) -> str:
         brokers.thaw(victim)
 
 
+def one_killed(story: Story) -> str:
+    """Kill one of several: members fall, and no device notices."""
+    victim = story.lab.nodes[-1]
+    brokers.kill(story.lab.cluster, victim)
+    print(f"   {victim.name} is killed")
+    watch(story, lambda seen: seen[victim.name] == "OutOfService", f"{victim.name} is out of service")
+    for _ in range(4):
+        told = ask(story)
+        hold(told["verdict"] == "ok", f"the probe is ok, not {told['verdict']}")
+    show_verdict(told)
+    serving = sum(one == "InService" for one in health(story).values())
+    return f"{serving} of {len(story.lab.nodes)} in service, the probe is ok"
+
+
 def killed(story: Story) -> str:
-    """Kill all brokers: the load balancer has nobody to lead a device to."""
+    """Kill all brokers until the alarms ring, by CloudWatch's rules on a quick clock; bring them back."""
+    kinds = ("probe", "nodes")
+    for kind in kinds:
+        rings(story, kind, "OK")
     for node in story.lab.nodes:
-        brokers.kill(story.lab.cluster, node)
-        print(f"   {node.name} is killed")
-    try:
-        return named(story, "connack-closed")
-    finally:
-        revive(story)
+        if node.processes:
+            brokers.kill(story.lab.cluster, node)
+            print(f"   {node.name} is killed")
+    failed = datetime.now(UTC)
+    how = named(story, "connack-closed")
+    told = minutes(story, max(rings(story, kind, "ALARM") for kind in kinds) - failed)
+    hold(told <= 5, f"it is told within five minutes, not {told:.1f}")
+    revive(story)
+    mended = datetime.now(UTC)
+    well = minutes(story, max(rings(story, kind, "OK") for kind in kinds) - mended)
+    return f"{how}; told {told:.1f} minutes after it began, and {well:.1f} after the repair that it is over"
 
 
 def expired(story: Story) -> str:
@@ -184,57 +208,6 @@ def passwords_wanted(story: Story) -> Iterator[None]:
         for node in lab.nodes:
             brokers.kill(lab.cluster, node)
         revive(story)
-
-
-def revive(story: Story) -> None:
-    """Start every broker that is not there, and wait until AWS says that it serves."""
-    for node in story.lab.nodes:
-        if not node.processes:
-            brokers.revive(story.lab.cluster, node.instance_id)
-    watch(story, lambda seen: set(seen.values()) == {"InService"}, "all are in service")
-
-
-def put_back(story: Story) -> None:
-    """Ask for the load balancer as it was declared: the plan is the way back."""
-    reply = client.request("PUT", story.url, declaration(story.lab))
-    hold(reply.status in {200, 202}, f"the PUT answers 200 or 202, not {refusal(reply)}")
-    for action in reply.body["actions"]:
-        print(f"   {action['action']}: {action['reason']}")
-
-
-def named(story: Story, cause: str) -> str:
-    """Probe until that is the cause, and say how it was told."""
-    found: list[Any] = []
-
-    def seen() -> bool:
-        told = ask(story)
-        found[:] = [one for one in told["targets"] if one["cause"] == cause]
-        line = ", ".join(f"{one['address']} {one['cause'] or 'ok'}" for one in told["targets"])
-        print(f"   {told['verdict']}: {line}", flush=True)
-        return bool(found)
-
-    until(seen, 90, f"a probe says {cause}", pause=0.3)
-    return f"told as {found[0]['cause']}, in the phase {found[0]['phase']}"
-
-
-def probed(story: Story, verdict: str) -> Any:
-    """Probe until the verdict is so, and return the answer."""
-    told: list[Any] = []
-
-    def seen() -> bool:
-        told.append(ask(story))
-        return bool(told[-1]["verdict"] == verdict)
-
-    until(seen, 60, f"a probe says {verdict}", pause=0.3)
-    return told[-1]
-
-
-def ask(story: Story) -> Any:
-    """Ask the app to probe; what it answers is kept for the report."""
-    reply = client.request("POST", f"{story.url}/probe")
-    hold(reply.status == 200, f"a probe answers 200, not {refusal(reply)}")
-    story.probes.append((datetime.now(UTC), reply.body))
-    return reply.body
 
 
 def gone(iam: Any, name: str) -> bool:

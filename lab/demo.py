@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import brokers, chapters_probe, chapters_register, chapters_rotate, client
+from lab import brokers, chapters_deep, chapters_probe, chapters_register, chapters_rotate, client
 from lab.brokers import MQTT
 from lab.declaration import NAME, declaration
 from lab.lab import brokers_setting, open_lab
@@ -31,7 +31,7 @@ from lab.steps import (
 from lab.story import DidNotHoldError, Step, bold, hold, summary, tell
 
 # A minute of the app's schedules, in seconds: nobody waits a minute for a demo.
-MINUTE = 20.0
+MINUTE = 10.0
 REPORT = Path(__file__).parents[1] / ".lab" / "demo.html"
 
 
@@ -81,6 +81,7 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
             ("One broker dies", lambda: survived(story)),
             *chapters_register.chapters(story),
             *chapters_probe.chapters(story),
+            *chapters_deep.chapters(story),
         ]
     return [*told, ("Deleted, and nothing left", lambda: deleted(story))]
 
