@@ -3,15 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo lab test check bench doctor format models policies clean
+.PHONY: help setup demo lab rehearse test check bench doctor format models policies clean
 
 help:
-	@echo 'make demo    the whole story on this machine, without an AWS account'
-	@echo 'make lab     the same lab, left running to play with (Ctrl-C ends it)'
-	@echo 'make test    every test'
-	@echo 'make check   ruff and mypy'
-	@echo 'make bench   side by side with the alternatives (docs/benchmarks.md); JOB=probe for one job'
-	@echo 'make doctor  what would keep chalice deploy --stage prod from working'
+	@echo 'make demo      the whole story on this machine, without an AWS account'
+	@echo 'make lab       the same lab, left running to play with (Ctrl-C ends it)'
+	@echo 'make rehearse  chalice deploy, update and delete, on this machine, each function under its own policy'
+	@echo 'make test      every test'
+	@echo 'make check     ruff and mypy'
+	@echo 'make bench     side by side with the alternatives (docs/benchmarks.md); JOB=probe for one job'
+	@echo 'make doctor    what would keep chalice deploy --stage prod from working'
 
 # Python packages go into .venv; Debian packages are asked for only when they are missing.
 setup: $(VENV)/.ready
@@ -27,6 +28,10 @@ demo: setup
 lab: setup
 	@lab/setup.sh --packages
 	@$(RUN) -m lab
+
+rehearse: setup
+	@lab/setup.sh --packages
+	@$(RUN) -m lab rehearse
 
 test: setup
 	@lab/setup.sh --packages chromium pebble

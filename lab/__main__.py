@@ -1,4 +1,4 @@
-"""`make lab` and `make demo`: `python -m lab` leaves a lab running, `python -m lab demo` tells its story."""
+"""`make lab`, `make demo`, `make rehearse`: leave a lab running, tell its story, or that of a deployment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.declaration import NAME, declaration
 from lab.lab import Lab, brokers_setting, open_lab
 from lab.processes import DidNotStartError, missing
 
-USAGE = "python -m lab [demo]"
+USAGE = "python -m lab [demo|rehearse]"
 
 
 def main(arguments: list[str]) -> int:
@@ -33,6 +33,10 @@ def main(arguments: list[str]) -> int:
                 from lab.demo import demo
 
                 return demo()
+            case ["rehearse"]:
+                from lab.rehearsal.rehearsal import rehearse
+
+                return rehearse()
             case _:
                 print(USAGE, file=sys.stderr)
                 return 2
