@@ -6,37 +6,25 @@ keeps. Each correction names the page of AWS that it follows, and has a test.
 
 from __future__ import annotations
 
+from importlib import import_module
+
+SERVICES = (
+    "acm",
+    "apigateway",
+    "authorization",
+    "autoscaling",
+    "awslambda",
+    "cloudwatch",
+    "ec2",
+    "elb",
+    "events",
+    "iam",
+    "route53",
+    "secretsmanager",
+)
+
 
 def install() -> None:
     """Correct the moto of this process, for `mock_aws` and for its server alike; twice is as good as once."""
-    from lab.fidelity import (
-        acm,
-        apigateway,
-        authorization,
-        autoscaling,
-        awslambda,
-        cloudwatch,
-        ec2,
-        elb,
-        events,
-        iam,
-        route53,
-        secretsmanager,
-    )
-
-    services = (
-        acm,
-        apigateway,
-        authorization,
-        autoscaling,
-        awslambda,
-        cloudwatch,
-        ec2,
-        elb,
-        events,
-        iam,
-        route53,
-        secretsmanager,
-    )
-    for service in services:
-        service.install()
+    for service in SERVICES:
+        import_module(f"lab.fidelity.{service}").install()
