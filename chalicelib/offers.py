@@ -47,6 +47,7 @@ class Offers:
     _renewal_info: list[str | None] = field(default_factory=list)
     _known: dict[str, str] = field(default_factory=dict)
     _authority: list[Authority | EmqElbError | None] = field(default_factory=list, repr=False)
+    _account: tuple[int, int] | None = None
 
     def texts(self, secret_id: str) -> GivenPem:
         """The PEM texts in a secret, not looked at yet."""
@@ -125,10 +126,14 @@ class Offers:
         return (found.certificate,) if found else ()
 
     def quota(self, used: int) -> tuple[ReviewWarning, ...]:
-        """A warning where IAM's quota is nearly used up, `used` being what was there before one more."""
+        """A warning where IAM's quota is nearly used up, `used` being what was there before the run.
+
+        The account is asked once, and what is uploaded since is counted on: each call stands for one more.
+        """
         if used + 1 < _FEW:
             return ()
-        there, quota = iam.account_quota(self.invocation.clients.iam)
+        there, quota = self._account or iam.account_quota(self.invocation.clients.iam)
+        self._account = there + 1, quota
         if there + 1 < quota * _NEARLY:
             return ()
         message = f"this is server certificate {there + 1} of {quota} in the account: ask for more in time"

@@ -203,6 +203,17 @@ def test_a_full_iam_is_a_warning_before_it_is_a_failure(here: Account, demo: Fro
     assert "GetAccountSummary" in here.calls.made
 
 
+def test_the_quota_is_asked_for_once_and_counted_on(here: Account) -> None:
+    make(here)
+    make(here, name="second")
+    for number in range(14):
+        here.world.upload(f"strangers-{number}")
+    warnings = [warning for rotation in rotate(here, nowhere()) for warning in rotation.warnings]
+    told = [warning.message for warning in warnings if warning.code == "certificate-quota"]
+    assert ["17 of 20" in told[0], "18 of 20" in told[1]] == [True, True]
+    assert here.calls.made.count("GetAccountSummary") == 1
+
+
 def test_no_key_is_in_anything_that_is_told(
     here: Account, demo: Front, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
