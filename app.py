@@ -6,7 +6,9 @@ shares this module and pays for what it imports.
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, IAMAuthorizer, Rate, Response
@@ -17,6 +19,11 @@ from chalicelib.rules import DRAIN_WHEN, EXPIRING_WHEN, REGISTER_WHEN
 
 if TYPE_CHECKING:
     from chalice.app import CloudWatchEvent, Request
+
+if "AWS_CHALICE_CLI_MODE" in os.environ:  # set by `chalice`, which imports this to make the package
+    from chalicelib.bytecode import write_bytecode
+
+    write_bytecode(Path(__file__).parent)
 
 app = Chalice(app_name="emq-elb", configure_logs=False)
 signed = IAMAuthorizer()

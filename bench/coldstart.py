@@ -131,7 +131,7 @@ def open_bench(zipped: Path, directory: Path) -> Iterator[Bench]:
     runtime = copy_runtime(directory / "runtime")
     task = unpack(zipped, directory / "task")
     bare = directory / "bare"
-    shutil.copytree(task / "chalice", bare / "chalice")
+    shutil.copytree(task / "chalice", bare / "chalice", ignore=shutil.ignore_patterns("__pycache__"))
     (bare / "app.py").write_text(BARE)
     with (
         claim(Random()) as network,  # noqa: S311 - picks an address, keeps no secret

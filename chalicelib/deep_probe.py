@@ -30,7 +30,8 @@ from chalicelib.core.model import LoadBalancer
 from chalicelib.core.probe_metrics import SUCCESS
 from chalicelib.core.verdict import Target, enabled, targets
 from chalicelib.invocation import Invocation
-from chalicelib.probe import Resolve, find, means, read_secrets
+from chalicelib.probe import find
+from chalicelib.probing import Resolve, means, read_secrets
 
 _AT_ONCE = 50
 # A fault that passes is none: what fails is looked at three times.

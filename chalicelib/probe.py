@@ -6,33 +6,21 @@ tell. A probe that fails is a metric; an exception here means that the prober it
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from chalicelib import observe, telemetry
 from chalicelib.adapters import elb, tls
-from chalicelib.adapters.attempts import Attempt, attempt_all
-from chalicelib.adapters.mqtt import Means
-from chalicelib.adapters.mqtt_session import Credentials
-from chalicelib.adapters.secrets import read_secret
-from chalicelib.core.declared import ProbeOptions
-from chalicelib.core.errors import Conflict, EmqElbError, NotFound
-from chalicelib.core.handshake import Trust
-from chalicelib.core.holding import PRIVATE_CA
+from chalicelib.core.errors import Conflict, NotFound
 from chalicelib.core.model import LoadBalancer
-from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PROBE_TAG
+from chalicelib.core.names import OWNER_TAG
 from chalicelib.core.probe_metrics import metrics
-from chalicelib.core.probe_options import read_probe_tag
 from chalicelib.core.syntax import name_fault
-from chalicelib.core.verdict import Failure, Outcome, Verdict, enabled, judge, targets
+from chalicelib.core.verdict import Verdict, enabled, targets
 from chalicelib.invocation import Invocation
 
-_READS_AT_ONCE = 8
-_UNREADABLE = Failure("prepare", "secret")
-
-Resolve = Callable[[str], tuple[str, ...]]
-Secrets = Mapping[str, Mapping[str, str] | None]
+if TYPE_CHECKING:
+    from chalicelib.probing import Resolve
 
 
 def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[Verdict, ...]:
@@ -74,73 +62,10 @@ def find(name: str, invocation: Invocation) -> LoadBalancer:
 
 
 def _probed(
-    balancers: Iterable[LoadBalancer], invocation: Invocation, resolve: Resolve
+    balancers: Sequence[LoadBalancer], invocation: Invocation, resolve: Resolve
 ) -> tuple[Verdict, ...]:
-    balancers = tuple(balancers)
-    secrets = read_secrets(balancers, invocation)
-    known = {one.name: means(one, secrets, invocation) for one in balancers}
-    outcomes: dict[str, list[Outcome]] = {
-        one.name: [Outcome(port=target.port, failure=_UNREADABLE) for target in targets(one)]
-        if known[one.name] is None
-        else []
-        for one in balancers
-    }
-    attempts = [
-        Attempt(target, given)
-        for one in balancers
-        for target in targets(one)
-        if (given := known[one.name]) is not None
-    ]
-    left = (invocation.deadline - invocation.now()).total_seconds()
-    timeout = min(invocation.settings.probe_timeout.total_seconds(), max(left - 1, 0))
-    for name, outcome in attempt_all(attempts, resolve, timeout=timeout, until=time.monotonic() + left):
-        outcomes[name].append(outcome)
-    return tuple(judge(name, seen) for name, seen in sorted(outcomes.items()))
+    if not balancers:
+        return ()
+    from chalicelib.probing import verdicts
 
-
-def read_secrets(balancers: Iterable[LoadBalancer], invocation: Invocation) -> Secrets:
-    """Every secret that a probe of these needs, each read once; None for one that cannot be read."""
-    wanted = {id_ for one in balancers for id_ in _secrets_of(one, invocation)}
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        found = pool.map(lambda id_: _read(id_, invocation), sorted(wanted))
-        return dict(zip(sorted(wanted), found, strict=True))
-
-
-def _secrets_of(balancer: LoadBalancer, invocation: Invocation) -> list[str]:
-    options = _options(balancer)
-    private_ca = balancer.tags.get(CERTIFICATE_TAG) == PRIVATE_CA
-    ids = (options.credentials_secret_id, options.ca_secret_id)
-    return [*filter(None, ids), *([invocation.settings.private_ca_secret] if private_ca else [])]
-
-
-def _read(secret_id: str, invocation: Invocation) -> Mapping[str, str] | None:
-    try:
-        return read_secret(invocation.clients.secrets, secret_id, field="probe").value
-    except EmqElbError as error:
-        telemetry.failed("probe", error)
-        return None
-
-
-def means(balancer: LoadBalancer, secrets: Secrets, invocation: Invocation) -> Means | None:
-    """Whom a probe of this one trusts and who it is; None when a secret that its tag names is not usable."""
-    options = _options(balancer)
-    anchors = []
-    for id_ in _secrets_of(balancer, invocation):
-        if id_ == options.credentials_secret_id:
-            continue
-        certificate = (secrets.get(id_) or {}).get("certificate", "")
-        if tls.is_anchor(certificate):
-            anchors.append(certificate)
-        elif id_ == options.ca_secret_id:
-            return None
-    credentials = Credentials()
-    if options.credentials_secret_id:
-        known = secrets.get(options.credentials_secret_id)
-        if known is None or "username" not in known:
-            return None
-        credentials = Credentials(known["username"], known.get("password"))
-    return Means(trust=Trust(tuple(anchors)), credentials=credentials)
-
-
-def _options(balancer: LoadBalancer) -> ProbeOptions:
-    return read_probe_tag(balancer.tags.get(PROBE_TAG))
+    return verdicts(balancers, invocation, resolve)
