@@ -13,7 +13,7 @@ from lab.client import Reply
 from lab.declaration import NAME
 from lab.processes import until
 from lab.rehearsal import chapters_events
-from lab.rehearsal.deployed import functions
+from lab.rehearsal.deployed import functions, rules
 from lab.rehearsal.inventory import inventory
 from lab.rehearsal.rehearsal import STAGE, Rehearsal, chalice, connect, take_over
 from lab.steps import SECURE, refusal
@@ -43,6 +43,7 @@ def chapters(rehearsal: Rehearsal) -> list[tuple[str, Callable[[], str]]]:
         ("Alarms and a dashboard, made in the background", lambda: watched(rehearsal)),
         ("Both instances in service", lambda: demo.in_service(story)),
         ("A message through the TLS listener", lambda: demo.delivered(story)),
+        ("The dashboard's table, by the function that it names", lambda: shown(rehearsal)),
         ("The same request again", lambda: demo.unchanged(story)),
         *chapters_events.chapters(rehearsal),
         ("A function fails, and says so", lambda: failing(rehearsal)),
@@ -64,8 +65,8 @@ def deployed(rehearsal: Rehearsal) -> str:
         own = json.loads((rehearsal.project / ".chalice" / file).read_text())
         hold(found.function.policy["Statement"] == own["Statement"], f"{name} has the policy of {file}")
         print(f"   {name}: {found.function.timeout} s, {found.function.memory} MB, {file}")
-    rules, routes = rehearsal.story.lab.events.rules, rehearsal.api.routes
-    return f"{len(files)} functions under their own policies, {len(rules)} rules, {len(routes)} routes"
+    woken, routes = rehearsal.story.lab.events.rules, rehearsal.api.routes
+    return f"{len(files)} functions under their own policies, {len(woken)} rules, {len(routes)} routes"
 
 
 def policy_files(configured: Mapping[str, Any]) -> Mapping[str, str]:
@@ -102,6 +103,20 @@ def watched(rehearsal: Rehearsal) -> str:
         print(f"   {one}")
     hold(sum(NAME in one for one in made()) == 3, "three alarms watch the load balancer")
     return f"{len(made())} made by {rehearsal.owner}-provision"
+
+
+def shown(rehearsal: Rehearsal) -> str:
+    """Do what CloudWatch's console does: invoke the widget's function, and press its button."""
+    cloudwatch = rehearsal.aws.cloudwatch()
+    (dashboard,) = cloudwatch.list_dashboards()["DashboardEntries"]
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"])
+    (endpoint,) = [one["properties"]["endpoint"] for one in body["widgets"] if one["type"] == "custom"]
+    hold(endpoint in {one.arn for one in functions(rehearsal.aws).values()}, f"{endpoint} is deployed")
+    for event in ({}, {"action": "probe", "name": NAME}):
+        answer = rehearsal.aws.client("lambda").invoke(FunctionName=endpoint, Payload=json.dumps(event))
+        said = json.loads(answer["Payload"].read())
+        hold(not answer.get("FunctionError") and NAME in said, f"it shows {NAME}, not {said}")
+    return f"{endpoint.rpartition(':')[2]} shows {NAME}, and probes it"
 
 
 def failing(rehearsal: Rehearsal) -> str:
@@ -166,6 +181,7 @@ def updated(rehearsal: Rehearsal) -> str:
     arns = {name: one.arn for name, one in functions_before.items()}
     hold({name: one.arn for name, one in found.items()} == arns, "every function keeps its ARN")
     hold(rehearsal.api.id == id_, "the API keeps its id, and so its URL")
+    hold(rules(lab.aws, found) == lab.events.rules, "the rules are as they were")
     codes = {one.code for one in found.values()}
     hold(not codes & {one.code for one in functions_before.values()}, "every function has new code")
     name, value = SETTING

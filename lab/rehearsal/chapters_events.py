@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from lab import brokers, chapters_rotate, client, issuer
+from lab.api import ROOT
 from lab.chapters_register import CLUSTER, registered
 from lab.declaration import NAME, declaration
 from lab.events import Delivery
@@ -15,6 +17,8 @@ from lab.rehearsal.rehearsal import Rehearsal
 from lab.steps import owner, refusal, watch
 from lab.story import hold
 
+ACM_WARNS = ROOT / "events" / "acm-approaching-expiration.json"
+
 
 def chapters(rehearsal: Rehearsal) -> list[tuple[str, Callable[[], str]]]:
     """Return the steps: title and what to do."""
@@ -23,6 +27,7 @@ def chapters(rehearsal: Rehearsal) -> list[tuple[str, Callable[[], str]]]:
         ("A certificate with five days left, replaced by its schedule", lambda: rotated(rehearsal)),
         ("An event that a rule routes, and some that none does", lambda: routed(rehearsal)),
         ("Spot takes an instance back", lambda: drained(rehearsal)),
+        ("ACM warns of a certificate of its own", lambda: warned(rehearsal)),
     ]
 
 
@@ -109,10 +114,25 @@ def drained(rehearsal: Rehearsal) -> str:
     """Warn of an interruption: `drain` hears of it, `register` does not, and the instance leaves."""
     story = rehearsal.story
     node = next(node for node in story.lab.nodes if node.name == "third")
-    bridge, heard = story.lab.events, len(story.lab.events.delivered)
-    bridge.interrupt(node.instance_id)
+    heard = len(story.lab.events.delivered)
+    story.lab.events.interrupt(node.instance_id)
     until(lambda: node.instance_id not in registered(story), 30, f"{node.name} is deregistered", pause=0.1)
-    (delivery,) = until(lambda: bridge.delivered[heard:], 10, "the event is answered")
-    hold(delivery.function == f"{rehearsal.owner}-drain", f"drain answers it, not {delivery.function}")
+    who = answered_by(rehearsal, heard, "drain")
     brokers.terminate(story.lab.cluster, node)
-    return f"{delivery.function} took {node.name} out before its end"
+    return f"{who} took {node.name} out before its end"
+
+
+def warned(rehearsal: Rehearsal) -> str:
+    """Warn of a certificate that serves nowhere here: that is heard, and is nothing to do about."""
+    heard = len(rehearsal.story.lab.events.delivered)
+    rehearsal.story.lab.events.put(json.loads(ACM_WARNS.read_text()))
+    return f"{answered_by(rehearsal, heard, 'expiring')} heard of it"
+
+
+def answered_by(rehearsal: Rehearsal, heard: int, function: str) -> str:
+    """Wait for the answer to the one event since; hold that it is this function's; return its name."""
+    bridge, name = rehearsal.story.lab.events, f"{rehearsal.owner}-{function}"
+    until(lambda: len(bridge.delivered) > heard, 30, "the event is answered")
+    who = [one.function for one in bridge.delivered[heard:]]
+    hold(who == [name], f"{name} answers it, not {', '.join(who)}")
+    return name

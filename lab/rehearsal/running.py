@@ -64,8 +64,11 @@ class Functions:
         _end(former)
 
     def end(self) -> None:
-        """End every process, once what it works on is done, and let go of the policies."""
+        """End every process at once, whatever it works on, and let go of the policies."""
         former, self.warm = self.warm, {}
+        for warm in former.values():
+            if (at_work := warm.environment) is not None:
+                self.processes.kill(at_work.process)
         _end(former)
         for name in former:
             release(name)
