@@ -33,6 +33,8 @@ from tests.certificates import Issued, authority, leaf
 from tests.lab.load_balancing import World
 
 OWNER = "emq-elb-test"
+CALLER = "app"
+"""The access key id by which the app's calls are told from a stranger's."""
 READS = ("Describe", "Get", "List")
 
 
@@ -97,7 +99,9 @@ WATCHED = Watched()
 @cache
 def clients() -> Clients:
     """The app's clients, made once: reading a service's model takes longer than the calls."""
-    session = boto3.session.Session(region_name="eu-central-1")
+    session = boto3.session.Session(
+        aws_access_key_id=CALLER, aws_secret_access_key="made-up", region_name="eu-central-1"
+    )
     session.events.register("after-call.*.*", lambda model, **_: WATCHED.calls.answered(model.name))
     session.events.register("before-call.*.*", WATCHED.asked)  # type: ignore[arg-type] # it may answer
     return Clients(session)

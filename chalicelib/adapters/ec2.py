@@ -170,9 +170,17 @@ def revoke(client: EC2Client, group: str, rules: Iterable[Rule]) -> None:
 
 
 def delete_group(client: EC2Client, group: str) -> None:
-    """Delete the group; `InUse` while anything holds on to it."""
-    with translated("DeleteSecurityGroup"):
-        client.delete_security_group(GroupId=group)
+    """Delete the group; `InUse` while anything holds on to it, `Absent` when it is gone.
+
+    What the role may delete hangs on a tag, and that is gone with the group: AWS may then deny it instead.
+    """
+    try:
+        with translated("DeleteSecurityGroup"):
+            client.delete_security_group(GroupId=group)
+    except errors.Denied as error:
+        if groups(client, [group]):
+            raise
+        raise errors.Absent(error.operation, error.code, f"there is no security group {group}") from None
 
 
 def referring_groups(client: EC2Client, group: str) -> tuple[str, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
+from chalicelib.adapters.elb import describe
 from chalicelib.adapters.faults import translated
 from chalicelib.core import actions as do
+from chalicelib.core import errors
 from chalicelib.core.model import (
     AccessLogs,
     CustomPolicy,
@@ -62,8 +64,22 @@ def create(client: ElasticLoadBalancingClient, wanted: LoadBalancer) -> str:
         )["DNSName"]
 
 
-def perform(client: ElasticLoadBalancingClient, name: str, action: ElbAction) -> None:  # noqa: C901, PLR0912 - one case an action
-    """Make the one call that the action names, on the load balancer `name`."""
+def perform(client: ElasticLoadBalancingClient, name: str, action: ElbAction) -> None:
+    """Make the one call that the action names, on the load balancer `name`; Absent when it is gone.
+
+    What the role may do hangs on tags, and those are gone with the load balancer: AWS then says AccessDenied
+    instead, before it looks for the load balancer.
+    """
+    try:
+        _call(client, name, action)
+    except errors.Denied as error:
+        if describe(client, name) is not None:
+            raise
+        if not isinstance(action, do.DeleteLoadBalancer):  # that one succeeds for one that is gone
+            raise errors.Absent(error.operation, error.code, f"there is no load balancer {name}") from None
+
+
+def _call(client: ElasticLoadBalancingClient, name: str, action: ElbAction) -> None:  # noqa: C901, PLR0912 - one case an action
     with translated(type(action).__name__):
         match action:
             case do.DeleteLoadBalancer():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
 from chalicelib.adapters.secrecy import discreetly
-from chalicelib.core.errors import Absent, Conflict, Duplicate
+from chalicelib.core.errors import Absent, Conflict, Denied, Duplicate
 from chalicelib.core.model import Certificate
 from chalicelib.core.names import CERTIFICATE_TAG, certificate_digest
 
@@ -87,11 +87,19 @@ def upload_certificate(
 
 
 def delete_certificate(client: IAMClient, name: str) -> bool:
-    """Delete; False when there was none. InUse while a listener holds it, and for a while after."""
+    """Delete; False when there was none. InUse while a listener holds it, and for a while after.
+
+    A role that may delete under a path is denied a name that is gone, since it could be anywhere
+    (https://github.com/cloud-gov/terraform-provision/pull/1716).
+    """
     try:
         with translated("DeleteServerCertificate"):
             client.delete_server_certificate(ServerCertificateName=name)
     except Absent:
+        return False
+    except Denied:
+        if any(one.name == name for one in list_certificates(client, "/")):
+            raise
         return False
     return True
 

@@ -18,12 +18,11 @@ from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.exceptions import ServiceException
 from moto.core.request import Request
 from moto.core.responses import ActionResult, BaseResponse
-from moto.iam.models import iam_backends
-from moto.utilities.utils import get_partition
 from werkzeug.exceptions import HTTPException
 
+from lab.fidelity.authorization_call import Call
 from lab.fidelity.authorization_policy import Policy, Question, decide
-from lab.fidelity.authorization_questions import Call, questions
+from lab.fidelity.authorization_questions import questions
 
 # How each service says no, where it is not AccessDenied with 403.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and the services' CommonErrors
@@ -98,7 +97,7 @@ def denial(access_key: str, call: Call) -> tuple[str, int, str] | None:
     if question is None:
         return None
     code, status = REFUSALS.get(call.service, ("AccessDenied", 403))
-    caller = f"arn:{get_partition(call.region)}:sts::{call.account}:assumed-role/{access_key}/{access_key}"
+    caller = f"arn:{call.partition}:sts::{call.account}:assumed-role/{access_key}/{access_key}"
     message = (
         f"User: {caller} is not authorized to perform: {question.action} on resource: {question.resource}"
         f" because no identity-based policy allows the {question.action} action"
@@ -142,12 +141,3 @@ def _setup_and_authorize(response: BaseResponse, request: Request, *rest: Any, *
         code, status, message = refused
         _, headers, body = response.serialized(ActionResult(Denied(code, message)))
         raise Refusal(status, headers, body)
-    if operation == "CreateLoadBalancer":
-        _link_role(call)
-
-
-def _link_role(call: Call) -> None:
-    """Make the role that Elastic Load Balancing works with, when the first load balancer is allowed."""
-    backend = iam_backends[call.account][get_partition(call.region)]
-    if all(role.name != "AWSServiceRoleForElasticLoadBalancing" for role in backend.roles.values()):
-        backend.create_service_linked_role("elasticloadbalancing.amazonaws.com", "", "")

@@ -8,79 +8,21 @@ holds no condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
-from moto.utilities.utils import get_partition
 
 from lab.fidelity import authorization_reference as reference
-from lab.fidelity.authorization_policy import Question, Values
-from lab.fidelity.elb_state import region_of
+from lab.fidelity.authorization_call import Call, tags_in
+from lab.fidelity.authorization_policy import Question
+from lab.fidelity.elb_state import region_of, regions_of
 
-Tags = Mapping[str, str]
-
-PREFIXES = {"elb": "elasticloadbalancing"}
-ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
 ELB_ROLE = "AWSServiceRoleForElasticLoadBalancing"
 ELB_ROLE_PATH = "/aws-service-role/elasticloadbalancing.amazonaws.com/"
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call: `service` and `operation` as botocore names them, `parameters` as its models do."""
-
-    service: str
-    operation: str
-    parameters: Mapping[str, Any]
-    account: str
-    region: str
-
-    @property
-    def prefix(self) -> str:
-        """The service as actions and ARNs name it."""
-        return PREFIXES.get(self.service, self.service)
-
-    @property
-    def action(self) -> str:
-        """The action of the operation."""
-        action = f"{self.prefix}:{self.operation}"
-        return ACTIONS.get(action, action)
-
-    def arn(self, resource: str, *, service: str | None = None, region: str | None = None) -> str:
-        """The ARN of a resource of this account; `region` is empty for what is global."""
-        where = self.region if region is None else region
-        return f"arn:{get_partition(self.region)}:{service or self.prefix}:{where}:{self.account}:{resource}"
-
-    def about(
-        self,
-        resource_type: str,
-        arn: str,
-        *,
-        action: str | None = None,
-        resource_tags: Tags | None = None,
-        request_tags: Tags | None = None,
-        tag_keys: Iterable[str] | None = None,
-        more: Mapping[str, Values] | None = None,
-    ) -> Question:
-        """The question about one resource, with those of the keys that AWS supplies for it."""
-        action = action or self.action
-        prefix = action.partition(":")[0]
-        keys: dict[str, Values] = {}
-        for name, value in (resource_tags or {}).items():
-            keys |= {f"aws:ResourceTag/{name}": (value,), f"{prefix}:ResourceTag/{name}": (value,)}
-        for name, value in (request_tags or {}).items():
-            keys[f"aws:RequestTag/{name}"] = (value,)
-        keys["aws:TagKeys"] = tuple(tag_keys if tag_keys is not None else request_tags or ())
-        keys |= more or {}
-        known = {
-            key.lower(): told for key, told in keys.items() if reference.knows(action, resource_type, key)
-        }
-        return Question(action, arn, known)
 
 
 def questions(call: Call) -> Iterator[Question]:
@@ -88,16 +30,12 @@ def questions(call: Call) -> Iterator[Question]:
 
     A call that is not known here is about `*`, which no statement with an ARN allows.
     """
-    about = ABOUT.get(call.service)
-    if about is None or reference.resource_types(call.action) <= {reference.NO_RESOURCE}:
+    parameters, about = ABOUT.get(call.service, (frozenset(), None))
+    takes = reference.resource_types(call.action) - {reference.NO_RESOURCE}
+    if about is None or not takes or not parameters & call.parameters.keys():
         yield Question(call.action, "*")
     else:
         yield from about(call)
-
-
-def tags_in(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Tags as most requests write them."""
-    return {tag["Key"]: tag.get("Value", "") for tag in listed}
 
 
 def _load_balancers(call: Call) -> Iterator[Question]:
@@ -128,8 +66,11 @@ def _load_balancers(call: Call) -> Iterator[Question]:
 
 
 def _has_elb_role(call: Call) -> bool:
-    roles = iam_backends[call.account][get_partition(call.region)].roles.values()
-    return any(role.name == ELB_ROLE for role in roles)
+    """Whether Elastic Load Balancing has its role in the account: from the first load balancer on."""
+    roles = iam_backends[call.account][call.partition].roles.values()
+    return any(role.path == ELB_ROLE_PATH for role in roles) or any(
+        region.load_balancers for region in regions_of(call.account)
+    )
 
 
 _EC2_TYPES = {"i": "instance", "sg": "security-group", "vpc": "vpc", "subnet": "subnet"}
@@ -180,7 +121,7 @@ def _server_certificates(call: Call) -> Iterator[Question]:
     if call.operation == "UploadServerCertificate":
         path = call.parameters.get("Path") or path
     else:
-        certificates = iam_backends[call.account][get_partition(call.region)].certificates.values()
+        certificates = iam_backends[call.account][call.partition].certificates.values()
         path = next((one.path for one in certificates if one.cert_name == name), path)
     arn = call.arn(f"server-certificate{path}{name}", region="")
     yield call.about("server-certificate", arn, request_tags=given)
@@ -248,15 +189,43 @@ def _logs(call: Call) -> Iterator[Question]:
         yield call.about("log-group", call.arn(group))
 
 
-ABOUT: Mapping[str, Callable[[Call], Iterator[Question]]] = {
-    "acm": _acm,
-    "autoscaling": _groups,
-    "cloudwatch": _cloudwatch,
-    "ec2": _ec2,
-    "elb": _load_balancers,
-    "events": _events,
-    "iam": _server_certificates,
-    "lambda": _functions,
-    "logs": _logs,
-    "secretsmanager": _secrets,
+def _route53(call: Call) -> Iterator[Question]:
+    """What a change of records is about, as conditions may ask for it.
+
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html
+    """
+    if "HostedZoneId" not in call.parameters:
+        change = call.parameters["Id"].rpartition("/")[2]
+        yield call.about("change", f"arn:{call.partition}:route53:::change/{change}")
+        return
+    changes = call.parameters.get("ChangeBatch", {}).get("Changes", [])
+    records = [change["ResourceRecordSet"] for change in changes]
+    told = {
+        "NormalizedRecordNames": (record["Name"].rstrip(".").lower() for record in records),
+        "RecordTypes": (record["Type"] for record in records),
+        "Actions": (change["Action"] for change in changes),
+    }
+    yield call.about(
+        "hostedzone",
+        f"arn:{call.partition}:route53:::hostedzone/{call.parameters['HostedZoneId'].rpartition('/')[2]}",
+        more={f"route53:ChangeResourceRecordSets{key}": tuple(values) for key, values in told.items()},
+    )
+
+
+# The parameters by which a service's calls name what they are about, and what is then asked.
+ABOUT: Mapping[str, tuple[frozenset[str], Callable[[Call], Iterator[Question]]]] = {
+    "acm": (frozenset({"CertificateArn"}), _acm),
+    "autoscaling": (frozenset({"AutoScalingGroupName"}), _groups),
+    "cloudwatch": (
+        frozenset({"AlarmName", "AlarmNames", "AlarmNamePrefix", "DashboardName", "DashboardNames"}),
+        _cloudwatch,
+    ),
+    "ec2": (frozenset({"GroupId", "GroupName", "InstanceIds", "Resources"}), _ec2),
+    "elb": (frozenset({"LoadBalancerName", "LoadBalancerNames"}), _load_balancers),
+    "events": (frozenset({"Entries"}), _events),
+    "iam": (frozenset({"ServerCertificateName"}), _server_certificates),
+    "lambda": (frozenset({"FunctionName"}), _functions),
+    "logs": (frozenset({"logGroupName"}), _logs),
+    "route53": (frozenset({"HostedZoneId", "Id"}), _route53),
+    "secretsmanager": (frozenset({"Name", "SecretId"}), _secrets),
 }

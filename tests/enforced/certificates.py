@@ -1,0 +1,81 @@
+"""What `rotate`, `expiring`, `probe`, `deep_probe` and `widget` are for: certificates, and a look at them."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import boto3
+import pytest
+
+from chalicelib.core.errors import Unserved
+from lab.fidelity.knobs import KNOBS
+from tests.enforced import OWNER, Deployment
+from tests.enforced.provisioning import LATE, PRIVATE_CA, acm_certificate
+from tests.provisioning import issued
+from tests.register_world import sample
+from tests.rotating import LONG_AGO, body, bundle, front, keep_secret
+
+SECRET = {"secret_id": f"{OWNER}/mqtt"}
+
+
+def asked(prod: Deployment) -> None:
+    """Probe and rotate on request, at once and in the background."""
+    with front(prod.here) as wire:
+        prod.put(body(prod.here, wire.port, PRIVATE_CA))
+        prod.http("POST", "/load-balancers/demo/probe", {})
+        prod.http("POST", "/load-balancers/demo/probe?deep=true", {})
+        assert prod.http("POST", "/load-balancers/demo/rotate", {})["state"] == "rotated"
+        KNOBS.certificate_propagation_seconds = LATE
+        assert prod.http("POST", "/load-balancers/demo/rotate", {})["state"] == "pending"
+        prod.background()
+
+
+def rolled_back(prod: Deployment) -> None:
+    """Put the old certificate back where the new one fails on the wire, on request and by the schedule."""
+    keep_secret(bundle(40), f"{OWNER}/mqtt")
+    with front(prod.here) as wire:
+        prod.put(body(prod.here, wire.port, SECRET))
+        wire.good = wire._arn()
+        for key, by_schedule in (("other", False), ("third", True)):
+            keep_secret(bundle(70, key=key), f"{OWNER}/mqtt")
+            if by_schedule:
+                with pytest.raises(Unserved, match="failed on the wire"):
+                    prod.run("rotate", sample("schedule-rotate"))
+            else:
+                assert prod.http("POST", "/load-balancers/demo/rotate", {})["state"] == "rolled-back"
+            assert wire._arn() == wire.good
+
+
+def due(prod: Deployment) -> None:
+    """Renew by the schedule, near the quota, and retire what is superseded; watch what is ACM's."""
+    for number in range(15):
+        prod.here.world.upload(f"theirs-{number}")
+    with front(prod.here) as wire:
+        prod.here.passed = LONG_AGO
+        prod.put(body(prod.here, wire.port, PRIVATE_CA))
+        prod.here.passed = timedelta()
+        arn = acm_certificate()
+        prod.put(body(prod.here, 8883, {"arn": arn}), "other")
+        first = wire._arn()
+        prod.run("rotate", sample("schedule-rotate"))
+        prod.http("POST", "/load-balancers/demo/rotate", {})
+        prod.run("rotate", sample("schedule-rotate"))
+        assert first not in {one["Arn"] for one in prod.here.certificates()}
+    prod.run("expiring", {**sample("acm-approaching-expiration"), "resources": [arn]})
+
+
+def probed(prod: Deployment) -> None:
+    """Probe, shallow and deep, with secrets named as ours and with one tagged for us; show the table."""
+    keep_secret(json.dumps({"username": "probe", "password": "made-up"}), f"{OWNER}/mqtt")
+    boto3.client("secretsmanager").create_secret(
+        Name="team/roots",
+        SecretString=json.dumps({"certificate": issued().chain_pem}),
+        Tags=[{"Key": "emq-elb:owner", "Value": OWNER}],
+    )
+    options = {"credentials_secret_id": f"{OWNER}/mqtt", "ca_secret_id": "team/roots"}
+    prod.put({**prod.here.article, "probe": options})
+    for function in ("probe", "deep_probe"):
+        prod.run(function, sample("schedule-tick"))
+    for pressed in ({}, {"action": "probe", "name": "demo"}, {"action": "rotate", "name": "demo"}):
+        prod.run("widget", pressed)

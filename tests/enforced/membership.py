@@ -1,0 +1,97 @@
+"""What `register`, `drain` and `reconcile` are for: who is behind a load balancer, what one left."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from lab.fidelity import autoscaling
+from tests.enforced import OWNER, Deployment
+from tests.enforced.provisioning import PRIVATE_CA
+from tests.provisioning import issued, pem
+from tests.register_world import Fleet, sample
+from tests.test_register_drain import DRAIN, READY, group
+
+
+def events(prod: Deployment) -> None:
+    """Register what an event tells of, and deregister what is gone; look without one."""
+    fleet = Fleet(prod.here)
+    fleet.balancer("demo", owner=OWNER)
+    node, leaves = fleet.nodes("demo", 2)
+    prod.run("register", fleet.raw("ec2-instance-running", node))
+    assert fleet.registered() == {node, leaves}
+    fleet.untag(leaves)
+    group()
+    prod.here.sleep(60)
+    prod.run("register", fleet.raw("tag-cluster-removed", leaves))
+    assert leaves not in fleet.registered()
+    fleet.by_hand("demo", remove=[node])
+    prod.run("reconcile", sample("schedule-tick"))
+    assert node in fleet.registered()
+    fleet.untag(node)
+    prod.run("reconcile", sample("schedule-tick"))
+    assert node not in fleet.registered()
+
+
+def interruptions(prod: Deployment) -> None:
+    """Drain what Spot takes away."""
+    fleet = Fleet(prod.here)
+    fleet.balancer("demo", owner=OWNER)
+    stays, leaves = fleet.nodes("demo", 2)
+    fleet.by_hand("demo", add=[stays, leaves])
+    prod.run("drain", fleet.raw("ec2-spot-interruption", leaves))
+    prod.run("drain", fleet.raw("ec2-rebalance-recommendation", stays))
+    assert fleet.registered() == set()
+
+
+def lifecycles(prod: Deployment) -> None:
+    """Answer the hooks of a group: register, drain, give time, let go."""
+    fleet = Fleet(prod.here)
+    fleet.balancer("demo", owner=OWNER)
+    held: list[dict[str, Any]] = []
+    autoscaling.on_lifecycle_action.append(held.append)
+    try:
+        client = group(READY, DRAIN, capacity=2)
+        while held:
+            prod.run("drain", _told(fleet, held.pop(0)))
+        prod.run("reconcile", sample("schedule-tick"))
+        fleet.here.world.elb.modify_load_balancer_attributes(
+            LoadBalancerName="demo",
+            LoadBalancerAttributes={"ConnectionDraining": {"Enabled": True, "Timeout": 120}},
+        )
+        client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=1)
+        prod.run("drain", _told(fleet, held.pop(0)))
+        prod.run("reconcile", sample("schedule-tick"))
+        prod.here.sleep(121)
+        prod.run("reconcile", sample("schedule-tick"))
+        prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
+        client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
+        prod.run("drain", _told(fleet, held.pop(0)))
+    finally:
+        autoscaling.on_lifecycle_action.remove(held.append)
+    assert client.describe_auto_scaling_instances()["AutoScalingInstances"] == []
+
+
+def _told(fleet: Fleet, event: dict[str, Any]) -> dict[str, Any]:
+    kind = "launch" if "launch" in event["detail-type"] else "terminate"
+    return fleet.raw(f"autoscaling-{kind}-lifecycle", event["detail"]["EC2InstanceId"], **event["detail"])
+
+
+def swept(prod: Deployment) -> None:
+    """Sweep what a load balancer left that somebody deleted, and the alarms with it."""
+    prod.put({"subnets": prod.here.subnets[:2], "certificate": {"pem": pem(issued())}})
+    prod.at(10)
+    prod.run("reconcile", sample("schedule-tick"))
+    prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
+    prod.at(15)
+    prod.run("reconcile", sample("schedule-tick"))
+    prod.put({"subnets": prod.here.subnets[:2], "certificate": PRIVATE_CA})
+    prod.at(30)
+    prod.run("reconcile", sample("schedule-tick"))
+    prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
+    for _ in range(2):
+        prod.here.passed += timedelta(hours=1)
+        prod.at(0)
+        prod.run("reconcile", sample("schedule-tick"))
+    assert prod.here.snapshot()["groups"] == {}
+    assert prod.here.certificates() == []

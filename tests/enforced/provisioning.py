@@ -1,0 +1,181 @@
+"""What the API handler and `provision` are for: load balancers, made, changed and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import boto3
+
+from lab.fidelity.knobs import KNOBS
+from tests.enforced import OWNER, Deployment
+from tests.provisioning import issued, pem
+from tests.rotating import bundle, keep_secret
+from tests.test_provision_adoption import by_hand
+from tests.test_provision_drift import DRIFTS, body_of
+from tests.test_register_drain import group
+
+PRIVATE_CA = {"issuer": "private-ca", "domains": ["mqtt.example.com"]}
+LATE = 120.0
+"""Seconds until ELB knows a new certificate, or lets go of a group: longer than a request may take."""
+
+
+def article(prod: Deployment) -> None:
+    """Make the article's load balancer, look at it, and delete it; the alarms follow."""
+    body = prod.here.article
+    prod.put(body, query="?dry_run=true")
+    prod.put(body)
+    assert prod.put(body)["actions"] == []
+    for path in ("/load-balancers", "/load-balancers/demo", "/openapi.json"):
+        prod.http("GET", path)
+    prod.background()
+    prod.http("DELETE", "/load-balancers/demo?force=true")
+    prod.background()
+    assert prod.here.snapshot()["load balancers"] == {}
+
+
+def every_certificate(prod: Deployment) -> None:
+    """Take a certificate of every source, and delete what was made for each."""
+    keep_secret(bundle(60), f"{OWNER}/mqtt")
+    sources: Sequence[Mapping[str, Any]] = (
+        {"pem": pem(issued())},
+        PRIVATE_CA,
+        {"secret_id": f"{OWNER}/mqtt"},
+        {"arn": acm_certificate()},
+        {"arn": prod.here.world.upload("by-hand")},
+    )
+    for source in sources:
+        prod.put({"subnets": prod.here.subnets[:2], "hostname": "mqtt.example.com", "certificate": source})
+        prod.http("GET", "/load-balancers/demo")
+    prod.http("GET", "/private-ca.pem")
+    prod.http("DELETE", "/load-balancers/demo")
+    prod.background()
+    snapshot = prod.here.snapshot()
+    assert (snapshot["groups"], len(snapshot["certificates"])) == ({}, 1)
+
+
+def acm_certificate() -> str:
+    """Import a certificate into ACM, and return its ARN."""
+    imported = boto3.client("acm").import_certificate(
+        Certificate=issued().certificate_pem.encode(), PrivateKey=issued().private_key_pem.encode()
+    )
+    return str(imported["CertificateArn"])
+
+
+def every_drift(prod: Deployment) -> None:
+    """Make good, by the same PUT, whatever was changed by hand; with a group of one's own ours goes."""
+    body = body_of(prod.here)
+    prod.put(body)
+    for name, (change, _) in DRIFTS.items():
+        change(prod.here)
+        assert prod.put(body)["changed"], name
+    rest = {key: value for key, value in body.items() if key != "allow"}
+    prod.put({**rest, "security_groups": [prod.here.group()], "proxy_protocol": False})
+
+
+def adopted(prod: Deployment) -> None:
+    """Take over what somebody made by hand, with its members, and change it."""
+    by_hand(prod.here, "node-1", "node-2")
+    shown = prod.http("GET", "/load-balancers/demo?adopt=true")
+    prod.put({**shown, "connection_draining": 60}, query="?adopt=true")
+
+
+def in_a_group(prod: Deployment) -> None:
+    """Look at instances that an Auto Scaling group runs."""
+    prod.put(prod.here.article)
+    group()
+    prod.put(prod.http("GET", "/load-balancers/demo"))
+
+
+def crowded(prod: Deployment) -> None:
+    """Ask for the quota where few load balancers are left of it."""
+    for number in range(15):
+        prod.here.world.create(f"lb-{number}")
+    prod.put(prod.here.article)
+
+
+def made_in_the_background(prod: Deployment) -> None:
+    """Make, in the background, an account's first load balancer; its group is deleted by hand meanwhile."""
+    KNOBS.certificate_propagation_seconds = LATE
+    body = {
+        "subnets": prod.here.subnets[:2],
+        "certificate": {"pem": pem(issued())},
+        "instances": prod.here.launch("node-1"),
+    }
+    assert prod.put(body)["state"] == "pending"
+    (made,) = (
+        one
+        for one in prod.here.world.ec2.describe_security_groups()["SecurityGroups"]
+        if one["GroupName"] == "demo-elb"
+    )
+    prod.here.world.ec2.delete_security_group(GroupId=made["GroupId"])
+    group()
+    prod.background()
+    assert prod.http("GET", "/load-balancers/demo")["state"] == "ready"
+
+
+# What can be changed by hand at one time, so that one PUT makes all of it good.
+AT_ONCE = (
+    "listener removed",
+    "listener added",
+    "another policy",
+    "no PROXY protocol",
+    "health check",
+    "draining",
+    "subnet detached",
+    "subnet attached",
+    "rule revoked",
+    "rule added",
+    "another group",
+    "tag of the body changed",
+    "instance deregistered",
+    "stranger registered",
+    "cluster tag removed",
+)
+
+
+def drifting_in_the_background(prod: Deployment) -> None:
+    """Make good, in the background, what is changed by hand while a certificate is waited for."""
+    body = body_of(prod.here)
+    prod.put(body)
+    for number in range(15):
+        prod.here.world.create(f"lb-{number}")
+    KNOBS.certificate_propagation_seconds = LATE
+    body["ssl_policy"] = "ELBSecurityPolicy-2016-08"
+    assert prod.put({**body, "certificate": {"pem": pem(issued())}})["state"] == "pending"
+    for name in AT_ONCE:
+        DRIFTS[name][0](prod.here)
+    prod.background()
+    assert prod.http("GET", "/load-balancers/demo")["state"] == "ready"
+
+
+def let_go_slowly(prod: Deployment) -> None:
+    """Delete a group, in the background, that somebody's interface was in; the certificate is ACM's."""
+    body = {"subnets": prod.here.subnets[:2], "certificate": {"arn": acm_certificate()}}
+    prod.put(body)
+    (own,) = prod.here.world.describe()["SecurityGroups"]
+    held = prod.here.world.ec2.create_network_interface(SubnetId=prod.here.subnets[0], Groups=[own])
+    assert prod.put({**body, "security_groups": [prod.here.group()]})["state"] == "pending"
+    prod.here.world.ec2.delete_network_interface(
+        NetworkInterfaceId=held["NetworkInterface"]["NetworkInterfaceId"]
+    )
+    prod.background()
+    assert set(prod.here.snapshot()["groups"]) == {"by-hand"}
+
+
+def deleted_slowly(prod: Deployment) -> None:
+    """Finish, in the background, a DELETE that AWS needs longer for; once somebody is quicker with a part."""
+    for quicker in (False, True):
+        prod.put({"subnets": prod.here.subnets[:2], "certificate": {"pem": pem(issued())}})
+        KNOBS.certificate_hold_seconds = KNOBS.interface_linger_seconds = LATE
+        assert prod.http("DELETE", "/load-balancers/demo")["state"] == "pending"
+        prod.here.sleep(LATE)
+        (certificate,) = prod.here.certificates()
+        if quicker:
+            name = certificate["ServerCertificateName"]
+            prod.here.world.iam.delete_server_certificate(ServerCertificateName=name)
+        prod.background()
+        if quicker:
+            prod.forgive("provision", "iam:DeleteServerCertificate")
+        assert prod.here.snapshot()["groups"] == {}
+        assert prod.here.certificates() == []

@@ -1,0 +1,53 @@
+"""The stories that each function has a part in; together they need all that its policy grants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tests.enforced import Deployment
+from tests.enforced.certificates import asked, due, probed, rolled_back
+from tests.enforced.membership import events, interruptions, lifecycles, swept
+from tests.enforced.provisioning import (
+    adopted,
+    article,
+    crowded,
+    deleted_slowly,
+    drifting_in_the_background,
+    every_certificate,
+    every_drift,
+    in_a_group,
+    let_go_slowly,
+    made_in_the_background,
+)
+
+Story = Callable[[Deployment], object]
+
+STORIES: Mapping[str, Sequence[Story]] = {
+    "api_handler": (
+        article,
+        every_certificate,
+        every_drift,
+        adopted,
+        in_a_group,
+        crowded,
+        asked,
+        rolled_back,
+        deleted_slowly,
+        probed,
+    ),
+    "provision": (
+        article,
+        made_in_the_background,
+        drifting_in_the_background,
+        let_go_slowly,
+        deleted_slowly,
+    ),
+    "register": (events,),
+    "drain": (interruptions, lifecycles),
+    "reconcile": (events, lifecycles, swept),
+    "rotate": (due, asked, rolled_back),
+    "expiring": (due,),
+    "probe": (probed,),
+    "deep_probe": (probed, asked),
+    "widget": (probed,),
+}

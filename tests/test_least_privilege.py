@@ -1,0 +1,78 @@
+"""Each function under its own policy: all that it is for, with all that it is granted; `test_stolen_roles.py`
+has what that does not let it do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chalicelib.adapters import ec2, elb_calls, iam
+from chalicelib.core import actions as do
+from chalicelib.core.errors import Absent, Denied
+from lab.fidelity.authorization import Role, enforce, release
+from tests.deploy.policies import LOGS, granted, policy, policy_files
+from tests.enforced import STAGE, deployed
+from tests.enforced.stories import STORIES
+from tests.provisioning import CALLER, Account, account, clients
+
+# Chalice's test client cannot check signatures, and says so at each request.
+pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
+
+
+@pytest.mark.parametrize("function", sorted(policy_files()))
+def test_a_function_does_all_that_it_is_for_with_its_policy_and_uses_all_of_that(function: str) -> None:
+    roles: dict[str, Role] = {}
+    for story in STORIES[function]:
+        with account() as here, deployed(here, roles) as prod:
+            story(prod)
+        denied = {name: role.denied for name, role in roles.items() if role.denied}
+        assert denied == {}, story.__name__
+    own, role = policy(policy_files(STAGE)[function]), roles[function]
+    asked = {question.action for question in role.allowed}
+    assert asked == granted(own) - LOGS
+    # Lambda itself writes the log.
+    assert {statement["Sid"] for statement in own["Statement"]} - role.used == {"Logs"}
+
+
+@pytest.fixture
+def here(here: Account) -> Iterator[Account]:
+    """An account in which the app is the API handler."""
+    enforce(CALLER, policy(policy_files(STAGE)["api_handler"]))
+    yield here
+    release(CALLER)
+
+
+REGISTER = do.RegisterInstances(reason="", instances=("i-00000000",))
+DELETE = do.DeleteLoadBalancer(reason="")
+CALLS: dict[str, Callable[[str], object]] = {
+    "register": lambda name: elb_calls.perform(clients().elb, name, REGISTER),
+    "delete load balancer": lambda name: elb_calls.perform(clients().elb, name, DELETE),
+    "delete group": lambda group: ec2.delete_group(clients().ec2, group),
+    "delete certificate": lambda name: iam.delete_certificate(clients().iam, name),
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [("register", "gone"), ("delete group", "sg-00000000")],
+)
+def test_what_is_gone_is_absent_though_aws_denies_it(here: Account, call: str, name: str) -> None:
+    with here.counted() as calls, pytest.raises(Absent):
+        CALLS[call](name)
+    assert len(calls.made) == 2, "the call, and a look"
+
+
+@pytest.mark.parametrize("call", ["delete load balancer", "delete certificate"])
+def test_what_is_gone_need_not_be_deleted_though_aws_denies_it(here: Account, call: str) -> None:
+    with here.counted() as calls:
+        assert not CALLS[call]("gone")
+    assert len(calls.made) == 2, "the call, and a look"
+
+
+@pytest.mark.parametrize("call", sorted(CALLS))
+def test_what_is_there_and_not_ours_stays_denied(here: Account, call: str) -> None:
+    here.world.create("theirs")
+    here.world.upload("theirs")
+    with pytest.raises(Denied):
+        CALLS[call](here.group("theirs") if "group" in call else "theirs")
