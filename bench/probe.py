@@ -7,8 +7,9 @@ CONNECT, SUBSCRIBE, PUBLISH with QoS 1, its own message back. So do `mosquitto_r
 is the floor.
 
 *CPU each* is the work for one target, without the start that all share: Python or Node, imports, for ours
-also everything that is read from AWS. The mosquitto programs are a process for each target, so that their
-start is part of it.
+also everything that is read from AWS. What is loaded when the first target needs it is not: it weighs in the
+figure for one target. The mosquitto programs are a process for each target, so that their start is part of
+it.
 """
 
 from __future__ import annotations

@@ -16,71 +16,32 @@ A *gap* is the time from the first device that is turned away to the next one th
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import ssl
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import count
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
 
-from bench import front
 from bench.job import Chart, Contender, Figure, Goal, Job, Lineup, Run
 from bench.load import gap, load
-from bench.machine import ROOT, first_line
-from bench.process import measure
-from lab import issuer
-from lab.brokers import MQTT
-from lab.declaration import NAME, declaration
+from bench.machine import first_line
+from bench.stage import NOTHING, THEIRS, Stage, listener, program, put_back, served, set_up, upload
+from lab.declaration import NAME
 from lab.fidelity.knobs import KNOBS
-from lab.issuer import Bundle
-from lab.lab import Lab, open_lab
+from lab.lab import open_lab
 from lab.processes import until
 from lab.steps import SECURE
 
-if TYPE_CHECKING:
-    from mypy_boto3_elb import ElasticLoadBalancingClient
-    from mypy_boto3_elb.type_defs import ListenerTypeDef
-
 OURS, IN_PLACE, RECREATED = "ours: rotate", "in place", "delete and create"
-OWNER = "emq-elb-lab"
-THEIRS = "theirs"
-NOTHING = ""
-POLICY = "tls-1-2"
 AT_ONCE, LATER = "known to ELB at once", "known to ELB after 5 s"
 CASES = {AT_ONCE: 0.0, LATER: 5.0}
 RETRY = 0.5
 """Seconds between two tries with a certificate that ELB does not know; Terraform begins with as many."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """The lab, and the CA that devices trust."""
-
-    lab: Lab
-    authority: Bundle
-    authority_file: Path
-    numbers: Iterator[int] = field(default_factory=count)
-
-    @property
-    def elb(self) -> ElasticLoadBalancingClient:
-        """The API, as whoever replaces a certificate by hand uses it."""
-        return self.lab.aws.elb("theirs")
-
-    def addresses(self, name: str) -> tuple[str, ...]:
-        """Where devices find a load balancer."""
-        return tuple(self.lab.addresses(name).values())
-
-
 @contextmanager
 def open_lineup() -> Iterator[Lineup]:
     """Start the lab without the app's schedules, and two load balancers: ours, and one made by hand."""
     with open_lab(nodes=2, app=False) as lab:
-        stage = prepared(lab)
+        stage = set_up(lab)
         yield Lineup(
             tuple(one for case in CASES for one in contenders(stage, case)),
             {"HAProxy": first_line(["haproxy", "-v"]).split()[2]},
@@ -92,7 +53,7 @@ def contenders(stage: Stage, case: str) -> Iterator[Contender]:
     yield Contender(
         case,
         OURS,
-        lambda: swapped(stage, NAME, case, lambda: program(stage, "rotate_one", NAME)),
+        lambda: swapped(stage, NAME, case, lambda: program(stage.lab, "rotate_one", NAME)),
         note="its time includes the start of Python, the examination and the proof",
     )
     yield Contender(case, IN_PLACE, lambda: swapped(stage, THEIRS, case, lambda: in_place(stage)))
@@ -102,46 +63,6 @@ def contenders(stage: Stage, case: str) -> Iterator[Contender]:
         lambda: swapped(stage, THEIRS, case, lambda: recreate(stage)),
         note=f"tries every {RETRY} s, more often than Terraform; the listener's SSL policy is lost",
     )
-
-
-def prepared(lab: Lab) -> Stage:
-    """Make both load balancers, alike, and wait until they serve."""
-    request = lab.directory / "request.json"
-    request.write_text(json.dumps({"name": NAME, "body": declaration(lab)}))
-    stage = Stage(lab, Bundle("", ""), lab.directory / "authority.pem")
-    program(stage, "provision_story", "converge", str(request))
-    stage = dataclasses.replace(stage, authority=issuer.authority(lab.aws, OWNER))
-    stage.authority_file.write_text(stage.authority.certificate)
-    elb = stage.elb
-    elb.create_load_balancer(
-        LoadBalancerName=THEIRS,
-        Listeners=[listener(upload(stage))],
-        Subnets=list(lab.vpc.subnets.values()),
-    )
-    elb.configure_health_check(
-        LoadBalancerName=THEIRS,
-        HealthCheck={
-            "Target": "TCP:1883",
-            "Interval": 5,
-            "Timeout": 2,
-            "UnhealthyThreshold": 2,
-            "HealthyThreshold": 2,
-        },
-    )
-    reference: Any = {"AttributeName": "Reference-Security-Policy", "AttributeValue": front.POLICY}
-    elb.create_load_balancer_policy(
-        LoadBalancerName=THEIRS,
-        PolicyName=POLICY,
-        PolicyTypeName="SSLNegotiationPolicyType",
-        PolicyAttributes=[reference],
-    )
-    put_back(stage)
-    elb.register_instances_with_load_balancer(
-        LoadBalancerName=THEIRS, Instances=[{"InstanceId": node.instance_id} for node in lab.nodes]
-    )
-    for name in (NAME, THEIRS):
-        until(lambda name=name: serving(stage, name), 60, f"{name} serves", pause=0.2)  # type: ignore[misc] # bound now
-    return stage
 
 
 def swapped(stage: Stage, name: str, case: str, act: Callable[[], object]) -> Run:
@@ -210,65 +131,6 @@ def known(stage: Stage, set_certificate: Callable[[], object]) -> bool:
     except stage.elb.exceptions.CertificateNotFoundException:
         return False
     return True
-
-
-def upload(stage: Stage) -> str:
-    """Upload another certificate for the load balancer made by hand, and return its ARN."""
-    made = issuer.bundle(stage.authority, stage.addresses(THEIRS), 89)
-    told = stage.lab.aws.iam("theirs").upload_server_certificate(
-        ServerCertificateName=f"{THEIRS}-{next(stage.numbers)}",
-        CertificateBody=made.certificate,
-        PrivateKey=made.private_key,
-        CertificateChain=stage.authority.certificate,
-    )
-    return told["ServerCertificateMetadata"]["Arn"]
-
-
-def listener(arn: str) -> ListenerTypeDef:
-    """Return the MQTT listener with a certificate."""
-    return {
-        "Protocol": "SSL",
-        "LoadBalancerPort": SECURE,
-        "InstanceProtocol": "TCP",
-        "InstancePort": MQTT,
-        "SSLCertificateId": arn,
-    }
-
-
-def put_back(stage: Stage) -> None:
-    """Let the next run begin as this one did: with the SSL policy, without the former certificate."""
-    stage.elb.set_load_balancer_policies_of_listener(
-        LoadBalancerName=THEIRS, LoadBalancerPort=SECURE, PolicyNames=[POLICY]
-    )
-    iam = stage.lab.aws.iam("theirs")
-    for one in iam.list_server_certificates()["ServerCertificateMetadataList"]:
-        if one["Path"] == "/":
-            with suppress(iam.exceptions.DeleteConflictException):
-                iam.delete_server_certificate(ServerCertificateName=one["ServerCertificateName"])
-
-
-def served(stage: Stage, name: str) -> frozenset[str]:
-    """Return the certificates that a load balancer's addresses serve; `NOTHING` for one that serves none."""
-
-    def seen(address: str) -> str:
-        try:
-            return ssl.get_server_certificate((address, SECURE), timeout=2)
-        except OSError:
-            return NOTHING
-
-    return frozenset(map(seen, stage.addresses(name)))
-
-
-def serving(stage: Stage, name: str) -> bool:
-    """Tell whether every address serves a certificate, and every instance is in service."""
-    states = stage.elb.describe_instance_health(LoadBalancerName=name)["InstanceStates"]
-    return {one["State"] for one in states} == {"InService"} and NOTHING not in served(stage, name)
-
-
-def program(stage: Stage, name: str, *arguments: str) -> None:
-    """Run one of `bench.programs` as a process of the app's."""
-    command = [sys.executable, "-m", f"bench.programs.{name}", *arguments]
-    measure(command, environment=stage.lab.environment() | {"OWNER": OWNER}, cwd=ROOT)
 
 
 JOB = Job(
