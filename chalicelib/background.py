@@ -16,7 +16,7 @@ from typing import Any
 
 from chalicelib import telemetry
 from chalicelib.adapters.functions import invoke
-from chalicelib.core.errors import AwsError
+from chalicelib.core.errors import AwsError, IssuerLimited
 from chalicelib.core.outcome import Report
 from chalicelib.invocation import Invocation
 
@@ -61,7 +61,12 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
 
     declaration, faults = read_put(name, payload["body"], region=invocation.clients.region)
     since = datetime.fromisoformat(payload["since"])
-    report = provision.carry_on(declaration, faults, since, invocation, existed=payload["existed"])
+    try:
+        report = provision.carry_on(declaration, faults, since, invocation, existed=payload["existed"])
+    except IssuerLimited as error:
+        # Lambda would ask again within minutes, and the CA wants to be left alone: the next PUT does.
+        telemetry.failed("provision", error)
+        return "limited"
     if report is None:
         return "superseded"
     _tell_others(_PROVISIONED, name, _actions(report), invocation)

@@ -7,7 +7,8 @@ from typing import assert_never
 
 from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, secret
-from chalicelib.adapters.x509 import checked, describe_authority, to_be
+from chalicelib.adapters.x509 import checked, to_be
+from chalicelib.challenges import places
 from chalicelib.core import errors, preflight
 from chalicelib.core.declared import (
     CertificateSource,
@@ -20,17 +21,17 @@ from chalicelib.core.declared import (
 from chalicelib.core.domains import default_domains
 from chalicelib.core.errors import Fault, InvalidRequest
 from chalicelib.core.facts import Chosen
-from chalicelib.core.holding import PRIVATE_CA, SECRET, AuthorityFacts
+from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET
 from chalicelib.core.model import Certificate, LoadBalancer
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
-    REJECTED_TAG,
     certificate_name,
     certificate_path,
 )
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Bundle
 from chalicelib.invocation import Invocation
+from chalicelib.issued import issued_before
 from chalicelib.read_certificate import read_certificate
 
 
@@ -55,9 +56,11 @@ def _choose(
             return _of_arn(given, declaration, there, invocation)
         case GivenPem():
             bundle, warnings = checked(given, now=invocation.now(), hostnames=_hostnames(declaration))
-            return _of_bundle(bundle, "pem", warnings, declaration, invocation)
+            return of_bundle(bundle, "pem", warnings, declaration, invocation)
         case GivenSecret(secret_id):
             return _of_secret(secret_id, declaration, invocation)
+        case GivenIssuer("acme", domains):
+            return _of_acme(domains or _hostnames(declaration), declaration, there, invocation)
         case GivenIssuer(_, domains):
             return _of_private_ca(domains, declaration, there, invocation)
         case _:
@@ -80,6 +83,8 @@ def _of_arn(
     if there and not given.settled and arn not in current and source == there.tags.get(CERTIFICATE_TAG):
         if source == PRIVATE_CA:
             return _of_private_ca(_domains_of(current, invocation), declaration, there, invocation)
+        if source == ACME:
+            return _of_acme(_domains_of(current, invocation), declaration, there, invocation)
         if source and source.startswith(SECRET):
             return _of_secret(source.removeprefix(SECRET), declaration, invocation)
     # What is served stays, whatever became of it; what is not must be fit to be.
@@ -111,17 +116,17 @@ def _of_secret(secret_id: str, declaration: Declaration, invocation: Invocation)
         hostnames=_hostnames(declaration),
         fields=preflight.SECRET_FIELDS,
     )
-    return _of_bundle(bundle, SECRET + secret_id, warnings, declaration, invocation)
+    return of_bundle(bundle, SECRET + secret_id, warnings, declaration, invocation)
 
 
-def _of_bundle(
+def of_bundle(
     bundle: Bundle,
     source: str,
     warnings: tuple[ReviewWarning, ...],
     declaration: Declaration,
     invocation: Invocation,
 ) -> Chosen:
-    """Same content, same name: one that was uploaded before is not uploaded again."""
+    """What a bundle will be at AWS. Same content, same name: one that is there is not uploaded again."""
     name = certificate_name(invocation.clients.region, declaration.name, bundle)
     path = certificate_path(invocation.settings.owner, invocation.clients.region, declaration.name)
     certificate = to_be(bundle, name=name, path=path)
@@ -160,7 +165,7 @@ def _of_private_ca(
     clients = invocation.clients
     wanted = domains or default_domains(declaration.hostname, clients.region, clients.dns_suffix)
     warnings = () if domains or declaration.hostname else (_any_name(wanted),)
-    existing = _issued_before(wanted, declaration, there, invocation)
+    existing = issued_before(PRIVATE_CA, wanted, declaration.name, there, invocation)
     if existing:
         return Chosen(
             reference=existing.arn,
@@ -171,49 +176,23 @@ def _of_private_ca(
     authority = private_ca.load_authority(clients.secrets, invocation.settings.private_ca_secret)
     made = authority or private_ca.create_authority(invocation.settings.owner, now=invocation.now())
     bundle = private_ca.issue(made, wanted, now=invocation.now())
-    chosen = _of_bundle(bundle, PRIVATE_CA, warnings, declaration, invocation)
+    chosen = of_bundle(bundle, PRIVATE_CA, warnings, declaration, invocation)
     return replace(chosen, authority=None if authority else made)
 
 
-def _issued_before(
+def _of_acme(
     wanted: tuple[str, ...], declaration: Declaration, there: LoadBalancer | None, invocation: Invocation
-) -> Certificate | None:
-    """The newest certificate for just these names, under our path and not expired; the served one first."""
-    client = invocation.clients.iam
-    path = certificate_path(invocation.settings.owner, invocation.clients.region, declaration.name)
-    served = {listener.certificate for listener in there.listeners if listener.secure} if there else set()
-    if there and there.tags.get(CERTIFICATE_TAG) == PRIVATE_CA and len(served) == 1:
-        current = read_certificate(str(*served), invocation)
-        if current and _fits(current, path, wanted, invocation):
-            return current
-    rejected = there.tags.get(REJECTED_TAG) if there else None
-    listed = [
-        one
-        for one in iam.list_certificates(client, path)
-        if one.arn not in served and one.name != rejected and one.not_after > invocation.now()
-    ]
-    # A former `pem` for the same names may be among them: the devices' CA did not sign that.
-    authority = authority_facts(invocation) if listed else None
-    for candidate in sorted(listed, key=lambda one: one.not_after, reverse=True):
-        found = iam.find_certificate(client, candidate.name or "") if authority else None
-        ours = found and authority and found.issuer_key == authority.key_id
-        if found and ours and _fits(found, path, wanted, invocation):
-            return found
-    return None
+) -> Chosen:
+    """Keep the one that is served, or one that was uploaded and never served; else one is to be ordered.
 
-
-def authority_facts(invocation: Invocation) -> AuthorityFacts | None:
-    """The private CA as its leaves name it; None when there is none. Conflict when its secret holds none."""
-    kept = private_ca.load_authority(invocation.clients.secrets, invocation.settings.private_ca_secret)
-    return describe_authority(kept.certificate) if kept else None
-
-
-def _fits(certificate: Certificate, path: str, wanted: tuple[str, ...], invocation: Invocation) -> bool:
-    return (
-        certificate.path == path
-        and certificate.not_after > invocation.now()
-        and {*certificate.domains} == {*wanted}
-    )
+    InvalidRequest with everything that would keep the CA from issuing it.
+    """
+    existing = issued_before(ACME, wanted, declaration.name, there, invocation)
+    if existing:
+        warnings = _expiring(existing, invocation)
+        return Chosen(reference=existing.arn, source=ACME, certificate=existing, warnings=warnings)
+    places(wanted, invocation)
+    return Chosen(reference=ACME, source=ACME, order=wanted, warnings=_quota(invocation))
 
 
 def _any_name(wanted: tuple[str, ...]) -> ReviewWarning:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib import observe
 from chalicelib.apply import Progress, apply
+from chalicelib.challenges import Work
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.declared import Declaration, GivenArn
@@ -23,9 +24,12 @@ from chalicelib.core.holding import PRIVATE_CA
 from chalicelib.core.model import LoadBalancer, State
 from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_since, pending_tag
 from chalicelib.core.outcome import Report
+from chalicelib.core.pending import WAITING
 from chalicelib.core.plan import plan
 from chalicelib.core.review import conflict, objections
 from chalicelib.invocation import Invocation
+from chalicelib.obtain import foreseen, obtained, refuse
+from chalicelib.order import time_enough
 from chalicelib.report import exists, pending, ready
 
 # What another look may mend: AWS's parts see a change at different times, and somebody else may be at work.
@@ -134,19 +138,21 @@ def _converge(
         desired = _desire(declaration, facts, invocation, since)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         if dry_run:
-            progress.steps += [do.step(action) for action in steps]
+            progress.steps += [*foreseen(facts.chosen), *(do.step(action) for action in steps)]
             return ready(declaration, facts, desired, progress, created=created)
+        if facts.chosen and facts.chosen.order:
+            refuse(there, invocation)
+            if not time_enough(invocation):
+                return _left_to_the_background(declaration, facts, progress, invocation, since)
+            work = Work(declaration.name, progress, invocation)
+            declaration = obtained(declaration, facts.chosen, there, since, work)
+            continue
         now = steps[:1] if background else steps
         try:
             apply(declaration.name, now, progress, invocation, facts.chosen)
         except errors.AwsError as error:
-            if not _passing(error, declaration):
-                raise
-            if next(waits, None) is None:
-                if not isinstance(error, _SLOW) or not _resumable(facts, progress):
-                    raise
-                _mark_pending(declaration.name, facts, progress, invocation, since)
-                return pending(declaration, facts, progress, invocation, since)
+            if _over(error, waits, declaration, facts, progress):
+                return _left_to_the_background(declaration, facts, progress, invocation, since)
         else:
             if len(now) == len(steps):
                 return ready(declaration, facts, desired, progress, created=created)
@@ -216,6 +222,23 @@ def _taking_over(there: LoadBalancer | None, since: datetime) -> Iterator[do.Act
         yield do.AddTags(reason="what is pending gives way to this request", tags=(tag,))
 
 
+def _over(
+    error: errors.AwsError,
+    waits: Iterator[timedelta],
+    declaration: Declaration,
+    facts: Facts,
+    progress: Progress,
+) -> bool:
+    """Whether it is for the background, now that all waits are over; raises what waiting would not mend."""
+    if not _passing(error, declaration):
+        raise error
+    if next(waits, None) is not None:
+        return False
+    if not isinstance(error, _SLOW) or not _resumable(facts, progress):
+        raise error
+    return True
+
+
 def _passing(error: errors.AwsError, declaration: Declaration) -> bool:
     """Whether another look, a moment later, may find it mended."""
     if isinstance(error, errors.Refused):
@@ -229,10 +252,12 @@ def _resumable(facts: Facts, progress: Progress) -> bool:
     return chosen is None or chosen.bundle is None or chosen.reference in progress.bound
 
 
-def _mark_pending(
-    name: str, facts: Facts, progress: Progress, invocation: Invocation, since: datetime
-) -> None:
+def _left_to_the_background(
+    declaration: Declaration, facts: Facts, progress: Progress, invocation: Invocation, since: datetime
+) -> Report:
     """Say on the load balancer since when it waits; one that was just created says so already."""
     if exists(facts, progress) and progress.dns_name is None:
-        tag = (PENDING_TAG, pending_tag(since, "waiting for AWS"))
-        apply(name, [do.AddTags(reason="AWS needs more time", tags=(tag,))], progress, invocation)
+        what = WAITING if facts.chosen and facts.chosen.order else "waiting for AWS"
+        tag = (PENDING_TAG, pending_tag(since, what))
+        apply(declaration.name, [do.AddTags(reason=f"it is {what}", tags=(tag,))], progress, invocation)
+    return pending(declaration, facts, progress, invocation, since)

@@ -10,7 +10,7 @@ from chalicelib import observe
 from chalicelib.apply import Progress
 from chalicelib.core import actions as do
 from chalicelib.core.declared import Declaration
-from chalicelib.core.facts import Facts
+from chalicelib.core.facts import Chosen, Facts
 from chalicelib.core.model import Member, SecurityGroup, State
 from chalicelib.core.outcome import Report, View
 from chalicelib.core.review import warnings
@@ -26,10 +26,6 @@ def pending(
     declaration: Declaration, facts: Facts, progress: Progress, invocation: Invocation, since: datetime
 ) -> Report:
     """What was done by the deadline, and what the background needs to go on."""
-    certificate = facts.chosen and {
-        "arn": progress.bound.get(facts.chosen.reference, facts.chosen.reference),
-        "source": facts.chosen.source,
-    }
     return Report(
         name=declaration.name,
         state="pending",
@@ -38,10 +34,17 @@ def pending(
         view=observe.view(declaration.name, invocation) if exists(facts, progress) else None,
         carry_on={
             "since": since.isoformat(),
-            "certificate": certificate,
+            "certificate": facts.chosen and _carried(facts.chosen, progress),
             "existed": exists(facts, progress),
         },
     )
+
+
+def _carried(chosen: Chosen, progress: Progress) -> Mapping[str, object]:
+    """The certificate for the background to go on with: by now it has an ARN, or is still to be ordered."""
+    if chosen.order:
+        return {"issuer": chosen.source, "domains": [*chosen.order]}
+    return {"arn": progress.bound.get(chosen.reference, chosen.reference), "source": chosen.source}
 
 
 def ready(

@@ -112,9 +112,9 @@ class PemBody(TypedDict):
 
 @with_config(_STRICT)
 class IssuerBody(TypedDict, total=False):
-    """A certificate that we issue."""
+    """A certificate that we issue, or have issued by the ACME CA."""
 
-    issuer: Required[Literal["private-ca"]]
+    issuer: Required[Literal["private-ca", "acme"]]
     domains: Annotated[
         list[str],
         _texts(DOMAIN_PATTERN, maxItems=DOMAINS_MAX, uniqueItems=True),

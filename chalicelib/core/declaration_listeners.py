@@ -10,6 +10,7 @@ from typing import assert_never
 
 from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenPem, GivenSecret
+from chalicelib.core.domains import covers
 from chalicelib.core.errors import Fault
 from chalicelib.core.model import (
     DEFAULT_SSL_POLICY,
@@ -140,6 +141,19 @@ def _certificate(declaration: Declaration) -> Iterator[Fault]:
             assert_never(declaration.certificate)
 
 
+def _acme_names(declaration: Declaration) -> Iterator[Fault]:
+    """What an ACME CA certifies is told to it, and devices ask for the hostname."""
+    match declaration.certificate:
+        case GivenIssuer("acme", domains):
+            hostname = declaration.hostname
+            if not domains and hostname is None:
+                yield Fault("certificate.domains", "the CA has to be given names: these, or a `hostname`")
+            if domains and hostname is not None and not covers(domains, hostname):
+                yield Fault("certificate.domains", f"none of them covers {shown(hostname)}, the `hostname`")
+        case _:
+            pass
+
+
 def _domains(domains: tuple[str, ...]) -> Iterator[Fault]:
     if len(domains) > DOMAINS_MAX:
         yield Fault("certificate.domains", f"{len(domains)} names: at most {DOMAINS_MAX} fit")
@@ -203,6 +217,7 @@ CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("listeners proxy_protocol", _proxy_protocol_wanted),
     ("listeners allow", _allow_wanted),
     ("certificate", _certificate),
+    ("certificate hostname", _acme_names),
     ("ssl_policy", _ssl_policy),
     ("health_check", _health_check),
 )

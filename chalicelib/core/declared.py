@@ -48,9 +48,9 @@ class GivenPem:
 
 @dataclass(frozen=True)
 class GivenIssuer:
-    """An issuer of ours and the names it is to certify; without names: the hostname, or the default."""
+    """An issuer and the names it is to certify; without names: the hostname, or the issuer's default."""
 
-    issuer: Literal["private-ca"]
+    issuer: Literal["private-ca", "acme"]
     domains: tuple[str, ...] = ()
 
 

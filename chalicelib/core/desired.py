@@ -143,4 +143,4 @@ def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, st
 
 def _uploaded(facts: Facts) -> frozenset[str]:
     chosen = facts.chosen
-    return frozenset({chosen.reference} if chosen and chosen.bundle else set())
+    return frozenset({chosen.reference} if chosen and (chosen.bundle or chosen.order) else set())

@@ -18,7 +18,8 @@ class Chosen:
 
     `reference` is its ARN, or its name while it is not uploaded; `source` the text of the tag
     `emq-elb:certificate`. `bundle` is what to upload, `authority` the new private CA to keep first, both only
-    where needed.
+    where needed. `order` are the domains of a certificate that is still to be ordered: its source stands for
+    its ARN until then.
     """
 
     reference: str
@@ -26,6 +27,7 @@ class Chosen:
     certificate: Certificate | None = None
     bundle: Bundle | None = None
     authority: Authority | None = None
+    order: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     warnings: tuple[ReviewWarning, ...] = ()
 

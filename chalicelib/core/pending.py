@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+WAITING = "waiting for the CA"
 CERTIFICATE = "certificate "
 ISSUING = "issuing"
 _NOT_BEFORE = " not before "

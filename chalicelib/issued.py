@@ -1,0 +1,67 @@
+"""Which certificate of an issuer's is there already: it is used before another one is issued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chalicelib.adapters import iam
+from chalicelib.adapters.issuers import private_ca
+from chalicelib.adapters.x509 import describe_authority
+from chalicelib.core.holding import ACME, PRIVATE_CA, AuthorityFacts
+from chalicelib.core.model import Certificate, LoadBalancer
+from chalicelib.core.names import CERTIFICATE_TAG, REJECTED_TAG, certificate_path
+from chalicelib.invocation import Invocation
+from chalicelib.read_certificate import read_certificate
+
+
+def issued_before(
+    source: str, wanted: Sequence[str], name: str, there: LoadBalancer | None, invocation: Invocation
+) -> Certificate | None:
+    """The newest certificate for just these names, under our path and not expired; the served one first.
+
+    `source` is `private-ca` or `acme`, `there` the load balancer of that name as it is.
+    """
+    client = invocation.clients.iam
+    path = certificate_path(invocation.settings.owner, invocation.clients.region, name)
+    served = {listener.certificate for listener in there.listeners if listener.secure} if there else set()
+    if there and there.tags.get(CERTIFICATE_TAG) == source and len(served) == 1:
+        current = read_certificate(str(*served), invocation)
+        if current and _fits(current, path, wanted, invocation):
+            return current
+    rejected = there.tags.get(REJECTED_TAG) if there else None
+    listed = [
+        one
+        for one in iam.list_certificates(client, path)
+        if one.arn not in served and one.name != rejected and one.not_after > invocation.now()
+    ]
+    comes_from_it = _origin(source, invocation) if listed else None
+    for candidate in sorted(listed, key=lambda one: one.not_after, reverse=True):
+        found = iam.find_certificate(client, candidate.name or "") if comes_from_it else None
+        if found and comes_from_it and comes_from_it(found) and _fits(found, path, wanted, invocation):
+            return found
+    return None
+
+
+def authority_facts(invocation: Invocation) -> AuthorityFacts | None:
+    """The private CA as its leaves name it; None when there is none. Conflict when its secret holds none."""
+    kept = private_ca.load_authority(invocation.clients.secrets, invocation.settings.private_ca_secret)
+    return describe_authority(kept.certificate) if kept else None
+
+
+def _origin(source: str, invocation: Invocation) -> Callable[[Certificate], bool] | None:
+    """How to tell where a certificate comes from; None when nothing can come from there.
+
+    A former `pem` for the same names may be among them, which devices need not trust.
+    """
+    if source == ACME:
+        return lambda one: one.source == ACME
+    authority = authority_facts(invocation) if source == PRIVATE_CA else None
+    return (lambda one: one.issuer_key == authority.key_id) if authority else None
+
+
+def _fits(certificate: Certificate, path: str, wanted: Sequence[str], invocation: Invocation) -> bool:
+    return (
+        certificate.path == path
+        and certificate.not_after > invocation.now()
+        and {*certificate.domains} == {*wanted}
+    )

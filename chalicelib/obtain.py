@@ -1,0 +1,79 @@
+"""What a PUT does before everything else when its certificate is still to be ordered from the ACME CA.
+
+That takes longer than an answer may: the background does it. The certificate is uploaded as soon as it is
+there, so that no run needs a key that another one had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.adapters.x509 import checked
+from chalicelib.apply import apply
+from chalicelib.certificates import of_bundle
+from chalicelib.challenges import Work
+from chalicelib.core import actions as do
+from chalicelib.core.declared import Declaration, GivenArn
+from chalicelib.core.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
+from chalicelib.core.facts import Chosen
+from chalicelib.core.holding import ACME
+from chalicelib.core.model import LoadBalancer
+from chalicelib.core.names import OWNER_TAG, PENDING_TAG, pending_tag
+from chalicelib.core.outcome import Step
+from chalicelib.core.pending import WAITING, limited, not_before
+from chalicelib.invocation import Invocation
+from chalicelib.order import order
+
+
+def foreseen(chosen: Chosen | None) -> tuple[Step, ...]:
+    """What a dry run says of it: the upload that follows is in the plan."""
+    if chosen is None or not chosen.order:
+        return ()
+    reason, fields = "there is no certificate for these names yet", {"domains": [*chosen.order]}
+    return (Step(action="NewOrder", reason=reason, fields=fields),)
+
+
+def refuse(there: LoadBalancer | None, invocation: Invocation) -> None:
+    """Raise IssuerLimited while the CA wants to be left alone with this load balancer.
+
+    Conflict for one that is only being adopted: until it is ours the background cannot go on with it.
+    """
+    if there and OWNER_TAG not in there.tags:
+        raise Conflict(
+            f"{there.name}: adopt it with the certificate that it has, then have one issued by a second PUT"
+        )
+    until = not_before(there.tags.get(PENDING_TAG)) if there else None
+    if until and invocation.now() < until:
+        raise IssuerLimited(until, "it said so when it was asked before")
+
+
+def obtained(
+    declaration: Declaration,
+    chosen: Chosen,
+    there: LoadBalancer | None,
+    since: datetime,
+    work: Work,
+) -> Declaration:
+    """Order, examine, upload; return the declaration with this very certificate in the place of the issuer.
+
+    Raises what `order` does. That the CA wants to be left alone is written on the load balancer, if any.
+    """
+    invocation, progress = work.invocation, work.progress
+    try:
+        given = order(chosen.order, work)
+    except IssuerLimited as error:
+        if there:
+            tag = (PENDING_TAG, pending_tag(since, limited(WAITING, error.until)))
+            apply(work.name, [do.AddTags(reason=str(error), tags=(tag,))], progress, invocation)
+        raise
+    try:
+        bundle, warnings = checked(given, now=invocation.now(), hostnames=chosen.order)
+    except InvalidRequest as error:
+        raise IssuerSilent(f"what the CA issued cannot be used: {error}") from None
+    found = of_bundle(bundle, ACME, warnings, declaration, invocation)
+    if found.bundle:
+        upload = do.UploadServerCertificate(reason="the CA has issued it", certificate=found.reference)
+        apply(work.name, [upload], progress, invocation, found)
+    arn = progress.bound.get(found.reference, found.reference)
+    return replace(declaration, certificate=GivenArn(arn, ACME, settled=True))
