@@ -32,7 +32,7 @@ class Row:
 # meaning, which words carry too; those read well on white and on black.
 _STYLE = """<style>
 .emq-elb{width:100%;border-collapse:collapse;color:inherit;background:transparent;font:inherit}
-.emq-elb caption{text-align:left;opacity:.75;padding:2px 8px}
+.emq-elb caption{text-align:left;color:inherit;padding:2px 8px 6px}
 .emq-elb th,.emq-elb td{text-align:left;padding:6px 8px;color:inherit}
 .emq-elb th,.emq-elb td{border-bottom:1px solid rgba(128,128,128,.4)}
 .emq-elb td.n{font-variant-numeric:tabular-nums}
@@ -118,7 +118,7 @@ def probed(verdict: Verdict) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     failure = outcome.failure
-    told = _mark("bad", failure.cause) if failure else _mark("good", "ok")
+    told = _mark("bad", f"{failure.phase}: {failure.cause}") if failure else _mark("good", "ok")
     times = ", ".join(f"{phase} {spent:.1f}" for phase, spent in outcome.times_ms.items())
     return (
         f"<tr><td>{escape(outcome.address or '-')}</td><td class=n>{outcome.port}</td><td>{told}</td>"

@@ -105,6 +105,17 @@ def test_nothing_that_is_shown_becomes_markup(text: str) -> None:
     assert [tag for tag, _ in Read(said(text)).tags] == ["p"]
 
 
+def test_a_probe_is_told_by_address_with_phase_cause_and_times() -> None:
+    seen = [
+        Outcome(port=8883, address="192.0.2.1", times_ms={"tcp": 1.25, "tls": 5}),
+        Outcome(port=8883, address="192.0.2.2", failure=Failure("tls", "tls-expired")),
+    ]
+    words = " ".join(Read(probed(judge("demo", seen))).words.split())
+    assert "demo degraded" in words
+    assert "192.0.2.1 8883 ok tcp 1.2, tls 5.0" in words
+    assert "192.0.2.2 8883 tls: tls-expired" in words
+
+
 def test_the_page_takes_nothing_from_elsewhere() -> None:
     pages = table([row()], widget_arn=ARN, now=NOW) + probed(judge("demo", [Outcome(port=8883)]))
     tags = Read(pages).tags

@@ -86,7 +86,10 @@ def test_the_table_renders_in_either_theme(page: Page, theme: str) -> None:
     assert page.locator("cwdb-action").first.is_hidden(), "parameters are not for people"
 
 
-def test_a_button_asks_first_and_then_does_what_it_says(page: Page, functions: Functions) -> None:
+@pytest.mark.parametrize("button", ["Probe", "Rotate"])
+def test_a_button_asks_first_and_then_does_what_it_says(
+    page: Page, functions: Functions, button: str
+) -> None:
     questions: list[str] = []
 
     def accept(dialog: Dialog) -> None:
@@ -94,11 +97,12 @@ def test_a_button_asks_first_and_then_does_what_it_says(page: Page, functions: F
         dialog.accept()
 
     page.on("dialog", accept)
-    page.get_by_role("button", name="Probe").first.click()
+    action = button.lower()
+    page.get_by_role("button", name=button).first.click()
     page.locator("dialog[open]").wait_for()
-    assert page.locator("#popup").inner_text() == "probe demo: done"
-    assert questions == ["Probe demo now?"]
-    assert functions.asked[-1] == (ARN, {"action": "probe", "name": "demo"})
+    assert page.locator("#popup").inner_text() == f"{action} demo: done"
+    assert questions == [f"{button} demo now?"]
+    assert functions.asked[-1] == (ARN, {"action": action, "name": "demo"})
 
 
 def test_a_question_that_is_refused_does_nothing(page: Page, functions: Functions) -> None:
