@@ -11,12 +11,11 @@ A job is a module with a docstring, which introduces it on the page, and a `JOB`
         name="register",                        # `make bench JOB=register`
         title="Register launches",
         figures=(Figure("calls", "AWS calls"), Figure("cpu", "CPU, s", digits=2)),
-        reference="register",                   # the contender whose figures the others' are divided by
+        reference="ours: register",             # the contender whose figures the others' are divided by
         compared=("calls", "cpu"),              # the figures for which that is done
-        ours=("register",),                     # the contenders that this program is
         open=open_lineup,                       # what runs; see below
         charts=(Chart("calls", "AWS calls for a burst of launches"),),
-        goals=(Goal("at most 12 calls", "calls", of=("1,000 launches", "register"), most=12),),
+        goals=(Goal("at most 12 calls", "calls", of=("1,000 launches", "ours: register"), most=12),),
         unsaid=("What the same calls take at AWS.",),
     )
 
@@ -25,7 +24,7 @@ A job is a module with a docstring, which introduces it on the page, and a `JOB`
         with open_servers() as aws:             # the same for all contenders
             yield Lineup(
                 contenders=(
-                    Contender("100 launches", "register", run=lambda: replay(aws, 100)),
+                    Contender("100 launches", "ours: register", run=lambda: replay(aws, 100)),
                     Contender("100 launches", "one call each", run=lambda: naive(aws, 100), note="…"),
                     NotRun("100 launches", "Ansible", "python3-venv is missing"),
                 ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,10 @@ def draw(job: Job, chart: Chart, result: Result, path: Path) -> bool:
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_title(chart.title, loc="left", fontsize=11, fontweight="bold")
         if chart.at:
-            lines(axes, seen, chart.at, job.ours)
+            lines(axes, seen, chart.at)
             axes.set(xlabel=chart.across, ylabel=told, yscale=scale)
         else:
-            bars(axes, seen, job.ours, dots=scale == "log")
+            bars(axes, seen, dots=scale == "log")
             axes.set(xlabel=told, xscale=scale)
         picture.savefig(path, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
     return True
@@ -57,7 +57,7 @@ def logarithmic(seen: Sequence[Spread]) -> bool:
     )
 
 
-def bars(axes: Axes, seen: Seen, ours: Collection[str], *, dots: bool) -> None:
+def bars(axes: Axes, seen: Seen, *, dots: bool) -> None:
     """Draw a bar for each row, case by case downwards, with its range and its median.
 
     On a logarithmic axis a bar's length says nothing: `dots` draws only where it would end.
@@ -68,7 +68,7 @@ def bars(axes: Axes, seen: Seen, ours: Collection[str], *, dots: bool) -> None:
         if several and row.case != before:
             ticks.append((at, row.case))
             at, before = at + 1, row.case
-        colour = OURS if row.contender in ours else BESIDE
+        colour = OURS if row.ours else BESIDE
         if dots:
             axes.plot([found.median], [at], marker="o", markersize=9, color=colour)
         else:
@@ -90,11 +90,11 @@ def bars(axes: Axes, seen: Seen, ours: Collection[str], *, dots: bool) -> None:
     axes.margins(x=0.12)
 
 
-def lines(axes: Axes, seen: Seen, at: Mapping[str, float], ours: Collection[str]) -> None:
+def lines(axes: Axes, seen: Seen, at: Mapping[str, float]) -> None:
     """Draw a line for each contender over the cases, with the range as a band."""
     beside = cycle(COLOURS)
-    for contender in dict.fromkeys(row.contender for row, _ in seen):
-        colour = OURS if contender in ours else next(beside)
+    for contender, ours in dict.fromkeys((row.contender, row.ours) for row, _ in seen):
+        colour = OURS if ours else next(beside)
         points = [
             (at[row.case], found) for row, found in seen if row.contender == contender and row.case in at
         ]

@@ -114,7 +114,7 @@ def open_lineup() -> Iterator[Lineup]:
                 Contender(CASE, "python -c pass", python),
                 Contender(CASE, "bare", lambda: bench.start(bare, bench.bare, {})),
                 *(
-                    Contender(CASE, name, starts(package.functions[function], event))
+                    Contender(CASE, f"ours: {name}", starts(package.functions[function], event))
                     for name, (function, event, _) in CASES.items()
                 ),
             ),
@@ -160,13 +160,12 @@ JOB = Job(
     open=open_lineup,
     reference="bare",
     compared=("cpu",),
-    ours=tuple(CASES),
     charts=(Chart("cpu", "CPU from the start of a process to its first answer"),),
     goals=tuple(
         Goal(
             f"{name}: at most {most} of the bare function's CPU",
             "cpu",
-            of=(CASE, name),
+            of=(CASE, f"ours: {name}"),
             beside=(CASE, "bare"),
             most=most,
         )

@@ -16,7 +16,8 @@ Place = tuple[str, str]
 class Contender:
     """Something that does the work of a case: `run` does it once and returns its figures.
 
-    `note` says where it does more or less than the others of its case, and with which settings.
+    The name of this program's own begins with `ours`. `note` says where it does more or less than the others
+    of its case, and with which settings.
     """
 
     case: str
@@ -82,8 +83,7 @@ class Goal:
 class Job:
     """One comparison; `bench/__init__.py` says how its module plugs in.
 
-    `ours` are the contenders that this program is. The `compared` figures are divided, run by run, by those
-    of the contender `reference` in the same case.
+    The `compared` figures are divided, run by run, by those of the contender `reference` in the same case.
     """
 
     name: str
@@ -92,7 +92,6 @@ class Job:
     open: Callable[[], AbstractContextManager[Lineup]]
     reference: str
     compared: tuple[str, ...]
-    ours: tuple[str, ...] = ()
     charts: tuple[Chart, ...] = ()
     goals: tuple[Goal, ...] = ()
     unsaid: tuple[str, ...] = ()
@@ -109,6 +108,11 @@ class Row:
     runs: tuple[Run, ...] = ()
     reason: str | None = None
     failed: bool = False
+
+    @property
+    def ours(self) -> bool:
+        """Whether the contender is this program."""
+        return self.contender.startswith("ours")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,11 +37,11 @@ def goals(jobs: Sequence[Job], results: Mapping[str, Result]) -> Iterator[str]:
     yield "| job | goal | measured | |"
     yield "|---|---|---:|---|"
     for job in jobs:
-        for goal in job.goals:
-            result = results.get(job.name)
+        result = results.get(job.name)
+        for number, goal in enumerate(job.goals):
             judged = judge(goal, result) if result else Judged(goal, "not measured")
             verdict = judged.verdict if judged.verdict == "met" else f"**{judged.verdict}**"
-            link = f"[{job.title}](#{anchor(job.title)})"
+            link = "" if number else f"[{job.title}](#{anchor(job.title)})"
             yield _line([link, goal.told, measured(judged, job), verdict])
 
 
@@ -96,7 +96,8 @@ def table(job: Job, result: Result) -> Iterator[str]:
     for row in result.rows:
         case = [row.case if row.case != before else ""] if several else []
         before = row.case
-        yield _line([*case, row.contender, *_figures(row, job.figures), *_ratios(row, job, result, compared)])
+        name = f"**{row.contender}**" if row.ours else row.contender
+        yield _line([*case, name, *_figures(row, job.figures), *_ratios(row, job, result, compared)])
 
 
 def _figures(row: Row, wanted: Sequence[Figure]) -> Iterator[str]:

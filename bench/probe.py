@@ -173,7 +173,6 @@ JOB = Job(
     open=open_lineup,
     reference=FLOOR,
     compared=("each",),
-    ours=(STORY,),
     charts=(Chart("each", "CPU for each target, without the start that targets share"),),
     goals=(
         Goal(

@@ -135,7 +135,7 @@ def known(stage: Stage, set_certificate: Callable[[], object]) -> bool:
 
 JOB = Job(
     name="swap",
-    title="Certificate swap, as devices see it",
+    title="Swap a certificate under load",
     figures=(
         Figure("came", "devices that came"),
         Figure("failed", "turned away"),
@@ -146,7 +146,6 @@ JOB = Job(
     open=open_lineup,
     reference=OURS,
     compared=(),
-    ours=(OURS,),
     charts=(Chart("gap", "How long no device is let in while the certificate is replaced"),),
     goals=tuple(
         Goal(f"{told}, {case}", figure, of=(case, OURS), most=0)

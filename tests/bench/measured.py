@@ -30,7 +30,6 @@ def job(
         open=lineup,
         reference="theirs",
         compared=("cpu",),
-        ours=("ours",),
         charts=(Chart("cpu", "CPU"),),
         goals=goals,
         unsaid=("What it is good for.",),

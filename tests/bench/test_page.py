@@ -36,7 +36,7 @@ def test_a_row_has_its_runs_figures_and_ratios() -> None:
         },
     )
     assert "|  | runs | calls | CPU, s | CPU / theirs |" in told
-    assert "| ours | 2 | 3 | 2.5 (1.0 to 4.0) | 1.25 (0.50 to 2.00) |" in told
+    assert "| **ours** | 2 | 3 | 2.5 (1.0 to 4.0) | 1.25 (0.50 to 2.00) |" in told
     assert "| theirs | 2 | 9 | 2.0 |  |" in told
     assert "- ours: reads first" in told
     assert "- What it is good for." in told
@@ -50,9 +50,9 @@ def test_a_case_is_named_where_it_begins_and_compared_within_itself() -> None:
         for case, name, cpu in [("small", "ours", 1), ("small", "theirs", 2), ("large", "ours", 9)]
     ]
     told = page([job()], {"made-up": result(*measured)})
-    assert "| small | ours | 1 |  | 1.0 | 0.50 |" in told
+    assert "| small | **ours** | 1 |  | 1.0 | 0.50 |" in told
     assert "|  | theirs | 1 |  | 2.0 |  |" in told
-    assert "| large | ours | 1 |  | 9.0 |  |" in told
+    assert "| large | **ours** | 1 |  | 9.0 |  |" in told
 
 
 def test_what_did_not_run_and_what_failed_is_told_with_its_reason() -> None:
