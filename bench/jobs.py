@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from bench import coldstart, probe, provision, register
+from bench import coldstart, probe, provision, reconcile, register, rotate, swap
 from bench.job import Job
 
-JOBS: tuple[Job, ...] = (provision.JOB, register.JOB, probe.JOB, coldstart.JOB)
+JOBS: tuple[Job, ...] = (
+    provision.JOB,
+    register.JOB,
+    rotate.JOB,
+    reconcile.JOB,
+    swap.JOB,
+    probe.JOB,
+    coldstart.JOB,
+)

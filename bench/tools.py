@@ -95,8 +95,8 @@ def _modes(request: str) -> tuple[tuple[str, str], tuple[str, str], tuple[str, s
 
 
 def _peers(request: str) -> Iterator[Tool]:
-    cli, no_cli = _programs("awscli", AWS_CLI)
-    ansible, no_ansible = _programs("ansible", ANSIBLE)
+    cli, no_cli = programs("awscli", AWS_CLI)
+    ansible, no_ansible = programs("ansible", ANSIBLE)
     path = {"PATH": f"{cli}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
     script = ("sh", str(PROGRAMS / "provision.sh"))
     yield Tool(
@@ -138,7 +138,8 @@ def _peers(request: str) -> Iterator[Tool]:
     )
 
 
-def _programs(name: str, requirements: tuple[str, ...]) -> tuple[Path, str]:
+def programs(name: str, requirements: tuple[str, ...]) -> tuple[Path, str]:
+    """Return where a peer's programs are, and why there are none, when they cannot be installed."""
     try:
         return installed(name, requirements), ""
     except NotInstalledError as error:

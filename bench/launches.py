@@ -1,0 +1,33 @@
+"""Launch instances while a contender runs: it says how many are due, and is told their ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
+
+Launch = Callable[[int], list[str]]
+
+
+@contextmanager
+def launching(address: str, launch: Launch) -> Iterator[int]:
+    """Answer each line, a number, with the ids of as many new instances, as JSON; yield the port."""
+
+    class Sky(StreamRequestHandler):
+        """One contender's connection."""
+
+        def handle(self) -> None:
+            """Launch until the contender is done."""
+            for line in self.rfile:
+                self.wfile.write(f"{json.dumps(launch(int(line)))}\n".encode())
+
+    with ThreadingTCPServer((address, 0), Sky) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="launches")
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
