@@ -1,10 +1,10 @@
 """The TXT records by which a certificate authority sees that a name is ours (RFC 8555, section 8.4).
 
-A record set may hold values of others, which stay. Beside each value of ours stands a mark, in the record set
-itself, so that whoever comes after a crash can tell ours from the others' and how old it is:
+A record set may hold values of others, which stay. Beside the values of ours stands a mark, in the record set
+itself, so that whoever comes after a crash can tell ours from the others' and how old they are:
 
     _acme-challenge.example.com. TXT "<what the CA looks for>"
-                                     "emq-elb <owner> <since> <what the CA looks for>"
+                                     "emq-elb <owner> <since> <its first characters> …"
 
 The CA takes any one value that is right, whatever else is there.
 """
@@ -20,6 +20,8 @@ from chalicelib.core.errors import Fault
 
 _LABEL = "_acme-challenge."
 _MARK = "emq-elb"
+_MARKED = 12
+"""So many characters of a value tell it from any other: it is a hash, in base64."""
 _TTL = 60
 ORPHANED = timedelta(hours=1)
 """No function works for so long: what is older belongs to one that was killed."""
@@ -117,56 +119,61 @@ def presented(
     name: str, values: Iterable[str], owner: str, now: datetime, there: RecordSet | None
 ) -> RecordSet:
     """The record set with our values and their marks in it, and without those of ours that a crash left."""
+    values = tuple(values)
     kept = cleaned(owner, now, there)
-    ours = [text for value in values for text in (value, _mark(owner, now, value))]
-    quoted = [_quoted(text) for text in ours]
     existing = kept.values if kept else ()
+    ours = (_quoted(text) for text in (*values, _mark(owner, now, values)))
     return RecordSet(
         name,
-        (*existing, *(value for value in quoted if value not in existing)),
+        (*existing, *(value for value in ours if value not in existing)),
         kept.ttl if kept else _TTL,
     )
 
 
 def withdrawn(values: Iterable[str], owner: str, there: RecordSet | None) -> RecordSet | None:
-    """The record set without these values of ours and their marks; None when nothing is left of it."""
-    if there is None:
-        return None
-    gone = {_quoted(value) for value in values}
-    marks = {text for text in there.values for mark in _marks(text, owner) if _quoted(mark.value) in gone}
-    return _left(there, gone | marks)
+    """The record set without these values of ours and their mark; None when nothing is left of it."""
+    gone = tuple(values)
+    starts = tuple(value[:_MARKED] for value in gone)
+    return _left(there, gone, [mark for mark in _marks(there, owner) if {*mark.starts} <= {*starts}])
 
 
 def cleaned(owner: str, now: datetime, there: RecordSet | None) -> RecordSet | None:
     """The record set without what a crash of ours left in it; None when nothing else is in it."""
-    if there is None:
-        return None
-    old = {
-        (text, _quoted(mark.value))
-        for text in there.values
-        for mark in _marks(text, owner)
-        if mark.since < now - ORPHANED
-    }
-    return _left(there, {text for pair in old for text in pair})
+    old = [mark for mark in _marks(there, owner) if mark.since < now - ORPHANED]
+    texts = [value.strip('"') for value in there.values] if there else []
+    return _left(there, [text for mark in old for text in texts if text.startswith(mark.starts)], old)
 
 
 @dataclass(frozen=True)
 class _Marked:
+    text: str
     since: datetime
-    value: str
+    starts: tuple[str, ...]
 
 
-def _mark(owner: str, now: datetime, value: str) -> str:
-    return f"{_MARK} {owner} {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {value}"
+def _mark(owner: str, now: datetime, values: Iterable[str]) -> str:
+    """Short, so that an answer with it fits into a datagram."""
+    return " ".join(
+        (_MARK, owner, f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}", *(value[:_MARKED] for value in values))
+    )
 
 
-def _marks(text: str, owner: str) -> Iterator[_Marked]:
-    match text.strip('"').split(" "):
-        case [mark, of, since, value] if (mark, of) == (_MARK, owner):
-            try:
-                yield _Marked(datetime.fromisoformat(since), value)
-            except ValueError:
-                return
+def _marks(there: RecordSet | None, owner: str) -> Iterator[_Marked]:
+    for value in there.values if there else ():
+        text = value.strip('"')
+        match text.split(" "):
+            case [mark, of, when, first, *rest] if (mark, of) == (_MARK, owner):
+                since, starts = _time(when), (first, *rest)
+                if since and all(len(start) == _MARKED for start in starts):
+                    yield _Marked(text, since, starts)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _quoted(text: str) -> str:
@@ -174,6 +181,9 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _left(there: RecordSet, gone: set[str]) -> RecordSet | None:
+def _left(there: RecordSet | None, values: Iterable[str], marks: Iterable[_Marked]) -> RecordSet | None:
+    if there is None:
+        return None
+    gone = {_quoted(text) for text in (*values, *(mark.text for mark in marks))}
     kept = tuple(value for value in there.values if value not in gone)
     return RecordSet(there.name, kept, there.ttl) if kept else None
