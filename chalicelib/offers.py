@@ -23,7 +23,7 @@ from chalicelib.core.model import Certificate
 from chalicelib.core.names import certificate_name, certificate_path
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Authority, Bundle
-from chalicelib.core.preflight import SECRET_FIELDS
+from chalicelib.core.preflight import ISSUER_FIELDS, SECRET_FIELDS
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal_window import Window, certificate_id
 from chalicelib.holdings import as_seen
@@ -164,11 +164,12 @@ def bundle_for(
     names = (*((holding.hostname,) if holding.hostname else ()), *(served.domains if served else ()))
     given = issuer(holding, offers, work)(domains or names)
     now = offers.invocation.now()
-    bundle, warnings = checked(given, now=now, hostnames=tuple(dict.fromkeys(names)), fields=SECRET_FIELDS)
+    fields = SECRET_FIELDS if holding.source.startswith(SECRET) else ISSUER_FIELDS
+    bundle, warnings = checked(given, now=now, hostnames=tuple(dict.fromkeys(names)), fields=fields)
     described = describe(bundle.certificate, bundle.chain)
     if described and served and now < served.not_after and described.not_after < served.not_after:
         fault = Fault(
-            SECRET_FIELDS.certificate,
+            fields.certificate,
             f"it ends {described.not_after:%Y-%m-%d}, before the one that is served,"
             f" {served.not_after:%Y-%m-%d}",
         )

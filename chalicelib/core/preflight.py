@@ -34,6 +34,7 @@ class Fields:
 
 PEM_FIELDS = Fields("certificate.pem.certificate", "certificate.pem.private_key", "certificate.pem.chain")
 SECRET_FIELDS = Fields("certificate.secret_id", "certificate.secret_id", "certificate.secret_id")
+ISSUER_FIELDS = Fields("certificate.issuer", "certificate.issuer", "certificate.issuer")
 
 
 @dataclass(frozen=True)

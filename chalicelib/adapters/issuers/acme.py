@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from acme import messages
     from requests import Response
 
+_PEM = "-----BEGIN CERTIFICATE-----"
+
 Status = Literal["pending", "processing", "ready", "valid", "invalid"]
 
 
@@ -79,6 +81,8 @@ def authorization(acme: Acme, url: str) -> Authorization:
 
     response = post(acme, url, None)
     body = told(lambda: messages.Authorization.from_json(response.json()))
+    if body.identifier is None:
+        raise IssuerSilent(NO_ACME)
     domain = f"*.{body.identifier.value}" if body.wildcard else body.identifier.value
     status = _status(body.status)
     if status not in {"pending", "processing", "valid"}:
@@ -110,7 +114,10 @@ def finalize(acme: Acme, order: Order, request: bytes) -> None:
 
 def certificate(acme: Acme, url: str) -> str:
     """Fetch the certificate with its chain, as PEM: the CA's default chain."""
-    return post(acme, url, None).text
+    text = post(acme, url, None).text
+    if _PEM not in text:
+        raise IssuerSilent(NO_ACME)
+    return text
 
 
 def _new_order(acme: Acme, domains: Sequence[str], more: Mapping[str, str]) -> Order:
