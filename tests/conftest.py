@@ -15,6 +15,7 @@ from lab import fidelity
 from lab.fidelity.knobs import reset_knobs
 
 if TYPE_CHECKING:
+    from lab.acme import Acme
     from tests.provisioning import Account
 
 REGION = "eu-central-1"
@@ -72,4 +73,13 @@ def here() -> Iterator[Account]:
     from tests.provisioning import account
 
     with account() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def acme() -> Iterator[Acme]:
+    """A real ACME server, the same for every test that orders from it; their accounts are their own."""
+    from tests.pebble import pebble
+
+    with pebble() as one:
         yield one

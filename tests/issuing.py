@@ -24,7 +24,7 @@ from lab.fidelity.knobs import KNOBS
 from tests.acme_front import Front as AcmeFront
 from tests.acme_front import front as acme_front
 from tests.provisioning import WATCHED, Account, Calls, Killed, granted
-from tests.rotating import Front, bundle, make, tags
+from tests.rotating import Front, bundle, make, names, served, tags
 
 ZONE = "example.com"
 
@@ -46,13 +46,18 @@ class Authority:
 
     def records(self, zone: str | None = None) -> dict[str, list[str]]:
         """The TXT values that there are in a zone, by name."""
+        return {
+            one["Name"]: [record["Value"] for record in one["ResourceRecords"]] for one in self._texts(zone)
+        }
+
+    def lifetimes(self, zone: str | None = None) -> dict[str, int]:
+        """The seconds that resolvers may keep them, by name."""
+        return {one["Name"]: one["TTL"] for one in self._texts(zone)}
+
+    def _texts(self, zone: str | None) -> list[Any]:
         client = boto3.client("route53")
         listed = client.list_resource_record_sets(HostedZoneId=zone or self.zone)["ResourceRecordSets"]
-        return {
-            one["Name"]: [record["Value"] for record in one["ResourceRecords"]]
-            for one in listed
-            if one["Type"] == "TXT"
-        }
+        return [one for one in listed if one["Type"] == "TXT"]
 
     def add_zone(self, name: str, *, private: bool = False) -> str:
         """Make a hosted zone."""
@@ -186,6 +191,9 @@ def account_keys(here: Account) -> list[str]:
     return [one["private_key"] for one in kept if "certificate" not in one]
 
 
-def pending(here: Account, name: str = "demo") -> str | None:
-    """What a load balancer waits for."""
-    return tags(here, name).get("emq-elb:pending")
+def settled(here: Account, ca: Authority, demo: Front, old: str) -> None:
+    """Hold what every good run ends in: another certificate is served, two are there, no record is."""
+    assert served(here, demo.port) != old
+    assert len(names(here)) == 2, "the one that is served, and the one before it"
+    assert "emq-elb:pending" not in tags(here)
+    assert ca.records() == {}
