@@ -15,6 +15,7 @@ from lab.brokers import MQTT
 from lab.declaration import NAME, declaration
 from lab.lab import brokers_setting, open_lab
 from lab.metrics import reader
+from lab.pictures import Seen
 from lab.processes import until
 from lab.report import sampling, write
 from lab.steps import (
@@ -47,7 +48,8 @@ def demo() -> int:
             story = Story(lab)
             with sampling(lab) as samples:
                 steps = tell(chapters(story), lab.aws.calls)
-            write(REPORT, steps, story.probes, samples, reader(lab.directory / "functions.log")())
+            points = reader(lab.directory / "functions.log")()
+            write(REPORT, Seen(steps, story.probes, samples, points, lab.alarms, MINUTE))
             print(f"\n{summary(steps)}\n", flush=True)
             hold(all(step.held for step in steps), f"It did not hold; the logs are in {lab.directory}")
     except DidNotHoldError as error:

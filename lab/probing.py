@@ -21,11 +21,12 @@ def revive(story: Story) -> None:
 
 
 def put_back(story: Story) -> None:
-    """Ask for the load balancer as it was declared: the plan is the way back."""
+    """Ask for the load balancer as it was declared: the plan is the way back; wait until all is well."""
     reply = client.request("PUT", story.url, declaration(story.lab))
     hold(reply.status in {200, 202}, f"the PUT answers 200 or 202, not {refusal(reply)}")
     for action in reply.body["actions"]:
         print(f"   {action['action']}: {action['reason']}")
+    probed(story, "ok")
 
 
 def named(story: Story, cause: str) -> str:
