@@ -10,6 +10,7 @@ import pytest
 from chalicelib.adapters import ec2, elb_calls, iam
 from chalicelib.core import actions as do
 from chalicelib.core.errors import Absent, Denied
+from lab.acme import Acme
 from lab.fidelity.authorization import Role, enforce, release
 from tests.deploy.policies import LOGS, granted, policy, policy_files
 from tests.enforced import STAGE, deployed
@@ -21,10 +22,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported
 
 
 @pytest.mark.parametrize("function", sorted(policy_files()))
-def test_a_function_does_all_that_it_is_for_with_its_policy_and_uses_all_of_that(function: str) -> None:
+def test_a_function_does_all_that_it_is_for_with_its_policy_and_uses_all_of_that(
+    function: str, acme: Acme
+) -> None:
     roles: dict[str, Role] = {}
     for story in STORIES[function]:
-        with account() as here, deployed(here, roles) as prod:
+        with account() as here, deployed(here, roles, acme) as prod:
             story(prod)
         denied = {name: role.denied for name, role in roles.items() if role.denied}
         assert denied == {}, story.__name__

@@ -32,6 +32,7 @@ from tests.enforced.estate import (
     named,
     new_group,
     owned,
+    records,
     secret,
     tagging,
     upload,
@@ -55,7 +56,6 @@ MEMBERSHIP = {"api_handler", "drain", "provision", "reconcile", "register"}
 MAKERS = {"api_handler", "provision"}
 SWEEPERS = {"api_handler", "provision", "reconcile"}
 READERS = {"api_handler", "deep_probe", "probe", "rotate", "widget"}
-ISSUERS = {"api_handler", "rotate"}
 ALARMS = {"provision", "reconcile"}
 NO_INSTANCES: list[dict[str, str]] = []
 SWAP = {"LoadBalancerPort": 8883, "SSLCertificateId": "arn:aws:iam::123456789012:server-certificate/theirs"}
@@ -70,7 +70,7 @@ OWN: list[tuple[Call, set[str]]] = [
     (tagging("prod", owned(None, team="iot")), MAKERS),
     (tagging("prod", owned(None, **{"emq-elb:pending": "x"})), {*MAKERS, "rotate"}),
     (tagging("theirs", owned(PROD)), {"api_handler"}),
-    (upload(f"/emq-elb/{PROD}/{REGION}/prod/", PROD), ISSUERS),
+    (upload(f"/emq-elb/{PROD}/{REGION}/prod/", PROD), {*MAKERS, "rotate"}),
     (call("iam", "DeleteServerCertificate", ServerCertificateName="prod"), {*SWEEPERS, "rotate"}),
     (new_group(PROD), MAKERS),
     (grouped("DeleteSecurityGroup", "prod"), SWEEPERS),
@@ -87,6 +87,9 @@ OWN: list[tuple[Call, set[str]]] = [
     (event("emq-elb"), {*MEMBERSHIP, "rotate"}),
     (alarm(f"{PROD}/demo/probe"), ALARMS),
     (dashboard(f"{PROD}-{REGION}"), ALARMS),
+    (keeping(f"{PROD}/acme-account", PROD), {"provision", "rotate"}),
+    (secret(f"{PROD}/acme-account"), {*READERS, "provision"}),
+    (records("_acme-challenge.mqtt.example.com."), {"provision", "rotate"}),
 ]
 
 FOREIGN: list[Call] = [
@@ -137,6 +140,9 @@ FOREIGN: list[Call] = [
     alarm(f"{DEV}/demo/probe"),
     alarm("theirs"),
     dashboard(f"{DEV}-{REGION}"),
+    records("mqtt.example.com."),
+    records("_acme-challenge.mqtt.example.com.", "CNAME"),
+    records("_acme-challenge.mqtt.example.com.", action="UPSERT"),
     # What nobody has a reason to do at all.
     call("ec2", "TerminateInstances", InstanceIds=["instance:prod"]),
     call("ec2", "StopInstances", InstanceIds=["instance:prod"]),
@@ -149,6 +155,7 @@ FOREIGN: list[Call] = [
     call("secretsmanager", "DeleteSecret", SecretId=f"{PROD}/private-ca"),
     call("acm", "DeleteCertificate", CertificateArn="arn:aws:acm:eu-central-1:123456789012:certificate/x"),
     call("lambda", "UpdateFunctionConfiguration", FunctionName=f"{PROD}-provision"),
+    call("route53", "DeleteHostedZone", Id="Z0"),
     call("logs", "DeleteLogGroup", logGroupName=f"/aws/lambda/{PROD}"),
 ]
 

@@ -1,10 +1,10 @@
 """The deployment `prod` in an account, each of its functions held to its own policy.
 
-with deployed(here) as prod:
+with deployed(here, roles, acme) as prod:
     prod.http("PUT", "/load-balancers/demo", body)      # as the API handler
     prod.background()                                   # what it handed over, each as its own function
     prod.run("reconcile", sample("schedule-tick"))
-    prod.roles["reconcile"].denied
+    roles["reconcile"].denied
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from chalice.test import Client
 import app
 from chalicelib.container import last_look
 from chalicelib.settings import Settings
+from lab.acme import Acme
 from lab.fidelity.authorization import Role, denial, enforce, release
 from lab.fidelity.authorization_call import Call
 from tests.deploy.policies import policy, policy_files
@@ -44,6 +45,7 @@ class Deployment:
     here: Account
     client: Client
     roles: dict[str, Role]
+    acme: Acme
     invoked: list[tuple[str, Any]] = field(default_factory=list)
 
     @contextmanager
@@ -109,8 +111,11 @@ class Deployment:
 
 
 @contextmanager
-def deployed(here: Account, roles: dict[str, Role] | None = None) -> Iterator[Deployment]:
-    """Deploy the stage into the account, with its clock and clients; `roles` go on from where they were."""
+def deployed(here: Account, roles: dict[str, Role], acme: Acme) -> Iterator[Deployment]:
+    """Deploy the stage into the account, with its clock and clients; `roles` go on from where they were.
+
+    `acme` is a CA that the deployment may use.
+    """
     here.settings = replace(
         Settings(owner=OWNER),
         private_ca_secret=f"{OWNER}/private-ca",
@@ -126,7 +131,7 @@ def deployed(here: Account, roles: dict[str, Role] | None = None) -> Iterator[De
         pytest.MonkeyPatch.context() as patched,
         Client(app.app, stage_name=STAGE, project_dir=str(ROOT)) as client,
     ):
-        made = Deployment(here, client, {} if roles is None else roles)
+        made = Deployment(here, client, roles, acme)
         patched.setattr(app, "clients", clients)
         patched.setattr(app, "settings", lambda: here.settings)
         patched.setattr(

@@ -12,9 +12,10 @@ from chalicelib.core.errors import Unserved
 from lab.fidelity.knobs import KNOBS
 from tests.enforced import OWNER, Deployment
 from tests.enforced.provisioning import LATE, PRIVATE_CA, acm_certificate
+from tests.issuing import acme_for, authority, make_due
 from tests.provisioning import issued
 from tests.register_world import sample
-from tests.rotating import LONG_AGO, body, bundle, front, keep_secret
+from tests.rotating import HOST, LONG_AGO, body, bundle, front, keep_secret
 
 SECRET = {"secret_id": f"{OWNER}/mqtt"}
 
@@ -63,6 +64,26 @@ def due(prod: Deployment) -> None:
         prod.run("rotate", sample("schedule-rotate"))
         assert first not in {one["Arn"] for one in prod.here.certificates()}
     prod.run("expiring", {**sample("acm-approaching-expiration"), "resources": [arn]})
+
+
+def ordered(prod: Deployment) -> None:
+    """Order a certificate from an ACME CA, in the background, with an account that is made for it."""
+    with authority(prod.acme, prod.here) as ca, front(prod.here) as wire:
+        assert prod.put(body(prod.here, wire.port, acme_for(HOST)))["state"] == "pending"
+        prod.background()
+        assert prod.http("GET", "/load-balancers/demo")["certificate"]["source"] == "acme"
+        assert prod.http("POST", "/load-balancers/demo/rotate", {})["state"] == "pending"
+        prod.background()
+        assert ca.records() == {}
+
+
+def renewed(prod: Deployment) -> None:
+    """Renew a certificate by an ACME CA that does not know us yet."""
+    with authority(prod.acme, prod.here) as ca, front(prod.here) as wire:
+        served = make_due(prod.here, wire.port)
+        prod.run("rotate", sample("schedule-rotate"))
+        assert wire._arn() != served
+        assert ca.records() == {}
 
 
 def probed(prod: Deployment) -> None:

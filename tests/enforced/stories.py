@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.enforced import Deployment
-from tests.enforced.certificates import asked, due, probed, rolled_back
+from tests.enforced.certificates import asked, due, ordered, probed, renewed, rolled_back
 from tests.enforced.membership import events, interruptions, lifecycles, swept
 from tests.enforced.provisioning import (
     adopted,
@@ -33,6 +33,7 @@ STORIES: Mapping[str, Sequence[Story]] = {
         asked,
         rolled_back,
         deleted_slowly,
+        ordered,
         probed,
     ),
     "provision": (
@@ -41,11 +42,12 @@ STORIES: Mapping[str, Sequence[Story]] = {
         drifting_in_the_background,
         let_go_slowly,
         deleted_slowly,
+        ordered,
     ),
     "register": (events,),
     "drain": (interruptions, lifecycles),
     "reconcile": (events, lifecycles, swept),
-    "rotate": (due, asked, rolled_back),
+    "rotate": (due, asked, rolled_back, ordered, renewed),
     "expiring": (due,),
     "probe": (probed,),
     "deep_probe": (probed, asked),
