@@ -123,7 +123,10 @@ def contenders(account: Account, front: Front, count: int) -> Iterator[Contender
         )
     except NotInstalledError as error:
         yield NotRun(case, NODE, str(error))
-    yield Contender(case, FLOOR, lambda: handshakes(front), note=SHAKES_ONLY)
+    if missing(["openssl"]):
+        yield NotRun(case, FLOOR, "apt-get install openssl")
+    else:
+        yield Contender(case, FLOOR, lambda: handshakes(front), note=SHAKES_ONLY)
 
 
 def story(account: Account, front: Front, count: int) -> Run:
