@@ -4,18 +4,21 @@ has what that does not let it do."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
+import boto3
 import pytest
 
 from chalicelib.adapters import ec2, elb_calls, iam
 from chalicelib.core import actions as do
-from chalicelib.core.errors import Absent, Denied
+from chalicelib.core.errors import Absent, Denied, InvalidRequest
 from lab.acme import Acme
 from lab.fidelity.authorization import Role, enforce, release
 from tests.deploy.policies import LOGS, granted, policy, policy_files
-from tests.enforced import STAGE, deployed
+from tests.enforced import OWNER, STAGE, deployed
 from tests.enforced.stories import STORIES
 from tests.provisioning import CALLER, Account, account, clients
+from tests.rotating import bundle, keep_secret
 
 # Chalice's test client cannot check signatures, and says so at each request.
 pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
@@ -44,6 +47,25 @@ def here(here: Account) -> Iterator[Account]:
     enforce(CALLER, policy(policy_files(STAGE)["api_handler"]))
     yield here
     release(CALLER)
+
+
+def test_a_secret_that_the_functions_may_not_read_is_a_fault_until_it_is_tagged(here: Account) -> None:
+    here.settings = replace(here.settings, owner=OWNER)
+    keep_secret(bundle(60), "team/mqtt")
+    body = {
+        "subnets": here.subnets[:2],
+        "hostname": "mqtt.example.com",
+        "certificate": {"secret_id": "team/mqtt"},
+    }
+    with pytest.raises(InvalidRequest) as caught:
+        here.put(body)
+    (fault,) = caught.value.faults
+    assert fault.field == "certificate.secret_id"
+    assert "emq-elb:owner" in fault.message
+    boto3.client("secretsmanager").tag_resource(
+        SecretId="team/mqtt", Tags=[{"Key": "emq-elb:owner", "Value": OWNER}]
+    )
+    assert here.put(body).created
 
 
 REGISTER = do.RegisterInstances(reason="", instances=("i-00000000",))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from chalicelib.adapters.secrets import read_secret
 from chalicelib.core.certificates import given_in_secret
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import Absent, Fault, InvalidRequest
+from chalicelib.core.errors import Absent, Denied, Fault, InvalidRequest
+from chalicelib.core.names import OWNER_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -16,9 +17,18 @@ FIELD = "certificate.secret_id"
 
 
 def fetch(client: SecretsManagerClient, secret_id: str) -> GivenPem:
-    """Read the texts. InvalidRequest when there is no such secret, or not all of them are in it."""
+    """Read the texts. InvalidRequest when there is no such secret, or not all of them are in it.
+
+    So it is too when the role may not read it: AWS then does not say whether there is one.
+    """
     try:
         found = read_secret(client, secret_id, field=FIELD)
     except Absent:
         raise InvalidRequest([Fault(FIELD, f"there is no secret {secret_id} in this region")]) from None
+    except Denied:
+        message = (
+            f"there is no secret {secret_id}, or the functions may not read it: one that is not named after"
+            f" the deployment needs the deployment's name as its tag {OWNER_TAG}"
+        )
+        raise InvalidRequest([Fault(FIELD, message)]) from None
     return given_in_secret(found.value)
