@@ -17,9 +17,10 @@ from pathlib import Path
 from lab import package
 from lab.api import ROOT
 from lab.aws import Aws
+from lab.demo import closing
 from lab.events import EventBridge, emitting
 from lab.fidelity.knobs import KNOBS
-from lab.lab import Lab, open_lab
+from lab.lab import Lab, Say, open_lab
 from lab.rehearsal import deployed
 from lab.rehearsal.front import front
 from lab.rehearsal.gateway import Api
@@ -64,8 +65,8 @@ def rehearse() -> int:
     print(bold(f"chalice deploy --stage {STAGE}, rehearsed on this machine"), flush=True)
     try:
         with (
-            open_lab(app=False, say=lambda text: print(f"   {text}", flush=True)) as lab,
-            open_rehearsal(lab) as rehearsal,
+            open_lab(app=False, say=_say) as lab,
+            open_rehearsal(lab, _say) as rehearsal,
         ):
             steps = tell(chapters(rehearsal), lab.aws.calls, callers=rehearsal.story.callers)
             print(f"\n{summary(steps)}\n", flush=True)
@@ -73,13 +74,16 @@ def rehearse() -> int:
     except DidNotHoldError as error:
         print(error)
         return 1
-    seconds = sum(step.seconds for step in steps)
-    print(f"All {len(steps)} steps held, in {seconds:.0f} seconds; nothing is left running.")
+    print(closing(steps))
     return 0
 
 
+def _say(part: str) -> None:
+    print(f"   {part}", flush=True)
+
+
 @contextmanager
-def open_rehearsal(lab: Lab) -> Iterator[Rehearsal]:
+def open_rehearsal(lab: Lab, say: Say) -> Iterator[Rehearsal]:
     """Make ready what a deployment needs; at the end of the block its functions have ended."""
     with tempfile.TemporaryDirectory(prefix="emq-elb-rehearsal-") as name, ExitStack() as stack:
         directory = Path(name)
@@ -90,6 +94,7 @@ def open_rehearsal(lab: Lab) -> Iterator[Rehearsal]:
             "LAB_HOSTS": str(lab.data_plane.hosts),
         }
         runtime = package.copy_runtime(directory / "runtime")
+        say("Lambda's runtime is ready")
         functions = Functions(lab.processes, lab.network.functions, runtime, reach)
         stack.callback(functions.end)
         KNOBS.invoke = functions.answer
@@ -98,15 +103,11 @@ def open_rehearsal(lab: Lab) -> Iterator[Rehearsal]:
 
 def chalice(rehearsal: Rehearsal, *arguments: str) -> str:
     """Run one of Chalice's commands on the project and return what it said; it may do anything at AWS."""
-    credentials = {
-        name: value
-        for name, value in rehearsal.aws.environment("deployer").items()
-        if name.startswith("AWS_")
-    }
+    wheels = {name: value for name, value in package.environment().items() if name.startswith("PIP_")}
     done = subprocess.run(
         [str(Path(sys.executable).with_name("chalice")), *arguments, "--stage", STAGE],
         cwd=rehearsal.project,
-        env=package.environment() | credentials,
+        env=rehearsal.aws.environment("deployer") | wheels,
         check=False,
         capture_output=True,
         text=True,

@@ -34,6 +34,10 @@ def late(event, context):
 def vanish(event, context):
     os._exit(3)
 
+def resolve(event, context):
+    import socket
+    return socket.getaddrinfo(event["name"], 8883)[0][4][0]
+
 def tags(event, context):
     import boto3
     return [one["Key"] for one in boto3.client("ec2").describe_tags()["Tags"]]
@@ -69,11 +73,21 @@ def tasks(tmp_path: Path) -> Mapping[str, Path]:
 
 
 @pytest.fixture
+def hosts(tmp_path: Path) -> Path:
+    """The file in which the names of load balancers are; there is none yet."""
+    return tmp_path / "hosts.json"
+
+
+@pytest.fixture
 def functions(
-    place: Place, lab_processes: Processes, address: str, empty_account: Aws
+    place: Place, lab_processes: Processes, address: str, empty_account: Aws, hosts: Path
 ) -> Iterator[Functions]:
     """A place for functions to run in."""
-    reach = {"AWS_ENDPOINT_URL": empty_account.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+    reach = {
+        "AWS_ENDPOINT_URL": empty_account.endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "LAB_HOSTS": str(hosts),
+    }
     running = Functions(lab_processes, address, place.runtime, reach)
     yield running
     running.end()
@@ -115,6 +129,14 @@ def test_a_failure_is_told_at_once_and_an_event_is_tried_three_times(
     until(lambda: len(functions.outcomes) == 3, 30, "it is tried three times")
     assert [outcome.error for _, outcome in functions.outcomes] == ["KeyError"] * 3
     assert functions.retried("made-up-count", {}).payload[1] == 1
+
+
+def test_a_function_finds_load_balancers_by_their_names(
+    functions: Functions, tasks: Mapping[str, Path], hosts: Path
+) -> None:
+    hosts.write_text('{"demo-1.elb.example.com": ["127.9.8.7"]}')
+    functions.deploy(deployed("resolve"), tasks)
+    assert functions.invoke("made-up-resolve", {"name": "Demo-1.ELB.example.com"}).payload == "127.9.8.7"
 
 
 def test_each_function_may_do_what_its_role_allows_and_no_more(
