@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.core.holding import INVALID_CERTIFICATE, AuthorityFacts, Holding, Offered, Place, current
 from chalicelib.core.model import Certificate
 from chalicelib.core.renewal import Decision, Install, Keep, Renew, decide, due
+from chalicelib.core.renewal_window import Window
 from chalicelib.core.retirement import retire
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -167,6 +168,47 @@ def test_what_is_asked_for_is_renewed_before_it_is_due() -> None:
 def test_a_changed_ca_renews_when_devices_trust_it() -> None:
     found = holding("private-ca", DUE)
     assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA, trusted=True)) == "renew mqtt.example.com"
+
+
+def window(start: float, end: float) -> Window:
+    """From so many days from now to so many."""
+    return Window(NOW + start * DAY, NOW + end * DAY)
+
+
+@pytest.mark.parametrize(
+    ("served", "suggested", "wanted"),
+    [
+        (OLD, None, "keep"),
+        (OLD, window(-2, -1), "renew mqtt.example.com"),
+        (OLD, window(0, 0.4), "renew mqtt.example.com"),
+        (OLD, window(5, 6), "keep"),
+        (DUE, None, "renew mqtt.example.com"),
+        (DUE, window(5, 6), "keep"),
+        (DUE, window(-2, -1), "renew mqtt.example.com"),
+        # Whatever it suggests, there is time left to try again: half of the 30 days.
+        (certificate("late", left=15), window(5, 6), "renew mqtt.example.com"),
+        (certificate("not-yet", left=15.1), window(5, 6), "keep"),
+        (GONE, window(5, 6), "renew mqtt.example.com"),
+    ],
+)
+def test_when_a_ca_suggests_to_renew_that_counts(
+    served: Certificate, suggested: Window | None, wanted: str
+) -> None:
+    assert outcome(decide(holding("acme", served), NOW, BEFORE, window=suggested)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("found", "limited", "wanted"),
+    [
+        (holding("acme", DUE), NOW + DAY, "keep issuer-limited"),
+        (holding("acme", DUE), NOW, "renew mqtt.example.com"),
+        (holding("acme", GONE), NOW + DAY, "keep issuer-limited"),
+        (holding("acme", OLD), NOW + DAY, "keep"),
+        (holding("acme", DUE, replace(NEW, source="acme")), NOW + DAY, "install new"),
+    ],
+)
+def test_a_ca_that_wants_to_be_left_alone_is(found: Holding, limited: datetime, wanted: str) -> None:
+    assert outcome(decide(found, NOW, BEFORE, limited=limited)) == wanted
 
 
 @pytest.mark.parametrize(("life", "days"), [(90, 30), (398, 30), (100, 30), (47, 47 / 3), (6, 2), (1, 1 / 3)])

@@ -1,0 +1,52 @@
+"""The environment as settings; what is wrong is told with the variable's name."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.settings import LETS_ENCRYPT, SettingsError, read_settings
+
+OWNER = {"OWNER": "emq-elb-test"}
+
+
+def test_an_owner_is_enough() -> None:
+    settings = read_settings(OWNER)
+    assert settings.acme_directory_url == LETS_ENCRYPT
+    assert (settings.acme_contact, settings.acme_ca_bundle) == (None, None)
+    assert settings.acme_account_secret == "emq-elb-test/acme-account"
+    assert settings.private_ca_secret == "emq-elb-test/private-ca"
+
+
+def test_what_is_given_for_the_acme_ca_is_taken() -> None:
+    settings = read_settings(
+        OWNER
+        | {
+            "ACME_DIRECTORY_URL": "https://ca.example.com/directory",
+            "ACME_CONTACT": " ops@example.com ",
+            "ACME_ACCOUNT_SECRET": "acme",
+            "ACME_CA_BUNDLE": "/var/task/roots.pem",
+        }
+    )
+    assert settings.acme_directory_url == "https://ca.example.com/directory"
+    assert settings.acme_contact == "ops@example.com"
+    assert (settings.acme_account_secret, settings.acme_ca_bundle) == ("acme", "/var/task/roots.pem")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OWNER", "-!"),
+        ("ACME_DIRECTORY_URL", "http://ca.example.com/directory"),
+        ("ACME_CONTACT", "ops"),
+        ("ACME_CONTACT", "ops@"),
+        ("ACME_CONTACT", "ops@localhost"),
+        ("ACME_CONTACT", "mailto:ops@example.com"),
+        ("ACME_CONTACT", "ops@example.com, other@example.com"),
+        ("RENEW_BEFORE_DAYS", "0"),
+        ("DRAIN_ON_REBALANCE", "yes"),
+        ("ALARM_TOPIC_ARN", "topic"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        read_settings(OWNER | {name: value})
