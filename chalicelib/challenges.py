@@ -27,15 +27,15 @@ from chalicelib.core.challenges import (
     withdrawn,
     zones_of,
 )
-from chalicelib.core.errors import AwsError, InvalidRequest, IssuerSilent, Refused
+from chalicelib.core.errors import AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
 from chalicelib.core.outcome import Step
 from chalicelib.invocation import Invocation
 
 Make = Callable[[RecordSet | None], RecordSet | None]
 """From a record set as it is to what it is to be."""
 
-# What Route 53 says when a record set is not (any more) as it was read.
-_TAKEN = "InvalidChangeBatch"
+# What Route 53 says when a record set is not (any more) as it was read, and while it is at work on the zone.
+_AGAIN = frozenset({"InvalidChangeBatch", "PriorRequestNotComplete"})
 _TRIES = 4
 _UP = "the CA looks for them"
 _DOWN = "the CA has looked"
@@ -141,9 +141,9 @@ def _change(zone: str, makes: Mapping[str, Make], reason: str, work: Work) -> st
             return None
         try:
             change = route53.change(client, zone, changes)
-        except Refused as error:
+        except (Refused, Throttled) as error:
             tries -= 1
-            if error.code != _TAKEN or not tries or next(waits, None) is None:
+            if error.code not in _AGAIN or not tries or next(waits, None) is None:
                 raise
         else:
             step = Step(

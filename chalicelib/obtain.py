@@ -22,6 +22,7 @@ from chalicelib.core.model import LoadBalancer
 from chalicelib.core.names import OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.core.outcome import Step
 from chalicelib.core.pending import WAITING, limited, not_before
+from chalicelib.core.preflight import ISSUER_FIELDS
 from chalicelib.invocation import Invocation
 from chalicelib.order import order
 
@@ -68,7 +69,7 @@ def obtained(
             apply(work.name, [do.AddTags(reason=str(error), tags=(tag,))], progress, invocation)
         raise
     try:
-        bundle, warnings = checked(given, now=invocation.now(), hostnames=chosen.order)
+        bundle, warnings = checked(given, now=invocation.now(), hostnames=chosen.order, fields=ISSUER_FIELDS)
     except InvalidRequest as error:
         raise IssuerSilent(f"what the CA issued cannot be used: {error}") from None
     found = of_bundle(bundle, ACME, warnings, declaration, invocation)
