@@ -6,23 +6,20 @@ import json
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from chalice.test import Client
 
 import app
-from chalicelib import container
 from chalicelib.settings import Settings
 from lab.fidelity.knobs import KNOBS
+from tests.chalice_client import OWNER, ROOT, app_client, invoked
 from tests.emitted import emitted
 from tests.provisioning import Account
 from tests.rotating import Front, bundle, front, keep_secret, make, names, served
 from tests.servers import ADDRESS
 
-ROOT = Path(__file__).parents[1]
 # Chalice's test client cannot check signatures, and says so at each request.
 pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
 PATH = "/load-balancers/demo/rotate"
@@ -31,7 +28,7 @@ PATH = "/load-balancers/demo/rotate"
 @pytest.fixture
 def here(here: Account) -> Account:
     """The account as the app sees it: its stage's deployment owns what is made."""
-    here.settings = Settings(owner="emq-elb-dev", private_ca_secret="emq-elb-dev/private-ca")
+    here.settings = Settings(owner=OWNER, private_ca_secret=f"{OWNER}/private-ca")
     return here
 
 
@@ -51,12 +48,8 @@ def demo(here: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    for cached in (container.settings, container.clients):
-        cached.cache_clear()
-    with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as made:
+    with app_client() as made:
         yield made
-    for cached in (container.settings, container.clients):
-        cached.cache_clear()
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -96,19 +89,13 @@ def test_what_elb_does_not_know_in_time_is_202_and_carried_on_by_the_function(
     here: Account, demo: Front, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(here, demo.port, passed=timedelta())
-    invoked: list[tuple[str, Any]] = []
-
-    def take(params: Any, **_: Any) -> tuple[Any, Any]:
-        invoked.append((params["url_path"].split("/")[-2], json.loads(params["body"])))
-        return SimpleNamespace(status_code=202), {"StatusCode": 202, "ResponseMetadata": {}}
-
+    asked = invoked()
     monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(seconds=1))
-    container.clients().functions.meta.events.register("before-call.lambda.Invoke", take)  # type: ignore[arg-type] # it may answer
     KNOBS.certificate_propagation_seconds = 60
     response = client.http.post(PATH)
     assert (response.status_code, response.json_body["state"]) == (202, "pending")
-    ((function, payload),) = invoked
-    assert function == "emq-elb-dev-rotate"
+    ((function, payload),) = asked
+    assert function == f"{OWNER}-rotate"
     assert "PRIVATE" not in json.dumps(payload)
     here.passed = timedelta(seconds=90)
     client.lambda_.invoke("rotate", payload)

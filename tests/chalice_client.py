@@ -1,0 +1,43 @@
+"""Chalice's own test client for the app, and who is invoked asynchronously."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from chalice.test import Client
+
+import app
+from chalicelib import container
+
+ROOT = Path(__file__).parents[1]
+OWNER = "emq-elb-dev"
+"""The deployment that the stage makes the app."""
+
+
+@contextmanager
+def app_client() -> Iterator[Client]:
+    """Yield a client of the stage `dev`; the app reads its environment anew."""
+    for cached in (container.settings, container.clients):
+        cached.cache_clear()
+    with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as made:
+        yield made
+    for cached in (container.settings, container.clients):
+        cached.cache_clear()
+
+
+def invoked() -> list[tuple[str, Any]]:
+    """Take the asynchronous invocations from now on: the list grows, nothing is run."""
+    found: list[tuple[str, Any]] = []
+
+    def take(params: Any, **_: Any) -> tuple[Any, Any]:
+        found.append((params["url_path"].split("/")[-2], json.loads(params["body"])))
+        return SimpleNamespace(status_code=202), {"StatusCode": 202, "ResponseMetadata": {}}
+
+    events = container.clients().functions.meta.events
+    events.register("before-call.lambda.Invoke", take)  # type: ignore[arg-type] # it may answer
+    return found
