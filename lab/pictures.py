@@ -110,16 +110,23 @@ def drawn(seen: Seen) -> Any:
         )
         figure.add_vline(x=fault.began, line={"color": BAD, "width": 1}, opacity=0.6, row="all", col=1)
         figure.add_annotation(
-            x=fault.began, y=1, yref="paper", yshift=24 + 15 * fault.lane, text=f"<b>{fault.number}</b>",
+            x=fault.began, y=1, yref="paper", yshift=32 + 15 * fault.lane, text=f"<b>{fault.number}</b>",
             font_color=BAD, showarrow=False, xanchor="left", hovertext=fault.title,
         )  # fmt: skip
     figure.update_layout(
         height=1300,
-        margin={"l": 10, "r": 10, "t": 40 + 15 * LANES, "b": 40},
+        margin={"l": 10, "r": 10, "t": 48 + 15 * LANES, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "color": PLAIN},
-        legend={"orientation": "h", "y": -0.04},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        legend2={
+            "orientation": "h",
+            "x": 1,
+            "xanchor": "right",
+            "y": figure.layout[f"yaxis{len(TITLES)}"].domain[1],
+            "yanchor": "bottom",
+        },
         hovermode="closest",
     )
     return figure
@@ -213,10 +220,9 @@ def sessions(seen: Seen) -> Iterator[Any]:
     for name, colour in zip(names, _again(COLOURS.values(), len(names)), strict=True):
         known = [(one.time, one.sessions[name]) for one in seen.samples if name in one.sessions]
         yield Scatter(
-            x=[at for at, _ in known], y=[count for _, count in known], mode="lines+text", name=name,
+            x=[at for at, _ in known], y=[count for _, count in known], mode="lines", name=name,
             line={"color": colour, "width": 2}, hovertemplate=f"{name}: %{{y}}<extra></extra>",
-            text=[*[""] * (len(known) - 1), name], textposition="top left", textfont_color=colour,
-            showlegend=False,
+            legend="legend2",
         )  # fmt: skip
 
 
