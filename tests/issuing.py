@@ -80,6 +80,11 @@ class Authority:
         )
 
     @property
+    def shown(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What resolvers ever saw, without the times at which there was nothing."""
+        return [(name, values) for name, values in self.seen if values]
+
+    @property
     def orders(self) -> int:
         """How many certificates were ordered; nonces that are refused make it more."""
         return self.front.times("/order-plz")
