@@ -125,12 +125,12 @@ def deployed() -> dict[str, str]:
 
 
 @contextmanager
-def open_account() -> Iterator[Account]:
-    """Serve AWS in this process until the block ends."""
+def open_account(**how: Any) -> Iterator[Account]:
+    """Serve AWS in this process until the block ends, `how` as `lab.aws.serve` takes it."""
     with (
         TemporaryDirectory(prefix="emq-elb-bench-") as directory,
         claim(Random()) as network,  # noqa: S311 - picks an address, keeps no secret
-        api.serve(network.aws) as aws,
+        api.serve(network.aws, **how) as aws,
     ):
         api.warm(aws)
         yield Account(aws, network, Path(directory))

@@ -110,9 +110,16 @@ class Aws:
         return self.clients[service, caller]
 
 
+def _as_it_is(application: WSGIApplication) -> WSGIApplication:
+    return application
+
+
 @contextmanager
-def serve(address: str) -> Iterator[Aws]:
-    """Answer AWS's API at an address of this machine until the block ends; it starts as an empty account."""
+def serve(address: str, around: Callable[[WSGIApplication], WSGIApplication] = _as_it_is) -> Iterator[Aws]:
+    """Answer AWS's API at an address of this machine until the block ends; it starts as an empty account.
+
+    `around` may put something between the record of calls and moto.
+    """
     from moto.moto_api._internal.models import moto_api_backend
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
@@ -133,7 +140,7 @@ def serve(address: str) -> Iterator[Aws]:
     fidelity.install()
     moto_api_backend.reset()
     calls: list[Call] = []
-    application = DomainDispatcherApplication(create_backend_app)
+    application = around(DomainDispatcherApplication(create_backend_app))
     server = make_server(
         address, 0, recorded(application, calls.append, time.monotonic), threaded=True, request_handler=Quiet
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from typing import Any
 
 
 def story() -> None:
@@ -36,7 +37,7 @@ def floor() -> None:
         for one in elb.describe_tags(LoadBalancerNames=names[start : start + 20])["TagDescriptions"]
     }
     tagged: dict[str, set[str]] = {}
-    filters = [{"Name": "tag-key", "Values": ["emq-elb:cluster"]}]
+    filters: Any = [{"Name": "tag-key", "Values": ["emq-elb:cluster"]}]
     for page in ec2.get_paginator("describe_instances").paginate(
         Filters=filters, PaginationConfig={"PageSize": 1000}
     ):

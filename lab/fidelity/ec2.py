@@ -8,11 +8,13 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.subnets import Subnet, SubnetBackend
 from moto.ec2.models.vpcs import VPC, VPCBackend
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 from lab.fidelity.elb_network import sweep_interfaces
 from lab.fidelity.elb_state import region_of
@@ -34,6 +36,7 @@ def install() -> None:
     )
     for method in corrections:
         setattr(EC2Backend, method.__name__, method)
+    setattr(TaggedEC2Resource, get_tags.__name__, get_tags)
 
 
 def create_default_vpc(backend: EC2Backend) -> VPC:
@@ -48,6 +51,17 @@ def create_default_vpc(backend: EC2Backend) -> VPC:
         if table.vpc_id == vpc.id and table.main_association_id:
             backend.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
     return vpc
+
+
+def get_tags(resource: Any) -> list[dict[str, str]]:
+    """Read a resource's tags where they are kept: moto searches everybody's, minutes for 5,000."""
+    if not resource.id:
+        return []
+    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(resource.id), "")
+    return [
+        {"resource_id": resource.id, "key": key, "value": value, "resource_type": kind}
+        for key, value in resource.ec2_backend.tags.get(resource.id, {}).items()
+    ]
 
 
 def get_all_network_interfaces(

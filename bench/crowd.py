@@ -1,0 +1,97 @@
+"""A region full of load balancers and instances, for those who only look: nothing in it changes any more.
+
+The emulator takes milliseconds for each instance that it puts into an answer. So the crowd is made in its
+memory, past its API, and its answers to DescribeInstances are kept: the same question has the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from lab.aws import ACCOUNT, operation
+from lab.fidelity.elb_instances import register_instances_with_load_balancer
+from lab.fidelity.elb_load_balancers import create_load_balancer
+from lab.fidelity.elb_state import region_of
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+Kept = tuple[str, list[tuple[str, str]], bytes]
+"""Status, headers, body."""
+
+LISTENER = {"Protocol": "TCP", "LoadBalancerPort": 1883, "InstancePort": 1883}
+
+
+def populate(region: str, balancers: int, members: int, cluster_tag: str, owner_tag: tuple[str, str]) -> None:
+    """Make load balancers of an owner, each with instances that carry its name and are registered."""
+    from moto.ec2.models import ec2_backends
+
+    ec2: Any = ec2_backends[ACCOUNT][region]
+    elb = region_of(ACCOUNT, region)
+    key, value = owner_tag
+    for number, subnet in zip(range(balancers), cycle(ec2.get_default_subnets().values()), strict=False):
+        name = f"lb-{number}"
+        balancer = {
+            "LoadBalancerName": name,
+            "Listeners": [LISTENER],
+            "Subnets": [subnet.id],
+            "Scheme": "internal",
+            "Tags": [{"Key": key, "Value": value}],
+        }
+        create_load_balancer(elb, balancer)
+        ids = [{"InstanceId": _launch(ec2, region, subnet.id, {cluster_tag: name})} for _ in range(members)]
+        register_instances_with_load_balancer(elb, {"LoadBalancerName": name, "Instances": ids})
+
+
+def _launch(ec2: Any, region: str, subnet: str, tags: dict[str, str]) -> str:
+    """Run one instance; each is a reservation of its own, since those are what moto's pages count."""
+    (launched,) = ec2.run_instances(
+        "ami-00000000",
+        1,
+        None,
+        [],
+        instance_type="t3.small",
+        is_instance_type_default=True,
+        region_name=region,
+        subnet_id=subnet,
+        block_device_mappings=[],
+        tags={"instance": tags},
+    ).instances
+    return str(launched.id)
+
+
+@dataclass
+class Remembered:
+    """Keeps whole answers to DescribeInstances, by region and question; everything else passes."""
+
+    application: WSGIApplication
+    kept: dict[frozenset[tuple[str, str]], Kept] = field(default_factory=dict)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer."""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = BytesIO(body)
+        if operation(environ, body) != "DescribeInstances":
+            return self.application(environ, start_response)
+        region = str(environ.get("HTTP_AUTHORIZATION", "")).split("/")[2]
+        question = frozenset([("region", region), *parse_qsl(body.decode())])
+        if question not in self.kept:
+            self.kept[question] = self._asked(environ)
+        status, headers, text = self.kept[question]
+        start_response(status, headers)
+        return [text]
+
+    def _asked(self, environ: WSGIEnvironment) -> Kept:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *_: Any) -> Any:
+            started.append((status, headers))
+
+        text = b"".join(self.application(environ, start))
+        (status, headers) = started[0]
+        return status, headers, text
