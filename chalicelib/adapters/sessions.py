@@ -1,7 +1,7 @@
 """botocore, started with no more than our calls need: every cold start pays for what it loads.
 
 What is left out is never needed, and where it cannot be left out everything works as well, only later:
-`docs/decisions/0007-what-a-cold-start-loads.md`.
+`docs/decisions/0008-what-a-cold-start-loads.md`.
 """
 
 from __future__ import annotations
