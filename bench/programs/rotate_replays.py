@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,12 @@ from chalicelib.core.pem import Authority, Bundle
 PORT = 8883
 
 
+@dataclass(frozen=True)
 class Issuer:
-    """When somebody renews, and the CA that signs what is new."""
+    """How long before its end somebody renews, and the CA that signs what is new."""
 
-    def __init__(self, asked: Mapping[str, Any]) -> None:
-        self.authority = Authority(
-            Path(asked["certificate"]).read_text(), Path(asked["private_key"]).read_text()
-        )
-        self.before = timedelta(days=asked["before_days"])
+    before: timedelta
+    authority: Authority
 
     def due(self, expiration: datetime) -> bool:
         """Whether it is time."""
@@ -151,7 +150,8 @@ def main() -> None:
     """Do it the way that the mode names."""
     mode, request = sys.argv[1:]
     asked = json.loads(Path(request).read_text())
-    WAYS[mode](asked["names"], Issuer(asked))
+    authority = Authority(Path(asked["certificate"]).read_text(), Path(asked["private_key"]).read_text())
+    WAYS[mode](asked["names"], Issuer(timedelta(days=asked["before_days"]), authority))
 
 
 if __name__ == "__main__":
