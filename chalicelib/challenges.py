@@ -1,17 +1,14 @@
 """Show a CA, by TXT records in Route 53, that names are ours; take them away again, whatever happens.
 
-What a killed function left is recognised by its mark (`core/challenges.py`): the next order for the name
-takes it away, and so does a daily look through all zones.
+What a killed function left is written down in the zone (`core/challenges.py`): the next order that changes
+the zone takes it away, and so does every run of `rotate`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
-from operator import itemgetter
+from dataclasses import dataclass, field
 
 from chalicelib import telemetry
 from chalicelib.adapters import route53
@@ -19,20 +16,20 @@ from chalicelib.apply import Progress
 from chalicelib.core.challenges import (
     Challenge,
     Change,
-    RecordSet,
-    cleaned,
+    Entry,
+    Zone,
+    changed_journal,
+    changed_values,
+    journal_name,
+    noted,
     objections,
-    presented,
+    orphans,
     record_name,
-    withdrawn,
     zones_of,
 )
 from chalicelib.core.errors import AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
 from chalicelib.core.outcome import Step
 from chalicelib.invocation import Invocation
-
-Make = Callable[[RecordSet | None], RecordSet | None]
-"""From a record set as it is to what it is to be."""
 
 # What Route 53 says when a record set is not (any more) as it was read, and while it is at work on the zone.
 _AGAIN = frozenset({"InvalidChangeBatch", "PriorRequestNotComplete"})
@@ -42,8 +39,10 @@ _DOWN = "the CA has looked"
 _SWEPT = "a function was killed before it took them away"
 
 
-Places = Mapping[str, str]
-"""The id of the hosted zone of each record set, by the record set's name."""
+Places = Mapping[str, Zone]
+"""The hosted zone of each record set, by the record set's name."""
+Values = Mapping[str, Sequence[str]]
+"""Values of ours, by the record set's name."""
 
 
 def places(domains: Sequence[str], invocation: Invocation) -> Places:
@@ -55,7 +54,7 @@ def places(domains: Sequence[str], invocation: Invocation) -> Places:
     contact = invocation.settings.acme_contact is not None
     if faults := tuple(objections(domains, zones, contact=contact)):
         raise InvalidRequest(faults)
-    return {record_name(domain): zones_of(domain, zones)[0].id for domain in domains}
+    return {record_name(domain): zones_of(domain, zones)[0] for domain in domains}
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,16 @@ class Work:
     name: str
     progress: Progress
     invocation: Invocation
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is to change in a zone, and why: values that are shown, and entries added and gone."""
+
+    reason: str
+    shown: Values = field(default_factory=dict)
+    added: Sequence[Entry] = ()
+    gone: Sequence[Entry] = ()
 
 
 def done(step: Step, work: Work) -> None:
@@ -80,79 +89,75 @@ def shown(challenges: Sequence[Challenge], where: Places, work: Work) -> Iterato
     IssuerSilent when they do not spread in time. What cannot be taken away again is told, and left to a later
     look: the certificate is worth more.
     """
-    owner, now = work.invocation.settings.owner, work.invocation.now()
     batches = tuple(_by_zone(challenges, where))
+    entries = {zone: noted(values, work.invocation.now()) for zone, values in batches}
     try:
-        changes = [
-            _change(
-                zone,
-                {name: partial(presented, name, ours, owner, now) for name, ours in values.items()},
-                _UP,
-                work,
-            )
-            for zone, values in batches
-        ]
+        changes = [_change(zone, Edit(_UP, values, entries[zone]), work) for zone, values in batches]
         _wait_until_spread(changes, work.invocation)
         yield
     finally:
         for zone, values in batches:
-            gone = {name: partial(withdrawn, ours, owner) for name, ours in values.items()}
             try:
-                _change(zone, gone, _DOWN, work)
+                _change(zone, Edit(_DOWN, gone=entries[zone]), work)
             except AwsError as error:
                 telemetry.left_behind(work.name, sorted(values), str(error))
 
 
 def sweep(invocation: Invocation) -> None:
     """Take away what killed functions of this deployment left, in every public zone."""
-    client, owner, now = invocation.clients.route53, invocation.settings.owner, invocation.now()
-    for zone in route53.public_zones(client):
-        there = route53.challenge_records(client, zone.id)
-        orphaned = {
-            one.name: partial(cleaned, owner, now) for one in there if cleaned(owner, now, one) != one
-        }
-        _change(zone.id, orphaned, _SWEPT, Work(zone.name, Progress(), invocation))
+    for zone in route53.public_zones(invocation.clients.route53):
+        _change(zone, Edit(_SWEPT), Work(zone.name, Progress(), invocation))
 
 
-def _by_zone(
-    challenges: Sequence[Challenge], where: Places
-) -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
+def _by_zone(challenges: Sequence[Challenge], where: Places) -> Iterator[tuple[Zone, Values]]:
     """The values of each record set, zone by zone: one call changes a whole zone."""
-    placed = sorted((where[one.record], one.record, one.value) for one in challenges)
-    for zone, group in groupby(placed, itemgetter(0)):
+    for zone in sorted({where[one.record] for one in challenges}, key=lambda zone: zone.id):
         values: dict[str, list[str]] = {}
-        for _, record, value in group:
-            values.setdefault(record, []).append(value)
+        for one in challenges:
+            if where[one.record] == zone:
+                values.setdefault(one.record, []).append(one.value)
         yield zone, values
 
 
-def _change(zone: str, makes: Mapping[str, Make], reason: str, work: Work) -> str | None:
-    """Make of each record set what it is to be; again, when somebody else changed one in between.
+def _change(zone: Zone, edit: Edit, work: Work) -> str | None:
+    """Show values and take others away, with what a crash left, and write down which; all or nothing.
 
-    Return by which id to ask how far it has spread; None when nothing had to be changed.
+    Again, when somebody else changed one of the record sets in between. Return by which id to ask how far it
+    has spread; None when nothing had to be changed.
     """
     client, waits = work.invocation.clients.route53, work.invocation.waits()
     tries = _TRIES
     while True:
-        found = {name: route53.text_record(client, zone, name) for name in makes}
-        wanted = {name: make(found[name]) for name, make in makes.items()}
-        changes = [Change(found[name], wanted[name]) for name in makes if found[name] != wanted[name]]
+        changes = _planned(zone, edit, work.invocation)
         if not changes:
             return None
         try:
-            change = route53.change(client, zone, changes)
+            change = route53.change(client, zone.id, changes)
         except (Refused, Throttled) as error:
             tries -= 1
             if error.code not in _AGAIN or not tries or next(waits, None) is None:
                 raise
         else:
-            step = Step(
-                action="ChangeResourceRecordSets",
-                reason=reason,
-                fields={"zone": zone, "records": sorted(makes)},
-            )
-            done(step, work)
+            records = sorted({one.name for change in changes for one in (change.before, change.after) if one})
+            fields = {"zone": zone.id, "records": records}
+            done(Step(action="ChangeResourceRecordSets", reason=edit.reason, fields=fields), work)
             return change
+
+
+def _planned(zone: Zone, edit: Edit, invocation: Invocation) -> list[Change]:
+    """Read what the change is about, and what is to become of it."""
+    client, owner = invocation.clients.route53, invocation.settings.owner
+    name = journal_name(zone.name)
+    journal = route53.text_record(client, zone.id, name)
+    gone = (*edit.gone, *orphans(journal, owner, invocation.now()))
+    records = sorted({*edit.shown, *(one.record for one in gone)})
+    found = {record: route53.text_record(client, zone.id, record) for record in records}
+    changes = [
+        Change(found[record], changed_values(record, found[record], edit.shown.get(record, ()), gone))
+        for record in records
+    ]
+    changes.append(Change(journal, changed_journal(name, journal, edit.added, gone, owner)))
+    return [one for one in changes if one.before != one.after]
 
 
 def _wait_until_spread(changes: Iterable[str | None], invocation: Invocation) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core.challenges import Change, RecordSet, Zone, is_challenge
+from chalicelib.core.challenges import Change, RecordSet, Zone
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -39,18 +39,6 @@ def text_record(client: Route53Client, zone: str, name: str) -> RecordSet | None
             HostedZoneId=zone, StartRecordName=name, StartRecordType="TXT", MaxItems="1"
         )
     return next((one for one in _text_records(found["ResourceRecordSets"]) if one.name == name), None)
-
-
-def challenge_records(client: Route53Client, zone: str) -> tuple[RecordSet, ...]:
-    """List the TXT record sets of challenges in a zone: every record is read, 300 a call."""
-    with translated("ListResourceRecordSets"):
-        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
-        return tuple(
-            one
-            for page in pages
-            for one in _text_records(page["ResourceRecordSets"])
-            if is_challenge(one.name)
-        )
 
 
 def change(client: Route53Client, zone: str, changes: Iterable[Change]) -> str:

@@ -1,17 +1,15 @@
 """The TXT records by which a certificate authority sees that a name is ours (RFC 8555, section 8.4).
 
-A record set may hold values of others, which stay. Beside the values of ours stands a mark, in the record set
-itself, so that whoever comes after a crash can tell ours from the others' and how old they are:
+A record set may hold values of others, which stay. What we add is written down in the same change, in a
+record set of its own in the zone, and taken out with it: whoever comes after a crash knows what is left.
 
-    _acme-challenge.example.com. TXT "<what the CA looks for>"
-                                     "emq-elb <owner> <since> <its first characters> …"
-
-The CA takes any one value that is right, whatever else is there.
+    _acme-challenge.mqtt.example.com.     TXT "<what the CA looks for>"
+    _acme-challenge._emq-elb.example.com. TXT "<owner> <since> <its first characters> …" "<its record's name>"
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,10 +17,10 @@ from chalicelib.core.domains import address_of
 from chalicelib.core.errors import Fault
 
 _LABEL = "_acme-challenge."
-_MARK = "emq-elb"
-_MARKED = 12
-"""So many characters of a value tell it from any other: it is a hash, in base64."""
+_JOURNAL = f"{_LABEL}_emq-elb."
 _TTL = 60
+_START = 12
+"""So many characters of a value tell it from any other: it is a hash, in base64."""
 ORPHANED = timedelta(hours=1)
 """No function works for so long: what is older belongs to one that was killed."""
 
@@ -70,9 +68,9 @@ def record_name(domain: str) -> str:
     return _LABEL + domain.lower().removeprefix("*.")
 
 
-def is_challenge(name: str) -> bool:
-    """Whether a record set of that name is one that CAs look at."""
-    return name.startswith(_LABEL)
+def journal_name(zone: str) -> str:
+    """Return the name of the record set in which is written down what we added to a zone of that name."""
+    return _JOURNAL + zone
 
 
 def zones_of(domain: str, zones: Iterable[Zone]) -> tuple[Zone, ...]:
@@ -115,57 +113,57 @@ def objections(domains: Sequence[str], zones: Sequence[Zone], *, contact: bool) 
             yield Fault(field, f"{domain} is in two public hosted zones of one name, {ids}: delete one")
 
 
-def presented(
-    name: str, values: Iterable[str], owner: str, now: datetime, there: RecordSet | None
-) -> RecordSet:
-    """The record set with our values and their marks in it, and without those of ours that a crash left."""
-    values = tuple(values)
-    kept = cleaned(owner, now, there)
-    existing = kept.values if kept else ()
-    ours = (_quoted(text) for text in (*values, _mark(owner, now, values)))
-    return RecordSet(
-        name,
-        (*existing, *(value for value in ours if value not in existing)),
-        kept.ttl if kept else _TTL,
-    )
-
-
-def withdrawn(values: Iterable[str], owner: str, there: RecordSet | None) -> RecordSet | None:
-    """The record set without these values of ours and their mark; None when nothing is left of it."""
-    gone = tuple(values)
-    starts = tuple(value[:_MARKED] for value in gone)
-    return _left(there, gone, [mark for mark in _marks(there, owner) if {*mark.starts} <= {*starts}])
-
-
-def cleaned(owner: str, now: datetime, there: RecordSet | None) -> RecordSet | None:
-    """The record set without what a crash of ours left in it; None when nothing else is in it."""
-    old = [mark for mark in _marks(there, owner) if mark.since < now - ORPHANED]
-    texts = [value.strip('"') for value in there.values] if there else []
-    return _left(there, [text for mark in old for text in texts if text.startswith(mark.starts)], old)
-
-
 @dataclass(frozen=True)
-class _Marked:
-    text: str
-    since: datetime
+class Entry:
+    """What is written down: since when there are values of ours in a record set, by how these begin."""
+
+    record: str
     starts: tuple[str, ...]
+    since: datetime
 
 
-def _mark(owner: str, now: datetime, values: Iterable[str]) -> str:
-    """Short, so that an answer with it fits into a datagram."""
-    return " ".join(
-        (_MARK, owner, f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}", *(value[:_MARKED] for value in values))
-    )
+def noted(values: Mapping[str, Sequence[str]], now: datetime) -> tuple[Entry, ...]:
+    """What is to be written down of values, by the record set that they come into."""
+    moment = now.replace(microsecond=0)
+    return tuple(Entry(name, tuple(one[:_START] for one in ours), moment) for name, ours in values.items())
 
 
-def _marks(there: RecordSet | None, owner: str) -> Iterator[_Marked]:
-    for value in there.values if there else ():
-        text = value.strip('"')
-        match text.split(" "):
-            case [mark, of, when, first, *rest] if (mark, of) == (_MARK, owner):
-                since, starts = _time(when), (first, *rest)
-                if since and all(len(start) == _MARKED for start in starts):
-                    yield _Marked(text, since, starts)
+def orphans(journal: RecordSet | None, owner: str, now: datetime) -> tuple[Entry, ...]:
+    """What killed functions of this deployment left."""
+    return tuple(one for one in _entries(journal, owner) if one.since < now - ORPHANED)
+
+
+def changed_values(
+    name: str, there: RecordSet | None, shown: Sequence[str], gone: Iterable[Entry]
+) -> RecordSet | None:
+    """The record set with what is shown, and without what is gone; None when nothing is left of it."""
+    starts = tuple(f'"{start}' for one in gone if one.record == name for start in one.starts)
+    kept = tuple(value for value in (there.values if there else ()) if not value.startswith(starts))
+    return _made(name, there, (*kept, *(_quoted(value) for value in shown)))
+
+
+def changed_journal(
+    name: str, there: RecordSet | None, added: Iterable[Entry], gone: Iterable[Entry], owner: str
+) -> RecordSet | None:
+    """The journal with what was added, and without what is gone; None when nothing is left of it."""
+    out = {_written(one, owner) for one in gone}
+    kept = tuple(value for value in (there.values if there else ()) if value not in out)
+    return _made(name, there, (*kept, *(_written(one, owner) for one in added)))
+
+
+def _entries(journal: RecordSet | None, owner: str) -> Iterator[Entry]:
+    for value in journal.values if journal else ():
+        match value.strip('"').split('" "'):
+            case [words, record]:
+                of, *rest = words.split(" ")
+                since = _time(rest[0]) if rest else None
+                if of == owner and since and all(len(start) == _START for start in rest[1:]):
+                    yield Entry(record, tuple(rest[1:]), since)
+
+
+def _written(entry: Entry, owner: str) -> str:
+    words = (owner, f"{entry.since.astimezone(UTC):%Y%m%dT%H%M%SZ}", *entry.starts)
+    return f'"{" ".join(words)}" "{entry.record}"'
 
 
 def _time(text: str) -> datetime | None:
@@ -181,9 +179,7 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def _left(there: RecordSet | None, values: Iterable[str], marks: Iterable[_Marked]) -> RecordSet | None:
-    if there is None:
+def _made(name: str, there: RecordSet | None, values: Sequence[str]) -> RecordSet | None:
+    if not values:
         return None
-    gone = {_quoted(text) for text in (*values, *(mark.text for mark in marks))}
-    kept = tuple(value for value in there.values if value not in gone)
-    return RecordSet(there.name, kept, there.ttl) if kept else None
+    return RecordSet(name, tuple(dict.fromkeys(values)), there.ttl if there else _TTL)

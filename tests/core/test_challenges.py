@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from chalicelib.core.challenges import (
     ORPHANED,
     Challenge,
+    Entry,
     RecordSet,
     Zone,
-    cleaned,
+    changed_journal,
+    changed_values,
+    noted,
     objections,
-    presented,
-    withdrawn,
+    orphans,
     zones_of,
 )
 
@@ -24,7 +26,7 @@ NOW = datetime(2026, 11, 22, 12, 30, 5, tzinfo=UTC)
 OWNER = "emq-elb-prod"
 NAME = "_acme-challenge.example.com"
 ONE, TWO = "A" * 43, "B" * 43
-FOREIGN = '"somebody else"', f'"emq-elb other 20200101T000000Z {"C" * 12}"', f'"{"C" * 43}"'
+FOREIGN = '"somebody else"', f'"{"C" * 43}"'
 ZONES = (
     Zone("Z1", "example.com"),
     Zone("Z2", "mqtt.example.com"),
@@ -92,59 +94,85 @@ def test_a_wildcard_and_its_parent_are_shown_in_one_record_set() -> None:
     assert Challenge("*.example.com", ONE).record == Challenge("Example.com", TWO).record == NAME
 
 
+JOURNAL = "_acme-challenge._emq-elb.example.com"
+LATER = NOW + ORPHANED + timedelta(seconds=1)
+Shown = tuple[RecordSet | None, RecordSet | None, tuple[Entry, ...]]
+
+
+def shown(there: RecordSet | None, *values: str) -> Shown:
+    """A record set and the journal with values of ours, and what was written down."""
+    entries = noted({NAME: values}, NOW)
+    journal = changed_journal(JOURNAL, None, entries, (), OWNER)
+    return changed_values(NAME, there, values, ()), journal, entries
+
+
 @pytest.mark.parametrize("there", [None, RecordSet(NAME, FOREIGN, 300)])
 def test_what_is_shown_comes_beside_what_is_there_and_goes_without_it(there: RecordSet | None) -> None:
-    shown = presented(NAME, [ONE, TWO], OWNER, NOW, there)
-    assert {f'"{ONE}"', f'"{TWO}"'} < {*shown.values}
-    assert shown.ttl == (there.ttl if there else 60)
-    assert withdrawn([ONE, TWO], OWNER, shown) == there
+    record, journal, entries = shown(there, ONE, TWO)
+    assert record is not None
+    assert record.values == (*(there.values if there else ()), f'"{ONE}"', f'"{TWO}"')
+    assert record.ttl == (there.ttl if there else 60)
+    assert changed_values(NAME, record, (), entries) == there
+    assert changed_journal(JOURNAL, journal, (), entries, OWNER) is None
 
 
 def test_what_somebody_else_of_us_shows_at_the_same_time_stays() -> None:
-    theirs = presented(NAME, [TWO], OWNER, NOW, None)
-    both = presented(NAME, [ONE], OWNER, NOW, theirs)
-    assert withdrawn([ONE], OWNER, both) == theirs
-    assert withdrawn([TWO], OWNER, withdrawn([ONE], OWNER, both)) is None
+    theirs, journal, _ = shown(None, TWO)
+    entries = noted({NAME: [ONE]}, NOW + timedelta(seconds=1))
+    both = changed_values(NAME, theirs, [ONE], ())
+    written = changed_journal(JOURNAL, journal, entries, (), OWNER)
+    assert changed_values(NAME, both, (), entries) == theirs
+    assert changed_journal(JOURNAL, written, (), entries, OWNER) == journal
 
 
 @pytest.mark.parametrize("there", [None, RecordSet(NAME, FOREIGN, 300)])
-def test_what_a_crash_left_goes_when_it_is_old_and_not_before(there: RecordSet | None) -> None:
-    left = presented(NAME, [ONE, TWO], OWNER, NOW, there)
-    assert cleaned(OWNER, NOW + ORPHANED, left) == left
-    assert cleaned(OWNER, NOW + ORPHANED + timedelta(seconds=1), left) == there
-    later, new = NOW + timedelta(days=1), ["D" * 43]
-    assert presented(NAME, new, OWNER, later, left) == presented(NAME, new, OWNER, later, there)
+def test_what_a_crash_left_is_known_when_it_is_old_and_not_before(there: RecordSet | None) -> None:
+    record, journal, _ = shown(there, ONE, TWO)
+    assert orphans(journal, OWNER, NOW + ORPHANED) == ()
+    left = orphans(journal, OWNER, LATER)
+    assert changed_values(NAME, record, (), left) == there
+    assert changed_journal(JOURNAL, journal, (), left, OWNER) is None
 
 
 def test_what_another_deployment_left_is_not_ours_to_take_away() -> None:
-    left = presented(NAME, [ONE], "emq-elb-dev", NOW, None)
-    assert cleaned(OWNER, NOW + timedelta(days=9), left) == left
+    _, journal, _ = shown(None, ONE)
+    assert orphans(journal, "emq-elb-dev", LATER) == ()
 
 
-def test_two_names_fit_into_a_datagram_of_512_bytes() -> None:
-    name = "_acme-challenge.mqtt.example.com"
-    shown = presented(name, [ONE, TWO], OWNER, NOW, None)
-    # A header, the question, and for each value the name again, type, class, lifetime, two lengths.
-    assert 12 + len(name) + 6 + sum(len(name) + 2 + 11 + len(value) - 2 for value in shown.values) <= 512
+def test_showing_it_again_changes_nothing() -> None:
+    record, journal, entries = shown(None, ONE)
+    assert changed_values(NAME, record, [ONE], ()) == record
+    assert changed_journal(JOURNAL, journal, entries, (), OWNER) == journal
+
+
+def test_no_string_is_longer_than_dns_takes() -> None:
+    longest = "_acme-challenge." + ".".join(["a" * 59] * 3 + ["b" * 57])
+    journal = changed_journal(JOURNAL, None, noted({longest: [ONE, TWO]}, NOW), (), "o" * 64)
+    assert journal is not None
+    assert max(len(text) for value in journal.values for text in value.strip('"').split('" "')) <= 255
+    assert [entry.record for entry in orphans(journal, "o" * 64, LATER)] == [longest]
 
 
 @given(st.lists(st.text(st.characters(codec="ascii", exclude_characters='"\\'), max_size=60), unique=True))
 def test_values_of_others_are_never_touched_whatever_they_are(texts: list[str]) -> None:
-    quoted = tuple(f'"{text}"' for text in texts if not text.startswith(f"emq-elb {OWNER} "))
+    quoted = tuple(f'"{text}"' for text in texts if not text.startswith(ONE[:12]))
     there = RecordSet(NAME, quoted, 300) if quoted else None
-    assert cleaned(OWNER, NOW, there) == there
-    assert withdrawn([ONE], OWNER, presented(NAME, [ONE], OWNER, NOW, there)) == there
+    record, _, entries = shown(there, ONE)
+    assert changed_values(NAME, record, (), entries) == there
 
 
 @pytest.mark.parametrize(
-    "text",
+    "value",
     [
-        f"emq-elb {OWNER} yesterday {'C' * 12}",
-        f"emq-elb {OWNER} 20200101T000000 {'C' * 12}",
-        f"emq-elb {OWNER} 20200101T000000Z",
-        f"emq-elb {OWNER} 20200101T000000Z C",
+        f'"{OWNER} yesterday {"C" * 12}" "{NAME}"',
+        f'"{OWNER} 20200101T000000 {"C" * 12}" "{NAME}"',
+        f'"{OWNER} 20200101T000000Z C" "{NAME}"',
+        f'"{OWNER} 20200101T000000Z {"C" * 12}"',
+        f'"{OWNER}" "{NAME}"',
+        '""',
     ],
 )
-def test_what_only_looks_like_a_mark_is_none(text: str) -> None:
-    there = RecordSet(NAME, (f'"{text}"', f'"{"C" * 43}"'))
-    assert cleaned(OWNER, NOW, there) == there
+def test_what_only_looks_like_an_entry_is_none(value: str) -> None:
+    journal = RecordSet(JOURNAL, (value,))
+    assert orphans(journal, OWNER, LATER) == ()
+    assert changed_journal(JOURNAL, journal, (), (), OWNER) == journal
