@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
+from threading import Lock
 
 from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
 
@@ -33,6 +34,10 @@ _REASON_CAUSES: dict[str, HandshakeCause] = {
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "tls-cipher",
     "UNEXPECTED_EOF_WHILE_READING": "tls-closed",
 }
+
+
+# Probes begin side by side: without it each would read the system's roots for itself, and keep them.
+_making = Lock()
 
 
 def resolve(host: str) -> tuple[str, ...]:
@@ -90,7 +95,8 @@ def connect(
     """
     try:
         # Before anything is timed: reading the system's roots takes longer than a handshake.
-        context = _context(trust, minimum, maximum, verify_name=verify_name)
+        with _making:
+            context = _context(trust, minimum, maximum, verify_name=verify_name)
     except OSError as error:
         return Handshake(address=address, port=port, cause=_tls_cause(error), detail=_detail(error)), None
     began = time.monotonic()
@@ -137,7 +143,7 @@ def _context(
     *,
     verify_name: bool = True,
 ) -> ssl.SSLContext:
-    """A context for this trust; reading the system's roots takes as long as a handshake does."""
+    """A context for this trust; reading the system's roots takes longer than a handshake."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = verify_name and trust is not None
     if trust is None:

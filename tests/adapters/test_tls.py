@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from chalicelib.adapters import tls
 from chalicelib.core.handshake import HandshakeCause, Trust
 from tests.certificates import Issued, authority, leaf, self_signed
-from tests.servers import ADDRESS, Talk, garbage, hanging_up, serving, silent, speaking_tls
+from tests.servers import ADDRESS, Talk, filtered, garbage, hanging_up, serving, silent, speaking_tls
 
 NAME = "mqtt.example.com"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -100,13 +101,8 @@ def test_a_port_where_nobody_listens_refuses() -> None:
 
 
 def test_a_server_that_takes_no_more_connections_times_out() -> None:
-    with ExitStack() as stack:
-        full = stack.enter_context(socket.create_server((ADDRESS, 0), backlog=0))
-        for _ in range(4):  # Linux drops the SYN once the queue is full, as a filter does
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        result = tls.handshake(ADDRESS, full.getsockname()[1], NAME, trust=TRUST, timeout=0.3)
+    with filtered() as port:
+        result = tls.handshake(ADDRESS, port, NAME, trust=TRUST, timeout=0.3)
     assert result.cause == "tcp-timeout"
 
 
@@ -143,3 +139,16 @@ def test_connect_leaves_the_session_open(tmp_path: Path) -> None:
 def test_resolves_a_host_to_its_addresses() -> None:
     assert "127.0.0.1" in tls.resolve("localhost")
     assert tls.resolve("127.83.4.9") == ("127.83.4.9",)
+
+
+def test_the_systems_roots_are_read_once_for_all_that_begin_side_by_side() -> None:
+    together = Barrier(16)
+
+    def shake(_number: int) -> HandshakeCause | None:
+        together.wait(20)
+        return tls.handshake(ADDRESS, 1, NAME, trust=Trust(), timeout=10).cause
+
+    tls._context.cache_clear()
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(shake, range(16))) == {"tcp-refused"}
+    assert tls._context.cache_info().misses == 1
