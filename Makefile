@@ -22,15 +22,15 @@ $(VENV)/.ready: requirements-dev.txt requirements.txt lab/setup.sh
 	@touch $@
 
 demo: setup
-	@lab/setup.sh --packages
+	@lab/setup.sh --packages pebble
 	@$(RUN) -m lab demo
 
 lab: setup
-	@lab/setup.sh --packages
+	@lab/setup.sh --packages pebble
 	@$(RUN) -m lab
 
 rehearse: setup
-	@lab/setup.sh --packages
+	@lab/setup.sh --packages pebble
 	@$(RUN) -m lab rehearse
 
 test: setup

@@ -10,6 +10,7 @@ import threading
 from contextlib import suppress
 from types import FrameType
 
+from lab import acme
 from lab.declaration import NAME, declaration
 from lab.lab import Lab, brokers_setting, open_lab
 from lab.processes import DidNotStartError, missing
@@ -22,8 +23,11 @@ def main(arguments: list[str]) -> int:
     # SIGINT too: a shell makes what it starts in the background ignore it.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    if absent := missing(["haproxy", "mosquitto", "mosquitto_pub"]):
-        print(f"Not installed: {', '.join(absent)}. Please type:  lab/setup.sh --packages", file=sys.stderr)
+    if absent := missing(["haproxy", "mosquitto", "mosquitto_pub", *acme.PROGRAMS]):
+        print(
+            f"Not installed: {', '.join(absent)}. Please type:  lab/setup.sh --packages pebble",
+            file=sys.stderr,
+        )
         return 1
     try:
         match arguments:

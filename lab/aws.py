@@ -7,6 +7,7 @@ else. moto checks no signature.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
+# https://docs.aws.amazon.com/Route53/latest/APIReference/API_Operations_Amazon_Route_53.html
+ROUTE_53 = (
+    ("GET", r"/2013-04-01/hostedzone", "ListHostedZones"),
+    ("GET", r"/2013-04-01/hostedzone/[^/]+/rrset", "ListResourceRecordSets"),
+    ("POST", r"/2013-04-01/hostedzone/[^/]+/rrset/", "ChangeResourceRecordSets"),
+    ("GET", r"/2013-04-01/change/[^/]+", "GetChange"),
+)
 SECRET = "lab"  # noqa: S105 - moto checks no signature
 
 
@@ -205,7 +213,10 @@ def credential(authorization: str) -> tuple[str, str] | None:
 
 
 def operation(environ: Mapping[str, Any], body: bytes) -> str:
-    """Return the operation's name, as each of AWS's protocols says it; for REST the method and path."""
+    """Return the operation's name, as each of AWS's protocols says it.
+
+    For REST it is the method and path, but for those of Route 53's that the app calls.
+    """
     if target := environ.get("HTTP_X_AMZ_TARGET"):  # AWS JSON
         return str(target).rpartition(".")[2]
     path = str(environ.get("PATH_INFO", "/"))
@@ -213,7 +224,11 @@ def operation(environ: Mapping[str, Any], body: bytes) -> str:
         return path.rpartition("/")[2]
     if action := parse_qs(body.decode("latin-1")).get("Action"):  # Query, EC2 Query
         return action[0]
-    return f"{environ.get('REQUEST_METHOD')} {path}"
+    method = str(environ.get("REQUEST_METHOD"))
+    for asked, pattern, name in ROUTE_53:
+        if asked == method and re.fullmatch(pattern, path):
+            return name
+    return f"{method} {path}"
 
 
 def server_certificate_pem(arn: str) -> str | None:

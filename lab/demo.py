@@ -10,7 +10,15 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import brokers, chapters_deep, chapters_probe, chapters_register, chapters_rotate, client
+from lab import (
+    brokers,
+    chapters_acme,
+    chapters_deep,
+    chapters_probe,
+    chapters_register,
+    chapters_rotate,
+    client,
+)
 from lab.brokers import MQTT
 from lab.declaration import NAME, declaration
 from lab.lab import brokers_setting, open_lab
@@ -77,6 +85,7 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
         ("A message through the TLS listener", lambda: delivered(story)),
         ("The same request again", lambda: unchanged(story)),
         *chapters_rotate.chapters(story),
+        *chapters_acme.chapters(story),
     ]
     if all(node.processes for node in story.lab.nodes):  # brokers of LAB_BROKERS are not ours to kill
         told += [

@@ -16,7 +16,7 @@ from random import Random
 
 from lab import aws as api
 from lab import brokers
-from lab.acme import PROGRAMS, Acme, open_acme
+from lab.acme import Acme, open_acme
 from lab.addresses import Network, claim
 from lab.alarms import Change, ringing
 from lab.api import STAGE, start_api, start_functions
@@ -27,7 +27,7 @@ from lab.dataplane import DataPlane, follow
 from lab.events import EventBridge, emitting, invoker, rules_of
 from lab.fidelity.knobs import KNOBS
 from lab.metrics import measuring
-from lab.processes import Processes, missing, open_processes
+from lab.processes import Processes, open_processes
 from lab.vpc import Vpc, prepare
 
 Say = Callable[[str], None]
@@ -52,7 +52,7 @@ class Lab:
     alarms: Sequence[Change]
     """What the alarms did so far: it grows."""
     acme: Acme | None
-    """An ACME CA; None in a lab without the app, or on a machine without pebble."""
+    """An ACME CA; None in a lab without the app."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -132,7 +132,7 @@ def open_lab(
         )
         KNOBS.instance_health = data_plane.instance_health
         acme: Acme | None = None
-        if app and not missing(PROGRAMS):
+        if app:
             acme = stack.enter_context(open_acme(processes, network.acme))
             KNOBS.dns_shows = acme.show
             ready(f"an ACME CA answers at {acme.directory}")

@@ -99,6 +99,18 @@ def test_a_health_check_target_is_read(target: str, expected: tuple[str, int, st
         ({"HTTP_X_AMZ_TARGET": "secretsmanager.GetSecretValue"}, b"{}", "GetSecretValue"),
         ({"PATH_INFO": "/service/Granite/operation/PutMetricAlarm"}, b"", "PutMetricAlarm"),
         ({"REQUEST_METHOD": "GET", "PATH_INFO": "/x"}, b"", "GET /x"),
+        ({"REQUEST_METHOD": "GET", "PATH_INFO": "/2013-04-01/hostedzone"}, b"", "ListHostedZones"),
+        ({"REQUEST_METHOD": "GET", "PATH_INFO": "/2013-04-01/change/C1"}, b"", "GetChange"),
+        (
+            {"REQUEST_METHOD": "GET", "PATH_INFO": "/2013-04-01/hostedzone/Z/rrset"},
+            b"",
+            "ListResourceRecordSets",
+        ),
+        (
+            {"REQUEST_METHOD": "POST", "PATH_INFO": "/2013-04-01/hostedzone/Z/rrset/"},
+            b"",
+            "ChangeResourceRecordSets",
+        ),
     ],
 )
 def test_a_call_is_recorded_by_its_operation(environ: dict[str, str], body: bytes, expected: str) -> None:
