@@ -37,17 +37,17 @@ def files(folder: Path = CHALICE) -> Mapping[str, str]:
     }
 
 
-def main() -> None:
+def write(folder: Path = CHALICE) -> None:
     """Write them, and take away those of stages and functions that are gone."""
-    wanted = files()
-    for path in CHALICE.glob("*/policy-*.json"):
-        if str(path.relative_to(CHALICE)) not in wanted:
+    wanted = files(folder)
+    for path in folder.glob("*/policy-*.json"):
+        if str(path.relative_to(folder)) not in wanted:
             path.unlink()
     for name, text in wanted.items():
-        path = CHALICE / name
+        path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    write()

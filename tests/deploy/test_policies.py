@@ -22,7 +22,7 @@ from tests.deploy.policies import (
     policy_files,
 )
 from tools.calls import ROOT, definitions
-from tools.policies import CHALICE, files
+from tools.policies import CHALICE, files, write
 
 FILES = sorted(policy_files().items())
 
@@ -112,12 +112,14 @@ def test_the_policies_of_the_stages_are_what_is_written_once() -> None:
     assert there == files(), "type: make policies"
 
 
-def test_a_stage_that_is_taken_out_has_no_policies(tmp_path: Path) -> None:
+def test_each_stage_gets_every_policy_with_its_owner_and_one_that_is_gone_loses_them(tmp_path: Path) -> None:
     (tmp_path / "policy-api.json").write_text('{"Resource": "<owner>/*"}')
-    (tmp_path / "config.json").write_text(
-        '{"stages": {"qa": {"environment_variables": {"OWNER": "emq-elb-qa"}}}}'
-    )
-    assert files(tmp_path) == {"qa/policy-api.json": '{"Resource": "emq-elb-qa/*"}'}
+    for stage in ("qa", "live"):
+        configured = {"stages": {stage: {"environment_variables": {"OWNER": f"emq-elb-{stage}"}}}}
+        (tmp_path / "config.json").write_text(json.dumps(configured))
+        write(tmp_path)
+        written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.glob("*/*.json")}
+        assert written == {f"{stage}/policy-api.json": f'{{"Resource": "emq-elb-{stage}/*"}}'}
 
 
 @pytest.mark.parametrize(("function", "file"), FILES)
