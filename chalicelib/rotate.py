@@ -207,10 +207,11 @@ def _kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
         warnings=(*swap.warnings, told) if told else swap.warnings,
         failing=decision.code in FAILING,
     )
-    waited = of_rotation(swap.tags.get(PENDING_TAG)) and not kept.failing
+    waited = of_rotation(swap.tags.get(PENDING_TAG))
     renewed = holding.source not in WATCHED and served is not None and served.name is not None
     if (
         dry_run
+        or decision.code == "issuer-limited"
         or served is None
         or not renewed
         or not (waited or invocation.now() - uploaded(served) < RECENT)

@@ -1,19 +1,23 @@
-"""When a CA would have a certificate renewed (RFC 9773): the ACME server's front tells it."""
+"""When the CA suggests to renew (RFC 9773), and what becomes of an order that this run has no time for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import pytest
 
+from chalicelib.core import errors
+from chalicelib.core.names import PENDING_TAG
+from chalicelib.rotate import carry_on, rotate_one
 from lab.acme import Acme
-from tests.acme_front import Answer, Asked
-from tests.issuing import Authority, acme_for, authority, make_due
+from tests.acme_front import Answer, Asked, problem
+from tests.issuing import Authority, acme_for, authority, make_due, settled
 from tests.provisioning import Account
-from tests.rotating import HOST, Front, front, make, names, rotate, served
+from tests.rotating import HOST, Front, front, make, nowhere, rotate, served, tags
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -28,99 +32,123 @@ def demo(here: Account) -> Iterator[Front]:
         yield made
 
 
-@dataclass
-class Suggesting:
-    """Offers renewal information, and answers so when it is asked about a certificate."""
+def suggesting(ca: Authority, start: datetime, end: datetime) -> Callable[[Asked], Answer | None]:
+    """Have the CA suggest this for every certificate, whether it knows of suggestions or not."""
+    body = {"suggestedWindow": {"start": start.isoformat(), "end": end.isoformat()}}
 
-    ca: Authority
-    answer: Answer
-
-    def __post_init__(self) -> None:
-        self.ca.front.refuse = lambda asked: self.answer if asked.path.startswith("/renewal-info/") else None
-        self.ca.front.change = self.offered
-
-    def offered(self, asked: Asked, answer: Answer) -> Answer:
-        """Name it in the directory."""
+    def with_url(asked: Asked, answer: Answer) -> Answer:
         if asked.path != "/dir":
             return answer
-        url = self.ca.front.directory.replace("/dir", "/renewal-info")
-        body = json.loads(answer.body) | {"renewalInfo": url}
-        return Answer(answer.status, json.dumps(body).encode(), answer.headers)
+        directory = json.loads(answer.body) | {
+            "renewalInfo": ca.front.directory.replace("/dir", "/suggested")
+        }
+        return Answer(answer.status, json.dumps(directory).encode(), answer.headers)
 
-    @property
-    def asked_about(self) -> list[str]:
-        """The certificates' names in the questions."""
-        return [
-            one.path.rpartition("/")[2]
-            for one in self.ca.front.asked
-            if one.path.startswith("/renewal-info/")
-        ]
-
-    @property
-    def replaced(self) -> list[str | None]:
-        """What each order said that it replaces."""
-        return [one.payload.get("replaces") for one in self.ca.front.asked if one.path == "/order-plz"]
-
-
-def window(here: Account, start: float, end: float) -> Answer:
-    """A suggested window, in days from now."""
-    begin, last = (f"{here.now() + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (start, end))
-    body = {"suggestedWindow": {"start": begin, "end": last}}
-    return Answer(
+    ca.front.change = with_url
+    told = Answer(
         200, json.dumps(body).encode(), {"Content-Type": "application/json", "Retry-After": "21600"}
     )
+    return lambda asked: told if asked.path.startswith("/suggested/") else None
 
 
-def test_a_certificate_that_the_ca_wants_renewed_is_renewed_though_it_is_fresh(
+def test_one_that_the_ca_wants_back_is_replaced_long_before_its_end(
     here: Account, ca: Authority, demo: Front
 ) -> None:
     old = make(here, demo.port, acme_for(HOST), passed=timedelta())
-    suggesting = Suggesting(ca, window(here, -2, -1))
+    ca.front.refuse = suggesting(ca, here.now() - 2 * DAY, here.now() - DAY)
     (rotation,) = rotate(here, demo)
-    assert (rotation.state, rotation.verified) == ("rotated", True), rotation.reason
+    assert rotation.verified
+    assert "the CA suggests" in rotation.reason
     assert served(here, demo.port) != old
-    assert (ca.records(), len(names(here))) == ({}, 2)
-    (name,) = {*suggesting.asked_about}
-    assert (suggesting.replaced[0], suggesting.replaced[-1]) == (None, name)
+    # One certificate was asked for, by the issuer's key and the serial number.
+    assert {one.path.count(".") for one in ca.front.asked if one.path.startswith("/suggested/")} == {1}
 
 
-def test_a_window_that_is_yet_to_come_changes_nothing(here: Account, ca: Authority, demo: Front) -> None:
+def test_one_that_is_not_wanted_back_yet_stays(here: Account, ca: Authority, demo: Front) -> None:
     old = make(here, demo.port, acme_for(HOST), passed=timedelta())
-    ordered = ca.orders
-    suggesting = Suggesting(ca, window(here, 55, 57))
+    ca.front.refuse = suggesting(ca, here.now() + 20 * DAY, here.now() + 21 * DAY)
     (rotation,) = rotate(here, demo)
-    assert (rotation.state, served(here, demo.port), ca.orders) == ("kept", old, ordered)
-    assert suggesting.asked_about
+    assert (rotation.state, served(here, demo.port), here.calls.writes) == ("kept", old, [])
+    assert "GetServerCertificate" not in here.calls.made, "the wire shows what the CA is asked for"
+    here.passed = 22 * DAY
+    assert rotate(here, demo)[0].state == "rotated"
 
 
 @pytest.mark.parametrize(
     "answer",
-    [
-        Answer(500, b"broken"),
-        Answer(404, b"{}"),
-        Answer(200, b"no JSON"),
-        Answer(200, b"[]"),
-        Answer(200, b'{"suggestedWindow": {"start": "soon", "end": "later"}}'),
-        Answer(200, b'{"suggestedWindow": {"start": "2020-01-02T00:00:00Z", "end": "2020-01-01T00:00:00Z"}}'),
-        Answer(hang_up=True),
-    ],
-    ids=["500", "404", "text", "a list", "no times", "backwards", "gone"],
+    [problem(404, "malformed"), Answer(200, b"{}"), Answer(200, b"no JSON"), Answer(hang_up=True)],
+    ids=["not found", "nothing in it", "garbage", "gone"],
 )
-def test_nonsense_instead_of_a_window_is_no_reason_to_renew_nor_to_fail(
+def test_a_suggestion_that_cannot_be_had_leaves_it_to_the_certificates_age(
     here: Account, ca: Authority, demo: Front, answer: Answer
 ) -> None:
     old = make(here, demo.port, acme_for(HOST), passed=timedelta())
-    suggesting = Suggesting(ca, answer)
+    suggesting(ca, here.now(), here.now() + DAY)
+    ca.front.refuse = lambda asked: answer if asked.path.startswith("/suggested/") else None
     (rotation,) = rotate(here, demo)
     assert (rotation.state, served(here, demo.port)) == ("kept", old)
-    assert suggesting.asked_about
 
 
-def test_what_is_due_by_our_own_rule_is_renewed_whatever_the_ca_suggests(
+def test_where_the_wire_shows_nothing_the_ca_is_not_asked(here: Account, ca: Authority) -> None:
+    make(here, 8883, acme_for(HOST), passed=timedelta())
+    ca.front.refuse = suggesting(ca, here.now() - 2 * DAY, here.now() - DAY)
+    (rotation,) = rotate(here, nowhere())
+    assert rotation.state == "kept"
+    assert ca.front.times("/suggested") == 0
+
+
+def test_an_order_that_names_what_it_replaces_and_is_refused_for_it_is_made_without(
     here: Account, ca: Authority, demo: Front
 ) -> None:
-    old = make_due(here, demo.port)
-    Suggesting(ca, window(here, 3, 4))
+    old = make(here, demo.port, acme_for(HOST), passed=timedelta())
+    window = suggesting(ca, here.now() - 2 * DAY, here.now() - DAY)
+    orders: list[Asked] = []
+
+    def once(asked: Asked) -> Answer | None:
+        if asked.path == "/order-plz":
+            orders.append(asked)
+            if len(orders) == 1:
+                return problem(409, "alreadyReplaced", Replay_Nonce="bm9uY2U")
+        return window(asked)
+
+    ca.front.refuse = once
     (rotation,) = rotate(here, demo)
     assert rotation.verified, rotation.reason
     assert served(here, demo.port) != old
+    assert len(orders) >= 2
+
+
+def test_what_this_run_has_no_time_for_is_left_to_the_next(here: Account, ca: Authority, demo: Front) -> None:
+    old = make(here, demo.port, acme_for(HOST), passed=timedelta())
+    orders = ca.orders
+    rotation = rotate_one("demo", here.invocation(20), demo.wire)
+    assert (rotation.state, served(here, demo.port), ca.orders) == ("pending", old, orders)
+    assert tags(here)[PENDING_TAG].endswith(" issuing")
+    here.passed += timedelta(seconds=2)
+    rotation = carry_on("demo", here.invocation(890), demo.wire)
+    assert rotation.verified, rotation.reason
+    settled(here, ca, demo, old)
+    orders = ca.orders
+    rotate(here, demo)
+    assert ca.orders == orders, "what was asked for once is done once"
+
+
+def test_a_ca_that_wants_to_be_left_alone_is_not_asked_by_the_next_runs(
+    here: Account, ca: Authority, demo: Front
+) -> None:
+    old = make_due(here, demo.port)
+    limited = problem(429, "rateLimited", Retry_After="86400", Replay_Nonce="bm9uY2U")
+    ca.front.refuse = lambda asked: limited if asked.path == "/order-plz" else None
+    with pytest.raises(errors.Unserved, match="takes no order before"):
+        rotate(here, demo)
+    assert " issuing not before " in tags(here)[PENDING_TAG]
+    ca.front.refuse = lambda _: None
+    orders = ca.orders
+    with pytest.raises(errors.Unserved, match="takes no order before"):
+        rotate(here, demo)
+    with pytest.raises(errors.Conflict, match="takes no order before"):
+        rotate_one("demo", here.invocation(), demo.wire)
+    assert (ca.orders, served(here, demo.port)) == (orders, old)
+    here.passed = timedelta(days=1, seconds=5)
+    assert rotate(here, demo)[0].verified
+    settled(here, ca, demo, old)
