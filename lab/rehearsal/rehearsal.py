@@ -70,7 +70,11 @@ def rehearse() -> int:
         ):
             steps = tell(chapters(rehearsal), lab.aws.calls, callers=rehearsal.story.callers)
             print(f"\n{summary(steps)}\n", flush=True)
-            hold(all(step.held for step in steps), f"It did not hold; the logs are in {lab.directory}")
+            denied = ", ".join(rehearsal.functions.denied()) or "nothing"
+            hold(
+                all(step.held for step in steps),
+                f"It did not hold; denied was {denied}; the logs are in {lab.directory}",
+            )
     except DidNotHoldError as error:
         print(error)
         return 1

@@ -106,6 +106,10 @@ class Functions:
         )
         return warm.environment
 
+    def denied(self) -> list[str]:
+        """Return what was asked for beyond a policy: function and action, in the order of deployment."""
+        return [f"{name} {question.action}" for name, role in self.roles for question in role.denied]
+
     def answer(self, name: str, event: Any, kind: str) -> tuple[Any, str | None]:
         """Answer Lambda's Invoke: an `Event` at once, and it is tried up to three times."""
         if kind == "Event":
