@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from chalice.test import Client
 
 import app
 from chalicelib import container
+from tests.servers import ADDRESS
 
 ROOT = Path(__file__).parents[1]
 OWNER = "emq-elb-dev"
@@ -41,3 +44,14 @@ def invoked() -> list[tuple[str, Any]]:
     events = container.clients().functions.meta.events
     events.register("before-call.lambda.Invoke", take)  # type: ignore[arg-type] # it may answer
     return found
+
+
+def lead_names_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the names of load balancers resolve to the address of the tests' own servers."""
+    system = socket.getaddrinfo
+
+    def resolve(host: Any, *arguments: Any, **options: Any) -> Any:
+        known = isinstance(host, str) and host.endswith(".amazonaws.com")
+        return system(ADDRESS if known else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)

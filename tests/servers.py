@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +59,18 @@ def serving(talk: Talk) -> Iterator[Server]:
         accepting.join()
         for thread in server.threads:
             thread.join()
+
+
+@contextmanager
+def filtered() -> Iterator[int]:
+    """Yield a port whose SYNs Linux drops, as a filter does: its queue of connections is full."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server((ADDRESS, 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield int(full.getsockname()[1])
 
 
 def tls_context(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -15,11 +14,11 @@ from chalice.test import Client
 from chalicelib import container, telemetry
 from chalicelib.core.errors import AwsError
 from chalicelib.settings import Settings
-from tests.chalice_client import OWNER, ROOT, app_client, invoked
+from tests.chalice_client import OWNER, ROOT, app_client, invoked, lead_names_here
 from tests.emitted import emitted
 from tests.mqtt_broker import broker
 from tests.provisioning import Account
-from tests.servers import ADDRESS, serving
+from tests.servers import serving
 from tests.test_deep_probe import Cluster
 from tests.test_probe import create, listener
 
@@ -33,13 +32,7 @@ TICK = json.loads((ROOT / "events" / "schedule-tick.json").read_text())
 def here(here: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
     """The account as the app sees it, its load balancers' names leading to loopback."""
     here.settings = Settings(owner=OWNER, private_ca_secret=f"{OWNER}/private-ca")
-    system = socket.getaddrinfo
-
-    def resolve(host: Any, *arguments: Any, **options: Any) -> Any:
-        known = isinstance(host, str) and host.endswith(".amazonaws.com")
-        return system(ADDRESS if known else host, *arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    lead_names_here(monkeypatch)
     return here
 
 

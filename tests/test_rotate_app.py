@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,11 +13,10 @@ from chalice.test import Client
 import app
 from chalicelib.settings import Settings
 from lab.fidelity.knobs import KNOBS
-from tests.chalice_client import OWNER, ROOT, app_client, invoked
+from tests.chalice_client import OWNER, ROOT, app_client, invoked, lead_names_here
 from tests.emitted import emitted
 from tests.provisioning import Account
 from tests.rotating import Front, bundle, front, keep_secret, make, names, served
-from tests.servers import ADDRESS
 
 # Chalice's test client cannot check signatures, and says so at each request.
 pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
@@ -35,13 +33,7 @@ def here(here: Account) -> Account:
 @pytest.fixture
 def demo(here: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
     """A load balancer whose name leads to it, as in the lab."""
-    system = socket.getaddrinfo
-
-    def resolve(host: Any, *arguments: Any, **options: Any) -> Any:
-        known = isinstance(host, str) and host.endswith(".amazonaws.com")
-        return system(ADDRESS if known else host, *arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    lead_names_here(monkeypatch)
     with front(here) as made:
         yield made
 

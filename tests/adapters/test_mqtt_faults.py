@@ -8,7 +8,6 @@ import struct
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -34,7 +33,7 @@ from tests.adapters.test_mqtt import (
 )
 from tests.certificates import Issued, authority, leaf
 from tests.mqtt_broker import Close, Connection, Packet, Reset, Rule, broker
-from tests.servers import ADDRESS, Talk, over_tls, silent, tls_context
+from tests.servers import ADDRESS, Talk, filtered, over_tls, silent, tls_context
 
 Protocol = Literal["3.1.1", "5"]
 GARBAGE = b"\xf0\xff\xff\xff\xff\xff"
@@ -176,13 +175,8 @@ def test_a_connection_that_nobody_accepts_is_told(secure: bool, cause: str) -> N
 
 @pytest.mark.parametrize("secure", [True, False])
 def test_a_filtered_port_is_told(secure: bool) -> None:
-    with ExitStack() as stack:
-        full = stack.enter_context(socket.create_server((ADDRESS, 0), backlog=0))
-        for _ in range(4):  # Linux drops the SYN once the queue is full, as a filter does
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        outcome = tried(full.getsockname()[1], secure=secure, within=SOON)
+    with filtered() as port:
+        outcome = tried(port, secure=secure, within=SOON)
     assert ended(outcome) == ("tcp", "tcp-timeout")
 
 
