@@ -51,7 +51,7 @@ def measured(judged: Judged, job: Job) -> str:
     if judged.spread is None:
         return ""
     if goal.beside:
-        return cell(judged.spread, 2)
+        return cell(judged.spread, 3)  # so that one just missed can be told from one just met
     return cell(judged.spread, next(one.digits for one in job.figures if one.key == goal.figure))
 
 

@@ -78,7 +78,7 @@ def test_a_job_that_failed_shows_no_figures() -> None:
         (Goal("fewer calls", "calls", of=OURS, most=2), "| fewer calls | 3 | **missed** |"),
         (
             Goal("little CPU", "cpu", of=OURS, beside=("one", "theirs"), most=1),
-            "| little CPU | 0.25 | met |",
+            "| little CPU | 0.250 | met |",
         ),
         (Goal("a case of its own", "cpu", of=("two", "ours")), "| a case of its own |  | **not measured** |"),
     ],
