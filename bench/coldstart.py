@@ -4,6 +4,9 @@ Both run as Lambda runs them: the package as it is unpacked there, the runtime's
 awslambdaric as the runtime client, AWS the same emulator. The bare function makes three clients from boto3's
 stock models and makes one call; ours answer a real event in an account that holds nothing of ours.
 `python -c pass` is what Python takes to start and end: no function can take less.
+
+[Decision 8](decisions/0008-what-a-cold-start-loads.md) says where a start of ours goes, and what is not done
+about it.
 """
 
 from __future__ import annotations
