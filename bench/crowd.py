@@ -1,4 +1,4 @@
-"""A region full of load balancers and instances, for those who only look: nothing in it changes any more.
+"""Instances by the thousand, and a region full of them in which nothing changes any more.
 
 The emulator takes milliseconds for each instance that it puts into an answer. So the crowd is made in its
 memory, past its API, and its answers to DescribeInstances are kept: the same question has the same answer.
@@ -6,7 +6,7 @@ memory, past its API, and its answers to DescribeInstances are kept: the same qu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import cycle
@@ -44,12 +44,15 @@ def populate(region: str, balancers: int, members: int, cluster_tag: str, owner_
             "Tags": [{"Key": key, "Value": value}],
         }
         create_load_balancer(elb, balancer)
-        ids = [{"InstanceId": _launch(ec2, region, subnet.id, {cluster_tag: name})} for _ in range(members)]
+        ids = [{"InstanceId": launch(region, subnet.id, {cluster_tag: name})} for _ in range(members)]
         register_instances_with_load_balancer(elb, {"LoadBalancerName": name, "Instances": ids})
 
 
-def _launch(ec2: Any, region: str, subnet: str, tags: dict[str, str]) -> str:
+def launch(region: str, subnet: str, tags: Mapping[str, str], groups: Sequence[str] = ()) -> str:
     """Run one instance; each is a reservation of its own, since those are what moto's pages count."""
+    from moto.ec2.models import ec2_backends
+
+    ec2: Any = ec2_backends[ACCOUNT][region]
     (launched,) = ec2.run_instances(
         "ami-00000000",
         1,
@@ -59,8 +62,9 @@ def _launch(ec2: Any, region: str, subnet: str, tags: dict[str, str]) -> str:
         is_instance_type_default=True,
         region_name=region,
         subnet_id=subnet,
+        security_group_ids=[*groups],
         block_device_mappings=[],
-        tags={"instance": tags},
+        tags={"instance": {**tags}},
     ).instances
     return str(launched.id)
 
