@@ -14,6 +14,7 @@ import pytest
 from chalicelib.core import errors
 from chalicelib.rotate import rotate_all
 from lab.acme import Acme
+from lab.aws import server_certificate_pem
 from lab.fidelity.knobs import KNOBS
 from tests.acme_front import Answer, Asked
 from tests.issuing import Authority, account_keys, acme_for, authority, dying, make_due, rotate_now, settled
@@ -205,7 +206,7 @@ def test_no_key_and_no_token_is_in_anything_that_is_told(
         return answer
 
     ca.front.change = note
-    make(here, demo.port, acme_for(HOST), passed=timedelta())
+    uploaded = server_certificate_pem(make(here, demo.port, acme_for(HOST), passed=timedelta())) or ""
     KNOBS.dns_shows = lambda name, values: ca.acme.show(name, ["wrong"] if values else [])
     with pytest.raises(errors.EmqElbError) as caught:
         rotate_now(here, demo)
@@ -213,8 +214,11 @@ def test_no_key_and_no_token_is_in_anything_that_is_told(
     told = output.out + output.err + caplog.text + str(caught.value) + repr(caught.value) + repr(here.told)
     told += "".join(repr(record.__dict__) for record in caplog.records)
     (key,) = account_keys(here)
-    lines = [line for line in key.splitlines() if "-----" not in line]
-    assert lines
+    _, begin, leaf_key = uploaded.partition("PRIVATE KEY-----")
+    assert begin
+    keys = key + leaf_key.partition("-----END")[0]
+    lines = [line for line in keys.splitlines() if line and "-----" not in line]
+    assert len(lines) > 20
     assert tokens
     assert not [line for line in lines if line in told]
     assert not [token for token in tokens if token in told]

@@ -1,0 +1,46 @@
+"""A connection with an ACME CA, as far as it comes without one. With one: `tests/test_rotate_acme*.py`."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+
+from chalicelib.adapters.issuers.acme_connection import connect, retry_after
+from chalicelib.core.errors import IssuerSilent
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("0", NOW),
+        (" 120 ", NOW + timedelta(minutes=2)),
+        ("Sun, 22 Nov 2026 13:00:00 GMT", NOW + timedelta(hours=1)),
+        ("Sun, 22 Nov 2026 14:00:00 +0200", NOW),
+        ("Sunday, 22-Nov-26 13:00:00 GMT", NOW + timedelta(hours=1)),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("9" * 10, None),
+        ("٣", None),
+    ],
+)
+def test_when_to_come_back_is_read_as_seconds_or_as_a_date(text: str, wanted: datetime | None) -> None:
+    assert retry_after({"Retry-After": text}, NOW) == wanted
+    assert retry_after({}, NOW) is None
+
+
+def test_a_ca_that_is_not_there_is_silent_and_the_library_tells_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    key = generate_private_key(SECP256R1())
+    with pytest.raises(IssuerSilent, match="could not be asked: ConnectionError"):
+        connect("https://127.0.0.1:1/dir", key, lambda: NOW)
+    assert not logging.getLogger("acme.client").isEnabledFor(logging.INFO)
+    assert not [record for record in caplog.records if record.name.startswith("acme")]
