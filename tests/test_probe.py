@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import timedelta
 from math import ceil
 from pathlib import Path
@@ -32,6 +33,9 @@ from tests.emitted import emitted
 from tests.mqtt_broker import broker
 from tests.provisioning import OWNER, Account, account
 from tests.servers import ADDRESS, over_tls, serving, silent, tls_context
+
+HALF_OPEN = "127.83.4.8"
+"""Where connections are taken by the machine and accepted by nobody."""
 
 
 @pytest.fixture
@@ -86,6 +90,18 @@ def test_an_address_that_does_not_answer_among_others_is_degraded(here: Account)
     assert {one.address: one.failure and one.failure.cause for one in verdict.outcomes} == {
         ADDRESS: None,
         "127.83.4.9": "tcp-refused",
+    }
+
+
+def test_a_half_open_address_among_good_ones_is_degraded_and_named(here: Account) -> None:
+    here.settings = replace(here.settings, probe_timeout=timedelta(seconds=1))
+    with serving(broker()) as server, socket.create_server((HALF_OPEN, server.port)):
+        create(here, "half", listener(server.port))
+        (verdict,) = probe_all(here.invocation(), resolve=lambda _: (ADDRESS, HALF_OPEN))
+    assert verdict.grade == "degraded"
+    assert {one.address: one.failure and one.failure.cause for one in verdict.outcomes} == {
+        ADDRESS: None,
+        HALF_OPEN: "connack-timeout",
     }
 
 

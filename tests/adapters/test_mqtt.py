@@ -370,14 +370,22 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_thousand_probes_leave_no_descriptor_and_no_thread() -> None:
+def test_a_thousand_probes_leave_no_descriptor_and_no_thread(tmp_path: Path) -> None:
     refusing = broker({mqtt.SUBSCRIBE: raising(Close)})
-    with serving(refusing) as bad, serving(broker()) as good:
-        for port in (good.port, bad.port):
-            tried(port)
+    secure = over_tls(tls_context(GOOD, tmp_path), broker())
+    with serving(refusing) as bad, serving(broker()) as good, serving(secure) as encrypted:
+        ways: list[tuple[int, bool, str]] = [
+            (good.port, False, NAME),
+            (bad.port, False, NAME),
+            (encrypted.port, True, NAME),
+            (encrypted.port, True, "other.example.com"),
+        ]
+        for port, tls, hostname in ways:
+            tried(port, secure=tls, hostname=hostname)
         before, threads = descriptors(), threading.active_count()
         for number in range(1000):
-            tried(bad.port if number % 2 else good.port)
+            port, tls, hostname = ways[number % len(ways)]
+            tried(port, secure=tls, hostname=hostname)
         ended_by = time.monotonic() + 20
         while threading.active_count() > threads and time.monotonic() < ended_by:
             threading.Event().wait(0.01)  # the servers' own ends
