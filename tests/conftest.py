@@ -16,7 +16,9 @@ from lab.fidelity.knobs import reset_knobs
 
 if TYPE_CHECKING:
     from lab.acme import Acme
+    from tests.issuing import Authority
     from tests.provisioning import Account
+    from tests.rotating import Front
 
 REGION = "eu-central-1"
 
@@ -83,3 +85,21 @@ def acme() -> Iterator[Acme]:
 
     with pebble() as one:
         yield one
+
+
+@pytest.fixture
+def ca(here: Account, acme: Acme) -> Iterator[Authority]:
+    """The ACME server as the account's CA, with a hosted zone to show it that names are ours."""
+    from tests.issuing import authority
+
+    with authority(acme, here) as one:
+        yield one
+
+
+@pytest.fixture
+def demo(here: Account) -> Iterator[Front]:
+    """A load balancer as clients see it: what the API says that it serves is on the wire."""
+    from tests.rotating import front
+
+    with front(here) as made:
+        yield made

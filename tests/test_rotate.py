@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,6 @@ from tests.rotating import (
     Front,
     body,
     bundle,
-    front,
     keep_secret,
     make,
     names,
@@ -33,12 +31,6 @@ from tests.rotating import (
 )
 
 SECRET = {"secret_id": "mqtt"}
-
-
-@pytest.fixture
-def demo(here: Account) -> Iterator[Front]:
-    with front(here) as made:
-        yield made
 
 
 def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:

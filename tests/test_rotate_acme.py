@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
 
 from chalicelib.core import errors
-from lab.acme import Acme
 from lab.fidelity.knobs import KNOBS
 from tests.acme_front import Answer, Asked
-from tests.issuing import Authority, account_keys, acme_for, authority, make_due, rotate_now
+from tests.issuing import Authority, account_keys, acme_for, make_due, rotate_now
 from tests.provisioning import Account
-from tests.rotating import HOST, Front, body, front, make, names, rotate, served, tags
+from tests.rotating import HOST, Front, body, make, names, rotate, served, tags
 from tests.servers import ADDRESS
 
 RECORD = f"_acme-challenge.{HOST}."
-
-
-@pytest.fixture
-def ca(here: Account, acme: Acme) -> Iterator[Authority]:
-    with authority(acme, here) as one:
-        yield one
-
-
-@pytest.fixture
-def demo(here: Account) -> Iterator[Front]:
-    with front(here) as made:
-        yield made
 
 
 def on_the_wire(demo: Front, root: str, host: str = HOST) -> x509.Certificate:

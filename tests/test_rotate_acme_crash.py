@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -23,18 +23,6 @@ from tests.provisioning import WATCHED, Account, Killed, account, granted
 from tests.rotating import HOST, Front, bundle, front, make, names, rotate, served
 
 RECORD = f"_acme-challenge.{HOST}."
-
-
-@pytest.fixture
-def ca(here: Account, acme: Acme) -> Iterator[Authority]:
-    with authority(acme, here) as one:
-        yield one
-
-
-@pytest.fixture
-def demo(here: Account) -> Iterator[Front]:
-    with front(here) as made:
-        yield made
 
 
 def account_secret(here: Account) -> str:

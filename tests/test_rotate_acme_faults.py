@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
 
 from chalicelib.core import errors
-from lab.acme import Acme
 from lab.fidelity.knobs import KNOBS
 from tests.acme_front import Answer, Asked, as_it_is, nothing, problem
 from tests.certificates import Issued
-from tests.issuing import Authority, authority, make_due, rotate_now, settled
+from tests.issuing import Authority, make_due, rotate_now, settled
 from tests.provisioning import WATCHED, Account, granted, issued
-from tests.rotating import HOST, Front, bundle, front, names, rotate, served
-
-
-@pytest.fixture
-def ca(here: Account, acme: Acme) -> Iterator[Authority]:
-    with authority(acme, here) as one:
-        yield one
-
-
-@pytest.fixture
-def demo(here: Account) -> Iterator[Front]:
-    with front(here) as made:
-        yield made
+from tests.rotating import HOST, Front, bundle, names, rotate, served
 
 
 def failing(here: Account, demo: Front) -> errors.Unserved:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,25 +11,12 @@ import pytest
 from chalicelib.core import errors
 from chalicelib.core.names import PENDING_TAG
 from chalicelib.rotate import carry_on, rotate_one
-from lab.acme import Acme
 from tests.acme_front import Answer, Asked, problem
-from tests.issuing import Authority, acme_for, authority, make_due, settled
+from tests.issuing import Authority, acme_for, make_due, settled
 from tests.provisioning import Account
-from tests.rotating import HOST, Front, front, make, nowhere, rotate, served, tags
+from tests.rotating import HOST, Front, make, nowhere, rotate, served, tags
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def ca(here: Account, acme: Acme) -> Iterator[Authority]:
-    with authority(acme, here) as one:
-        yield one
-
-
-@pytest.fixture
-def demo(here: Account) -> Iterator[Front]:
-    with front(here) as made:
-        yield made
 
 
 def suggesting(ca: Authority, start: datetime, end: datetime) -> Callable[[Asked], Answer | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,6 @@ from tests.rotating import (
     Front,
     body,
     bundle,
-    front,
     keep_secret,
     make,
     names,
@@ -30,12 +29,6 @@ from tests.rotating import (
 
 SECRET = {"secret_id": "mqtt"}
 OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
-
-
-@pytest.fixture
-def demo(here: Account) -> Iterator[Front]:
-    with front(here) as made:
-        yield made
 
 
 def refusing(operation: str, code: str) -> Any:
