@@ -45,5 +45,16 @@ def test_importing_the_app_loads_what_every_function_needs_and_no_story() -> Non
     assert tuple(done.stdout.split()) == ("chalicelib", *shared)
 
 
+def test_a_client_is_made_without_what_handles_certificates_and_bodies() -> None:
+    made = loaded_by("from chalicelib.adapters.clients import Clients; Clients().elb_in('eu-central-1')")
+    assert "botocore" in made
+    assert made & {"OpenSSL", "acme", "boto3", "cryptography", "pydantic"} == set()
+
+
+def test_pyopenssl_is_there_for_whom_it_is_meant() -> None:
+    program = "from chalicelib.adapters.sessions import open_session; open_session(); import OpenSSL.crypto"
+    assert {"OpenSSL", "cryptography"} <= loaded_by(program)
+
+
 def test_what_is_heavy_is_seen_when_it_is_loaded() -> None:
     assert "boto3" in loaded_by("import boto3")
