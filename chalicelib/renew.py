@@ -50,7 +50,8 @@ def unfinished(holding: Holding, pending: str | None) -> bool:
     what, served = waits_for(pending), holding.served
     if what.startswith(ISSUING):
         since = pending_since(pending)
-        return served is None or since is None or uploaded(served) < since
+        # Whole seconds, both; an order takes longer than one.
+        return served is None or since is None or uploaded(served) <= since
     if not what.startswith(CERTIFICATE):
         return False
     waiting = next((one for one in holding.certificates if one.name == what.removeprefix(CERTIFICATE)), None)
