@@ -16,7 +16,7 @@ from chalicelib.adapters.issuers import private_ca, renewal_info, secret
 from chalicelib.adapters.x509 import checked, describe, describe_authority, read, to_be
 from chalicelib.challenges import Work
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
+from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent, QuotaReached
 from chalicelib.core.facts import Chosen
 from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
 from chalicelib.core.model import Certificate
@@ -128,11 +128,15 @@ class Offers:
     def quota(self, used: int) -> tuple[ReviewWarning, ...]:
         """A warning where IAM's quota is nearly used up, `used` being what was there before the run.
 
-        The account is asked once, and what is uploaded since is counted on: each call stands for one more.
+        Raises QuotaReached where there is room for none: no one issues what cannot be uploaded. The
+        account is asked once, and what is uploaded since is counted on: each call stands for one more.
         """
         if used + 1 < _FEW:
             return ()
         there, quota = self._account or iam.account_quota(self.invocation.clients.iam)
+        if there >= quota:
+            message = f"the account has {there} server certificates and may have {quota}: ask for more"
+            raise QuotaReached("UploadServerCertificate", "LimitExceeded", message)
         self._account = there + 1, quota
         if there + 1 < quota * _NEARLY:
             return ()

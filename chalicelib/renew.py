@@ -30,6 +30,7 @@ def renewed(decision: Renew, swap: Swap, offers: Offers, in_account: int) -> Rot
     holding, invocation = swap.holding, swap.invocation
     if holding.source == ACME and not time_enough(invocation):
         return postponed(swap, ISSUING, f"{decision.reason}; the CA needs longer than this run has left")
+    quota = offers.quota(in_account)
     try:
         bundle, warnings = bundle_for(
             holding, decision.domains, offers, Work(holding.load_balancer, swap.progress, invocation)
@@ -38,7 +39,6 @@ def renewed(decision: Renew, swap: Swap, offers: Offers, in_account: int) -> Rot
         postponed(swap, limited(ISSUING, error.until), str(error))
         raise
     certificate, chosen = chosen_of(holding, bundle, invocation)
-    quota = offers.quota(in_account)
     upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
     apply(holding.load_balancer, [upload], swap.progress, invocation, chosen)
     known = replace(certificate, arn=swap.progress.bound[certificate.arn], uploaded=invocation.now())

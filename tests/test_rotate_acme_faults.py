@@ -72,6 +72,15 @@ def test_a_ca_that_answers_wrongly_changes_nothing_and_the_next_run_ends_it(
     settled(here, ca, demo, old)
 
 
+def test_a_ca_is_not_asked_for_what_iam_has_no_room_for(here: Account, ca: Authority, demo: Front) -> None:
+    old = make_due(here, demo.port)
+    for number in range(19):
+        here.world.upload(f"strangers-{number}")
+    error = failing(here, demo)
+    assert isinstance(error.failures[0][1], errors.QuotaReached), error
+    assert (ca.orders, served(here, demo.port), ca.records()) == (0, old, {})
+
+
 def test_a_record_that_the_ca_does_not_see_is_refused_by_it_and_taken_away(
     here: Account, ca: Authority, demo: Front
 ) -> None:
