@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from chalicelib.core.model import Certificate
@@ -42,13 +42,12 @@ def window_of(answer: object) -> Window | None:
     match answer:
         case {"suggestedWindow": {"start": str(start), "end": str(end)}}:
             try:
-                window = Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
-            except ValueError:
+                window = Window(_utc(start), _utc(end))
+            except (ValueError, OverflowError):
                 return None
         case _:
             return None
-    aware = window.start.tzinfo is not None and window.end.tzinfo is not None
-    return window if aware and window.start < window.end else None
+    return window if window.start < window.end else None
 
 
 def renew_at(window: Window, certificate: str) -> datetime:
@@ -64,6 +63,14 @@ def renew_at(window: Window, certificate: str) -> datetime:
 def suggested(window: Window, certificate: str, now: datetime) -> bool:
     """Whether that time is over, or will be before the next look."""
     return renew_at(window, certificate) <= now + _LOOKED_AT_EVERY
+
+
+def _utc(text: str) -> datetime:
+    """A time as others of ours are, whatever its offset. ValueError without one."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(text)
+    return found.astimezone(UTC)
 
 
 def _base64url(data: bytes) -> str:

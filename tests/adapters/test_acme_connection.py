@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from chalicelib.adapters.issuers.acme_connection import connect, retry_after
-from chalicelib.core.errors import IssuerSilent
+from chalicelib.adapters.issuers.renewal_info import renewal_info_url
+from chalicelib.core.errors import IssuerLimited, IssuerSilent
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -22,6 +24,7 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
         ("Sun, 22 Nov 2026 13:00:00 GMT", NOW + timedelta(hours=1)),
         ("Sun, 22 Nov 2026 14:00:00 +0200", NOW),
         ("Sunday, 22-Nov-26 13:00:00 GMT", NOW + timedelta(hours=1)),
+        ("Sun, 22 Nov 2026 12:00:00 +99999999999999", None),
         ("", None),
         ("soon", None),
         ("-1", None),
@@ -33,6 +36,20 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 def test_when_to_come_back_is_read_as_seconds_or_as_a_date(text: str, wanted: datetime | None) -> None:
     assert retry_after({"Retry-After": text}, NOW) == wanted
     assert retry_after({}, NOW) is None
+
+
+def test_what_a_limit_says_is_in_utc_whatever_the_offset_of_the_header() -> None:
+    until = retry_after({"Retry-After": "Sun, 22 Nov 2026 14:00:00 +0200"}, NOW)
+    assert until is not None
+    assert "before 2026-11-22 12:00:00 UTC" in str(IssuerLimited(until, "slow down"))
+
+
+def test_roots_that_are_not_there_are_said_as_a_ca_that_cannot_be_asked(tmp_path: Path) -> None:
+    missing, key = str(tmp_path / "roots.pem"), generate_private_key(SECP256R1())
+    with pytest.raises(IssuerSilent, match="could not be asked: OSError"):
+        connect("https://127.0.0.1:1/dir", key, lambda: NOW, missing)
+    with pytest.raises(IssuerSilent, match="could not be asked: FileNotFoundError"):
+        renewal_info_url("https://127.0.0.1:1/dir", missing)
 
 
 def test_a_ca_that_is_not_there_is_silent_and_the_library_tells_nothing(

@@ -49,6 +49,7 @@ def answer(start: object, end: object) -> object:
         (answer("2026-11-22T12:00:00Z", "2026-11-22T12:00:00Z"), None),
         (answer("2026-11-22T13:00:00Z", "2026-11-22T12:00:00Z"), None),
         (answer("2026-11-22T12:00:00", "2026-11-22T13:00:00"), None),
+        (answer("0001-01-01T00:00:00+02:00", "2026-11-22T13:00:00Z"), None),
         (answer("today", "tomorrow"), None),
         (answer(1, 2), None),
         ({"suggestedWindow": {}}, None),
@@ -59,6 +60,13 @@ def answer(start: object, end: object) -> object:
 )
 def test_a_window_is_read_only_where_it_makes_sense(told: object, wanted: Window | None) -> None:
     assert window_of(told) == wanted
+
+
+def test_a_window_is_told_in_utc_whatever_its_offset() -> None:
+    window = window_of(answer("2026-11-22T14:00:00+02:00", "2026-11-22T08:00:00-05:00"))
+    assert window == Window(NOW, NOW + HOUR)
+    assert window.start.tzinfo is UTC
+    assert window.end.tzinfo is UTC
 
 
 @given(st.text(), st.timedeltas(HOUR, timedelta(days=400)))

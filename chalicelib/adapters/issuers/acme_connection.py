@@ -90,9 +90,9 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
         return now + timedelta(seconds=int(text))
     try:
         found = parsedate_to_datetime(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def refused(error: messages.Error | None, where: str) -> IssuerRefused:
@@ -126,7 +126,6 @@ def _ask(acme: Acme, call: Callable[[], T]) -> T:
 @contextmanager
 def _translated(acme: Acme) -> Iterator[None]:
     """Turn what the library raises into errors of ours."""
-    import requests
     from acme import errors, messages
 
     try:
@@ -135,7 +134,7 @@ def _translated(acme: Acme) -> Iterator[None]:
         if error.code == "rateLimited" or acme.overloaded:
             raise _left_alone(acme, error.detail or "it does not say why") from None
         raise refused(error, "") from None
-    except (errors.Error, requests.RequestException, ValueError) as error:
+    except (errors.Error, OSError, ValueError) as error:  # requests' own are OSErrors; so is a missing bundle
         if acme.overloaded:
             raise _left_alone(acme, "it is overloaded") from None
         raise IssuerSilent(f"the CA could not be asked: {type(error).__name__}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from http.client import HTTPException, HTTPSConnection
 from ssl import create_default_context
 from typing import Any
@@ -32,16 +33,13 @@ def suggested_window(url: str, certificate_id: str, trusted: str | None = None) 
 
 def _read(url: str, trusted: str | None) -> Any:
     parts = urlsplit(url)
-    connection = HTTPSConnection(
-        parts.netloc, timeout=_TIMEOUT, context=create_default_context(cafile=trusted)
-    )
     try:
-        connection.request("GET", parts._replace(scheme="", netloc="").geturl())
-        answer = connection.getresponse()
-        if answer.status != 200:
-            raise IssuerSilent(f"{parts.netloc} answers {answer.status}")
-        return json.loads(answer.read(_LONGEST))
+        context = create_default_context(cafile=trusted)
+        with closing(HTTPSConnection(parts.netloc, timeout=_TIMEOUT, context=context)) as connection:
+            connection.request("GET", parts._replace(scheme="", netloc="").geturl())
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise IssuerSilent(f"{parts.netloc} answers {answer.status}")
+            return json.loads(answer.read(_LONGEST))
     except (OSError, HTTPException, ValueError) as error:
         raise IssuerSilent(f"{parts.netloc} could not be asked: {type(error).__name__}") from None
-    finally:
-        connection.close()
