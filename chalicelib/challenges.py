@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from chalicelib import telemetry
 from chalicelib.adapters import route53
@@ -27,7 +28,7 @@ from chalicelib.core.challenges import (
     record_name,
     zones_of,
 )
-from chalicelib.core.errors import AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
+from chalicelib.core.errors import Absent, AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
 from chalicelib.core.outcome import Step
 from chalicelib.invocation import Invocation
 
@@ -83,17 +84,18 @@ def done(step: Step, work: Work) -> None:
 
 
 @contextmanager
-def shown(challenges: Sequence[Challenge], where: Places, work: Work) -> Iterator[None]:
+def shown(challenges: Sequence[Challenge], where: Places, work: Work, until: datetime) -> Iterator[None]:
     """Have the records up and spread to every name server within the block, and gone after it.
 
-    IssuerSilent when they do not spread in time. What cannot be taken away again is told, and left to a later
-    look: the certificate is worth more.
+    IssuerSilent when they have not spread by `until`. What cannot be taken away again is told, and left to a
+    later look: the certificate is worth more.
     """
     batches = tuple(_by_zone(challenges, where))
     entries = {zone: noted(values, work.invocation.now()) for zone, values in batches}
+    hurried = replace(work, invocation=replace(work.invocation, deadline=until))
     try:
-        changes = [_change(zone, Edit(_UP, values, entries[zone]), work) for zone, values in batches]
-        _wait_until_spread(changes, work.invocation)
+        changes = [_change(zone, Edit(_UP, values, entries[zone]), hurried) for zone, values in batches]
+        _wait_until_spread(changes, hurried.invocation)
         yield
     finally:
         for zone, values in batches:
@@ -103,10 +105,17 @@ def shown(challenges: Sequence[Challenge], where: Places, work: Work) -> Iterato
                 telemetry.left_behind(work.name, sorted(values), str(error))
 
 
-def sweep(invocation: Invocation) -> None:
-    """Take away what killed functions of this deployment left, in every public zone."""
+def sweep(invocation: Invocation) -> list[tuple[str, AwsError]]:
+    """Take away what killed functions of this deployment left; return where that failed, and why."""
+    failures = []
     for zone in route53.public_zones(invocation.clients.route53):
-        _change(zone, Edit(_SWEPT), Work(zone.name, Progress(), invocation))
+        try:
+            _change(zone, Edit(_SWEPT), Work(zone.name, Progress(), invocation))
+        except Absent:
+            continue
+        except AwsError as error:
+            failures.append((zone.name, error))
+    return failures
 
 
 def _by_zone(challenges: Sequence[Challenge], where: Places) -> Iterator[tuple[Zone, Values]]:
@@ -123,7 +132,7 @@ def _change(zone: Zone, edit: Edit, work: Work) -> str | None:
     """Show values and take others away, with what a crash left, and write down which; all or nothing.
 
     Again, when somebody else changed one of the record sets in between. Return by which id to ask how far it
-    has spread; None when nothing had to be changed.
+    has spread; None when there was nothing to show, and nothing to take away.
     """
     client, waits = work.invocation.clients.route53, work.invocation.waits()
     tries = _TRIES
@@ -145,7 +154,11 @@ def _change(zone: Zone, edit: Edit, work: Work) -> str | None:
 
 
 def _planned(zone: Zone, edit: Edit, invocation: Invocation) -> list[Change]:
-    """Read what the change is about, and what is to become of it."""
+    """Read what the change is about, and what is to become of it.
+
+    What is shown is written even where it is there already: who did that, and lost the answer, has no other
+    way to learn whether it has spread.
+    """
     client, owner = invocation.clients.route53, invocation.settings.owner
     name = journal_name(zone.name)
     journal = route53.text_record(client, zone.id, name)
@@ -157,7 +170,7 @@ def _planned(zone: Zone, edit: Edit, invocation: Invocation) -> list[Change]:
         for record in records
     ]
     changes.append(Change(journal, changed_journal(name, journal, edit.added, gone, owner)))
-    return [one for one in changes if one.before != one.after]
+    return [one for one in changes if one.before != one.after or (one.after and one.after.name in edit.shown)]
 
 
 def _wait_until_spread(changes: Iterable[str | None], invocation: Invocation) -> None:

@@ -53,7 +53,10 @@ def order(domains: Sequence[str], work: Work, *, replaces: str | None = None) ->
     ordered = acme.new_order(ca, domains, replaces)
     done(Step(action="NewOrder", reason="the CA is to issue one", fields={"domains": [*domains]}), work)
     asked = [acme.authorization(ca, url) for url in ordered.authorizations]
-    with shown([one.challenge for one in asked if one.challenge], where, replace(work, invocation=patient)):
+    challenges = [one.challenge for one in asked if one.challenge]
+    if any(one.record not in where for one in challenges):
+        raise IssuerSilent("the CA asks to be shown a name that was not ordered")
+    with shown(challenges, where, work, end):
         for one in asked:
             if one.challenge:
                 acme.answer(ca, one)

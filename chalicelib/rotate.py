@@ -263,7 +263,6 @@ def _sweep_challenges(invocation: Invocation) -> list[tuple[str, Exception]]:
     if invocation.settings.acme_contact is None:
         return []
     try:
-        challenges.sweep(invocation)
+        return [(f"sweeping challenges in {zone}", error) for zone, error in challenges.sweep(invocation)]
     except errors.EmqElbError as error:
         return [("sweeping challenges", error)]
-    return []
