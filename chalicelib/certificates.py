@@ -83,8 +83,8 @@ def _of_arn(
     if there and not given.settled and arn not in current and source == there.tags.get(CERTIFICATE_TAG):
         if source == PRIVATE_CA:
             return _of_private_ca(_domains_of(current, invocation), declaration, there, invocation)
-        if source == ACME:
-            return _of_acme(_domains_of(current, invocation), declaration, there, invocation)
+        if source == ACME and (domains := _domains_of(current, invocation)):
+            return _of_acme(domains, declaration, there, invocation)
         if source and source.startswith(SECRET):
             return _of_secret(source.removeprefix(SECRET), declaration, invocation)
     # What is served stays, whatever became of it; what is not must be fit to be.

@@ -35,11 +35,13 @@ def foreseen(chosen: Chosen | None) -> tuple[Step, ...]:
     return (Step(action="NewOrder", reason=reason, fields=fields),)
 
 
-def refuse(there: LoadBalancer | None, invocation: Invocation) -> None:
+def refuse(chosen: Chosen | None, there: LoadBalancer | None, invocation: Invocation) -> None:
     """Raise IssuerLimited while the CA wants to be left alone with this load balancer.
 
     Conflict for one that is only being adopted: until it is ours the background cannot go on with it.
     """
+    if chosen is None or not chosen.order:
+        return
     if there and OWNER_TAG not in there.tags:
         raise Conflict(
             f"{there.name}: adopt it with the certificate that it has, then have one issued by a second PUT"

@@ -137,11 +137,11 @@ def _converge(
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         desired = _desire(declaration, facts, invocation, since)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
+        refuse(facts.chosen, there, invocation)
         if dry_run:
             progress.steps += [*foreseen(facts.chosen), *(do.step(action) for action in steps)]
             return ready(declaration, facts, desired, progress, created=created)
         if facts.chosen and facts.chosen.order:
-            refuse(there, invocation)
             if not time_enough(invocation):
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
             work = Work(declaration.name, progress, invocation)

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.iam.models import iam_backends
 
 from chalicelib.background import go_on
 from chalicelib.core import errors
@@ -138,6 +139,8 @@ def test_a_ca_that_wants_to_be_left_alone_is_not_asked_again_before_its_time(zon
     mark = f"{since} {limited(WAITING, until)}"
     zoned.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=[{"Key": PENDING_TAG, "Value": mark}])
     assert go_on(payload(report, body(zoned)), zoned.invocation(890)) == "limited"
+    with pytest.raises(errors.IssuerLimited):
+        zoned.put(body(zoned), dry_run=True)
     with pytest.raises(errors.IssuerLimited) as caught:
         zoned.put(body(zoned))
     assert caught.value.until == until
@@ -146,10 +149,11 @@ def test_a_ca_that_wants_to_be_left_alone_is_not_asked_again_before_its_time(zon
     assert zoned.put(body(zoned)).state == "pending"
 
 
-def test_one_made_by_hand_is_adopted_first(zoned: Account) -> None:
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_one_made_by_hand_is_adopted_first(zoned: Account, *, dry_run: bool) -> None:
     zoned.world.create("demo")
     with pytest.raises(errors.Conflict, match="adopt it with the certificate that it has"):
-        zoned.put(body(zoned), adopt=True)
+        zoned.put(body(zoned), adopt=True, dry_run=dry_run)
     assert zoned.calls.writes == []
 
 
@@ -173,3 +177,15 @@ def test_what_was_uploaded_and_never_served_is_used_and_not_ordered_again(zoned:
     shown = zoned.get()
     assert shown["certificate"]["source"] == "acme"
     assert zoned.put(shown).steps == (), "what GET shows can be sent back"
+
+
+def test_one_that_was_deleted_is_not_ordered_for_no_name_at_all(zoned: Account) -> None:
+    """GET showed a certificate that is gone by now, and its names with it."""
+    old = served(zoned)
+    zoned.world.elb.add_tags(
+        LoadBalancerNames=["demo"], Tags=[{"Key": "emq-elb:certificate", "Value": "acme"}]
+    )
+    iam_backends["123456789012"]["aws"].certificates.clear()
+    assert zoned.served() == "Invalid-Certificate"
+    told = refused(zoned, body(zoned) | {"certificate": {"arn": old, "source": "acme"}})
+    assert told == [("certificate.arn", f"there is no certificate {old}")]
