@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
 from chalicelib.adapters.secrecy import discreetly
-from chalicelib.core.errors import Absent, AwsError, Fault, InvalidRequest
+from chalicelib.core.errors import Absent, AwsError, Conflict, Fault, InvalidRequest, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -52,17 +52,24 @@ def create_secret(
     tags: Mapping[str, str],
     description: str,
 ) -> str:
-    """Create a secret and return its ARN. Duplicate when there is one, Refused while one is being deleted."""
-    answer = discreetly(
-        "CreateSecret",
-        value.values(),
-        lambda: client.create_secret(
-            Name=name,
-            Description=description,
-            SecretString=json.dumps(dict(value)),
-            Tags=[{"Key": key, "Value": text} for key, text in sorted(tags.items())],
-        ),
-    )
+    """Create a secret and return its ARN. Duplicate when there is one, Conflict while it is being deleted."""
+    try:
+        answer = discreetly(
+            "CreateSecret",
+            value.values(),
+            lambda: client.create_secret(
+                Name=name,
+                Description=description,
+                SecretString=json.dumps(dict(value)),
+                Tags=[{"Key": key, "Value": text} for key, text in sorted(tags.items())],
+            ),
+        )
+    except Refused as error:
+        if error.code != "InvalidRequestException":
+            raise
+        raise Conflict(
+            f"the secret {name} is scheduled for deletion: restore it, or delete it for good"
+        ) from None
     return answer["ARN"]
 
 

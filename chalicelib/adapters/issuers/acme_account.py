@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.der import key_text
 from chalicelib.adapters.secrets import create_secret, read_secret
-from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest, Refused
+from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest
 from chalicelib.core.names import OWNER_TAG
 
 if TYPE_CHECKING:
@@ -43,12 +43,6 @@ def account_key(
         if found is None:
             raise
         return found, False
-    except Refused as error:
-        if error.code != "InvalidRequestException":
-            raise
-        raise Conflict(
-            f"the secret {secret_id} is scheduled for deletion: restore it, or delete it for good"
-        ) from None
     return made, True
 
 

@@ -15,7 +15,7 @@ from chalicelib.adapters.der import key_text
 from chalicelib.adapters.secrets import create_secret, read_secret
 from chalicelib.adapters.x509 import read
 from chalicelib.core.domains import address_of
-from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest, Refused
+from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest
 from chalicelib.core.names import OWNER_TAG
 from chalicelib.core.pem import Authority, Bundle
 
@@ -132,12 +132,6 @@ def store_authority(
         if existing is None:
             raise
         return existing
-    except Refused as error:
-        if error.code != "InvalidRequestException":
-            raise
-        raise Conflict(
-            f"the secret {secret_id} is scheduled for deletion: restore it, or delete it for good"
-        ) from None
     return authority
 
 
