@@ -237,7 +237,8 @@ def rotate(event: CloudWatchEvent) -> None:
     from chalicelib import telemetry
 
     name, work = event.detail.get("name"), invocation(remaining(event.context))
-    rotations = (story.carry_on(name, work),) if name else story.rotate_all(work)
+    asked = event.detail.get("asked")
+    rotations = (story.carry_on(name, work, asked=asked),) if name else story.rotate_all(work)
     states = [rotation.state for rotation in rotations]
     telemetry.canonical("rotate", **telemetry.counted(states, "rotated", "kept", "pending"))
 

@@ -5,7 +5,8 @@ The payloads are written and read here. There is no key in any of them.
     provision            {"name", "since", "existed", "body", …}      go on with a PUT
                          {"name", "leftovers"}                        finish a DELETE
                          {"name", "done", "actions"}                  tell others what was done
-    rotate, deep_probe   an event of EventBridge's shape, with {"name"} as its detail
+    rotate, deep_probe   an event of EventBridge's shape, with {"name"} as its detail; for `rotate` also
+                         {"asked"}, when somebody wanted the certificate replaced, due or not
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
     return report.state
 
 
-def ask(function: str, name: str, invocation: Invocation) -> None:
-    """Have a scheduled function run for one load balancer.
+def ask(function: str, name: str, invocation: Invocation, **more: str) -> None:
+    """Have a scheduled function run for one load balancer; `more` goes beside its name.
 
     Chalice gives such a function nothing but an event of EventBridge's shape.
     """
@@ -87,7 +88,7 @@ def ask(function: str, name: str, invocation: Invocation) -> None:
         "time": f"{invocation.now().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "region": "",
         "resources": [],
-        "detail": {"name": name},
+        "detail": {"name": name, **more},
     }
     _hand_over(function, event, invocation)
 

@@ -97,15 +97,30 @@ def rotate_one(
     return replace(rotation, name=name)
 
 
-def carry_on(name: str, invocation: Invocation, wire: Wire | None = None) -> Rotation:
-    """Go on, in the background, with what `rotate_one` left pending; raises when AWS needs even longer."""
+def carry_on(
+    name: str, invocation: Invocation, wire: Wire | None = None, *, asked: str | None = None
+) -> Rotation:
+    """Go on, in the background, with what `rotate_one` left pending; raises when AWS needs even longer.
+
+    `asked` is since when (RFC 3339) somebody wants it replaced, due or not: once, however often Lambda tries.
+    """
     run = _run(invocation, wire)
     holding = _holding(name, run)
-    rotation = _rotate(holding, run)
+    rotation = _rotate(
+        holding, run, asked=asked is not None and _older(holding, datetime.fromisoformat(asked))
+    )
     tell([rotation], [holding], run.invocation)
     if rotation.state == "pending":
         raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
     return rotation
+
+
+def _older(holding: Holding, asked: datetime) -> bool:
+    """Whether what is served was there by then, and is one that we can replace."""
+    served = holding.served
+    return holding.source not in WATCHED and (
+        served is None or uploaded(served) < asked.replace(microsecond=0)
+    )
 
 
 def _end(holding: Holding) -> float:

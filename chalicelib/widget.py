@@ -73,5 +73,5 @@ def probe(name: str, invocation: Invocation) -> str:
 
 def rotate(name: str, invocation: Invocation) -> str:
     """Have the certificate replaced in the background, and tell so as HTML."""
-    background.ask("rotate", name, invocation)
+    background.ask("rotate", name, invocation, asked=invocation.now().isoformat())
     return said(f"{name}: asked for; the log of the function rotate tells how it went.")

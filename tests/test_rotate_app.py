@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from chalice.test import Client
+from moto.iam.models import iam_backends
 
 import app
 from chalicelib.settings import Settings
@@ -93,6 +94,27 @@ def test_what_elb_does_not_know_in_time_is_202_and_carried_on_by_the_function(
     client.lambda_.invoke("rotate", payload)
     assert served(here, demo.port) == response.json_body["certificate"]["arn"]
     assert len(names(here)) == 2
+
+
+@pytest.mark.parametrize("source", ["private-ca", "pem"])
+def test_the_widgets_button_replaces_what_is_not_due_once_and_only_what_we_renew(
+    here: Account, demo: Front, client: Client, source: str
+) -> None:
+    old = make(here, demo.port, passed=timedelta())
+    here.world.elb.add_tags(
+        LoadBalancerNames=["demo"], Tags=[{"Key": "emq-elb:certificate", "Value": source}]
+    )
+    for kept in iam_backends["123456789012"]["aws"].certificates.values():
+        kept.upload_date -= timedelta(minutes=1)  # type: ignore[attr-defined] # moto's stubs have none
+    asked = invoked()
+    client.lambda_.invoke("widget", {"action": "rotate", "name": "demo"})
+    ((function, payload),) = asked
+    assert function == f"{OWNER}-rotate"
+    client.lambda_.invoke("rotate", payload)
+    new = served(here, demo.port)
+    assert (new != old) is (source == "private-ca")
+    client.lambda_.invoke("rotate", payload)
+    assert served(here, demo.port) == new, "Lambda may try again"
 
 
 def test_the_schedule_replaces_what_is_due(here: Account, demo: Front, client: Client) -> None:
