@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from chalicelib import challenges
@@ -18,23 +18,21 @@ from chalicelib.core import errors
 from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, WATCHED, AuthorityFacts, Holding, uploaded
 from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.outcome import ReviewWarning
-from chalicelib.core.pending import not_before, of_rotation
+from chalicelib.core.pending import not_before
 from chalicelib.core.proof import Look
-from chalicelib.core.renewal import FAILING, Install, Keep, Renew, authority_ends, decide, due
+from chalicelib.core.renewal import Install, Keep, Renew, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation
 from chalicelib.core.syntax import name_fault
 from chalicelib.holdings import Estate, detailed, observe_estate
 from chalicelib.invocation import Invocation
+from chalicelib.keep import kept
 from chalicelib.offers import Offers
 from chalicelib.read_certificate import read_certificate
 from chalicelib.renew import renewed, unfinished
 from chalicelib.retire import retire_superseded
 from chalicelib.rotations_told import tell
-from chalicelib.swap import Swap, install, spots, verified
+from chalicelib.swap import Swap, install, spots
 from chalicelib.wire import Wire, look
-
-RECENT = timedelta(days=1)
-"""So long every run looks at a new certificate again: whoever installed it may not have come so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +191,7 @@ def _rotate(
     )
     match decision:
         case Keep():
-            return _kept(decision, swap, dry_run=dry_run)
+            return kept(decision, swap, dry_run=dry_run)
         case Install(reason=reason) | Renew(reason=reason) if dry_run:
             return _foreseen(reason, swap)
         case Install(reason=reason, certificate=certificate, back=back):
@@ -207,43 +205,6 @@ def _rotate(
 
 def _serves(holding: Holding, name: str) -> bool:
     return holding.served is not None and holding.served.name == name
-
-
-def _kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
-    """Leave it; what is new is looked at again, since a run that was killed may have left it unproven."""
-    holding, invocation = swap.holding, swap.invocation
-    served = holding.served
-    told = ReviewWarning(decision.code, decision.reason) if decision.code else None
-    kept = Rotation(
-        name=holding.load_balancer,
-        state="kept",
-        reason=decision.reason,
-        certificate=served,
-        warnings=(*swap.warnings, told) if told else swap.warnings,
-        failing=decision.code in FAILING,
-    )
-    waited = of_rotation(swap.tags.get(PENDING_TAG))
-    renewed = holding.source not in WATCHED and served is not None and served.name is not None
-    if (
-        dry_run
-        or decision.code == "issuer-limited"
-        or served is None
-        or not renewed
-        or not (waited or invocation.now() - uploaded(served) < RECENT)
-    ):
-        return kept
-    seen = look(spots(holding, swap.load_balancers, served.domains), swap.wire)
-    if not waited and not seen:
-        return kept
-    known = detailed(holding, seen, invocation)
-    if known.served is None:
-        return kept
-    proven = verified(replace(swap, holding=known), known.served, decision.reason)
-    return (
-        proven
-        if proven.state != "rotated"
-        else replace(kept, verified=proven.verified, steps=proven.steps, certificate=known.served)
-    )
 
 
 def _foreseen(reason: str, swap: Swap) -> Rotation:
