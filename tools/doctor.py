@@ -73,12 +73,15 @@ def environment_findings(environment: Mapping[str, str], deployment: str) -> Ite
             f"OWNER is {settings.owner}, but the functions will be named {deployment}-…, by which they call"
             f" one another and their policies name them: set OWNER to {deployment}"
         )
-    for name, secret in (
-        ("PRIVATE_CA_SECRET", settings.private_ca_secret),
-        ("ACME_ACCOUNT_SECRET", settings.acme_account_secret),
+    for name, secret, granted in (
+        ("PRIVATE_CA_SECRET", settings.private_ca_secret, f"{settings.owner}/private-ca"),
+        ("ACME_ACCOUNT_SECRET", settings.acme_account_secret, f"{settings.owner}/acme-account"),
     ):
-        if not secret.startswith(f"{settings.owner}/"):
-            yield f"{name} is {secret}: the functions may make only secrets named {settings.owner}/…"
+        if not secret.startswith(granted):
+            yield (
+                f"{name} is {secret}, and the policies grant only {granted}*: name it so, or change the"
+                " resource in .chalice/policy-*.json and type make policies"
+            )
 
 
 def policy_findings(

@@ -63,6 +63,11 @@ def test_a_configuration_that_is_right_has_no_finding() -> None:
         (changed(OWNER="emq-elb-prod", SETTLE_SECONDS="soon"), everything, "SETTLE_SECONDS is 'soon'"),
         (changed(OWNER="emq-elb-prod", PRIVATE_CA_SECRET="ca"), everything, "PRIVATE_CA_SECRET is ca"),
         (changed(OWNER="emq-elb-prod", ACME_ACCOUNT_SECRET="a"), everything, "ACME_ACCOUNT_SECRET is a"),
+        (
+            changed(OWNER="emq-elb-prod", ACME_ACCOUNT_SECRET="emq-elb-prod/letsencrypt"),
+            everything,
+            "grant only emq-elb-prod/acme-account*",
+        ),
         (naming(api_handler="prod/policy-api.json"), everything, "no iam_policy_file for probe"),
         (naming(probe="prod/policy-probe.json"), everything, "no iam_policy_file for api_handler"),
         (staged(iam_policy_file="policy-api.json"), everything, "take it out"),
