@@ -142,19 +142,7 @@ def of_bundle(
         source=source,
         certificate=certificate,
         bundle=bundle,
-        warnings=(*warnings, *_quota(invocation)),
-    )
-
-
-def _quota(invocation: Invocation) -> tuple[ReviewWarning, ...]:
-    used, quota = iam.account_quota(invocation.clients.iam)
-    if used + 1 < quota * 0.8:
-        return ()
-    return (
-        ReviewWarning(
-            "certificate-quota",
-            f"this would be server certificate {used + 1} of {quota} in the account: ask for more in time",
-        ),
+        warnings=(*warnings, *preflight.room_for_one(*iam.account_quota(invocation.clients.iam))),
     )
 
 
@@ -192,7 +180,12 @@ def _of_acme(
         warnings = _expiring(existing, invocation)
         return Chosen(reference=existing.arn, source=ACME, certificate=existing, warnings=warnings)
     places(wanted, invocation)
-    return Chosen(reference=ACME, source=ACME, order=wanted, warnings=_quota(invocation))
+    return Chosen(
+        reference=ACME,
+        source=ACME,
+        order=wanted,
+        warnings=preflight.room_for_one(*iam.account_quota(invocation.clients.iam)),
+    )
 
 
 def _any_name(wanted: tuple[str, ...]) -> ReviewWarning:

@@ -16,14 +16,14 @@ from chalicelib.adapters.issuers import private_ca, renewal_info, secret
 from chalicelib.adapters.x509 import checked, describe, describe_authority, read, to_be
 from chalicelib.challenges import Work
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent, QuotaReached
+from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
 from chalicelib.core.facts import Chosen
 from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
 from chalicelib.core.model import Certificate
 from chalicelib.core.names import certificate_name, certificate_path
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Authority, Bundle
-from chalicelib.core.preflight import ISSUER_FIELDS, SECRET_FIELDS
+from chalicelib.core.preflight import ISSUER_FIELDS, SECRET_FIELDS, room_for_one
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal_window import Window, certificate_id
 from chalicelib.holdings import as_seen
@@ -35,7 +35,6 @@ Issue = Callable[[Sequence[str]], GivenPem]
 # A quota is never below AWS's default of 20, so that with few certificates nobody needs to ask for it
 # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 _FEW = 15
-_NEARLY = 0.8
 
 
 @dataclass
@@ -128,20 +127,15 @@ class Offers:
     def quota(self, used: int) -> tuple[ReviewWarning, ...]:
         """A warning where IAM's quota is nearly used up, `used` being what was there before the run.
 
-        Raises QuotaReached where there is room for none: no one issues what cannot be uploaded. The
-        account is asked once, and what is uploaded since is counted on: each call stands for one more.
+        Raises QuotaReached as `room_for_one` does. The account is asked once, and what is uploaded since is
+        counted on: each call stands for one more.
         """
         if used + 1 < _FEW:
             return ()
         there, quota = self._account or iam.account_quota(self.invocation.clients.iam)
-        if there >= quota:
-            message = f"the account has {there} server certificates and may have {quota}: ask for more"
-            raise QuotaReached("UploadServerCertificate", "LimitExceeded", message)
+        told = room_for_one(there, quota)
         self._account = there + 1, quota
-        if there + 1 < quota * _NEARLY:
-            return ()
-        message = f"this is server certificate {there + 1} of {quota} in the account: ask for more in time"
-        return (ReviewWarning("certificate-quota", message),)
+        return told
 
 
 def issuer(holding: Holding, offers: Offers, work: Work) -> Issue:

@@ -20,6 +20,7 @@ from chalicelib.core import errors
 from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.outcome import Report
 from chalicelib.core.pending import WAITING, limited
+from lab.fidelity import iam as fidelity_iam
 from tests.provisioning import WATCHED, Account, issued, pem
 from tests.rotating import tags
 
@@ -189,3 +190,11 @@ def test_one_that_was_deleted_is_not_ordered_for_no_name_at_all(zoned: Account) 
     assert zoned.served() == "Invalid-Certificate"
     told = refused(zoned, body(zoned) | {"certificate": {"arn": old, "source": "acme"}})
     assert told == [("certificate.arn", f"there is no certificate {old}")]
+
+
+def test_where_iam_has_no_room_nothing_is_ordered(zoned: Account) -> None:
+    served(zoned)
+    fidelity_iam.set_quota("123456789012", 1)
+    with pytest.raises(errors.QuotaReached, match="has 1 server certificates and may have 1"):
+        zoned.put(body(zoned))
+    assert zoned.calls.writes == []

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.core.certificates import Arrangement, BundleFacts, CertificateFacts, PublicKey, arrange
 from chalicelib.core.domains import covers
-from chalicelib.core.errors import Fault
+from chalicelib.core.errors import Fault, QuotaReached
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem_faults import LONGEST_PEM, certificate_text, chain_text, private_key_text
 
@@ -21,6 +21,7 @@ LONGEST_CHAIN = 2 * 1024 * 1024
 RENEW_BEFORE = timedelta(days=30)
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 _LONGEST_NAME = 80
+_NEARLY = 0.8
 
 
 @dataclass(frozen=True)
@@ -226,3 +227,17 @@ def _list(names: Sequence[str], most: int = 5) -> str:
 
 def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def room_for_one(used: int, quota: int) -> tuple[ReviewWarning, ...]:
+    """A warning where one more server certificate nearly uses up the account's quota.
+
+    Raises QuotaReached where there is room for none: nobody is asked to issue what cannot be uploaded.
+    """
+    if used >= quota:
+        message = f"the account has {used} server certificates and may have {quota}: ask for more"
+        raise QuotaReached("UploadServerCertificate", "LimitExceeded", message)
+    if used + 1 < quota * _NEARLY:
+        return ()
+    message = f"this is server certificate {used + 1} of {quota} in the account: ask for more in time"
+    return (ReviewWarning("certificate-quota", message),)
