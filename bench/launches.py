@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from threading import Thread
+
+from lab.serving import serving
 
 Launch = Callable[[int], list[str]]
 
@@ -23,11 +24,5 @@ def launching(address: str, launch: Launch) -> Iterator[int]:
             for line in self.rfile:
                 self.wfile.write(f"{json.dumps(launch(int(line)))}\n".encode())
 
-    with ThreadingTCPServer((address, 0), Sky) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="launches")
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingTCPServer((address, 0), Sky), "launches") as server:
+        yield server.server_address[1]

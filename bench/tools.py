@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from bench.account import Account, deployed, program
 from bench.machine import ROOT
 from bench.peers import ANSIBLE, AWS_CLI, NotInstalledError, installed, size
 from lab.functions import Configuration, Functions, server
+from lab.serving import serving
 
 PROGRAMS = ROOT / "bench" / "programs"
 FLOOR, STORY, PUT = "boto3, the floor", "ours: provision", "ours: PUT"
@@ -151,14 +151,8 @@ def background(account: Account) -> Iterator[str]:
     """Answer Lambda's Invoke as it does for an asynchronous one, and run nothing; yield where."""
     configuration = Configuration(app="emq-elb", stage="dev", environment={}, timeouts={})
     listening = server(account.network.functions, 0, Functions(configuration, lambda _: _nothing))
-    thread = Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, name="functions")
-    thread.start()
-    try:
+    with serving(listening, "functions"):
         yield f"http://{account.network.functions}:{listening.server_port}"
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
 
 
 def _nothing(_event: Any, _context: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs
+
+from lab.serving import serving
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -152,17 +153,15 @@ def serve(address: str, around: Callable[[WSGIApplication], WSGIApplication] = _
     server = make_server(
         address, 0, recorded(application, calls.append, time.monotonic), threaded=True, request_handler=Quiet
     )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="aws")
-    thread.start()
     aws = Aws(f"http://{address}:{server.server_port}", calls)
     try:
-        yield aws
+        with serving(server, "aws"):
+            try:
+                yield aws
+            finally:
+                for client in aws.clients.values():
+                    client.close()
     finally:
-        for client in aws.clients.values():
-            client.close()
-        server.shutdown()
-        thread.join()
-        server.server_close()
         reset_knobs()
 
 

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.request import Request
 
 from lab.api import OPENER
+from lab.serving import serving
 
 Invoke = Callable[[str, dict[str, Any]], Any]
 
@@ -96,11 +96,5 @@ def console(address: str, function: str, invoke: Invoke, port: int = 0) -> Itera
 
     server = ThreadingHTTPServer((address, port), Page)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="console")
-    thread.start()
-    try:
+    with serving(server, "console"):
         yield f"http://{address}:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

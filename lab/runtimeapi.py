@@ -21,6 +21,7 @@ from typing import Any
 from lab.aws import ACCOUNT, REGION
 from lab.package import Function
 from lab.processes import Process, Processes
+from lab.serving import serving
 
 VERSION = "2018-06-01"
 TASK = "/var/task"  # where Lambda unpacks the package
@@ -107,38 +108,34 @@ def execution_environment(
     """
     exchange = Exchange()
     server = Server((address, 0), runtime_api(exchange, function))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="runtime")
-    thread.start()
-    try:
-        process = processes.start(
-            function.resource,
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                "-B",
-                "-c",
-                _START,
-                str(place.task),
-                str(place.runtime),
-                function.handler,
-                *map(str, scripts),
-            ],
-            ready=exchange.asked.is_set,
-            environment=lambda_environment(function, place, f"{address}:{server.server_port}")
-            | dict(environment),
-            cwd=place.task,
-            seconds=60,
-        )
+    with serving(server, "runtime"):
         try:
-            yield ExecutionEnvironment(function, process, exchange)
+            process = processes.start(
+                function.resource,
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-B",
+                    "-c",
+                    _START,
+                    str(place.task),
+                    str(place.runtime),
+                    function.handler,
+                    *map(str, scripts),
+                ],
+                ready=exchange.asked.is_set,
+                environment=lambda_environment(function, place, f"{address}:{server.server_port}")
+                | dict(environment),
+                cwd=place.task,
+                seconds=60,
+            )
+            try:
+                yield ExecutionEnvironment(function, process, exchange)
+            finally:
+                processes.kill(process)
         finally:
-            processes.kill(process)
-    finally:
-        exchange.requests.put(None)
-        server.shutdown()
-        thread.join()
-        server.server_close()
+            exchange.requests.put(None)
 
 
 def lambda_environment(function: Function, place: Place, runtime_api: str) -> dict[str, str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from lab.acme import Acme
+from lab.serving import serving
 
 _OF_THE_CONNECTION = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 
@@ -165,12 +165,6 @@ class Server(ThreadingHTTPServer):
 def front(acme: Acme) -> Iterator[Front]:
     """Answer until the block ends."""
     made = Front(acme)
-    with Server(made) as server:
+    with serving(Server(made), "front") as server:
         made.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield made
-        finally:
-            server.shutdown()
-            thread.join()
+        yield made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +9,7 @@ from typing import Any
 
 from lab.rehearsal.gateway import Answered, Api, Asked, answered, event
 from lab.runtimeapi import Outcome
+from lab.serving import serving
 
 Invoke = Callable[[str, Any], Outcome]
 
@@ -48,11 +48,5 @@ def front(address: str, api: Callable[[], Api], invoke: Invoke) -> Iterator[str]
 
     server = ThreadingHTTPServer((address, 0), Front)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="gateway")
-    thread.start()
-    try:
+    with serving(server, "gateway"):
         yield f"http://{address}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from lab.addresses import Network, claim
 from lab.processes import Processes, open_processes
+from lab.serving import serving
 
 
 @pytest.fixture
@@ -54,11 +54,5 @@ class NamedServer(socketserver.ThreadingTCPServer):
 @contextmanager
 def named_server(name: str, address: tuple[str, int]) -> Iterator[None]:
     """Serve at an address for as long as the block lasts."""
-    with NamedServer(name, address) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(NamedServer(name, address), name):
+        yield

@@ -16,6 +16,7 @@ from lab.addresses import Network
 from lab.events import EventBridge, Rule, Seen, changes, emitting, envelope, look
 from lab.functions import Configuration, Functions, rules_of_app, server
 from lab.processes import until
+from lab.serving import serving
 from tests.lab.load_balancing import World
 from tests.register_world import sample
 
@@ -153,12 +154,8 @@ def functions(network: Network) -> Iterator[ThreadingHTTPServer]:
         raise ValueError("no good")
 
     found = Functions(Configuration("emq-elb", "dev", {}, {}), {"fine": fine, "fails": fails}.get)
-    with server(network.functions, 0, found) as serving:
-        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield serving
-        serving.shutdown()
-        thread.join()
+    with serving(server(network.functions, 0, found), "functions") as listening:
+        yield listening
 
 
 def test_the_rules_come_from_the_app_itself(functions: ThreadingHTTPServer, network: Network) -> None:

@@ -14,6 +14,7 @@ from lab.addresses import Network
 from lab.functions import Configuration, Context, Functions, configuration, server
 from lab.metrics import embedded
 from lab.processes import until
+from lab.serving import serving
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -98,14 +99,10 @@ def bench() -> Bench:
 @pytest.fixture
 def client(bench: Bench, network: Network) -> Iterator[LambdaClient]:
     """The SDK's client for Lambda, led to the lab."""
-    with server(network.functions, 0, Functions(CONFIG, bench.lookup)) as serving:
-        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        client = boto3.client("lambda", endpoint_url=f"http://{network.functions}:{serving.server_port}")
+    with serving(server(network.functions, 0, Functions(CONFIG, bench.lookup)), "functions") as listening:
+        client = boto3.client("lambda", endpoint_url=f"http://{network.functions}:{listening.server_port}")
         yield client
         client.close()
-        serving.shutdown()
-        thread.join()
 
 
 def test_a_function_is_invoked_and_its_answer_comes_back(client: LambdaClient) -> None:
