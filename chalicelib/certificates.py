@@ -119,6 +119,13 @@ def _of_secret(secret_id: str, declaration: Declaration, invocation: Invocation)
     return of_bundle(bundle, SECRET + secret_id, warnings, declaration, invocation)
 
 
+def as_uploaded(bundle: Bundle, load_balancer: str, invocation: Invocation) -> Certificate:
+    """The certificate as it will be at AWS, its name standing for its ARN."""
+    region, owner = invocation.clients.region, invocation.settings.owner
+    name = certificate_name(region, load_balancer, bundle)
+    return to_be(bundle, name=name, path=certificate_path(owner, region, load_balancer))
+
+
 def of_bundle(
     bundle: Bundle,
     source: str,
@@ -127,11 +134,10 @@ def of_bundle(
     invocation: Invocation,
 ) -> Chosen:
     """What a bundle will be at AWS. Same content, same name: one that is there is not uploaded again."""
-    name = certificate_name(invocation.clients.region, declaration.name, bundle)
-    path = certificate_path(invocation.settings.owner, invocation.clients.region, declaration.name)
-    certificate = to_be(bundle, name=name, path=path)
+    certificate = as_uploaded(bundle, declaration.name, invocation)
+    name = certificate.arn
     existing = iam.find_certificate(invocation.clients.iam, name)
-    if existing and (existing.path != path or existing.digest != certificate.digest):
+    if existing and (existing.path, existing.digest) != (certificate.path, certificate.digest):
         raise errors.Conflict(
             f"there is a server certificate {name} already, which is not ours: its path is {existing.path}"
         )

@@ -13,14 +13,14 @@ from functools import partial
 from chalicelib import telemetry
 from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, renewal_info, secret
-from chalicelib.adapters.x509 import checked, describe, describe_authority, read, to_be
+from chalicelib.adapters.x509 import checked, describe, describe_authority, read
+from chalicelib.certificates import as_uploaded
 from chalicelib.challenges import Work
 from chalicelib.core.declared import GivenPem
 from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
 from chalicelib.core.facts import Chosen
 from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
 from chalicelib.core.model import Certificate
-from chalicelib.core.names import certificate_name, certificate_path
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Authority, Bundle
 from chalicelib.core.preflight import ISSUER_FIELDS, SECRET_FIELDS, room_for_one
@@ -176,11 +176,11 @@ def bundle_for(
 
 
 def chosen_of(holding: Holding, bundle: Bundle, invocation: Invocation) -> tuple[Certificate, Chosen]:
-    """The certificate as it will be at AWS, its name standing for its ARN, and what to upload."""
-    region, owner = invocation.clients.region, invocation.settings.owner
-    name = certificate_name(region, holding.load_balancer, bundle)
-    certificate = to_be(bundle, name=name, path=certificate_path(owner, region, holding.load_balancer))
-    return certificate, Chosen(reference=name, source=holding.source, certificate=certificate, bundle=bundle)
+    """The certificate `as_uploaded`, and what to upload."""
+    certificate = as_uploaded(bundle, holding.load_balancer, invocation)
+    return certificate, Chosen(
+        reference=certificate.arn, source=holding.source, certificate=certificate, bundle=bundle
+    )
 
 
 def _given(bundle: Bundle) -> GivenPem:
