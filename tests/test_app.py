@@ -245,18 +245,18 @@ def test_what_nobody_foresaw_is_500_without_its_words(
     assert "SETTLE_SECONDS" in logged()
 
 
-def put_that_waits(here: Account, api: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Answer a PUT with a certificate that ELB does not know within the time for an answer."""
-    api.put(here.article)
+def put_that_waits(api: Api, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Answer a second PUT, with a certificate that ELB does not know within the time for an answer."""
+    api.put(body)
     monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(0))
     KNOBS.certificate_propagation_seconds = 60
-    return api.put({**here.article, "certificate": {"pem": pem(OTHER)}})
+    return api.put({**body, "certificate": {"pem": pem(OTHER)}})
 
 
 def test_what_needs_longer_is_202_and_the_function_finishes_it(
     here: Account, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    response = put_that_waits(here, api, monkeypatch)
+    response = put_that_waits(api, here.article, monkeypatch)
     assert (response.status_code, response.json_body["state"]) == (202, "pending")
     assert response.json_body["load_balancer"]["state"] == "pending"
     _, payload = api.invoked[-1]
@@ -275,9 +275,10 @@ def test_what_needs_longer_is_202_and_the_function_finishes_it(
 def test_the_function_gives_way_to_a_later_request(
     here: Account, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_that_waits(here, api, monkeypatch)
+    body = here.article
+    put_that_waits(api, body, monkeypatch)
     waiting = api.invoked[-1]
-    api.put(here.article)
+    api.put(body)
     here.passed += timedelta(minutes=2)
     api.invoked.append(waiting)
     assert api.provision() == {"name": "demo", "outcome": "superseded"}
