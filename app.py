@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from chalice.app import CloudWatchEvent, Request
 
 if "AWS_CHALICE_CLI_MODE" in os.environ:  # set by `chalice`, which imports this to make the package
-    from chalicelib.bytecode import write_bytecode
+    from chalicelib import packaging
 
-    write_bytecode(Path(__file__).parent)
+    packaging.prepare(Path(__file__).parent)
 
 app = Chalice(app_name="emq-elb", configure_logs=False)
 signed = IAMAuthorizer()

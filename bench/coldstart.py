@@ -52,10 +52,10 @@ CASES: Mapping[str, tuple[str, str, float | None]] = {
     "GET of one": ("APIHandler", "apigateway-get", 0.6),
     "GET of all": ("APIHandler", "apigateway-list", 0.6),
     "register": ("Register", "ec2-instance-running", 0.6),
-    "drain": ("Drain", "ec2-spot-interruption", 0.6),
-    "reconcile": ("Reconcile", "schedule-tick", 0.6),
-    "rotate": ("Rotate", "schedule-tick", 0.6),
-    "probe": ("Probe", "schedule-tick", 0.6),
+    "drain": ("Drain", "ec2-spot-interruption", None),
+    "reconcile": ("Reconcile", "schedule-tick", None),
+    "rotate": ("Rotate", "schedule-tick", None),
+    "probe": ("Probe", "schedule-tick", 0.7),
 }
 CASE = "first answer"
 

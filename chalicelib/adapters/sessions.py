@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
-# What acme brings into the package although Lambda's runtime has it: there with bytecode, beside botocore.
-_BESIDE_BOTOCORE = ("jmespath", "urllib3")
 # botocore takes `ssl`'s own SSLContext from this adapter when it is there, else from where it comes from;
 # with the adapter come all of pyOpenSSL, which acme needs, and of cryptography.
 _ADAPTER = "urllib3.contrib.pyopenssl"
@@ -26,7 +22,6 @@ _ADAPTER = "urllib3.contrib.pyopenssl"
 def open_session() -> Session:
     """Return botocore's session: boto3's is a shell around it, whose import brings what moves files to S3."""
     sys.modules.setdefault(_ADAPTER, None)  # type: ignore[arg-type] # None: it cannot be imported
-    _import_from_beside_botocore(_BESIDE_BOTOCORE)
     from botocore.loaders import Loader
     from botocore.session import get_session
 
@@ -37,16 +32,3 @@ def open_session() -> Session:
         loader = Loader([str(models.parent)], include_default_search_paths=False)
         session.register_component("data_loader", loader)
     return session
-
-
-def _import_from_beside_botocore(names: tuple[str, ...]) -> None:
-    spec = find_spec("botocore")
-    if spec is None or spec.origin is None:
-        return
-    beside = str(Path(spec.origin).parents[1])
-    sys.path.insert(0, beside)
-    try:
-        for name in names:
-            import_module(name)
-    finally:
-        sys.path.remove(beside)

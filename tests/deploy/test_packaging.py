@@ -1,7 +1,8 @@
-"""The bytecode that is shipped: of what the functions share, and of nothing but the source beside it."""
+"""The bytecode that is shipped: what `register` and a GET load, and nothing but of the source beside it."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
@@ -10,8 +11,12 @@ from zipfile import ZipFile
 
 import pytest
 
-from chalicelib.bytecode import SOURCES, write_bytecode
+from chalicelib.packaging import SOURCES, write_bytecode
+from lab.aws import Aws
 from lab.package import Package
+from lab.processes import Processes
+from lab.runtimeapi import Place, execution_environment
+from tests.deploy.test_runtime import reach
 
 ROOT = Path(__file__).parents[2]
 CHECKED_HASH = (3).to_bytes(4, "little")  # https://peps.python.org/pep-0552/#specification
@@ -35,18 +40,54 @@ def test_the_zip_holds_the_bytecode_of_these_sources_and_no_other(package: Packa
             assert header == MAGIC_NUMBER + CHECKED_HASH + source_hash(packed.read(name)), name
 
 
-def test_every_function_that_looks_at_aws_loads_what_is_compiled() -> None:
-    program = (
-        "import app, sys; from chalicelib import observe, telemetry; telemetry.logger(); print(*sys.modules)"
+@pytest.fixture
+def tells_what_it_loaded(tmp_path: Path) -> Path:
+    """A script that makes a function of the package write down where its modules are from, as it answers."""
+    script = tmp_path / "tell.py"
+    script.write_text(
+        "import sys\n"
+        "from awslambdaric.lambda_runtime_client import LambdaRuntimeClient\n"
+        "answer = LambdaRuntimeClient.post_invocation_result\n"
+        "def told(*args):\n"
+        "    files = [getattr(module, '__file__', None) for module in list(sys.modules.values())]\n"
+        "    open('{}', 'a').write(''.join(f'{{file}}\\n' for file in files if file))\n"
+        "    return answer(*args)\n"
+        "LambdaRuntimeClient.post_invocation_result = told\n".format(tmp_path / "loaded")
     )
-    modules = {name.removesuffix(".py").replace("/", ".") for name in SOURCES}
-    assert modules <= {*python(program, ROOT).split()}
+    return script
 
 
-def test_what_python_left_is_taken_away_and_what_is_compiled_stays(tmp_path: Path) -> None:
-    left = tmp_path / "chalicelib" / "core" / "__pycache__" / "model.cpython-311.pyc"
+def test_what_is_compiled_is_what_register_and_a_get_load(
+    *,
+    package: Package,
+    place: Place,
+    lab_processes: Processes,
+    address: str,
+    empty_account: Aws,
+    tells_what_it_loaded: Path,
+) -> None:
+    for name, event in (("Register", "ec2-instance-running"), ("APIHandler", "apigateway-get")):
+        with execution_environment(
+            package.functions[name],
+            place,
+            lab_processes,
+            address,
+            reach(empty_account),
+            scripts=(tells_what_it_loaded,),
+        ) as environment:
+            environment.invoke(json.loads((ROOT / "events" / f"{event}.json").read_text()))
+    files = {Path(line) for line in (tells_what_it_loaded.parent / "loaded").read_text().splitlines()}
+    ours = {file for file in files if file.is_relative_to(place.task) and file.read_bytes().strip()}
+    assert {str(file.relative_to(place.task)) for file in ours} == {*SOURCES}
+
+
+@pytest.mark.parametrize(
+    "name", ["chalicelib/core/__pycache__/model", "vendor/chalicelib/__pycache__/rotate"]
+)
+def test_what_was_left_is_taken_away_and_what_is_compiled_stays(tmp_path: Path, name: str) -> None:
+    left = tmp_path / f"{name}.cpython-311.pyc"
     left.parent.mkdir(parents=True)
-    left.write_bytes(b"by its date")
+    left.write_bytes(b"of another day")
     write_bytecode(tmp_path)
     assert not left.exists()
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "vendor").rglob("*.pyc")}

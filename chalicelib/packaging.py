@@ -1,0 +1,98 @@
+"""What goes into the package, beside what Chalice finds by itself.
+
+`app.py` calls this when Chalice's command line imports it: there is no other hook before the zip is made.
+Why, and what it is worth: `docs/decisions/0008-what-a-cold-start-loads.md`.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec, source_hash
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from py_compile import compile as compile_file
+
+# Every source that `register` or a GET loads at its first call, by folder.
+_SOURCES = {
+    "": "app typing_extensions",
+    "aws_lambda_powertools": "__init__ package_logger",
+    "aws_lambda_powertools/exceptions": "__init__",
+    "aws_lambda_powertools/logging": "__init__ constants exceptions filters formatter lambda_context logger",
+    "aws_lambda_powertools/logging/buffer": "__init__ cache config functions",
+    "aws_lambda_powertools/metrics": "__init__ base exceptions functions metrics",
+    "aws_lambda_powertools/metrics/provider": "__init__ base cold_start",
+    "aws_lambda_powertools/metrics/provider/cloudwatch_emf": (
+        "cloudwatch constants exceptions metric_properties"
+    ),
+    "aws_lambda_powertools/shared": "__init__ constants functions lazy_import types user_agent version",
+    "aws_lambda_powertools/tracing": "__init__ extensions tracer",
+    "aws_lambda_powertools/utilities": "__init__",
+    "aws_lambda_powertools/utilities/jmespath_utils": "__init__",
+    "aws_lambda_powertools/warnings": "__init__",
+    "certifi": "__init__ core",
+    "chalice": "__init__ app",
+    "chalicelib": (
+        "announce answers clusters container hooks invocation observe read_certificate register rules "
+        "settings telemetry"
+    ),
+    "chalicelib/adapters": (
+        "__init__ acm autoscaling clients ec2 elb eventbridge faults iam secrecy sessions vpcs"
+    ),
+    "chalicelib/api": "problems query views wording",
+    "chalicelib/core": (
+        "__init__ errors events keepalive lifecycle membership model names outcome probe_options "
+        "settling step syntax vpcs"
+    ),
+}
+SOURCES = tuple(
+    f"{folder}/{name}.py".removeprefix("/") for folder, names in _SOURCES.items() for name in names.split()
+)
+_CHECKED_HASH = (0b11).to_bytes(4, "little")
+
+
+def prepare(project: Path) -> None:
+    """Have pip take what `requirements.txt` names and no more; put bytecode beside it."""
+    # The file names all that is needed: what Lambda's runtime has, and what only builds C, is left out there.
+    os.environ["PIP_NO_DEPS"] = "1"
+    write_bytecode(project)
+
+
+def write_bytecode(project: Path) -> None:
+    """Leave in `vendor/` the bytecode of `SOURCES` and no other, and in `chalicelib/` none.
+
+    Lambda unpacks the package where nobody can write, so that what comes without bytecode is compiled at
+    every cold start. Chalice puts a copy of what is in `vendor/` at the top of the zip, beside the sources.
+    The sources are those that Chalice's Python sees: `requirements-dev.txt` has what the package gets.
+
+    The bytecode is for one Python and a source of one hash, and ignored beside any other: it cannot be stale
+    (https://peps.python.org/pep-0552/). What Python itself leaves in `__pycache__` goes by the source's date;
+    the zip has one date for every file, so that it would be dead weight.
+    """
+    written = {project / "vendor" / cache_from_source(name, optimization=""): name for name in SOURCES}
+    for target, name in written.items():
+        if (source := _installed(name)) is not None:
+            _compile(source, target, f"/var/task/{name}")
+    for left in {*(project / "chalicelib").rglob("*.pyc"), *(project / "vendor").rglob("*.pyc")} - {*written}:
+        left.unlink(missing_ok=True)
+
+
+def _installed(name: str) -> Path | None:
+    spec = find_spec(name.partition("/")[0].removesuffix(".py"))
+    if spec is None or spec.origin is None:
+        return None
+    above = Path(spec.origin).parents[1 if spec.submodule_search_locations else 0]
+    return above / name
+
+
+def _compile(source: Path, target: Path, shown_as: str) -> None:
+    """Compile unless that is done: Chalice packages anew when a file of `vendor/` differs."""
+    header = MAGIC_NUMBER + _CHECKED_HASH + source_hash(source.read_bytes())
+    if not (target.exists() and target.read_bytes().startswith(header)):
+        compile_file(
+            str(source),
+            str(target),
+            dfile=shown_as,
+            doraise=True,
+            optimize=0,
+            invalidation_mode=PycInvalidationMode.CHECKED_HASH,
+        )
