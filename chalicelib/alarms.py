@@ -12,7 +12,7 @@ from chalicelib import observe
 from chalicelib.adapters import cloudwatch
 from chalicelib.core.alarms import changes, desired
 from chalicelib.core.dashboard import body, dashboard_name
-from chalicelib.core.outcome import Step
+from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
 
 _EVERY_MINUTES = 10

@@ -13,7 +13,7 @@ from chalicelib import telemetry
 from chalicelib.adapters.clients import Clients
 from chalicelib.adapters.eventbridge import Announcement, put_events
 from chalicelib.core.errors import AwsError
-from chalicelib.core.outcome import Step
+from chalicelib.core.step import Step
 
 _MEMBERSHIP = {"RegisterInstances": "Instances Registered", "DeregisterInstances": "Instances Deregistered"}
 

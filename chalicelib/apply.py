@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from chalicelib.adapters import ec2, elb_calls, iam
+from chalicelib.adapters import ec2, elb_calls, iam, vpcs
 from chalicelib.adapters.issuers import private_ca
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.facts import Chosen
 from chalicelib.core.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
-from chalicelib.core.outcome import ReviewWarning, Step
+from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
 
 
@@ -50,15 +51,15 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
     clients, owner = invocation.clients, invocation.settings.owner
     match action:
         case do.CreateSecurityGroup(group=group, vpc=vpc):
-            progress.bound[group] = ec2.create_group(
+            progress.bound[group] = vpcs.create_group(
                 clients.ec2, name=group, vpc=vpc, owner=owner, load_balancer=name
             )
         case do.AuthorizeSecurityGroupIngress(group=group, rules=rules):
-            ec2.authorize(clients.ec2, group, rules)
+            vpcs.authorize(clients.ec2, group, rules)
         case do.RevokeSecurityGroupIngress(group=group, rules=rules):
-            ec2.revoke(clients.ec2, group, rules)
+            vpcs.revoke(clients.ec2, group, rules)
         case do.DeleteSecurityGroup(group=group):
-            ec2.delete_group(clients.ec2, group)
+            vpcs.delete_group(clients.ec2, group)
         case do.CreateTags(instances=instances, cluster=cluster):
             ec2.tag(clients.ec2, instances, CLUSTER_TAG, cluster)
         case do.CreateSecret(secret=secret):

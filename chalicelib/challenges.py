@@ -29,7 +29,7 @@ from chalicelib.core.challenges import (
     zones_of,
 )
 from chalicelib.core.errors import Absent, AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
-from chalicelib.core.outcome import Step
+from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
 
 # What Route 53 says when a record set is not (any more) as it was read, and while it is at work on the zone.

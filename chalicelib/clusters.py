@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from chalicelib.adapters import ec2, elb
+from chalicelib.adapters import autoscaling, ec2, elb
 from chalicelib.core.errors import Absent, AwsError, InvalidInstance
 from chalicelib.core.membership import Membership, decide, going_away, why_not
 from chalicelib.core.model import Instance, LoadBalancer
 from chalicelib.core.names import OWNER_TAG
-from chalicelib.core.outcome import Step
+from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
-from chalicelib.observe import with_lifecycles
 
 Change = Literal["RegisterInstances", "DeregisterInstances"]
 
@@ -79,6 +78,15 @@ def read_one(name: str, invocation: Invocation) -> Clusters:
 def read_load_balancer(name: str, invocation: Invocation) -> Clusters:
     """One load balancer without its cluster, in two calls."""
     return _load_balancers(name, invocation)
+
+
+def with_lifecycles(instances: Mapping[str, Instance], invocation: Invocation) -> Mapping[str, Instance]:
+    """Add the lifecycle state of those instances that are in an Auto Scaling group."""
+    grouped = [id_ for id_, one in instances.items() if one.group_name and one.state != "terminated"]
+    if not grouped:
+        return instances
+    states = autoscaling.lifecycles(invocation.clients.autoscaling, grouped)
+    return {id_: replace(instance, lifecycle=states.get(id_)) for id_, instance in instances.items()}
 
 
 def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:

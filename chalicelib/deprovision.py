@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
-from chalicelib import observe
+from chalicelib import survey
 from chalicelib.adapters import elb
 from chalicelib.apply import Progress, apply
 from chalicelib.core import actions as do
@@ -35,7 +35,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
     if name_fault(name):
         # Where AWS takes patterns, as for names of groups, it could stand for other load balancers' things.
         raise NotFound(f"no load balancer can be named {shown(name)}")
-    standing = observe.for_delete(name, invocation)
+    standing = survey.for_delete(name, invocation)
     steps = plan(State(name=name), standing.actual)
     if not steps:
         raise NotFound(f"there is no load balancer {name}")
@@ -53,7 +53,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
     )
 
 
-def _refuse(standing: observe.Standing, owner: str, *, force: bool) -> None:
+def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
     there = standing.actual.load_balancer
     if there is not None and there.tags.get(OWNER_TAG) != owner:
         raise NotOurs(f"the load balancer {there.name} is not ours, so it is not ours to delete")

@@ -9,7 +9,7 @@ from chalicelib.clusters import Clusters, Work
 from chalicelib.core.errors import Absent, AwsError
 from chalicelib.core.lifecycle import Owed, in_warm_pool, owed, waits
 from chalicelib.core.model import Instance, Member
-from chalicelib.core.outcome import Step
+from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
 
 

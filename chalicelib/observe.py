@@ -1,4 +1,4 @@
-"""Read AWS: what one story needs to know before it decides.
+"""Read AWS: one load balancer with all that is about it, and all of ours.
 
 Reads that do not wait for one another run side by side. The number of calls is part of the contract: tests
 count them.
@@ -6,15 +6,15 @@ count them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters import autoscaling, ec2, elb, iam
+from chalicelib.adapters import elb
 from chalicelib.core.errors import NotFound
-from chalicelib.core.model import Instance, LoadBalancer, Member, SecurityGroup, State, Subnet
-from chalicelib.core.names import OWNER_TAG, certificate_path, security_group_name
+from chalicelib.core.model import LoadBalancer, Member
+from chalicelib.core.names import OWNER_TAG, security_group_name
 from chalicelib.core.outcome import View
 from chalicelib.core.syntax import name_fault
 from chalicelib.invocation import Invocation
@@ -22,13 +22,9 @@ from chalicelib.invocation import Invocation
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
 
-    from chalicelib.core.declared import Declaration
-    from chalicelib.core.facts import Facts
+    from chalicelib.core.vpcs import SecurityGroup
 
-# A quota is never below AWS's default of 20, so that with few load balancers nobody needs to ask for it
-# (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html).
-_FEW = 15
-_READS_AT_ONCE = 8
+READS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ def load_balancer(
     described = described or elb.describe(client, name)
     if described is None:
         return None
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         tags = pool.submit(elb.tags_of, client, [name])
         attributes = pool.submit(elb.attributes, client, name)
         policies = pool.submit(elb.policies, client, name)
@@ -58,21 +54,20 @@ def load_balancer(
 
 def view(name: str, invocation: Invocation) -> View | None:
     """What GET shows, in at most seven calls; None when there is no such load balancer."""
-    from chalicelib.read_certificate import (
-        read_certificate,  # membership needs this module, and no certificate
-    )
+    from chalicelib.adapters import vpcs  # a listing needs neither of the two
+    from chalicelib.read_certificate import read_certificate
 
     found = load_balancer(name, invocation)
     if found is None:
         return None
     there = found.load_balancer
     arn = next((listener.certificate for listener in there.listeners if listener.certificate), None)
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        groups = pool.submit(ec2.groups, invocation.clients.ec2, there.security_groups)
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        groups = pool.submit(vpcs.groups, invocation.clients.ec2, there.security_groups)
         certificate = pool.submit(read_certificate, arn, invocation) if arn else None
     return View(
         load_balancer=there,
-        group=_own_group(name, groups.result(), invocation.settings.owner),
+        group=own_group(name, groups.result(), invocation.settings.owner),
         certificate=certificate.result() if certificate else None,
         members=found.members,
         now=invocation.now(),
@@ -88,157 +83,12 @@ def shown(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
     return found
 
 
-def _own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> SecurityGroup | None:
+def own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> SecurityGroup | None:
+    """Return the group that we made for the load balancer, if it is among these."""
     own = (
         group for group in groups.values() if group.name == security_group_name(name) and group.owner == owner
     )
     return next(own, None)
-
-
-def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
-    """Everything that a PUT rests on: at most eight calls, and one more for each 50 instances in a group."""
-    from chalicelib.certificates import choose  # what reads without changing starts without them
-    from chalicelib.core.facts import Facts
-
-    clients, name = invocation.clients, declaration.name
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        everything = pool.submit(elb.describe_all, clients.elb)
-        tagged = pool.submit(ec2.instances_tagged, clients.ec2, name)
-    described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
-    found = load_balancer(name, invocation, described[name]) if name in described else None
-    there = found.load_balancer if found else None
-
-    known = there.subnets if there else frozenset()
-    asked = known | {*declaration.subnets} if {*declaration.subnets} != known else frozenset()
-    registered = there.instances if there else frozenset()
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        others = pool.submit(
-            ec2.instances, clients.ec2, (registered | {*declaration.instances}) - tagged.result().keys()
-        )
-        subnets = pool.submit(ec2.subnets, clients.ec2, asked)
-        quota = pool.submit(_quota, len(described), invocation)
-        chosen = pool.submit(choose, declaration, there, invocation)
-        vpc = _vpc(declaration, subnets.result(), there)
-        groups = pool.submit(ec2.groups_in, clients.ec2, vpc) if vpc else None
-        instances = {**others.result(), **tagged.result()}
-        lifecycles = pool.submit(with_lifecycles, instances, invocation)
-        zoned = pool.submit(_with_routes, declaration, subnets.result(), known, vpc, invocation)
-    own = _own_group(name, groups.result() if groups else {}, invocation.settings.owner)
-    certificate = chosen.result()
-    uploaded = certificate.certificate if certificate and not certificate.bundle else None
-    return Facts(
-        now=invocation.now(),
-        actual=State(
-            name=name,
-            load_balancer=there,
-            group=own,
-            certificates=frozenset([uploaded.name] if uploaded and uploaded.name else []),
-            cluster=frozenset(tagged.result()),
-        ),
-        members=found.members if found else (),
-        subnets=zoned.result(),
-        groups=groups.result() if groups else {},
-        instances=lifecycles.result(),
-        chosen=certificate,
-        load_balancers=len(described),
-        quota=quota.result(),
-    )
-
-
-def _vpc(declaration: Declaration, subnets: Mapping[str, Subnet], there: LoadBalancer | None) -> str | None:
-    vpcs = (subnets[id_].vpc for id_ in declaration.subnets if id_ in subnets)
-    return next(vpcs, there.vpc if there else None)
-
-
-def _quota(load_balancers: int, invocation: Invocation) -> int | None:
-    return elb.quota(invocation.clients.elb) if load_balancers >= _FEW else None
-
-
-def _with_routes(
-    declaration: Declaration,
-    subnets: Mapping[str, Subnet],
-    known: frozenset[str],
-    vpc: str | None,
-    invocation: Invocation,
-) -> Mapping[str, Subnet]:
-    """Say of the subnets that are new to an internet-facing load balancer whether they are public."""
-    coming = {id_ for id_ in declaration.subnets if id_ in subnets} - known
-    if declaration.scheme == "internal" or not coming or vpc is None:
-        return subnets
-    public = ec2.public_subnets(invocation.clients.ec2, vpc, coming)
-    return {
-        id_: replace(subnet, public=id_ in public) if id_ in coming else subnet
-        for id_, subnet in subnets.items()
-    }
-
-
-def with_lifecycles(instances: Mapping[str, Instance], invocation: Invocation) -> Mapping[str, Instance]:
-    """Add the lifecycle state of those instances that are in an Auto Scaling group."""
-    grouped = [id_ for id_, one in instances.items() if one.group_name and one.state != "terminated"]
-    if not grouped:
-        return instances
-    states = autoscaling.lifecycles(invocation.clients.autoscaling, grouped)
-    return {id_: replace(instance, lifecycle=states.get(id_)) for id_, instance in instances.items()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """What a DELETE rests on: what there is, who is in service, and what that is not ours holds on to it."""
-
-    actual: State
-    members: tuple[Member, ...]
-    holders: tuple[str, ...]
-
-
-def for_delete(name: str, invocation: Invocation) -> Standing:
-    """The load balancer and what was made for it, also where the load balancer itself is gone already."""
-    clients, owner = invocation.clients, invocation.settings.owner
-    path = certificate_path(owner, clients.region, name)
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        everything = pool.submit(elb.describe_all, clients.elb)
-        listed = pool.submit(iam.list_certificates, clients.iam, path)
-        grouped = pool.submit(ec2.groups_named, clients.ec2, security_group_name(name))
-    described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
-    found = load_balancer(name, invocation, described[name]) if name in described else None
-    group = _group_of(found, [group for group in grouped.result() if group.owner == owner])
-    ours = {certificate.arn for certificate in listed.result()}
-    return Standing(
-        actual=State(
-            name=name,
-            load_balancer=found.load_balancer if found else None,
-            group=group,
-            certificates=frozenset(certificate.name or "" for certificate in listed.result()),
-        ),
-        members=found.members if found else (),
-        holders=(
-            *_other_users(name, described.values(), ours, group),
-            *(ec2.referring_groups(clients.ec2, group.id) if group and group.id else ()),
-        ),
-    )
-
-
-def _group_of(found: Found | None, groups: Sequence[SecurityGroup]) -> SecurityGroup | None:
-    """That of the load balancer's VPC; without one any, since each VPC may have kept its own."""
-    here = (group for group in groups if found is None or group.vpc == found.load_balancer.vpc)
-    return next(here, None)
-
-
-def _other_users(
-    name: str,
-    described: Iterable[LoadBalancerDescriptionTypeDef],
-    certificates: set[str],
-    group: SecurityGroup | None,
-) -> tuple[str, ...]:
-    """Other load balancers of the region that use what was made for this one."""
-    return tuple(
-        f"load balancer {one.get('LoadBalancerName')}"
-        for one in described
-        if one.get("LoadBalancerName") != name
-        and (
-            certificates & {listener.certificate for listener in elb.listeners(one, {})}
-            or (group and group.id in one.get("SecurityGroups", []))
-        )
-    )
 
 
 def ours(invocation: Invocation) -> tuple[LoadBalancer, ...]:

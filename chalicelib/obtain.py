@@ -20,9 +20,9 @@ from chalicelib.core.facts import Chosen
 from chalicelib.core.holding import ACME
 from chalicelib.core.model import LoadBalancer
 from chalicelib.core.names import OWNER_TAG, PENDING_TAG, pending_tag
-from chalicelib.core.outcome import Step
 from chalicelib.core.pending import WAITING, limited, not_before
 from chalicelib.core.preflight import ISSUER_FIELDS
+from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
 from chalicelib.order import order
 

@@ -19,7 +19,7 @@ from chalicelib.adapters.issuers.request import certificate_request
 from chalicelib.challenges import Work, done, places, shown
 from chalicelib.core.declared import GivenPem
 from chalicelib.core.errors import IssuerSilent
-from chalicelib.core.outcome import Step
+from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
 
 T = TypeVar("T")

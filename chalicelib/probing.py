@@ -15,13 +15,12 @@ from chalicelib.adapters.attempts import Attempt, attempt_all
 from chalicelib.adapters.mqtt import Means
 from chalicelib.adapters.mqtt_session import Credentials
 from chalicelib.adapters.secrets import read_secret
-from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.errors import EmqElbError
 from chalicelib.core.handshake import Trust
 from chalicelib.core.holding import PRIVATE_CA
 from chalicelib.core.model import LoadBalancer
 from chalicelib.core.names import CERTIFICATE_TAG, PROBE_TAG
-from chalicelib.core.probe_options import read_probe_tag
+from chalicelib.core.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.core.verdict import Failure, Outcome, Verdict, judge, targets
 from chalicelib.invocation import Invocation
 

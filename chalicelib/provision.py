@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib import observe
+from chalicelib import observe, survey
 from chalicelib.apply import Progress, apply
 from chalicelib.challenges import Work
 from chalicelib.core import actions as do
@@ -168,7 +168,7 @@ def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invo
         hostname=None if "hostname" in wrong else declaration.hostname,
     )
     try:
-        return observe.for_put(sound, invocation)
+        return survey.for_put(sound, invocation)
     except errors.EmqElbError:
         if not faults:
             raise

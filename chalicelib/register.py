@@ -17,7 +17,7 @@ from typing import Any, assert_never
 from chalicelib import telemetry
 from chalicelib.adapters import ec2
 from chalicelib.announce import announce, of_steps
-from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve
+from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve, with_lifecycles
 from chalicelib.core.errors import AwsError, Unserved
 from chalicelib.core.events import (
     Event,
@@ -40,11 +40,10 @@ from chalicelib.core.membership import (
 )
 from chalicelib.core.model import Instance, LoadBalancer
 from chalicelib.core.names import DRAINING_TAG
-from chalicelib.core.outcome import Step
 from chalicelib.core.settling import LastLook, answered, wait_for_look
+from chalicelib.core.step import Step
 from chalicelib.hooks import let_go, pay
 from chalicelib.invocation import Invocation
-from chalicelib.observe import with_lifecycles
 
 _DRIFT = "drift: an event was lost or is late, or somebody changed it by hand"
 _EVERYWHERE = "every load balancer"

@@ -11,9 +11,10 @@ from chalicelib.apply import Progress
 from chalicelib.core import actions as do
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Chosen, Facts
-from chalicelib.core.model import Member, SecurityGroup, State
+from chalicelib.core.model import Member, State
 from chalicelib.core.outcome import Report, View
 from chalicelib.core.review import warnings
+from chalicelib.core.vpcs import SecurityGroup
 from chalicelib.invocation import Invocation
 
 

@@ -14,9 +14,9 @@ from chalicelib.adapters import ec2, elb
 from chalicelib.apply import Progress, apply
 from chalicelib.core import actions as do
 from chalicelib.core import errors
-from chalicelib.core.outcome import Step
 from chalicelib.core.retirement import Retire, retire
 from chalicelib.core.rotation import Rotation
+from chalicelib.core.step import Step
 from chalicelib.holdings import Estate
 from chalicelib.invocation import Invocation
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from chalicelib.adapters import ec2, elb, iam
+from chalicelib.adapters import ec2, elb, iam, vpcs
 from chalicelib.apply import Progress
 from chalicelib.core import actions as do
-from chalicelib.core.model import Certificate, SecurityGroup
+from chalicelib.core.model import Certificate
 from chalicelib.core.names import (
     PENDING_TAG,
     certificates_path,
@@ -21,7 +21,8 @@ from chalicelib.core.names import (
     pending_since,
     pending_tag,
 )
-from chalicelib.core.outcome import Step
+from chalicelib.core.step import Step
+from chalicelib.core.vpcs import SecurityGroup
 from chalicelib.deprovision import Leftover, settled
 from chalicelib.invocation import Invocation
 
@@ -39,7 +40,7 @@ def sweep(invocation: Invocation) -> tuple[Step, ...]:
     """Delete such certificates and groups, as far as AWS lets them go; return what was deleted."""
     clients, owner = invocation.clients, invocation.settings.owner
     certificates = iam.list_certificates(clients.iam, certificates_path(owner, clients.region))
-    groups = ec2.groups_owned(clients.ec2, owner)
+    groups = vpcs.groups_owned(clients.ec2, owner)
     if not certificates and not groups:
         return ()
     alive = {one.get("LoadBalancerName", "") for one in elb.describe_all(clients.elb)}

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from chalicelib.core.deep import Finding
-    from chalicelib.core.outcome import Step
     from chalicelib.core.rotation import Rotation
+    from chalicelib.core.step import Step
     from chalicelib.core.verdict import Verdict
 
 _EC2 = frozenset(

@@ -24,7 +24,8 @@ from chalicelib import deprovision, observe, provision
 from chalicelib.adapters.clients import Clients
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import view_json
-from chalicelib.core.outcome import Report, Step
+from chalicelib.core.outcome import Report
+from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
 from chalicelib.settings import Settings
 from lab import fidelity

@@ -20,8 +20,8 @@ from moto.ec2.models import ec2_backends
 from chalicelib import register
 from chalicelib.core.events import Event, Unreadable, read_event
 from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG, OWNER_TAG
-from chalicelib.core.outcome import Step
 from chalicelib.core.settling import LastLook
+from chalicelib.core.step import Step
 from chalicelib.register import Look
 from tests.provisioning import OWNER, WATCHED, Account, Calls
 

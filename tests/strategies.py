@@ -19,10 +19,10 @@ from chalicelib.core.declared import (
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    ProbeOptions,
 )
 from chalicelib.core.keepalive import keepalive_of
 from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy, Protocol
+from chalicelib.core.probe_options import ProbeOptions
 
 _HEX = "0123456789abcdef"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from chalicelib.adapters import ec2, elb_calls, iam
+from chalicelib.adapters import elb_calls, iam, vpcs
 from chalicelib.core import actions as do
 from chalicelib.core.errors import Absent, Denied, InvalidRequest
 from lab.acme import Acme
@@ -73,7 +73,7 @@ DELETE = do.DeleteLoadBalancer(reason="")
 CALLS: dict[str, Callable[[str], object]] = {
     "register": lambda name: elb_calls.perform(clients().elb, name, REGISTER),
     "delete load balancer": lambda name: elb_calls.perform(clients().elb, name, DELETE),
-    "delete group": lambda group: ec2.delete_group(clients().ec2, group),
+    "delete group": lambda group: vpcs.delete_group(clients().ec2, group),
     "delete certificate": lambda name: iam.delete_certificate(clients().iam, name),
 }
 

@@ -14,9 +14,9 @@ from chalicelib.core.declared import (
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    ProbeOptions,
 )
 from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy, SslPolicy
+from chalicelib.core.probe_options import ProbeOptions
 
 if TYPE_CHECKING:  # pydantic is a fifth of a second, and GET needs no more of this module than a word
     from chalicelib.api.body import PutBody

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from chalicelib.api.wording import DRAINING
-from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.keepalive import keepalive_of
 from chalicelib.core.model import (
     TCP_PROTOCOLS,
@@ -19,13 +18,13 @@ from chalicelib.core.model import (
     LoadBalancer,
     Member,
     PredefinedPolicy,
-    SecurityGroup,
     SslPolicy,
 )
 from chalicelib.core.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG
 from chalicelib.core.outcome import Report, View
-from chalicelib.core.probe_options import read_probe_tag
+from chalicelib.core.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.core.syntax import SOURCE_PATTERN, cidr_fault, matches
+from chalicelib.core.vpcs import SecurityGroup
 
 Json = dict[str, object]
 

@@ -16,9 +16,9 @@ from chalicelib.core.model import (
     LoadBalancer,
     Policy,
     PredefinedPolicy,
-    Rule,
 )
-from chalicelib.core.outcome import Step
+from chalicelib.core.step import Step
+from chalicelib.core.vpcs import Rule
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from chalicelib.core.model import (
     Scheme,
     SslPolicy,
 )
+from chalicelib.core.probe_options import ProbeOptions
 
 
 @dataclass(frozen=True)
@@ -65,23 +66,13 @@ class Allow:
     dashboard: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class ProbeOptions:
-    """How the probe speaks to the load balancer. `enabled` None: the default of the scheme."""
-
-    enabled: bool | None = None
-    qos: Literal[0, 1, 2] = 1
-    protocol: Literal["3.1.1", "5"] = "3.1.1"
-    credentials_secret_id: str | None = None
-    ca_secret_id: str | None = None
-
-
 DEFAULT_LISTENERS = (
     Listener(8883, "SSL", 1883, "TCP"),
     Listener(18083, "HTTP", 18083, "HTTP"),
 )
 DEFAULT_POLICY = PredefinedPolicy(DEFAULT_SSL_POLICY)
 DEFAULT_HEALTH_CHECK = HealthCheck()
+DEFAULT_PROBE = ProbeOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,5 +98,5 @@ class Declaration:
     access_logs: AccessLogs | None = None
     instances: tuple[str, ...] = ()
     hostname: str | None = None
-    probe: ProbeOptions = ProbeOptions()
+    probe: ProbeOptions = DEFAULT_PROBE
     tags: Mapping[str, str] = field(default_factory=dict)

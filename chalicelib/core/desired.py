@@ -9,7 +9,7 @@ from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Facts
 from chalicelib.core.keepalive import idle_timeout
 from chalicelib.core.membership import Membership, decide
-from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer, Rule, SecurityGroup, State
+from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer, State
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
@@ -19,6 +19,7 @@ from chalicelib.core.names import (
     security_group_name,
 )
 from chalicelib.core.probe_options import probe_tag
+from chalicelib.core.vpcs import Rule, SecurityGroup
 
 # What a body sets or, by not naming it, takes off. `emq-elb:rejected` is not among them: it is `rotate`'s.
 _FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG})

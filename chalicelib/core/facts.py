@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.core.errors import Fault
-from chalicelib.core.model import Certificate, Instance, Member, SecurityGroup, State, Subnet
+from chalicelib.core.model import Certificate, Instance, Member, State
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Authority, Bundle
+from chalicelib.core.vpcs import SecurityGroup, Subnet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from chalicelib.core.vpcs import SecurityGroup
 
 Protocol = Literal["TCP", "SSL", "HTTP", "HTTPS"]
 Scheme = Literal["internet-facing", "internal"]
@@ -102,28 +105,6 @@ class AccessLogs:
     interval: int = 60
 
 
-@dataclass(frozen=True, order=True)
-class Rule:
-    """One ingress rule: `source` is a CIDR, another group's id or a prefix list's."""
-
-    protocol: str
-    from_port: int
-    to_port: int
-    source: str
-
-
-@dataclass(frozen=True)
-class SecurityGroup:
-    """A security group with what it lets in. `id` is None until it is made; `pending` is our tag's text."""
-
-    name: str
-    vpc: str
-    rules: frozenset[Rule]
-    id: str | None = None
-    owner: str | None = None
-    pending: str | None = None
-
-
 @dataclass(frozen=True)
 class Member:
     """A registered instance as ELB sees it; the texts are AWS's own."""
@@ -190,18 +171,6 @@ class State:
     cluster: frozenset[str] = frozenset()
     reasons: Mapping[str, str] = field(default_factory=dict)
     private_ca: str | None = None
-
-
-@dataclass(frozen=True)
-class Subnet:
-    """`public` is None where nobody looked; `prefix` is the length of its network's prefix."""
-
-    id: str
-    vpc: str
-    zone: str
-    free_addresses: int
-    public: bool | None = None
-    prefix: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

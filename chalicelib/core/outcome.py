@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from chalicelib.core.model import Certificate, LoadBalancer, Member, SecurityGroup
+if TYPE_CHECKING:
+    from chalicelib.core.model import Certificate, LoadBalancer, Member
+    from chalicelib.core.step import Step
+    from chalicelib.core.vpcs import SecurityGroup
 
 
 @dataclass(frozen=True, order=True)
@@ -16,15 +19,6 @@ class ReviewWarning:
 
     code: str
     message: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One AWS call of a plan, as it is told: its name, why, and what it was about (JSON values)."""
-
-    action: str
-    reason: str
-    fields: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

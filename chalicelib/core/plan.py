@@ -26,9 +26,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from chalicelib.core import actions as do
-from chalicelib.core.model import HealthCheck, LoadBalancer, SecurityGroup, State
+from chalicelib.core.model import HealthCheck, LoadBalancer, State
 from chalicelib.core.names import OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY, listeners
+from chalicelib.core.vpcs import SecurityGroup
 
 T = TypeVar("T")
 

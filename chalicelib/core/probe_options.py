@@ -1,4 +1,4 @@
-"""The `emq-elb:probe` tag: probe options as `key=value` pairs between spaces.
+"""Probe options, and the `emq-elb:probe` tag that tells them as `key=value` pairs between spaces.
 
 `enabled=false qos=2 credentials_secret_id=prod/mqtt`: only what differs from the default is written down.
 """
@@ -6,10 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
-from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.syntax import SECRET_PATTERN, matches
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """How the probe speaks to the load balancer. `enabled` None: the default of the scheme."""
+
+    enabled: bool | None = None
+    qos: Literal[0, 1, 2] = 1
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    credentials_secret_id: str | None = None
+    ca_secret_id: str | None = None
+
 
 _DEFAULT = ProbeOptions()
 _ENABLED: Mapping[str, bool] = {"true": True, "false": False}

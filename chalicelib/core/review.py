@@ -14,9 +14,10 @@ from chalicelib.core.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.core.declared import Declaration
 from chalicelib.core.errors import Fault
 from chalicelib.core.facts import Facts
-from chalicelib.core.model import Instance, LoadBalancer, Rule, State
+from chalicelib.core.model import Instance, LoadBalancer, State
 from chalicelib.core.names import CLUSTER_TAG
 from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.vpcs import Rule
 
 FREE_ADDRESSES = 8
 LONGEST_PREFIX = 27

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.core.model import Certificate
-from chalicelib.core.outcome import ReviewWarning, Step
+from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.domains import address_of, covers
 from chalicelib.core.handshake import Served
 from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer
@@ -22,7 +21,7 @@ from chalicelib.core.names import (
     certificate_home,
     certificate_name_of,
 )
-from chalicelib.core.probe_options import read_probe_tag
+from chalicelib.core.probe_options import ProbeOptions, read_probe_tag
 
 Phase = Literal["prepare", "dns", "tcp", "tls", "connack", "suback", "puback", "echo"]
 Grade = Literal["ok", "degraded", "failed"]

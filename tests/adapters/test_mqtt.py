@@ -15,9 +15,9 @@ from paho.mqtt.client import Client
 
 from chalicelib.adapters.mqtt import Means, probe
 from chalicelib.adapters.mqtt_session import Credentials, Session
-from chalicelib.core.declared import ProbeOptions
 from chalicelib.core.handshake import Trust
 from chalicelib.core.names import certificate_digest
+from chalicelib.core.probe_options import ProbeOptions
 from chalicelib.core.verdict import Outcome, Target
 from tests import mqtt_broker as mqtt
 from tests.certificates import Issued, authority, leaf, self_signed

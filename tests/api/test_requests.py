@@ -20,10 +20,10 @@ from chalicelib.core.declared import (
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    ProbeOptions,
 )
 from chalicelib.core.errors import Fault, InvalidRequest
 from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener
+from chalicelib.core.probe_options import ProbeOptions
 from tests.api.bodies import body_of
 from tests.strategies import declarations
 

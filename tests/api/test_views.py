@@ -22,12 +22,12 @@ from chalicelib.core.model import (
     LoadBalancer,
     Member,
     PredefinedPolicy,
-    Rule,
-    SecurityGroup,
 )
 from chalicelib.core.names import CERTIFICATE_TAG, HOSTNAME_TAG, OWNER_TAG, PENDING_TAG, PROBE_TAG
-from chalicelib.core.outcome import Report, ReviewWarning, Step, View
+from chalicelib.core.outcome import Report, ReviewWarning, View
 from chalicelib.core.probe_options import probe_tag
+from chalicelib.core.step import Step
+from chalicelib.core.vpcs import Rule, SecurityGroup
 from tests.strategies import declarations, given_arns
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -15,10 +15,10 @@ from chalicelib.core.model import (
     LoadBalancer,
     PredefinedPolicy,
     ProxyProtocolPolicy,
-    SecurityGroup,
     State,
 )
 from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY
+from chalicelib.core.vpcs import SecurityGroup
 
 OWN_GROUP = "sg-own"
 ZONES = {f"subnet-{zone}{number}": f"zone-{zone}" for zone in "abc" for number in (1, 2)}

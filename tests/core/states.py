@@ -22,13 +22,12 @@ from chalicelib.core.model import (
     PredefinedPolicy,
     Protocol,
     ProxyProtocolPolicy,
-    Rule,
-    SecurityGroup,
     SslPolicy,
     State,
 )
 from chalicelib.core.names import OWNER_TAG
 from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY, policy_name
+from chalicelib.core.vpcs import Rule, SecurityGroup
 from tests.core.pure_aws import KNOWN_CERTIFICATES, KNOWN_GROUPS, OWN_GROUP, ZONES
 
 GROUP = "demo-elb"

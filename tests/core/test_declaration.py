@@ -18,10 +18,10 @@ from chalicelib.core.declared import (
     GivenIssuer,
     GivenPem,
     GivenSecret,
-    ProbeOptions,
 )
 from chalicelib.core.keepalive import idle_timeout, keepalive_of
 from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy
+from chalicelib.core.probe_options import ProbeOptions
 from tests.strategies import declarations
 
 SUBNET = "subnet-0123456789abcdef0"

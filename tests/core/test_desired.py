@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from chalicelib.core.declared import Allow, Declaration, ProbeOptions
+from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.desired import desire
 from chalicelib.core.facts import Chosen
-from chalicelib.core.model import Listener, LoadBalancer, Rule
+from chalicelib.core.model import Listener, LoadBalancer
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
@@ -22,6 +22,8 @@ from chalicelib.core.names import (
 )
 from chalicelib.core.pem import Bundle
 from chalicelib.core.plan import plan
+from chalicelib.core.probe_options import ProbeOptions
+from chalicelib.core.vpcs import Rule
 from tests.core.facts import ARN, DECLARATION, NOW, OWNER, facts, instance, there
 from tests.strategies import declarations
 

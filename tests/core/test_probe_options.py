@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.declared import ProbeOptions
-from chalicelib.core.probe_options import probe_tag, read_probe_tag
+from chalicelib.core.probe_options import ProbeOptions, probe_tag, read_probe_tag
 from chalicelib.core.syntax import tag_text_fault
 from tests.strategies import probe_options
 

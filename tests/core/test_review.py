@@ -12,18 +12,10 @@ from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.desired import desire
 from chalicelib.core.errors import Fault
 from chalicelib.core.facts import Chosen, Facts
-from chalicelib.core.model import (
-    CustomPolicy,
-    HealthCheck,
-    Listener,
-    PredefinedPolicy,
-    Rule,
-    SecurityGroup,
-    State,
-    Subnet,
-)
+from chalicelib.core.model import CustomPolicy, HealthCheck, Listener, PredefinedPolicy, State
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.review import conflict, health_port, objections, warnings
+from chalicelib.core.vpcs import Rule, SecurityGroup, Subnet
 from tests.core.facts import BY_HAND, DECLARATION, NODES, OWNER, facts, instance, there
 
 

@@ -1,0 +1,164 @@
+"""Read AWS before a change: what a PUT or a DELETE rests on.
+
+Reads that do not wait for one another run side by side. The number of calls is part of the contract: tests
+count them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from chalicelib.adapters import ec2, elb, iam, vpcs
+from chalicelib.certificates import choose
+from chalicelib.clusters import with_lifecycles
+from chalicelib.core.declared import Declaration
+from chalicelib.core.facts import Facts
+from chalicelib.core.model import LoadBalancer, Member, State
+from chalicelib.core.names import certificate_path, security_group_name
+from chalicelib.core.vpcs import SecurityGroup, Subnet
+from chalicelib.invocation import Invocation
+from chalicelib.observe import READS_AT_ONCE, Found, load_balancer, own_group
+
+if TYPE_CHECKING:
+    from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
+
+# A quota is never below AWS's default of 20, so that with few load balancers nobody needs to ask for it
+# (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html).
+_FEW = 15
+
+
+def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
+    """Everything that a PUT rests on: at most eight calls, and one more for each 50 instances in a group."""
+    clients, name = invocation.clients, declaration.name
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        everything = pool.submit(elb.describe_all, clients.elb)
+        tagged = pool.submit(ec2.instances_tagged, clients.ec2, name)
+    described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
+    found = load_balancer(name, invocation, described[name]) if name in described else None
+    there = found.load_balancer if found else None
+
+    known = there.subnets if there else frozenset()
+    asked = known | {*declaration.subnets} if {*declaration.subnets} != known else frozenset()
+    registered = there.instances if there else frozenset()
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        others = pool.submit(
+            ec2.instances, clients.ec2, (registered | {*declaration.instances}) - tagged.result().keys()
+        )
+        subnets = pool.submit(vpcs.subnets, clients.ec2, asked)
+        quota = pool.submit(_quota, len(described), invocation)
+        chosen = pool.submit(choose, declaration, there, invocation)
+        vpc = _vpc(declaration, subnets.result(), there)
+        groups = pool.submit(vpcs.groups_in, clients.ec2, vpc) if vpc else None
+        instances = {**others.result(), **tagged.result()}
+        lifecycles = pool.submit(with_lifecycles, instances, invocation)
+        zoned = pool.submit(_with_routes, declaration, subnets.result(), known, vpc, invocation)
+    own = own_group(name, groups.result() if groups else {}, invocation.settings.owner)
+    certificate = chosen.result()
+    uploaded = certificate.certificate if certificate and not certificate.bundle else None
+    return Facts(
+        now=invocation.now(),
+        actual=State(
+            name=name,
+            load_balancer=there,
+            group=own,
+            certificates=frozenset([uploaded.name] if uploaded and uploaded.name else []),
+            cluster=frozenset(tagged.result()),
+        ),
+        members=found.members if found else (),
+        subnets=zoned.result(),
+        groups=groups.result() if groups else {},
+        instances=lifecycles.result(),
+        chosen=certificate,
+        load_balancers=len(described),
+        quota=quota.result(),
+    )
+
+
+def _vpc(declaration: Declaration, subnets: Mapping[str, Subnet], there: LoadBalancer | None) -> str | None:
+    vpcs = (subnets[id_].vpc for id_ in declaration.subnets if id_ in subnets)
+    return next(vpcs, there.vpc if there else None)
+
+
+def _quota(load_balancers: int, invocation: Invocation) -> int | None:
+    return elb.quota(invocation.clients.elb) if load_balancers >= _FEW else None
+
+
+def _with_routes(
+    declaration: Declaration,
+    subnets: Mapping[str, Subnet],
+    known: frozenset[str],
+    vpc: str | None,
+    invocation: Invocation,
+) -> Mapping[str, Subnet]:
+    """Say of the subnets that are new to an internet-facing load balancer whether they are public."""
+    coming = {id_ for id_ in declaration.subnets if id_ in subnets} - known
+    if declaration.scheme == "internal" or not coming or vpc is None:
+        return subnets
+    public = vpcs.public_subnets(invocation.clients.ec2, vpc, coming)
+    return {
+        id_: replace(subnet, public=id_ in public) if id_ in coming else subnet
+        for id_, subnet in subnets.items()
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a DELETE rests on: what there is, who is in service, and what that is not ours holds on to it."""
+
+    actual: State
+    members: tuple[Member, ...]
+    holders: tuple[str, ...]
+
+
+def for_delete(name: str, invocation: Invocation) -> Standing:
+    """The load balancer and what was made for it, also where the load balancer itself is gone already."""
+    clients, owner = invocation.clients, invocation.settings.owner
+    path = certificate_path(owner, clients.region, name)
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        everything = pool.submit(elb.describe_all, clients.elb)
+        listed = pool.submit(iam.list_certificates, clients.iam, path)
+        grouped = pool.submit(vpcs.groups_named, clients.ec2, security_group_name(name))
+    described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
+    found = load_balancer(name, invocation, described[name]) if name in described else None
+    group = _group_of(found, [group for group in grouped.result() if group.owner == owner])
+    ours = {certificate.arn for certificate in listed.result()}
+    return Standing(
+        actual=State(
+            name=name,
+            load_balancer=found.load_balancer if found else None,
+            group=group,
+            certificates=frozenset(certificate.name or "" for certificate in listed.result()),
+        ),
+        members=found.members if found else (),
+        holders=(
+            *_other_users(name, described.values(), ours, group),
+            *(vpcs.referring_groups(clients.ec2, group.id) if group and group.id else ()),
+        ),
+    )
+
+
+def _group_of(found: Found | None, groups: Sequence[SecurityGroup]) -> SecurityGroup | None:
+    """That of the load balancer's VPC; without one any, since each VPC may have kept its own."""
+    here = (group for group in groups if found is None or group.vpc == found.load_balancer.vpc)
+    return next(here, None)
+
+
+def _other_users(
+    name: str,
+    described: Iterable[LoadBalancerDescriptionTypeDef],
+    certificates: set[str],
+    group: SecurityGroup | None,
+) -> tuple[str, ...]:
+    """Other load balancers of the region that use what was made for this one."""
+    return tuple(
+        f"load balancer {one.get('LoadBalancerName')}"
+        for one in described
+        if one.get("LoadBalancerName") != name
+        and (
+            certificates & {listener.certificate for listener in elb.listeners(one, {})}
+            or (group and group.id in one.get("SecurityGroups", []))
+        )
+    )
