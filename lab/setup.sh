@@ -48,6 +48,7 @@ fi
 
 venv=${1:?a directory for the virtual environment}
 python=${PYTHON:-python3}
+if [ -x "$venv/bin/python" ]; then python=$venv/bin/python; fi  # what is there decides, not what would make it
 if ! command -v "$python" >/dev/null; then install_packages python3 python3-venv; fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "emq-elb needs Python 3.11 or newer; $python is $("$python" --version)." >&2

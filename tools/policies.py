@@ -8,6 +8,7 @@ another may not has to be written out.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,5 +50,17 @@ def write(folder: Path = CHALICE) -> None:
         path.write_text(text)
 
 
+def fault(folder: Path = CHALICE) -> str | None:
+    """Why nothing can be written; a policy without its owner would grant what belongs to nobody."""
+    try:
+        configured = json.loads((folder / "config.json").read_text())
+        wrong = [f"{stage} is {owner!r}" for stage, owner in stages(configured).items() if not owner]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return f"{folder / 'config.json'} cannot be read ({error!r}): mend it, or take it back from git"
+    return f"OWNER of {', '.join(wrong)}: set it to <app>-<stage> in .chalice/config.json" if wrong else None
+
+
 if __name__ == "__main__":
+    if found := fault():
+        sys.exit(found)
     write()

@@ -22,7 +22,7 @@ from tests.deploy.policies import (
     policy_files,
 )
 from tools.calls import ROOT, definitions
-from tools.policies import CHALICE, files, write
+from tools.policies import CHALICE, fault, files, write
 
 FILES = sorted(policy_files().items())
 
@@ -117,9 +117,28 @@ def test_each_stage_gets_every_policy_with_its_owner_and_one_that_is_gone_loses_
     for stage in ("qa", "live"):
         configured = {"stages": {stage: {"environment_variables": {"OWNER": f"emq-elb-{stage}"}}}}
         (tmp_path / "config.json").write_text(json.dumps(configured))
+        assert fault(tmp_path) is None
         write(tmp_path)
         written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.glob("*/*.json")}
         assert written == {f"{stage}/policy-api.json": f'{{"Resource": "emq-elb-{stage}/*"}}'}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "FileNotFoundError"),
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"stages": []}', "cannot be read"),
+        ('{"stages": {"qa": {"environment_variables": {}}}}', "OWNER of qa is ''"),
+    ],
+)
+def test_without_owners_no_policy_is_written(text: str | None, words: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    found = fault(tmp_path)
+    assert found is not None
+    assert words in found
 
 
 @pytest.mark.parametrize(("function", "file"), FILES)

@@ -1,0 +1,168 @@
+"""What keeps these credentials from deploying, asked of AWS; each finding says what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# What a deployment calls first of each service.
+ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "apigateway": ("get_rest_apis", {"limit": 1}),
+    "events": ("list_rules", {"Limit": 1}),
+    "iam": ("list_roles", {"MaxItems": 1}),
+    "lambda": ("list_functions", {"MaxItems": 1}),
+}
+# What it then makes, and the actions that this takes.
+MADE: Mapping[str, tuple[str, ...]] = {
+    "iam::{account}:role/{deployment}-api_handler": ("iam:CreateRole", "iam:PassRole", "iam:PutRolePolicy"),
+    "lambda:{region}:{account}:function:{deployment}": (
+        "lambda:AddPermission",
+        "lambda:CreateFunction",
+        "lambda:TagResource",
+    ),
+    "events:{region}:{account}:rule/{deployment}-register-event": ("events:PutRule", "events:PutTargets"),
+    "apigateway:{region}::/restapis": ("apigateway:POST",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who would deploy, and where to."""
+
+    arn: str
+    account: str
+    region: str
+
+
+def account_findings(open_session: Callable[[], Any], deployment: str, record: str | None) -> Iterator[str]:
+    """Tell what is in the way of `deployment`.
+
+    `open_session` makes a boto3 session; `record` is what Chalice wrote down of the last deployment.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        session = open_session()
+        region, credentials = session.region_name, session.get_credentials()
+    except BotoCoreError as error:
+        yield f"{error}: mend ~/.aws/config, or export AWS_PROFILE or a whole pair of keys"
+        return
+    if region is None:
+        yield (
+            "No region is set: export AWS_DEFAULT_REGION=eu-central-1, or whichever it is to be"
+            " (AWS_REGION alone is not read)"
+        )
+        return
+    if credentials is None:
+        yield "There are no AWS credentials: type `aws configure`, or export AWS_ACCESS_KEY_ID and its secret"
+        return
+    identity, fault = asked(session, "sts", "get_caller_identity")
+    if fault:  # this one needs no permission
+        yield f"{fault}: take other credentials, or sign in again"
+        return
+    caller = Caller(arn=identity["Arn"], account=identity["Account"], region=region)
+    denied = False
+    for service, (method, arguments) in ASKED.items():
+        _, fault = asked(session, service, method, **arguments)
+        if fault:
+            denied = True
+            yield f"{fault}: deploy as somebody who may do that"
+    if not denied:
+        yield from permission_findings(session, caller, deployment)
+        yield from record_findings(session, caller, deployment, record)
+
+
+def asked(session: Any, service: str, method: str, **arguments: Any) -> tuple[Any, str | None]:
+    """What AWS answers, and why it does not."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return getattr(session.client(service), method)(**arguments), None
+    except ClientError as error:
+        told = error.response["Error"]
+        return None, f"{service} says {told['Code']} to {error.operation_name} ({told.get('Message', '')})"
+    except BotoCoreError as error:
+        return None, f"{service} could not be asked ({error}; is the region right?)"
+
+
+def permission_findings(session: Any, caller: Caller, deployment: str) -> Iterator[str]:
+    """Tell what IAM says they may not do; nothing when they may not ask.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+    """
+    source = _policy_source(session, caller)
+    if source is None:
+        return
+    partition = caller.arn.split(":")[1]
+    denied = []
+    for template, actions in MADE.items():
+        resource = template.format(account=caller.account, region=caller.region, deployment=deployment)
+        answer, fault = asked(
+            session,
+            "iam",
+            "simulate_principal_policy",
+            PolicySourceArn=source,
+            ActionNames=list(actions),
+            ResourceArns=[f"arn:{partition}:{resource}"],
+        )
+        if fault:
+            return
+        denied += [one["EvalActionName"] for one in answer["EvaluationResults"] if _is_denied(one)]
+    if denied:
+        yield f"{source} may not {', '.join(denied)}, as IAM says: deploy as somebody who may do that"
+
+
+def _policy_source(session: Any, caller: Caller) -> str | None:
+    """Whose policies IAM is to look at: a role's, for its session; root has none."""
+    kind, _, name = caller.arn.rpartition(":")[2].partition("/")
+    match kind:
+        case "user":
+            return caller.arn
+        case "assumed-role":
+            role, _ = asked(session, "iam", "get_role", RoleName=name.partition("/")[0])
+            return str(role["Role"]["Arn"]) if role else None
+        case _:
+            return None
+
+
+def _is_denied(evaluated: Mapping[str, Any]) -> bool:
+    """A condition whose value is known only when something is made leaves it open."""
+    parts = (evaluated, *evaluated.get("ResourceSpecificResults", ()))
+    return evaluated["EvalDecision"] != "allowed" and not any(
+        one.get("MissingContextValues") for one in parts
+    )
+
+
+def record_findings(session: Any, caller: Caller, deployment: str, record: str | None) -> Iterator[str]:
+    """Tell a deployment that Chalice would not know for the one that is there: it would make a second API.
+
+    Chalice finds functions by name, and an API by nothing but what it wrote down.
+    """
+    if record is None:
+        there, _ = asked(session, "lambda", "get_function_configuration", FunctionName=deployment)
+        if there:
+            yield (
+                f"{deployment} is there already, and .chalice/deployed/ does not tell of it: copy that from"
+                " where it was deployed, or Chalice makes a second API, with another URL. After a first"
+                " deployment that stopped half way there is none: deploy again"
+            )
+        return
+    try:
+        places = {tuple(arn.split(":")[3:5]) for arn in _functions(record)}
+    except (ValueError, LookupError, TypeError):
+        yield f"What .chalice/deployed/ tells of {deployment} cannot be read: take it from where you keep it"
+        return
+    if places and (caller.region, caller.account) not in places:
+        region, account = min(places)
+        yield (
+            f".chalice/deployed/ tells of {deployment} in {region} of account {account}, and this is"
+            f" {caller.region} of {caller.account}: go there, or take another stage for here"
+        )
+
+
+def _functions(record: str) -> Iterator[str]:
+    for resource in json.loads(record)["resources"]:
+        if resource["resource_type"] == "lambda_function":
+            yield resource["lambda_arn"]
