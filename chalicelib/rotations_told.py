@@ -39,7 +39,12 @@ def _told(rotation: Rotation) -> dict[str, object]:
 
 
 def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation: Invocation) -> None:
-    """Put the metrics of every load balancer that was looked at, and of all together, zeros included."""
+    """Put the metrics of every load balancer that was looked at, zeros included; of all together, roll-backs.
+
+    No zero for all together: it would end the alarm, and where data are missing after it CloudWatch looks
+    back at the roll-back, and rings again.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
     known = {one.name: one for one in rotations}
     for holding in holdings:
         rotation = known.get(holding.load_balancer)
@@ -54,8 +59,8 @@ def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocatio
             metrics["CertificateDaysToExpiry"] = left // timedelta(days=1)
         for name in sorted({place.load_balancer for place in holding.places}):
             telemetry.emit(name, **metrics)
-    rolled_back = sum(one.state == "rolled-back" for one in rotations)
-    telemetry.emit_total(invocation.settings.owner, **{ROLLBACKS: rolled_back})
+    if rolled_back := sum(one.state == "rolled-back" for one in rotations):
+        telemetry.emit_total(invocation.settings.owner, **{ROLLBACKS: rolled_back})
 
 
 def watched(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import StringIO
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -17,9 +20,11 @@ from hypothesis import strategies as st
 
 from chalicelib import telemetry
 from chalicelib.alarms import converge
-from chalicelib.core.alarms import NAMESPACE
+from chalicelib.core.alarms import NAMESPACE, ROLLBACKS
 from chalicelib.core.probe_metrics import SUCCESS
+from chalicelib.core.rotation import Rotation
 from chalicelib.probe import probe_all
+from chalicelib.rotations_told import tell
 from lab.alarms import Change, State, evaluate, told
 from lab.events import Rule
 from lab.metrics import Point, embedded
@@ -47,6 +52,22 @@ def alarms() -> dict[str, dict[str, Any]]:
         converge(here.invocation(), ARN)
         found = boto3.client("cloudwatch", "eu-central-1").describe_alarms()["MetricAlarms"]
     return {alarm["AlarmName"].removeprefix(f"{OWNER}/"): dict(alarm) for alarm in found}
+
+
+@pytest.fixture(scope="module")
+def totals() -> dict[str, list[float]]:
+    """What a run of `rotate` puts for the deployment, by what became of its one certificate."""
+    from tests.provisioning import account
+
+    found: dict[str, list[float]] = {}
+    states: tuple[Literal["rotated", "rolled-back"], ...] = ("rotated", "rolled-back")
+    with account() as here:
+        for state in states:
+            with redirect_stdout(StringIO()) as out:
+                tell([Rotation(name="demo", state=state, reason="so")], (), here.invocation())
+            points = [point for line in out.getvalue().splitlines() for point in embedded(line)]
+            found[state] = [one.value for one in points if one.dimensions == (("Owner", OWNER),)]
+    return found
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[Point]:
@@ -165,6 +186,25 @@ def test_a_rollback_rings_for_its_own_deployment_only(
     after = datetime.now(UTC) + timedelta(minutes=1)
     assert evaluate(alarms["rollbacks"], points, after) == state
     assert evaluate({**alarms["rollbacks"], "StateValue": "ALARM"}, points, after + 4 * FIVE) == "OK"
+
+
+@given(evaluated=seconds, others=st.lists(st.integers(0, 1800), max_size=4))
+def test_a_rollback_rings_once_whoever_else_rotates_afterwards(
+    alarms: dict[str, dict[str, Any]],
+    totals: dict[str, list[float]],
+    evaluated: int,
+    others: list[int],
+) -> None:
+    """CloudWatch looks farther back where data are missing, past what another run of `rotate` put."""
+    began = BEGAN + 2 * FIVE
+    runs = [(0, "rolled-back"), *((after, "rotated") for after in others)]
+    watched = Watched(alarms["rollbacks"], evaluated)
+    for after, state in runs:
+        for value in totals[state]:
+            at = began + timedelta(seconds=after)
+            watched.arriving.append((at, Point(NAMESPACE, ROLLBACKS, (("Owner", OWNER),), at, value)))
+    states = [state for _, state in watched.states(60)]
+    assert [state for state, _ in groupby(states)] == ["OK", "ALARM", "OK"]
 
 
 @pytest.mark.parametrize(
