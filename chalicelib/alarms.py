@@ -39,7 +39,8 @@ def converge(invocation: Invocation, function_arn: str) -> tuple[Step, ...]:
     wanted = desired(
         settings.owner, balancers, renew_before=settings.renew_before, topic=settings.alarm_topic_arn
     )
-    found = changes(wanted, cloudwatch.alarms(clients.cloudwatch, f"{settings.owner}/"))
+    there = cloudwatch.alarms(clients.cloudwatch, f"{settings.owner}/")
+    found = changes(wanted, there, invocation.now())
     steps = []
     for alarm in found.put:
         cloudwatch.put_alarm(clients.cloudwatch, alarm)

@@ -112,6 +112,41 @@ def test_alarms_of_others_are_left_alone(here: Account, cloudwatch: Any) -> None
     assert names(cloudwatch) == {f"{OWNER}-two/demo/probe", "somebody"}
 
 
+WAITING = {f"{OWNER}/demo/probe", f"{OWNER}/demo/nodes"}
+
+
+def missing(cloudwatch: Any) -> dict[str, str]:
+    """How the alarms that wait for first data treat missing ones by now."""
+    found = cloudwatch.describe_alarms(AlarmNames=sorted(WAITING))["MetricAlarms"]
+    return {alarm["AlarmName"]: alarm["TreatMissingData"] for alarm in found}
+
+
+@pytest.mark.parametrize("state", ["OK", "ALARM"])
+def test_an_alarm_takes_missing_data_for_bad_once_it_has_seen_some(
+    here: Account, cloudwatch: Any, state: str
+) -> None:
+    create(here, "demo", listener(8883, "SSL", here.world.upload()))
+    converge(here.invocation(), ARN)
+    assert missing(cloudwatch) == dict.fromkeys(WAITING, "ignore")
+    cloudwatch.set_alarm_state(AlarmName=f"{OWNER}/demo/probe", StateValue=state, StateReason="data came")
+    assert changed(here) == ["PutMetricAlarm"]
+    assert missing(cloudwatch) == {f"{OWNER}/demo/probe": "breaching", f"{OWNER}/demo/nodes": "ignore"}
+    assert changed(here) == []
+
+
+def test_an_alarm_that_no_data_reach_takes_that_for_bad_after_five_minutes(
+    here: Account, cloudwatch: Any
+) -> None:
+    create(here, "demo", listener(1883))
+    converge(here.invocation(), ARN)
+    here.sleep(290)
+    assert changed(here) == []
+    here.sleep(20)
+    assert changed(here) == ["PutMetricAlarm"] * 2
+    assert missing(cloudwatch) == dict.fromkeys(WAITING, "breaching")
+    assert changed(here) == [], "it does not begin to wait again"
+
+
 @pytest.mark.parametrize("tag", ["enabled=false", "enabled=true"])
 def test_no_probe_no_probe_alarm(here: Account, cloudwatch: Any, tag: str) -> None:
     create(here, "demo", listener(1883), probe=tag)

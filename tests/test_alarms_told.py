@@ -43,15 +43,35 @@ seconds = st.integers(0, 59)
 
 
 @pytest.fixture(scope="module")
-def alarms() -> dict[str, dict[str, Any]]:
-    """The alarms of a deployment with one load balancer, as DescribeAlarms tells them."""
+def lives() -> list[dict[str, dict[str, Any]]]:
+    """The alarms of a deployment with one load balancer: just made, after first data, and without any.
+
+    As DescribeAlarms tells them, without the deployment's name.
+    """
     from tests.provisioning import account
 
     with account() as here:
+        cloudwatch = boto3.client("cloudwatch", "eu-central-1")
+
+        def converged() -> dict[str, dict[str, Any]]:
+            converge(here.invocation(), ARN)
+            found = cloudwatch.describe_alarms()["MetricAlarms"]
+            return {alarm["AlarmName"].removeprefix(f"{OWNER}/"): dict(alarm) for alarm in found}
+
         create(here, "demo", listener(8883, "SSL", here.world.upload()))
-        converge(here.invocation(), ARN)
-        found = boto3.client("cloudwatch", "eu-central-1").describe_alarms()["MetricAlarms"]
-    return {alarm["AlarmName"].removeprefix(f"{OWNER}/"): dict(alarm) for alarm in found}
+        new = converged()
+        here.sleep(FIVE.total_seconds())
+        silent = converged()
+        cloudwatch.delete_alarms(AlarmNames=[alarm["AlarmName"] for alarm in new.values()])
+        for alarm in converged().values():
+            cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="data came")
+        return [new, converged(), silent]
+
+
+@pytest.fixture(scope="module")
+def alarms(lives: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """The alarms of one that has been there for a while."""
+    return lives[1]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +101,7 @@ class Watched:
 
     alarm: dict[str, Any]
     second: int = 0
+    state: State = "OK"
     arriving: list[tuple[datetime, Point]] = field(default_factory=list)
 
     def put(self, value: float, at: datetime, *, after: float = 0, name: str = SUCCESS) -> None:
@@ -90,7 +111,7 @@ class Watched:
 
     def states(self, minutes: int) -> Iterator[tuple[datetime, State]]:
         """Yield the state after each evaluation."""
-        state: State = "OK"
+        state = self.state
         for minute in range(minutes):
             now = BEGAN + timedelta(minutes=minute, seconds=self.second)
             known = [point for arrived, point in self.arriving if arrived <= now]
@@ -165,6 +186,37 @@ def test_single_probes_that_fail_or_get_lost_wake_nobody(
     assert {state for at, state in watched.states(20) if at > BEGAN + FIVE} == {"OK"}
 
 
+NONE: State = "INSUFFICIENT_DATA"
+
+
+@pytest.mark.parametrize(
+    ("seen", "states"),
+    [
+        ("-------", [NONE] * 7),
+        ("----111", [NONE] * 4 + ["OK"] * 3),
+        ("---0111", [NONE] * 4 + ["OK"] * 3),
+        ("--00011", [NONE] * 4 + ["ALARM", "OK", "OK"]),
+        ("1------", ["OK"] * 7),
+    ],
+)
+def test_the_alarms_of_a_new_load_balancer_wait_for_its_first_data_and_then_ring_as_ever(
+    lives: list[dict[str, dict[str, Any]]], seen: str, states: list[State]
+) -> None:
+    watched = Watched(lives[0]["demo/probe"], state=NONE)
+    for minute, value in enumerate(seen):
+        if value != "-":
+            watched.put(int(value), BEGAN + timedelta(minutes=minute - 1, seconds=30))
+    assert [state for _, state in watched.states(len(seen))] == states
+
+
+@pytest.mark.parametrize("kind", ["probe", "nodes"])
+def test_a_new_load_balancer_that_nobody_probes_is_told_after_all(
+    lives: list[dict[str, dict[str, Any]]], kind: str
+) -> None:
+    new, _, silent = (alarms[f"demo/{kind}"] for alarms in lives)
+    assert (evaluate(new, [], BEGAN), evaluate(silent, [], BEGAN)) == (NONE, "ALARM")
+
+
 @pytest.mark.parametrize(
     ("days", "state"), [([80, 79.9], "OK"), ([15, 15], "OK"), ([80, 14.9], "ALARM"), ([-1, -1], "ALARM")]
 )
@@ -214,6 +266,20 @@ def test_a_function_that_fails_rings(alarms: dict[str, dict[str, Any]], function
     failed = Point("AWS/Lambda", "Errors", (("FunctionName", f"{OWNER}{function}"),), BEGAN, 1)
     fine = Point("AWS/Lambda", "Errors", (("FunctionName", f"{OWNER}-reconcile"),), BEGAN, 0)
     assert evaluate(alarms["functions"], [failed, fine], BEGAN + timedelta(minutes=1)) == state
+
+
+@given(failing=seconds, evaluated=seconds)
+def test_a_prober_that_fails_is_heard_within_two_minutes(
+    alarms: dict[str, dict[str, Any]], failing: int, evaluated: int
+) -> None:
+    watched = Watched(alarms["functions"], evaluated)
+    for minute in range(20):
+        at = BEGAN + timedelta(minutes=minute, seconds=failing)
+        watched.arriving.append(
+            (at, Point("AWS/Lambda", "Errors", (("FunctionName", f"{OWNER}-probe"),), at, int(minute >= 10)))
+        )
+    failed = BEGAN + timedelta(minutes=10, seconds=failing)
+    assert watched.first("ALARM", BEGAN + FIVE) - failed <= timedelta(minutes=2)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib.adapters.faults import translated
 from chalicelib.core import errors
-from chalicelib.core.alarms import Alarm, Metric, Query
+from chalicelib.core.alarms import Alarm, Found, Metric, Query
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -22,14 +22,22 @@ _NAMES = 100
 _QUERIES = 500
 
 
-def alarms(client: CloudWatchClient, prefix: str) -> Mapping[str, Alarm | None]:
-    """The alarms whose names begin so, one call for each 100; None for one of another making than ours."""
+def alarms(client: CloudWatchClient, prefix: str) -> Mapping[str, Found]:
+    """The alarms whose names begin so, one call for each 100."""
     with translated("DescribeAlarms"):
         pages = client.get_paginator("describe_alarms").paginate(
             AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm"], PaginationConfig={"PageSize": 100}
         )
         found = [alarm for page in pages for alarm in page["MetricAlarms"]]
-    return {alarm.get("AlarmName", ""): _read(cast("Mapping[str, Any]", alarm)) for alarm in found}
+    return {
+        alarm.get("AlarmName", ""): Found(
+            alarm=_read(cast("Mapping[str, Any]", alarm)),
+            without_data=alarm.get("StateUpdatedTimestamp")
+            if alarm.get("StateValue") == "INSUFFICIENT_DATA"
+            else None,
+        )
+        for alarm in found
+    }
 
 
 def _read(found: Mapping[str, Any]) -> Alarm | None:

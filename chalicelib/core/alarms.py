@@ -10,8 +10,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from chalicelib.core.model import LoadBalancer
@@ -32,6 +32,9 @@ FUNCTIONS = (
     "widget",
 )
 """Ours by their names, which follow the owner's; the API handler has the owner's name alone."""
+
+FIRST_DATA_WITHIN = timedelta(minutes=5)
+"""How long a new alarm waits for data before their absence is bad."""
 
 _MINUTE = 60
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
@@ -73,6 +76,17 @@ class Alarm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Found:
+    """An alarm that is there; `alarm` None is one that we could not have made like that.
+
+    `without_data` is since when it has had too few to have a state; None when it has one.
+    """
+
+    alarm: Alarm | None
+    without_data: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Changes:
     """What makes the alarms that are there those that are wanted."""
 
@@ -88,13 +102,32 @@ def desired(
     return (*found, *_of_all(owner, topic)) if found else ()
 
 
-def changes(desired: Iterable[Alarm], actual: Mapping[str, Alarm | None]) -> Changes:
-    """Hold them against each other by name; an actual None is one that we could not have made like that."""
+def changes(desired: Iterable[Alarm], actual: Mapping[str, Found], now: datetime) -> Changes:
+    """Hold them against each other by name."""
     wanted = {alarm.name: alarm for alarm in desired}
+    by_now = {name: _by_now(alarm, actual.get(name), now) for name, alarm in wanted.items()}
     return Changes(
-        put=tuple(alarm for name, alarm in wanted.items() if actual.get(name) != alarm),
+        put=tuple(
+            alarm for name, alarm in by_now.items() if name not in actual or actual[name].alarm != alarm
+        ),
         delete=tuple(sorted(actual.keys() - wanted.keys())),
     )
+
+
+def _by_now(alarm: Alarm, found: Found | None, now: datetime) -> Alarm:
+    """The alarm as it is to be for now: what is new must not ring because no data have come yet.
+
+    It begins with keeping its state while data are missing, and takes that for bad once it has a state, or
+    when none have come for so long that this is what is wrong.
+    """
+    if alarm.missing != "breaching":
+        return alarm
+    waiting = replace(alarm, missing="ignore")
+    if found is None:
+        return waiting
+    since = found.without_data
+    still = found.alarm == waiting and since is not None and now - since < FIRST_DATA_WITHIN
+    return waiting if still else alarm
 
 
 def _of(owner: str, balancer: LoadBalancer, renew_before: timedelta, topic: str | None) -> Iterable[Alarm]:
