@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ def python_findings(version: tuple[int, int]) -> Iterator[str]:
         )
 
 
+def package_findings(found: Callable[[str], object] = find_spec) -> Iterator[str]:
+    """Tell what is not installed where this runs."""
+    if missing := [name for name in ("boto3", "chalice") if found(name) is None]:
+        yield f"{' and '.join(missing)} cannot be imported: type make setup, and . .venv/bin/activate"
+
+
 def findings(stage: str, open_session: Callable[[], Any], root: Path = ROOT) -> Iterator[str]:
     """Everything that is wrong, what can be known without AWS first."""
 
@@ -41,6 +48,9 @@ def findings(stage: str, open_session: Callable[[], Any], root: Path = ROOT) -> 
         yield ".chalice/config.json is not there: take it back from git"
     else:
         yield from configuration_findings(text, stage, there)
+    if missing := list(package_findings()):
+        yield from missing
+        return
     yield from account_findings(open_session, f"{_app(text)}-{stage}", there(f"deployed/{stage}.json"))
 
 
@@ -51,12 +61,16 @@ def _app(text: str | None) -> str:
         return "emq-elb"
 
 
-def main() -> int:
-    """Print what was found."""
+def _session() -> Any:
     from boto3.session import Session
 
+    return Session()
+
+
+def main() -> int:
+    """Print what was found."""
     stage = sys.argv[1] if len(sys.argv) > 1 else "prod"
-    found = list(findings(stage, Session))
+    found = list(findings(stage, _session))
     for finding in found:
         print(f"✗ {finding}")
     if not found:

@@ -25,6 +25,7 @@ MADE: Mapping[str, tuple[str, ...]] = {
     "events:{region}:{account}:rule/{deployment}-register-event": ("events:PutRule", "events:PutTargets"),
     "apigateway:{region}::/restapis": ("apigateway:POST",),
 }
+ADVICE = "deploy as somebody who may do that"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def account_findings(open_session: Callable[[], Any], deployment: str, record: s
         return
     identity, fault = asked(session, "sts", "get_caller_identity")
     if fault:  # this one needs no permission
-        yield f"{fault}: take other credentials, or sign in again"
+        yield fault.replace(ADVICE, "take other credentials, or sign in again")
         return
     caller = Caller(arn=identity["Arn"], account=identity["Account"], region=region)
     denied = False
@@ -68,7 +69,7 @@ def account_findings(open_session: Callable[[], Any], deployment: str, record: s
         _, fault = asked(session, service, method, **arguments)
         if fault:
             denied = True
-            yield f"{fault}: deploy as somebody who may do that"
+            yield fault
     if not denied:
         yield from permission_findings(session, caller, deployment)
         yield from record_findings(session, caller, deployment, record)
@@ -77,14 +78,16 @@ def account_findings(open_session: Callable[[], Any], deployment: str, record: s
 def asked(session: Any, service: str, method: str, **arguments: Any) -> tuple[Any, str | None]:
     """What AWS answers, and why it does not."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         return getattr(session.client(service), method)(**arguments), None
     except ClientError as error:
         told = error.response["Error"]
-        return None, f"{service} says {told['Code']} to {error.operation_name} ({told.get('Message', '')})"
-    except BotoCoreError as error:
-        return None, f"{service} could not be asked ({error}; is the region right?)"
+        said = f"{service} says {told['Code']} to {error.operation_name} ({told.get('Message', '')})"
+        return None, f"{said}: {ADVICE}"
+    except (BotoCoreError, ResponseParserError) as error:  # the latter: a proxy's page in AWS's place
+        return None, f"{service} could not be asked ({error}): look at the region, and at the way to AWS"
 
 
 def permission_findings(session: Any, caller: Caller, deployment: str) -> Iterator[str]:
@@ -111,7 +114,7 @@ def permission_findings(session: Any, caller: Caller, deployment: str) -> Iterat
             return
         denied += [one["EvalActionName"] for one in answer["EvaluationResults"] if _is_denied(one)]
     if denied:
-        yield f"{source} may not {', '.join(denied)}, as IAM says: deploy as somebody who may do that"
+        yield f"{source} may not {', '.join(denied)}, as IAM says: {ADVICE}"
 
 
 def _policy_source(session: Any, caller: Caller) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.test_findings_account import NOTHING_DEPLOYED, Aws, recorded
-from tools.doctor import findings, python_findings
+from tools.doctor import findings, package_findings, python_findings
 
 
 def account() -> Any:
@@ -25,6 +25,16 @@ def test_this_project_is_well(stage: str) -> None:
 @pytest.mark.parametrize(("version", "count"), [((3, 10), 1), ((3, 11), 0), ((3, 13), 0), ((3, 14), 1)])
 def test_a_python_that_the_functions_were_not_tried_on_is_told(version: tuple[int, int], count: int) -> None:
     assert len(list(python_findings(version))) == count
+
+
+@pytest.mark.parametrize(
+    ("installed", "told"),
+    [({"boto3", "chalice"}, []), ({"boto3"}, ["chalice"]), (set(), ["boto3 and chalice"])],
+)
+def test_what_is_not_installed_is_told(installed: set[str], told: list[str]) -> None:
+    found = list(package_findings(lambda name: name if name in installed else None))
+    assert [one.partition(" cannot")[0] for one in found] == told
+    assert all("make setup" in one for one in found)
 
 
 def no_file(_: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.model import OperationModel
+from botocore.parsers import ResponseParserError
 
 from tools.findings_account import account_findings
 
@@ -22,6 +23,8 @@ FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:emq-elb-prod"
 Said = Mapping[str, Any]
 Answers = Mapping[str, Said | str]
 """By operation: what AWS says, or the code with which it refuses."""
+PAGE = "<html>"
+"""A proxy's answer in AWS's place."""
 
 NOTHING_DEPLOYED: Answers = {
     "GetCallerIdentity": {"Arn": USER, "Account": "123456789012"},
@@ -53,6 +56,8 @@ class Aws(boto3.session.Session):
     def answer(self, model: OperationModel, **_: object) -> tuple[SimpleNamespace, Said]:
         """Answer in AWS's place."""
         said = self.answers[model.name]
+        if said == PAGE:
+            raise ResponseParserError("invalid XML received")
         if isinstance(said, str):
             return SimpleNamespace(status_code=400), {"Error": {"Code": said, "Message": "so it is"}}
         return SimpleNamespace(status_code=200), said
@@ -83,6 +88,7 @@ def recorded(arn: str) -> str:
         ({}, None),
         ({"SimulatePrincipalPolicy": simulated("allowed")}, None),
         ({"SimulatePrincipalPolicy": "AccessDenied"}, None),
+        ({"SimulatePrincipalPolicy": PAGE}, None),
         ({"GetCallerIdentity": {"Arn": SESSION, "Account": "123456789012"}, "GetRole": "AccessDenied"}, None),
         ({"GetFunctionConfiguration": {"FunctionName": DEPLOYMENT}}, recorded(FUNCTION)),
         ({}, json.dumps({"resources": []})),
@@ -99,6 +105,11 @@ def test_who_may_deploy_has_no_finding(answers: Answers, record: str | None) -> 
             {"GetCallerIdentity": "ExpiredToken"},
             None,
             "ExpiredToken to GetCallerIdentity (so it is): take other credentials, or sign in again",
+        ),
+        (
+            {"GetCallerIdentity": PAGE},
+            None,
+            "sts could not be asked (invalid XML received): look at the region",
         ),
         (
             {"ListFunctions": "AccessDenied"},
@@ -179,7 +190,7 @@ def test_of_root_iam_is_not_asked() -> None:
         (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), {}, "no AWS credentials"),
         (("AWS_SECRET_ACCESS_KEY",), {}, "or a whole pair of keys"),
         ((), {"AWS_PROFILE": "nobody"}, "The config profile (nobody) could not be found: mend ~/.aws/config"),
-        ((), {"AWS_DEFAULT_REGION": "no region"}, "is the region right?"),
+        ((), {"AWS_DEFAULT_REGION": "no region"}, "look at the region"),
     ],
 )
 def test_what_keeps_aws_from_being_asked_at_all_is_all_that_is_told(
