@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 if "AWS_CHALICE_CLI_MODE" in os.environ:  # set by `chalice`, which imports this to make the package
     from chalicelib import packaging
+    from chalicelib.settings import SettingsError, read_settings
 
+    try:
+        read_settings(os.environ)  # those of the stage, which would stop every function once it is deployed
+    except SettingsError as error:
+        raise SystemExit(f"{error}\nNothing was done. `make doctor STAGE=…` looks at all of it.") from None
     packaging.prepare(Path(__file__).parent)
 
 app = Chalice(app_name="emq-elb", configure_logs=False)
