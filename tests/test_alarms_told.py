@@ -240,6 +240,19 @@ def test_a_rollback_rings_for_its_own_deployment_only(
     assert evaluate({**alarms["rollbacks"], "StateValue": "ALARM"}, points, after + 4 * FIVE) == "OK"
 
 
+@given(evaluated=seconds, replaced=st.integers(6, 59))
+def test_a_certificate_that_nobody_probes_rings_once_and_ends_when_it_was_replaced(
+    alarms: dict[str, dict[str, Any]], evaluated: int, replaced: int
+) -> None:
+    """Only `rotate` tells its days then: twice a day, and when somebody has it replaced."""
+    watched = Watched(alarms["demo/certificate"], evaluated)
+    for minute, days in ((10, 14), (10 + replaced, 89)):
+        watched.put(days, BEGAN + timedelta(minutes=minute), name="CertificateDaysToExpiry")
+    states = [state for _, state in watched.states(300)]
+    assert [state for state, _ in groupby(states)] == ["OK", "ALARM", "OK"]
+    assert states.count("ALARM") in {replaced, replaced + 1}
+
+
 @given(evaluated=seconds, others=st.lists(st.integers(0, 1800), max_size=4))
 def test_a_rollback_rings_once_whoever_else_rotates_afterwards(
     alarms: dict[str, dict[str, Any]],

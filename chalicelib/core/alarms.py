@@ -147,7 +147,7 @@ def _of(owner: str, balancer: LoadBalancer, renew_before: timedelta, topic: str 
         yield Alarm(
             name=f"{owner}/{balancer.name}/certificate",
             description=f"The certificate of {balancer.name} ends soon (docs/operations.md)",
-            watched=Metric(NAMESPACE, DAYS_TO_EXPIRY, ours, "Minimum", 60 * _MINUTE),
+            watched=Metric(NAMESPACE, DAYS_TO_EXPIRY, ours, "Minimum", 5 * _MINUTE),
             comparison="LessThanThreshold",
             threshold=renew_before / timedelta(days=1) / 2,
             datapoints=1,
