@@ -4,18 +4,20 @@ desired  actual           listener of one port
 -------  ---------------  --------------------------------------------------------------------------
 -        there            DeleteLoadBalancerListeners
 there    -                CreateLoadBalancerListeners, then its policy if AWS's default is another
-there    other wiring     both; AWS cannot change protocols and instance port in place. Its certificate is
-                          exchanged before, so that a certificate that ELB does not know yet fails here
+there    other wiring     both; AWS cannot change protocols and instance port in place
 there    same wiring      SetLoadBalancerListenerSSLCertificate and SetLoadBalancerPoliciesOfListener
 
 What is new on a port of its own is there before what is not wanted goes: a listener that moves to another
-port leaves no gap, and a certificate that ELB does not know yet fails before anything is taken away.
+port leaves no gap. A certificate that ELB does not know yet, and a new one can be unknown for minutes, fails
+before anything is taken away: where no listener has it by then, one that goes anyway is given it, or one that
+is made for that alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from chalicelib.core import actions as do
 from chalicelib.core.model import (
@@ -37,6 +39,8 @@ AWS_DEFAULT_POLICY = PredefinedPolicy("ELBSecurityPolicy-2016-08")
 Setting = do.SetLoadBalancerPoliciesOfListener | do.SetLoadBalancerPoliciesForBackendServer
 
 _OURS = "emq-elb-"
+_HIGHEST_PORT = 65535
+_TRIED = "ELB is to know the certificate before a port is without its listener"
 _AWS_PREFIX = "ELBSecurityPolicy-"
 
 
@@ -75,15 +79,47 @@ def listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
         yield do.CreateLoadBalancerPolicy(
             reason="policies cannot be changed, so a new one is made", policy_name=name, policy=policy
         )
-    yield from _certificates(wanted, actual)
+    exchanged = tuple(_certificates(wanted, actual))
+    yield from exchanged
     if early:
         yield do.CreateLoadBalancerListeners(reason="listeners that are missing", listeners=early)
-    if gone := tuple(sorted(actual.keys() - kept)):
+    late = tuple(listener for listener in new if listener not in early)
+    known = {one.certificate for one in (*there.listeners, *early)} | {one.certificate for one in exchanged}
+    untried = _untried(late, known)
+    spare = next((one.port for one in there.listeners if one.secure and one.port not in kept), None)
+    trials = _trials(untried, wanted, there) if spare is None else ()
+    if trials:
+        yield do.CreateLoadBalancerListeners(reason=_TRIED, listeners=trials)
+    elif spare is not None:
+        for certificate in untried:
+            yield do.SetLoadBalancerListenerSSLCertificate(reason=_TRIED, port=spare, certificate=certificate)
+    if gone := tuple(sorted((actual.keys() - kept) | {trial.port for trial in trials})):
         yield do.DeleteLoadBalancerListeners(reason="listeners that are not wanted so", ports=gone)
-    if late := tuple(listener for listener in new if listener not in early):
+    if late:
         yield do.CreateLoadBalancerListeners(reason="in the place of what was there", listeners=late)
     yield from setting
     yield from _unused_policies(there, kept, survive, setting)
+
+
+def _untried(late: Iterable[Listener], known: Collection[str | None]) -> Mapping[str, Listener]:
+    """The certificates that ELB may not know yet, each with a listener that is to have it."""
+    return {
+        listener.certificate: listener
+        for listener in late
+        if listener.certificate and listener.certificate not in known
+    }
+
+
+def _trials(
+    untried: Mapping[str, Listener], wanted: LoadBalancer, there: LoadBalancer
+) -> tuple[Listener, ...]:
+    """A listener for each certificate, on ports that nobody uses: it goes with those that it is to follow."""
+    used = {port for one in (*wanted.listeners, *there.listeners) for port in (one.port, one.instance_port)}
+    free = (port for port in range(_HIGHEST_PORT, 0, -1) if port not in used)
+    return tuple(
+        replace(listener, port=port, instance_port=port)
+        for listener, port in zip(untried.values(), free, strict=False)
+    )
 
 
 def _fits_beside(listener: Listener, there: LoadBalancer) -> bool:
@@ -103,7 +139,9 @@ def _fits_beside(listener: Listener, there: LoadBalancer) -> bool:
     )
 
 
-def _certificates(wanted: LoadBalancer, actual: dict[int, Listener]) -> Iterator[do.Action]:
+def _certificates(
+    wanted: LoadBalancer, actual: dict[int, Listener]
+) -> Iterator[do.SetLoadBalancerListenerSSLCertificate]:
     for listener in wanted.listeners:
         before = actual.get(listener.port)
         if (

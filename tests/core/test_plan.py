@@ -142,6 +142,29 @@ def test_what_moves_to_another_port_is_there_before_it_goes(actual: State, behin
 
 
 @given(pairs())
+def test_no_listener_goes_for_a_certificate_that_elb_may_not_know(pair: tuple[State, State]) -> None:
+    desired, actual = pair
+    assume(desired.load_balancer is not None and actual.load_balancer is not None)
+    assert desired.load_balancer is not None
+    assert actual.load_balancer is not None
+    ports = {one.port for one in actual.load_balancer.listeners}
+    served = {one.certificate for one in actual.load_balancer.listeners}
+    actions = plan(desired, actual)
+    for before, action in zip(stages(actual, actions), actions, strict=False):
+        match do.bind(action, {name: f"arn:{name}" for name in before.certificates}):
+            case do.SetLoadBalancerListenerSSLCertificate(certificate=certificate):
+                carried = {certificate}
+            case do.CreateLoadBalancerListeners(listeners=listeners):
+                carried = {one.certificate for one in listeners if one.certificate}
+            case _:
+                carried = set()
+        assert before.load_balancer is not None
+        if carried - served:
+            assert ports <= {one.port for one in before.load_balancer.listeners}
+        served |= carried
+
+
+@given(pairs())
 def test_somebody_is_let_in_before_somebody_is_let_out(pair: tuple[State, State]) -> None:
     kinds = [type(one) for one in plan(*pair)]
     if do.RegisterInstances in kinds and do.DeregisterInstances in kinds:
