@@ -34,7 +34,7 @@ rehearse: setup
 	@$(RUN) -m lab rehearse
 
 test: setup
-	@lab/setup.sh --packages chromium pebble
+	@lab/setup.sh --packages chromium curl pebble
 	@$(RUN) -m pytest -n auto
 
 check: setup

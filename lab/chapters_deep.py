@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lab import client
@@ -59,16 +60,17 @@ def split(story: Story) -> str:
 
 def deeply(story: Story) -> Any:
     """Ask for a deep probe, and return the next record of one in the functions' log."""
-    before = len(records(story))
+    log = story.lab.directory / "functions.log"
+    before = len(records(log))
     reply = client.request("POST", f"{story.url}/probe?deep=true")
     hold(reply.status == 202, f"the deep probe answers 202, not {refusal(reply)}")
-    until(lambda: len(records(story)) > before, 60, "the deep probe tells what it found", pause=0.2)
-    return records(story)[before]
+    until(lambda: len(records(log)) > before, 60, "the deep probe tells what it found", pause=0.2)
+    return records(log)[before]
 
 
-def records(story: Story) -> list[Any]:
-    """Return what deep probes told so far."""
-    lines = (story.lab.directory / "functions.log").read_text().splitlines()
+def records(log: Path) -> list[Any]:
+    """Return what deep probes told so far in a function's log."""
+    lines = log.read_text().splitlines()
     return [json.loads(line) for line in lines if '"message":"deep-probe"' in line]
 
 

@@ -16,6 +16,9 @@ from lab.api import OPENER
 from lab.aws import REGION, SECRET
 from lab.processes import Process, Processes, with_server_paths
 
+USER = "you"
+"""The access key id that requests to the app are signed with."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -25,11 +28,11 @@ class Reply:
     body: Any
 
 
-def request(method: str, url: str, body: object = None, *, signed: bool = True) -> Reply:
-    """Ask the app, signed as AWS's own API is; an error status is an answer too."""
+def request(method: str, url: str, body: object = None, *, secret: str | None = SECRET) -> Reply:
+    """Ask the app, signed as AWS's own API is unless there is no secret; an error status is an answer too."""
     content = None if body is None else json.dumps(body).encode()
     kind = {"Content-Type": "application/json"}
-    headers = signature(method, url, content, kind) if signed else kind
+    headers = kind if secret is None else signature(method, url, content, kind, secret)
     asked = Request(url, content, headers, method=method)  # noqa: S310 - http to loopback
     try:
         with OPENER.open(asked, timeout=60) as answer:
@@ -39,7 +42,9 @@ def request(method: str, url: str, body: object = None, *, signed: bool = True) 
             return _reply(error.code, error.read())
 
 
-def signature(method: str, url: str, content: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
+def signature(
+    method: str, url: str, content: bytes | None, headers: Mapping[str, str], secret: str = SECRET
+) -> dict[str, str]:
     """Return the headers with those of Signature Version 4, for API Gateway.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-control-access-using-iam-permissions-to-invoke-api.html
@@ -49,7 +54,7 @@ def signature(method: str, url: str, content: bytes | None, headers: Mapping[str
     from botocore.credentials import Credentials
 
     asked = AWSRequest(method, url, dict(headers), content)
-    SigV4Auth(Credentials("you", SECRET), "execute-api", REGION).add_auth(asked)
+    SigV4Auth(Credentials(USER, secret), "execute-api", REGION).add_auth(asked)
     return dict(asked.headers)
 
 

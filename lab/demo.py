@@ -205,6 +205,11 @@ def deleted(story: Story) -> str:
     reply = client.request("DELETE", url)
     hold(reply.status in {200, 202}, f"the DELETE answers 200 or 202, not {refusal(reply)}")
     show(reply.body)
+    return gone(story)
+
+
+def gone(story: Story) -> str:
+    """Wait until AWS is as it was before the load balancer."""
     until(lambda: inventory(story) == story.before, 60, "AWS is as it was before", pause=0.2)
     hold(client.request("GET", story.url).status == 404, "the load balancer is gone")
     return "no load balancer, certificate or security group that was not there before"

@@ -9,14 +9,17 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lab import client, demo
+from lab.aws import SECRET
 from lab.client import Reply
 from lab.declaration import NAME
-from lab.fidelity.knobs import KNOBS
 from lab.processes import until
-from lab.rehearsal import chapters_events
+from lab.rehearsal import chapters_background as background
+from lab.rehearsal import chapters_events as events
 from lab.rehearsal.deployed import functions, rules
+from lab.rehearsal.gateway import MISSING
 from lab.rehearsal.inventory import inventory
 from lab.rehearsal.rehearsal import STAGE, Rehearsal, chalice, connect, take_over
+from lab.rehearsal.signatures import MISMATCH
 from lab.steps import SECURE, refusal
 from lab.story import hold
 
@@ -28,8 +31,6 @@ def get_revision() -> dict[str, int]:
     return {"revision": 2}
 """
 SETTING = ("SETTLE_SECONDS", "2")
-# Longer than a request takes, in seconds: the rest is the background's.
-LINGER = 22.0
 
 
 def chapters(rehearsal: Rehearsal) -> list[tuple[str, Callable[[], str]]]:
@@ -38,21 +39,25 @@ def chapters(rehearsal: Rehearsal) -> list[tuple[str, Callable[[], str]]]:
     before = inventory(rehearsal.aws)
     return [
         ("chalice deploy", lambda: deployed(rehearsal)),
-        ("Nobody gets in without a signature", lambda: signed_only(rehearsal)),
+        ("Nobody gets in without a good signature", lambda: signed_only(rehearsal)),
         ("Two instances, one cluster", lambda: demo.clustered(story)),
         ("The review, before anything is made", lambda: demo.reviewed(story)),
-        ("The load balancer, over the deployed API", lambda: demo.provisioned(story)),
+        ("The load balancer, which takes longer than a request", lambda: background.created(rehearsal)),
         ("Read back at AWS's API", lambda: demo.read_back(story)),
-        ("Alarms and a dashboard, made in the background", lambda: watched(rehearsal)),
+        ("Alarms and a dashboard, made in the background", lambda: background.watched(rehearsal)),
         ("Both instances in service", lambda: demo.in_service(story)),
         ("A message through the TLS listener", lambda: demo.delivered(story)),
         ("The dashboard's table, by the function that it names", lambda: shown(rehearsal)),
         ("The same request again", lambda: demo.unchanged(story)),
-        *chapters_events.chapters(rehearsal),
+        ("The deep probe, by its schedule", lambda: background.deep(rehearsal)),
+        *events.chapters(rehearsal),
         ("A function fails, and says so", lambda: failing(rehearsal)),
         ("What its policy does not grant is denied", lambda: denied(rehearsal)),
         ("Updated in place, under an open session", lambda: updated(rehearsal)),
-        ("The load balancer deleted, while AWS holds on to a part", lambda: deleted(rehearsal, before)),
+        (
+            "The load balancer deleted, while AWS holds on to a part",
+            lambda: background.deleted(rehearsal, before),
+        ),
         ("chalice delete, and nothing left", lambda: removed(rehearsal, before)),
     ]
 
@@ -81,31 +86,24 @@ def policy_files(configured: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def signed_only(rehearsal: Rehearsal) -> str:
-    """Ask every route without a signature, one that is not there, and then as it should be."""
-    url = rehearsal.story.lab.api_url
-    for route in rehearsal.api.routes:
-        path = route.resource.replace("{name}", NAME)
-        reply = client.request(route.method, f"{url}{path}", signed=False)
-        missing = Reply(403, {"message": "Missing Authentication Token"})
-        hold(reply == missing, f"{route.method} {path} is refused without a signature, not {refusal(reply)}")
-    hold(client.request("GET", f"{url}/nowhere").status == 403, "what is not there is refused")
+    """Ask every route without a signature, with a wrong one, and then as it should be."""
+    url, routes = rehearsal.story.lab.api_url, rehearsal.api.routes
+    for route in routes:
+        where = f"{url}{route.resource.replace('{name}', NAME)}"
+        refused(route.method, where, None, MISSING)
+        refused(route.method, where, "another", MISMATCH)
+    print(f"   without a signature: 403 {MISSING}\n   with another secret's: 403 {MISMATCH}")
+    refused("GET", f"{url}/nowhere", SECRET, MISSING)
     reply = client.request("GET", f"{url}/load-balancers")
     hold(reply == Reply(200, {"load_balancers": []}), f"signed, there are none yet, not {refusal(reply)}")
-    return f"{len(rehearsal.api.routes)} of {len(rehearsal.api.routes)} routes want one"
+    return f"{len(routes)} of {len(routes)} routes want a signature, and the right one"
 
 
-def watched(rehearsal: Rehearsal) -> str:
-    """See that `provision`, which the API's function invokes, made what watches the load balancer."""
-
-    def made() -> list[str]:
-        there = inventory(rehearsal.aws)
-        return sorted(one for one in there if one.startswith(("alarm", "dashboard")))
-
-    until(lambda: any(one.startswith("dashboard") for one in made()), 60, "there is a dashboard", pause=0.2)
-    for one in made():
-        print(f"   {one}")
-    hold(sum(NAME in one for one in made()) == 3, "three alarms watch the load balancer")
-    return f"{len(made())} made by {rehearsal.owner}-provision"
+def refused(method: str, url: str, secret: str | None, why: str) -> None:
+    """Hold that a request, signed with a secret or not at all, gets no further than API Gateway."""
+    reply = client.request(method, url, secret=secret)
+    held = reply.status == 403 and reply.body["message"].startswith(why)
+    hold(held, f"{method} {url} is refused with {why!r}, not {refusal(reply)}")
 
 
 def shown(rehearsal: Rehearsal) -> str:
@@ -217,25 +215,6 @@ def balancers(rehearsal: Rehearsal) -> object:
         elb.describe_tags(LoadBalancerNames=[NAME])["TagDescriptions"],
         elb.describe_load_balancer_attributes(LoadBalancerName=NAME)["LoadBalancerAttributes"],
     )
-
-
-def deleted(rehearsal: Rehearsal, before: frozenset[str]) -> str:
-    """Delete the load balancer over the API while AWS holds on to its interfaces: `provision` finishes it."""
-    KNOBS.interface_linger_seconds, called = LINGER, len(rehearsal.aws.calls)
-    said = demo.deleted(rehearsal.story)
-    who = {
-        call.caller
-        for call in rehearsal.aws.calls[called:]
-        if (call.operation, call.status) == ("DeleteSecurityGroup", 200)
-    }
-    hold(who == {f"{rehearsal.owner}-provision"}, f"provision deletes the group in the end, not {who}")
-    ours = ("load balancer", "server certificate", "security group", "alarm", "dashboard")
-
-    def left() -> set[str]:
-        return {one for one in inventory(rehearsal.aws) - before if one.startswith(ours)}
-
-    until(lambda: not left(), 60, "alarms and dashboard are gone too", pause=0.2)
-    return f"{said}, no alarm and no dashboard"
 
 
 def removed(rehearsal: Rehearsal, before: frozenset[str]) -> str:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lab.rehearsal.gateway import Answered, Api, Asked, answered, event
+from lab.rehearsal.gateway import Answered, Api, Asked, answered, event, routed
+from lab.rehearsal.signatures import authenticated
 from lab.runtimeapi import Outcome
 from lab.serving import serving
 
 Invoke = Callable[[str, Any], Outcome]
 
 
-def answer(api: Api, asked: Asked, invoke: Invoke) -> Answered:
-    """Route a request to its function and return what API Gateway makes of it."""
-    found = event(api, asked)
+def answer(api: Api, asked: Asked, secrets: Mapping[str, str], invoke: Invoke) -> Answered:
+    """Let a request in that is signed where it must be, and return what its function makes of it."""
+    found = routed(api, asked)
     if isinstance(found, Answered):
         return found
-    route, told = found
-    return answered(invoke(route.function, told))
+    route, parameters = found
+    caller = authenticated(asked, secrets, datetime.now(UTC)) if route.signed else None
+    if isinstance(caller, Answered):
+        return caller
+    return answered(invoke(route.function, event(api, route, parameters, asked, caller)))
 
 
 @contextmanager
-def front(address: str, api: Callable[[], Api], invoke: Invoke) -> Iterator[str]:
-    """Answer for the API as it is deployed by then, until the block ends; yield the URL without a stage."""
+def front(address: str, api: Callable[[], Api], secrets: Mapping[str, str], invoke: Invoke) -> Iterator[str]:
+    """Answer for the API as it is deployed by then, until the block ends; yield the URL without a stage.
+
+    `secrets` are those of who may call, by access key id.
+    """
 
     class Front(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -33,7 +41,8 @@ def front(address: str, api: Callable[[], Api], invoke: Invoke) -> Iterator[str]
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path, _, query = self.path.partition("?")
-            said = answer(api(), Asked(self.command, path, query, tuple(self.headers.items()), body), invoke)
+            asked = Asked(self.command, path, query, tuple(self.headers.items()), body)
+            said = answer(api(), asked, secrets, invoke)
             self.send_response(said.status)
             for name, value in said.headers:
                 self.send_header(name, value)

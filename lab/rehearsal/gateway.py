@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from lab.aws import ACCOUNT, REGION, credential
+from lab.aws import ACCOUNT, REGION
 from lab.runtimeapi import Outcome
 
 TIMED_OUT = "Sandbox.Timedout"
@@ -73,24 +73,58 @@ def refusal(status: int, message: str, kind: str) -> Answered:
 FORBIDDEN = refusal(403, "Forbidden", "ForbiddenException")
 # Said to a request without a signature, and just so to one for which there is no method.
 # https://repost.aws/knowledge-center/api-gateway-authentication-token-errors
-UNSIGNED = refusal(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+MISSING = "Missing Authentication Token"
+UNSIGNED = refusal(403, MISSING, "MissingAuthenticationTokenException")
 FAILED = refusal(502, "Internal server error", "InternalServerErrorException")
 LATE = refusal(504, "Endpoint request timed out", "InternalServerErrorException")
 
 
-def event(api: Api, asked: Asked) -> tuple[Route, dict[str, Any]] | Answered:
-    """Return the route of a request and the event that its function gets, or the refusal."""
+def routed(api: Api, asked: Asked) -> tuple[Route, Mapping[str, str]] | Answered:
+    """Return the route of a request and the parameters in its path, or the refusal."""
     stage, _, rest = asked.path.removeprefix("/").partition("/")
     if stage != api.stage:
         return FORBIDDEN
     found = next(iter(sorted(_matches(api.routes, asked.method, f"/{rest}"), key=_literal)), None)
-    if found is None:
-        return UNSIGNED
-    route, parameters = found
-    who = credential(_last(asked.headers).get("authorization", ""))
-    if route.signed and who is None:
-        return UNSIGNED
-    return route, _event(api, route, parameters, asked, who[0] if who else None)
+    return UNSIGNED if found is None else found
+
+
+def event(
+    api: Api, route: Route, parameters: Mapping[str, str], asked: Asked, caller: str | None
+) -> dict[str, Any]:
+    """Return what the function gets of a request; `caller` is the access key id that signed it, if any."""
+    query = parse_qsl(asked.query, keep_blank_values=True)
+    path = unquote(asked.path.removeprefix(f"/{api.stage}"))
+    return {
+        "resource": route.resource,
+        "path": path,
+        "httpMethod": asked.method,
+        "headers": dict(asked.headers) or None,
+        "multiValueHeaders": _several(asked.headers) or None,
+        "queryStringParameters": dict(query) or None,
+        "multiValueQueryStringParameters": _several(query) or None,
+        "pathParameters": dict(parameters) or None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": api.id,
+            "domainName": f"{api.id}.execute-api.{REGION}.amazonaws.com",
+            "domainPrefix": api.id,
+            "httpMethod": asked.method,
+            "identity": {
+                "accessKey": caller,
+                "accountId": ACCOUNT if caller else None,
+                "sourceIp": "127.0.0.1",
+            },
+            "path": f"/{api.stage}{path}",
+            "protocol": "HTTP/1.1",
+            "requestId": str(uuid.uuid4()),
+            "requestTimeEpoch": int(time.time() * 1000),
+            "resourcePath": route.resource,
+            "stage": api.stage,
+        },
+        "body": asked.body.decode() or None,
+        "isBase64Encoded": False,
+    }
 
 
 def answered(outcome: Outcome) -> Answered:
@@ -129,50 +163,8 @@ def _literal(found: tuple[Route, dict[str, str]]) -> int:
     return len(found[1])
 
 
-def _event(
-    api: Api, route: Route, parameters: Mapping[str, str], asked: Asked, caller: str | None
-) -> dict[str, Any]:
-    query = parse_qsl(asked.query, keep_blank_values=True)
-    path = unquote(asked.path.removeprefix(f"/{api.stage}"))
-    return {
-        "resource": route.resource,
-        "path": path,
-        "httpMethod": asked.method,
-        "headers": dict(asked.headers) or None,
-        "multiValueHeaders": _several(asked.headers) or None,
-        "queryStringParameters": dict(query) or None,
-        "multiValueQueryStringParameters": _several(query) or None,
-        "pathParameters": dict(parameters) or None,
-        "stageVariables": None,
-        "requestContext": {
-            "accountId": ACCOUNT,
-            "apiId": api.id,
-            "domainName": f"{api.id}.execute-api.{REGION}.amazonaws.com",
-            "domainPrefix": api.id,
-            "httpMethod": asked.method,
-            "identity": {
-                "accessKey": caller,
-                "accountId": ACCOUNT if caller else None,
-                "sourceIp": "127.0.0.1",
-            },
-            "path": f"/{api.stage}{path}",
-            "protocol": "HTTP/1.1",
-            "requestId": str(uuid.uuid4()),
-            "requestTimeEpoch": int(time.time() * 1000),
-            "resourcePath": route.resource,
-            "stage": api.stage,
-        },
-        "body": asked.body.decode() or None,
-        "isBase64Encoded": False,
-    }
-
-
 def _several(pairs: Pairs) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
     return found
-
-
-def _last(pairs: Pairs) -> dict[str, str]:
-    return {name.lower(): value for name, value in pairs}

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from lab import package
 from lab.api import ROOT
-from lab.aws import Aws
+from lab.aws import SECRET, Aws
+from lab.client import USER
 from lab.demo import closing
 from lab.events import EventBridge, emitting
 from lab.fidelity.knobs import KNOBS
@@ -133,7 +134,9 @@ def take_over(rehearsal: Rehearsal) -> None:
 def connect(rehearsal: Rehearsal) -> None:
     """Open the API's front, and let what happens to instances become events; no schedule fires by itself."""
     lab, functions = rehearsal.story.lab, rehearsal.functions
-    url = rehearsal.stack.enter_context(front(lab.network.api, lambda: rehearsal.api, functions.invoke))
+    url = rehearsal.stack.enter_context(
+        front(lab.network.api, lambda: rehearsal.api, {USER: SECRET}, functions.invoke)
+    )
     rules = deployed.rules(lab.aws, deployed.functions(lab.aws))
     bridge = EventBridge(rules, functions.delivered)
     rehearsal.stack.enter_context(emitting(bridge, lab.aws.ec2("eventbridge"), NEVER))

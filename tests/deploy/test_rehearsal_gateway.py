@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
-from lab.client import signature
-from lab.rehearsal.front import front
 from lab.rehearsal.gateway import (
     FAILED,
     FORBIDDEN,
@@ -23,15 +20,15 @@ from lab.rehearsal.gateway import (
     Route,
     answered,
     event,
+    routed,
 )
 from lab.runtimeapi import Outcome
 
 SAMPLE = json.loads((Path(__file__).parents[2] / "events" / "apigateway-put-dry-run.json").read_text())
-URL = "http://127.0.0.1:1"
 
 
-def route(method: str, resource: str, *, signed: bool = True) -> Route:
-    return Route(method, resource, "the-api", signed)
+def route(method: str, resource: str) -> Route:
+    return Route(method, resource, "the-api", signed=True)
 
 
 API = Api(
@@ -43,16 +40,20 @@ API = Api(
         route("PUT", "/things/{name}"),
         route("GET", "/things/all"),
         route("POST", "/things/{name}/probe"),
-        route("GET", "/open", signed=False),
     ),
 )
 
 
-def asked(method: str, path: str, query: str = "", body: bytes = b"", *, signed: bool = True) -> Asked:
-    """A request, signed as the rehearsal signs."""
-    given = {"Content-Type": "application/json"}
-    headers = signature(method, f"{URL}{path}", body, given) if signed else given
-    return Asked(method, path, query, tuple(headers.items()), body)
+def asked(method: str, path: str, query: str = "", body: bytes = b"") -> Asked:
+    """A request of JSON."""
+    return Asked(method, path, query, (("Content-Type", "application/json"),), body)
+
+
+def told(request_: Asked, caller: str | None = "you") -> dict[str, Any]:
+    """The event of a request that has a route."""
+    found = routed(API, request_)
+    assert not isinstance(found, Answered)
+    return event(API, *found, request_, caller)
 
 
 @pytest.mark.parametrize(
@@ -70,15 +71,15 @@ def asked(method: str, path: str, query: str = "", body: bytes = b"", *, signed:
 def test_a_request_finds_its_route_the_one_that_is_written_out_first(
     method: str, path: str, resource: str, parameters: dict[str, str] | None
 ) -> None:
-    found = event(API, asked(method, path))
+    found = routed(API, asked(method, path))
     assert not isinstance(found, Answered)
-    assert (found[0].method, found[0].resource, found[1]["pathParameters"]) == (method, resource, parameters)
+    assert (found[0].method, found[0].resource) == (method, resource)
+    assert told(asked(method, path))["pathParameters"] == parameters
 
 
 @pytest.mark.parametrize(
     ("request_", "refusal"),
     [
-        (asked("GET", "/api/things", signed=False), UNSIGNED),
         (asked("GET", "/api/nowhere"), UNSIGNED),
         (asked("DELETE", "/api/things/demo"), UNSIGNED),
         (asked("GET", "/api/things/"), UNSIGNED),
@@ -87,40 +88,34 @@ def test_a_request_finds_its_route_the_one_that_is_written_out_first(
         (asked("GET", "/"), FORBIDDEN),
     ],
 )
-def test_what_may_not_in_or_leads_nowhere_is_refused_before_any_function(
-    request_: Asked, refusal: Answered
-) -> None:
-    assert event(API, request_) == refusal
+def test_what_leads_nowhere_is_refused_before_any_function(request_: Asked, refusal: Answered) -> None:
+    assert routed(API, request_) == refusal
     assert refusal.status == 403
 
 
-def test_a_route_without_authorization_takes_anybody() -> None:
-    found = event(API, asked("GET", "/api/open", signed=False))
-    assert not isinstance(found, Answered)
-    assert found[1]["requestContext"]["identity"]["accessKey"] is None
-
-
 def test_the_event_has_the_form_that_api_gateway_sends() -> None:
-    found = event(API, asked("PUT", "/api/things/demo", "dry_run=true&tag=a&tag=b&empty=", b'{"a": 1}'))
-    assert not isinstance(found, Answered)
-    told = found[1]
-    assert told.keys() == SAMPLE.keys()
-    assert told["path"] == "/things/demo"
-    assert told["requestContext"]["path"] == "/api/things/demo"
-    assert told["requestContext"].keys() <= SAMPLE["requestContext"].keys()
-    assert told["requestContext"]["identity"].keys() <= SAMPLE["requestContext"]["identity"].keys()
-    assert told["requestContext"]["identity"]["accessKey"] == "you"
-    assert told["queryStringParameters"] == {"dry_run": "true", "tag": "b", "empty": ""}
-    assert told["multiValueQueryStringParameters"] == {"dry_run": ["true"], "tag": ["a", "b"], "empty": [""]}
-    assert told["multiValueHeaders"]["Content-Type"] == ["application/json"]
-    assert (told["body"], told["isBase64Encoded"]) == ('{"a": 1}', False)
+    found = told(asked("PUT", "/api/things/demo", "dry_run=true&tag=a&tag=b&empty=", b'{"a": 1}'))
+    assert found.keys() == SAMPLE.keys()
+    assert found["path"] == "/things/demo"
+    assert found["requestContext"]["path"] == "/api/things/demo"
+    assert found["requestContext"].keys() <= SAMPLE["requestContext"].keys()
+    assert found["requestContext"]["identity"].keys() <= SAMPLE["requestContext"]["identity"].keys()
+    assert found["requestContext"]["identity"]["accessKey"] == "you"
+    assert found["queryStringParameters"] == {"dry_run": "true", "tag": "b", "empty": ""}
+    assert found["multiValueQueryStringParameters"] == {"dry_run": ["true"], "tag": ["a", "b"], "empty": [""]}
+    assert found["multiValueHeaders"] == {"Content-Type": ["application/json"]}
+    assert (found["body"], found["isBase64Encoded"]) == ('{"a": 1}', False)
 
 
 def test_what_a_request_does_not_have_is_null_in_the_event() -> None:
-    found = event(API, asked("GET", "/api/things"))
-    assert not isinstance(found, Answered)
+    found = told(asked("GET", "/api/things"), caller=None)
     absent = ("body", "pathParameters", "queryStringParameters", "multiValueQueryStringParameters")
-    assert [found[1][name] for name in absent] == [None] * 4
+    assert [found[name] for name in absent] == [None] * 4
+    assert found["requestContext"]["identity"] == {
+        "accessKey": None,
+        "accountId": None,
+        "sourceIp": "127.0.0.1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -148,19 +143,3 @@ def test_what_a_request_does_not_have_is_null_in_the_event() -> None:
 )
 def test_what_becomes_of_a_functions_answer(outcome: Outcome, said: Answered) -> None:
     assert answered(outcome) == said
-
-
-def test_the_front_passes_requests_on_and_answers_with_what_comes_back(address: str) -> None:
-    seen: list[tuple[str, Any]] = []
-
-    def invoke(function: str, told: Any) -> Outcome:
-        seen.append((function, told["body"]))
-        return Outcome({"statusCode": 202, "headers": {"Retry-After": "3"}, "body": "later"})
-
-    with front(address, lambda: API, invoke) as url:
-        where, body = f"{url}/api/things/demo", b'{"a": 1}'
-        headers = signature("PUT", where, body, {"Content-Type": "application/json"})
-        with urlopen(Request(where, body, headers, method="PUT"), timeout=10) as answer:  # noqa: S310 - loopback
-            said = (answer.status, answer.headers["Retry-After"], answer.read())
-    assert said == (202, "3", b"later")
-    assert seen == [("the-api", '{"a": 1}')]
