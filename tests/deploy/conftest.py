@@ -13,6 +13,7 @@ from lab.aws import Aws
 from lab.package import Package, build, copy_runtime, unpack
 from lab.processes import Processes, open_processes
 from lab.runtimeapi import Place
+from tests.deploy.small import small
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +49,10 @@ def empty_account(address: str) -> Iterator[Aws]:
     with api.serve(address) as aws:
         api.warm(aws)
         yield aws
+
+
+@pytest.fixture
+def arn(empty_account: Aws) -> Iterator[str]:
+    """The ARN of the function `small` in that account."""
+    with small(empty_account) as made:
+        yield made

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
 
@@ -15,38 +13,11 @@ from lab.aws import ACCOUNT, REGION, Aws
 from lab.events import Rule
 from lab.rehearsal import deployed
 from lab.rehearsal.gateway import Api, Route
+from tests.deploy.small import POLICY
 
-TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]}
 PATTERN = {"source": ["aws.ec2"]}
 URI = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/"
 SCHEMES = {"sigv4": {"type": "apiKey", "x-amazon-apigateway-authtype": "awsSigv4"}}
-
-
-@pytest.fixture
-def arn(empty_account: Aws) -> Iterator[str]:
-    """A function `small`, whose ARN this is; afterwards there is nothing again."""
-    iam, functions = empty_account.iam(), empty_account.client("lambda")
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
-    role = iam.create_role(RoleName="small-role", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    iam.put_role_policy(RoleName="small-role", PolicyName="own", PolicyDocument=json.dumps(POLICY))
-    packed = io.BytesIO()
-    with ZipFile(packed, "w") as package:
-        package.writestr("app.py", "revision = 1")
-    made = functions.create_function(
-        FunctionName="small",
-        Runtime="python3.11",
-        Handler="app.small",
-        Role=role,
-        Code={"ZipFile": packed.getvalue()},
-        Timeout=7,
-        MemorySize=512,
-        Environment={"Variables": {"OWNER": "small"}},
-    )
-    yield made["FunctionArn"]
-    functions.delete_function(FunctionName="small")
-    iam.delete_role_policy(RoleName="small-role", PolicyName="own")
-    iam.delete_role(RoleName="small-role")
 
 
 @pytest.fixture

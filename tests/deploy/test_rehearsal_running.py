@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lab.aws import Aws
+from lab.fidelity.knobs import KNOBS
 from lab.package import Function
 from lab.processes import Processes, until
 from lab.rehearsal.deployed import Deployed
@@ -41,6 +42,11 @@ def resolve(event, context):
 def tags(event, context):
     import boto3
     return [one["Key"] for one in boto3.client("ec2").describe_tags()["Tags"]]
+
+def hand_over(event, context):
+    import boto3
+    told = boto3.client("lambda").invoke(FunctionName="small", InvocationType="Event", Payload=b"{}")
+    return told["StatusCode"]
 """
 NOTHING: Mapping[str, Any] = {"Version": "2012-10-17", "Statement": []}
 TAGS = {"Effect": "Allow", "Action": "ec2:DescribeTags", "Resource": "*", "Sid": "Tags"}
@@ -89,7 +95,9 @@ def functions(
         "LAB_HOSTS": str(hosts),
     }
     running = Functions(lab_processes, address, place.runtime, reach)
+    KNOBS.invoke = running.answer
     yield running
+    KNOBS.invoke = None
     running.end()
 
 
@@ -149,3 +157,17 @@ def test_each_function_may_do_what_its_role_allows_and_no_more(
     functions.deploy(deployed("tags", policy={**NOTHING, "Statement": [TAGS]}), tasks)
     assert functions.invoke("made-up-tags", {}) == Outcome([])
     assert functions.denied() == ["made-up-tags ec2:DescribeTags"]
+
+
+def test_one_hands_over_to_another_through_lambda_if_its_role_allows_that(
+    functions: Functions, tasks: Mapping[str, Path], arn: str
+) -> None:
+    small = {"small": deployed("count")["made-up-count"]}
+    for resource in (f"{arn}-other", arn):
+        grant = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": resource}
+        functions.deploy(small | deployed("hand_over", policy={**NOTHING, "Statement": [grant]}), tasks)
+        last = functions.invoke("made-up-hand_over", {})
+    assert last == Outcome(202)
+    until(lambda: "small" in {name for name, _ in functions.outcomes}, 30, "the other one has run")
+    assert functions.outcomes[0][1].error == "ClientError"
+    assert functions.denied() == ["made-up-hand_over lambda:InvokeFunction"]
