@@ -81,7 +81,7 @@ def test_post_says_why_there_is_nothing_to_replace_it_with(
 def test_what_elb_does_not_know_in_time_is_202_and_carried_on_by_the_function(
     here: Account, demo: Front, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make(here, demo.port, passed=timedelta())
+    make(here, demo.port, passed=timedelta(minutes=-1))
     asked = invoked()
     monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(seconds=1))
     KNOBS.certificate_propagation_seconds = 60
