@@ -66,7 +66,7 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
         report = provision.carry_on(declaration, faults, since, invocation, existed=payload["existed"])
     except IssuerLimited as error:
         # Lambda would ask again within minutes, and the CA wants to be left alone: the next PUT does.
-        telemetry.failed("provision", error)
+        telemetry.issuer_limited(name, error.until, str(error))
         return "limited"
     if report is None:
         return "superseded"

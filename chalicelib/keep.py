@@ -39,7 +39,6 @@ def kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
     renewed = holding.source not in WATCHED and served is not None and served.name is not None
     if (
         dry_run
-        or decision.code == "issuer-limited"
         or served is None
         or not renewed
         or not (waited or invocation.now() - uploaded(served) < RECENT)

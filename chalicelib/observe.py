@@ -83,6 +83,16 @@ def shown(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
     return found
 
 
+def one_of_ours(name: str, invocation: Invocation) -> LoadBalancer:
+    """One load balancer of ours, as far as a listing and tags tell, in two calls; raises NotFound."""
+    client = invocation.clients.elb
+    described = None if name_fault(name) else elb.describe(client, name)
+    tags = elb.tags_of(client, [name]).get(name, {}) if described else {}
+    if described is None or tags.get(OWNER_TAG) != invocation.settings.owner:
+        raise NotFound(f"there is no load balancer {name} of ours")
+    return elb.load_balancer(described, {}, {}, tags)
+
+
 def own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> SecurityGroup | None:
     """Return the group that we made for the load balancer, if it is among these."""
     own = (

@@ -7,7 +7,7 @@ there, so that no run needs a key that another one had.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.adapters.x509 import checked
 from chalicelib.apply import apply
@@ -24,7 +24,10 @@ from chalicelib.core.pending import WAITING, limited, not_before
 from chalicelib.core.preflight import ISSUER_FIELDS
 from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
-from chalicelib.order import order
+from chalicelib.order import order, time_enough
+
+_PAUSE = timedelta(minutes=1)
+"""So long a CA is left alone at least, whatever it says."""
 
 
 def foreseen(chosen: Chosen | None) -> tuple[Step, ...]:
@@ -60,7 +63,8 @@ def obtained(
 ) -> Declaration:
     """Order, examine, upload; return the declaration with this very certificate in the place of the issuer.
 
-    Raises what `order` does. That the CA wants to be left alone is written on the load balancer, if any.
+    Raises what `order` does. That the CA wants to be left alone is written on the load balancer, if any; when
+    that time comes soon enough for this run it is waited for, and the declaration returned as it was.
     """
     invocation, progress = work.invocation, work.progress
     try:
@@ -69,7 +73,11 @@ def obtained(
         if there:
             tag = (PENDING_TAG, pending_tag(since, limited(WAITING, error.until)))
             apply(work.name, [do.AddTags(reason=str(error), tags=(tag,))], progress, invocation)
-        raise
+        again = max(error.until, invocation.now() + _PAUSE)
+        if not time_enough(invocation, again):
+            raise
+        invocation.sleep((again - invocation.now()).total_seconds())
+        return declaration
     try:
         bundle, warnings = checked(given, now=invocation.now(), hostnames=chosen.order, fields=ISSUER_FIELDS)
     except InvalidRequest as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar, cast
 
 from chalicelib import telemetry
 from chalicelib.adapters import iam
@@ -30,6 +31,7 @@ from chalicelib.holdings import as_seen
 from chalicelib.invocation import Invocation
 from chalicelib.order import order
 
+T = TypeVar("T")
 Issue = Callable[[Sequence[str]], GivenPem]
 
 # A quota is never below AWS's default of 20, so that with few certificates nobody needs to ask for it
@@ -39,26 +41,29 @@ _FEW = 15
 
 @dataclass
 class Offers:
-    """Reads each secret once; what a read raised is raised again by the next who asks."""
+    """Asks each issuer once; what it raised is raised again for the next who wants to know."""
 
     invocation: Invocation
-    _secrets: dict[str, GivenPem | EmqElbError] = field(default_factory=dict, repr=False)
-    _renewal_info: list[str | None] = field(default_factory=list)
+    _answers: dict[str, object] = field(default_factory=dict, repr=False)
     _known: dict[str, str] = field(default_factory=dict)
-    _authority: list[Authority | EmqElbError | None] = field(default_factory=list, repr=False)
     _account: tuple[int, int] | None = None
+
+    def _once(self, what: str, ask: Callable[[], T]) -> T:
+        if what not in self._answers:
+            try:
+                self._answers[what] = ask()
+            except EmqElbError as error:
+                self._answers[what] = error
+        found = self._answers[what]
+        if isinstance(found, EmqElbError):
+            raise found
+        return cast("T", found)
 
     def texts(self, secret_id: str) -> GivenPem:
         """The PEM texts in a secret, not looked at yet."""
-        if secret_id not in self._secrets:
-            try:
-                self._secrets[secret_id] = secret.fetch(self.invocation.clients.secrets, secret_id)
-            except EmqElbError as error:
-                self._secrets[secret_id] = error
-        found = self._secrets[secret_id]
-        if isinstance(found, EmqElbError):
-            raise found
-        return found
+        return self._once(
+            SECRET + secret_id, lambda: secret.fetch(self.invocation.clients.secrets, secret_id)
+        )
 
     def secret(self, holding: Holding) -> Offered:
         """What the holding's secret holds; InvalidRequest with every fault when that is no certificate."""
@@ -71,16 +76,8 @@ class Offers:
 
     def private_ca(self) -> Authority | None:
         """The private CA, None when there is none."""
-        if not self._authority:
-            settings, client = self.invocation.settings, self.invocation.clients.secrets
-            try:
-                self._authority.append(private_ca.load_authority(client, settings.private_ca_secret))
-            except EmqElbError as error:
-                self._authority.append(error)
-        found = self._authority[0]
-        if isinstance(found, EmqElbError):
-            raise found
-        return found
+        settings, client = self.invocation.settings, self.invocation.clients.secrets
+        return self._once(PRIVATE_CA, lambda: private_ca.load_authority(client, settings.private_ca_secret))
 
     def authority(self) -> AuthorityFacts | None:
         """The private CA as its leaves name it."""
@@ -95,6 +92,7 @@ class Offers:
         seen = as_seen(served, before) if served else None
         id_ = certificate_id(seen) if seen else None
         settings = self.invocation.settings
+        directory, trusted = settings.acme_directory_url, settings.acme_ca_bundle
         if (
             seen is None
             or id_ is None
@@ -103,11 +101,8 @@ class Offers:
         ):
             return None
         try:
-            if not self._renewal_info:
-                found = renewal_info.renewal_info_url(settings.acme_directory_url, settings.acme_ca_bundle)
-                self._renewal_info.append(found)
-            url = self._renewal_info[0]
-            window = url and renewal_info.suggested_window(url, id_, settings.acme_ca_bundle)
+            url = self._once(ACME, lambda: renewal_info.renewal_info_url(directory, trusted))
+            window = url and renewal_info.suggested_window(url, id_, trusted)
         except IssuerSilent as error:
             telemetry.no_renewal_info(str(error))
             return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -34,9 +34,9 @@ _FIRST_WAIT = timedelta(seconds=1)
 _LONGEST_WAIT = timedelta(seconds=10)
 
 
-def time_enough(invocation: Invocation) -> bool:
-    """Whether this run of a function lasts long enough to order a certificate."""
-    return invocation.deadline - invocation.now() >= _LEAST
+def time_enough(invocation: Invocation, begin: datetime | None = None) -> bool:
+    """Whether this run of a function lasts long enough to order a certificate, now or from `begin` on."""
+    return invocation.deadline - max(invocation.now(), begin or invocation.now()) >= _LEAST
 
 
 def order(domains: Sequence[str], work: Work, *, replaces: str | None = None) -> GivenPem:

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib import observe, telemetry
-from chalicelib.adapters import elb, tls
-from chalicelib.core.errors import Conflict, NotFound
+from chalicelib.adapters import tls
+from chalicelib.core.errors import Conflict
 from chalicelib.core.model import LoadBalancer
-from chalicelib.core.names import OWNER_TAG
 from chalicelib.core.probe_metrics import metrics
-from chalicelib.core.syntax import name_fault
 from chalicelib.core.verdict import Verdict, enabled, targets
 from chalicelib.invocation import Invocation
 
@@ -50,12 +48,7 @@ def probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.resol
 
 def find(name: str, invocation: Invocation) -> LoadBalancer:
     """One load balancer of ours with a listener that carries MQTT, in two calls; as `probe_one` raises."""
-    client = invocation.clients.elb
-    described = None if name_fault(name) else elb.describe(client, name)
-    tags = elb.tags_of(client, [name]).get(name, {}) if described else {}
-    if described is None or tags.get(OWNER_TAG) != invocation.settings.owner:
-        raise NotFound(f"there is no load balancer {name} of ours")
-    found = elb.load_balancer(described, {}, {}, tags)
+    found = observe.one_of_ours(name, invocation)
     if not targets(found):
         raise Conflict(f"no listener of {name} carries MQTT: SSL, or TCP to the brokers' port")
     return found

@@ -20,7 +20,7 @@ from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pending import not_before
 from chalicelib.core.proof import Look
-from chalicelib.core.renewal import Install, Keep, Renew, authority_ends, decide, due
+from chalicelib.core.renewal import Install, Keep, Renew, Wait, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation
 from chalicelib.core.syntax import name_fault
 from chalicelib.holdings import Estate, detailed, observe_estate
@@ -78,8 +78,8 @@ def rotate_one(
     """Replace the certificate now, due or not; `dry_run` only says what would be.
 
     `trusted` says that devices trust a private CA that changed. Raises NotFound, Conflict when there is
-    nothing to replace it with, or an AwsError. A rotation that is `pending` is for `carry_on` to finish;
-    what is superseded is retired by the schedule, since that asks every region.
+    nothing to replace it with, an IssuerError or an AwsError. A rotation that is `pending` is for `carry_on`
+    to finish; what is superseded is retired by the schedule, since that asks every region.
     """
     run = _run(invocation, wire)
     holding = _holding(name, run)
@@ -192,6 +192,8 @@ def _rotate(
     match decision:
         case Keep():
             return kept(decision, swap, dry_run=dry_run)
+        case Wait(reason=reason, until=until):
+            raise errors.IssuerLimited(until, reason)
         case Install(reason=reason) | Renew(reason=reason) if dry_run:
             return _foreseen(reason, swap)
         case Install(reason=reason, certificate=certificate, back=back):

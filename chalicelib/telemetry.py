@@ -139,6 +139,14 @@ def no_renewal_info(error: str) -> None:
     logger().warning("no renewal information", extra={"error": error})
 
 
+def issuer_limited(load_balancer: str, until: datetime, error: str) -> None:
+    """Tell that the CA takes no order for a load balancer before a time, so that nothing was ordered."""
+    logger().warning(
+        "issuer limited",
+        extra={"load_balancer": load_balancer, "until": until.isoformat(), "error": error},
+    )
+
+
 def unannounced(error: str) -> None:
     """Tell that a change was made and could not be put on EventBridge."""
     logger().warning("change not announced", extra={"error": error})

@@ -13,7 +13,8 @@ from chalicelib.adapters import cloudwatch
 from chalicelib.api.page import DESCRIPTION, Row, probed, said, table
 from chalicelib.core.alarms import NAMESPACE, Metric
 from chalicelib.core.errors import EmqElbError
-from chalicelib.core.names import PENDING_TAG
+from chalicelib.core.holding import WATCHED
+from chalicelib.core.names import CERTIFICATE_TAG, PENDING_TAG
 from chalicelib.core.probe_metrics import DAYS_TO_EXPIRY, SUCCESS
 from chalicelib.invocation import Invocation
 from chalicelib.probe import probe_one
@@ -72,6 +73,14 @@ def probe(name: str, invocation: Invocation) -> str:
 
 
 def rotate(name: str, invocation: Invocation) -> str:
-    """Have the certificate replaced in the background, and tell so as HTML."""
-    background.ask("rotate", name, invocation, asked=invocation.now().isoformat())
+    """Have the certificate replaced in the background, and tell so as HTML; or why nobody is asked."""
+    try:
+        source = observe.one_of_ours(name, invocation).tags.get(CERTIFICATE_TAG)
+        if source is None:
+            return said(f"{name} has no certificate of its own: there is nothing to replace.")
+        if source in WATCHED:
+            return said(f"{name}: its certificate is {source}, and nobody renews it but you, with a PUT.")
+        background.ask("rotate", name, invocation, asked=invocation.now().isoformat())
+    except EmqElbError as error:
+        return said(str(error))
     return said(f"{name}: asked for; the log of the function rotate tells how it went.")

@@ -133,8 +133,9 @@ def test_a_ca_that_wants_to_be_left_alone_is_not_asked_by_the_next_runs(
     orders = ca.orders
     with pytest.raises(errors.Unserved, match="takes no order before"):
         rotate(here, demo)
-    with pytest.raises(errors.Conflict, match="takes no order before"):
-        rotate_one("demo", here.invocation(), demo.wire)
+    for dry_run in (True, False):
+        with pytest.raises(errors.IssuerLimited, match="takes no order before"):
+            rotate_one("demo", here.invocation(), demo.wire, dry_run=dry_run)
     assert (ca.orders, served(here, demo.port)) == (orders, old)
     here.passed = timedelta(days=1, seconds=5)
     assert rotate(here, demo)[0].verified

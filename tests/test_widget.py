@@ -65,6 +65,25 @@ def test_a_probe_of_nobody_is_said_and_no_error(here: Account) -> None:
     assert "there is no load balancer nobody of ours" in widget.probe("nobody", here.invocation())
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nobody", "there is no load balancer nobody of ours"),
+        ("-no-name-", "there is no load balancer"),
+        ("theirs", "there is no load balancer theirs of ours"),
+        ("plain", "has no certificate"),
+        ("given", "its certificate is pem, and nobody renews it but you"),
+    ],
+)
+def test_nobody_is_asked_to_rotate_what_cannot_be(here: Account, name: str, said: str) -> None:
+    create(here, "theirs", listener(1883), owner="somebody")
+    create(here, "plain", listener(1883))
+    create(here, "given", listener(1883), certificate="pem")
+    with here.counted() as calls:
+        assert said in widget.rotate(name, here.invocation())
+    assert "Invoke" not in calls.made
+
+
 def test_the_description_is_markdown() -> None:
     assert widget.describes({"describe": True})
     assert not widget.describes({"widgetContext": {}})

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 class Secret:
     """One version of a secret."""
 
-    arn: str
-    version_id: str
     value: Mapping[str, str] = field(repr=False)
 
 
@@ -41,7 +39,7 @@ def read_secret(client: SecretsManagerClient, secret_id: str, *, field: str) -> 
     value = _texts(answer.get("SecretString"))
     if value is None:
         raise InvalidRequest([Fault(field, f"the secret {secret_id} is no JSON object of texts")])
-    return Secret(answer["ARN"], answer["VersionId"], value)
+    return Secret(value)
 
 
 def create_secret(

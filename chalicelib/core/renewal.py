@@ -1,4 +1,4 @@
-"""What is to become of a load balancer's certificate: keep, renew or install, each with its reason.
+"""What is to become of a load balancer's certificate: keep, renew, wait or install, each with its reason.
 
     source            what is found                                      decision
     ----------------  -------------------------------------------------  --------------------
@@ -16,7 +16,7 @@
     private-ca, acme  not due, one listener left behind                  Install
     private-ca, acme  due, and one was uploaded and never installed      Install
     private-ca        due, and the CA is gone, another, or ends as soon  Keep, warning
-    acme              due, and the CA wants to be left alone for now     Keep, warning
+    acme              due, and the CA wants to be left alone for now     Wait
     private-ca, acme  due                                                Renew
 
 Due is: asked for, `Invalid-Certificate`, expired, close to the end, or not for the name that clients use. An
@@ -46,7 +46,7 @@ from chalicelib.core.uploads import due_from, waiting, wanted
 
 AUTHORITY_WARNS = timedelta(days=365)
 """How long before its end a private CA is spoken of: every device has to be given the next one."""
-FAILING = frozenset({"issuer-limited", "private-ca-missing", "private-ca-changed", "expired", "rejected"})
+FAILING = frozenset({"private-ca-missing", "private-ca-changed", "expired", "rejected"})
 """The codes of a Keep that a person has to look at, so that the run fails at its end."""
 
 
@@ -75,7 +75,15 @@ class Install:
     back: bool = False
 
 
-Decision = Keep | Renew | Install
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Have a new one, but not before the CA takes an order again."""
+
+    reason: str
+    until: datetime
+
+
+Decision = Keep | Renew | Install | Wait
 
 
 def due(holding: Holding, now: datetime, before: timedelta, window: Window | None = None) -> str | None:
@@ -139,8 +147,7 @@ def decide(
     ):
         return kept
     if limited and now < limited:
-        until = f"{limited:%Y-%m-%d %H:%M} UTC"
-        return Keep(reason=f"{reason}, and the CA takes no order before {until}", code="issuer-limited")
+        return Wait(reason=f"{reason}, and the CA said so when it was asked before", until=limited)
     return Renew(reason=reason, domains=wanted(holding))
 
 

@@ -34,24 +34,19 @@ def create(client: SecretsManagerClient, name: str = "bundle") -> str:
 
 
 def test_what_was_created_is_read_and_shown_to_nobody(client: SecretsManagerClient) -> None:
-    arn = create(client)
+    create(client)
     secret = read_secret(client, "bundle", field="certificate.secret_id")
     assert secret.value == VALUE
-    assert secret.arn == arn
-    assert secret.version_id
     assert "hush" not in repr(secret)
     described = client.describe_secret(SecretId="bundle")
     assert described["Tags"] == [{"Key": "emq-elb:owner", "Value": "test"}]
     assert described["Description"] == "for tests"
 
 
-def test_a_new_version_has_another_id(client: SecretsManagerClient) -> None:
+def test_the_newest_version_is_read(client: SecretsManagerClient) -> None:
     create(client)
-    before = read_secret(client, "bundle", field="f")
     client.put_secret_value(SecretId="bundle", SecretString='{"certificate": "another"}')
-    after = read_secret(client, "bundle", field="f")
-    assert after.value == {"certificate": "another"}
-    assert after.version_id != before.version_id
+    assert read_secret(client, "bundle", field="f").value == {"certificate": "another"}
 
 
 def test_a_secret_that_is_not_there_is_absent(client: SecretsManagerClient) -> None:

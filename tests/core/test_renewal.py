@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.core.holding import INVALID_CERTIFICATE, AuthorityFacts, Holding, Offered, Place, current
 from chalicelib.core.model import Certificate
-from chalicelib.core.renewal import Decision, Install, Keep, Renew, decide, due
+from chalicelib.core.renewal import Decision, Install, Keep, Renew, Wait, decide, due
 from chalicelib.core.renewal_window import Window
 from chalicelib.core.retirement import retire
 
@@ -82,6 +82,8 @@ def outcome(decision: Decision) -> str:
             return f"renew {' '.join(domains)}".strip()
         case Install(certificate=found, back=back):
             return f"{'back to' if back else 'install'} {found.name}"
+        case Wait(until=until):
+            return f"wait until {until:%d}"
 
 
 @pytest.mark.parametrize(
@@ -200,9 +202,9 @@ def test_when_a_ca_suggests_to_renew_that_counts(
 @pytest.mark.parametrize(
     ("found", "limited", "wanted"),
     [
-        (holding("acme", DUE), NOW + DAY, "keep issuer-limited"),
+        (holding("acme", DUE), NOW + DAY, "wait until 23"),
         (holding("acme", DUE), NOW, "renew mqtt.example.com"),
-        (holding("acme", GONE), NOW + DAY, "keep issuer-limited"),
+        (holding("acme", GONE), NOW + DAY, "wait until 23"),
         (holding("acme", OLD), NOW + DAY, "keep"),
         (holding("acme", DUE, replace(NEW, source="acme")), NOW + DAY, "install new"),
     ],

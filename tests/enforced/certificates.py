@@ -95,7 +95,8 @@ def probed(prod: Deployment) -> None:
         Tags=[{"Key": "emq-elb:owner", "Value": OWNER}],
     )
     options = {"credentials_secret_id": f"{OWNER}/mqtt", "ca_secret_id": "team/roots"}
-    prod.put({**prod.here.article, "probe": options})
+    certificate = {"issuer": "private-ca", "domains": [HOST]}
+    prod.put({**prod.here.article, "certificate": certificate, "probe": options})
     for function in ("probe", "deep_probe"):
         prod.run(function, sample("schedule-tick"))
     for pressed in ({}, {"action": "probe", "name": "demo"}, {"action": "rotate", "name": "demo"}):
