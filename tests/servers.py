@@ -121,6 +121,16 @@ def hanging_up(connection: socket.socket) -> None:
     connection.recv(1)
 
 
+def alerting(code: int, *, fatal: bool = True) -> Talk:
+    """End the handshake with a TLS alert (https://www.rfc-editor.org/rfc/rfc8446#section-6), then hang up."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(bytes([21, 3, 3, 0, 2, 2 if fatal else 1, code]))
+
+    return talk
+
+
 def garbage(connection: socket.socket) -> None:
     """Answer in another protocol."""
     connection.recv(4096)

@@ -32,6 +32,7 @@ _REASON_CAUSES: dict[str, HandshakeCause] = {
     "UNSUPPORTED_PROTOCOL": "tls-protocol",
     "NO_PROTOCOLS_AVAILABLE": "tls-protocol",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "tls-cipher",
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY": "tls-cipher",
     "UNEXPECTED_EOF_WHILE_READING": "tls-closed",
 }
 
@@ -41,8 +42,12 @@ _making = Lock()
 
 
 def resolve(host: str) -> tuple[str, ...]:
-    """Return every address of a host, as the system resolves it; OSError (gaierror) when it has none."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    """Return every IPv4 address of a host, as the system resolves it; OSError (gaierror) when it has none.
+
+    A classic load balancer in a VPC has no others; an IPv6 address is made up by the DNS64 of the function's
+    VPC. https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-internet-facing-load-balancers.html
+    """
+    found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
     return tuple(sorted({str(address[0]) for *_, address in found}))
 
 
@@ -187,14 +192,20 @@ def _tls_cause(error: OSError) -> HandshakeCause:
     match error:
         case ssl.SSLCertVerificationError():
             return _VERIFY_CAUSES.get(error.verify_code, "tls-untrusted")
-        case ssl.SSLEOFError():
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return "tls-closed"
         case ssl.SSLError():
-            return _REASON_CAUSES.get(error.reason or "", "tls-garbage")
+            return _REASON_CAUSES.get(error.reason or "", "tls-closed" if _alert(error) else "tls-garbage")
         case TimeoutError():
             return "tls-timeout"
         case _:
             return "tls-closed"
+
+
+def _alert(error: ssl.SSLError) -> bool:
+    """Whether it is an alert of the other side, by OpenSSL's names: one that hangs up with a reason."""
+    said = _detail(error).upper()
+    return "ALERT" in said or said.startswith("TLSV1_")
 
 
 def _detail(error: OSError) -> str:

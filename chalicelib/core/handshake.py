@@ -11,7 +11,7 @@ HandshakeCause = Literal[
     "tcp-timeout",  # nobody answers: filtered, or gone
     "tcp-unreachable",  # no way to that address
     "tls-timeout",  # it took the connection and said nothing
-    "tls-closed",  # it hung up, or reset, in the middle of the handshake
+    "tls-closed",  # it hung up, or reset, or sent an alert, in the middle of the handshake
     "tls-garbage",  # it answered, and not in TLS
     "tls-protocol",  # no TLS version in common
     "tls-cipher",  # no cipher in common

@@ -14,7 +14,17 @@ import pytest
 from chalicelib.adapters import tls
 from chalicelib.core.handshake import HandshakeCause, Trust
 from tests.certificates import Issued, authority, leaf, self_signed
-from tests.servers import ADDRESS, Talk, filtered, garbage, hanging_up, serving, silent, speaking_tls
+from tests.servers import (
+    ADDRESS,
+    Talk,
+    alerting,
+    filtered,
+    garbage,
+    hanging_up,
+    serving,
+    silent,
+    speaking_tls,
+)
 
 NAME = "mqtt.example.com"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -82,7 +92,20 @@ def test_any_anchor_is_enough(trust: Trust, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("talk", "timeout", "cause"),
-    [(silent, 0.3, "tls-timeout"), (hanging_up, 10, "tls-closed"), (garbage, 10, "tls-garbage")],
+    [
+        (silent, 0.3, "tls-timeout"),
+        (hanging_up, 10, "tls-closed"),
+        (garbage, 10, "tls-garbage"),
+        # An alert is TLS, whatever it says: close_notify, handshake_failure, protocol_version,
+        # insufficient_security, internal_error, unrecognized_name, no_application_protocol.
+        (alerting(0, fatal=False), 10, "tls-closed"),
+        (alerting(40), 10, "tls-cipher"),
+        (alerting(70), 10, "tls-protocol"),
+        (alerting(71), 10, "tls-cipher"),
+        (alerting(80), 10, "tls-closed"),
+        (alerting(112), 10, "tls-closed"),
+        (alerting(120), 10, "tls-closed"),
+    ],
 )
 def test_names_what_ended_the_handshake(talk: Talk, timeout: float, cause: HandshakeCause) -> None:
     with serving(talk) as server:
@@ -139,6 +162,12 @@ def test_connect_leaves_the_session_open(tmp_path: Path) -> None:
 def test_resolves_a_host_to_its_addresses() -> None:
     assert "127.0.0.1" in tls.resolve("localhost")
     assert tls.resolve("127.83.4.9") == ("127.83.4.9",)
+
+
+def test_asks_for_no_address_that_a_load_balancer_cannot_have() -> None:
+    """Those of IPv6 are made up by a VPC's DNS64, and lead nowhere without its NAT64."""
+    with pytest.raises(socket.gaierror):
+        tls.resolve("::1")
 
 
 def test_the_systems_roots_are_read_once_for_all_that_begin_side_by_side() -> None:
