@@ -7,7 +7,6 @@ import pytest
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import Account
 
-
 SECURE = {"protocol": "SSL", "port": 8883, "instance_protocol": "TCP", "instance_port": 1883}
 UNENCRYPTED = {**SECURE, "protocol": "TCP"}
 
