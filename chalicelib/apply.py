@@ -12,6 +12,7 @@ from chalicelib.core import errors
 from chalicelib.core.facts import Chosen
 from chalicelib.core.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
 from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.passing import makes_ours
 from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
 
@@ -20,13 +21,15 @@ from chalicelib.invocation import Invocation
 class Progress:
     """What one story has done so far, through all its tries: the one value here that grows.
 
-    `bound` holds the ids and ARNs that AWS gave for names in the plan.
+    `bound` holds the ids and ARNs that AWS gave for names in the plan; `became_ours` is whether our owner tag
+    was put on something.
     """
 
     steps: list[Step] = field(default_factory=list)
     warnings: list[ReviewWarning] = field(default_factory=list)
     bound: dict[str, str] = field(default_factory=dict)
     dns_name: str | None = None
+    became_ours: bool = False
 
 
 def apply(
@@ -40,6 +43,7 @@ def apply(
     for action in plan:
         resolved = do.bind(action, progress.bound)
         _perform(name, resolved, progress, invocation, chosen)
+        progress.became_ours = progress.became_ours or makes_ours(resolved)
         step = do.step(resolved)
         progress.steps.append(step)
         invocation.told(name, step)

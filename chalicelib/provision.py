@@ -24,6 +24,7 @@ from chalicelib.core.holding import PRIVATE_CA
 from chalicelib.core.model import LoadBalancer, State
 from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_since, pending_tag
 from chalicelib.core.outcome import Report
+from chalicelib.core.passing import passing, slow
 from chalicelib.core.pending import WAITING
 from chalicelib.core.plan import plan
 from chalicelib.core.review import conflict, objections
@@ -31,13 +32,6 @@ from chalicelib.invocation import Invocation
 from chalicelib.obtain import foreseen, obtained, refuse
 from chalicelib.order import time_enough
 from chalicelib.report import exists, pending, ready
-
-# What another look may mend: AWS's parts see a change at different times, and somebody else may be at work.
-_PASSING = (errors.CertificateUnknown, errors.Duplicate, errors.Absent, errors.InUse)
-# What is known to take AWS minutes, so that the background goes on with it.
-_SLOW = (errors.CertificateUnknown, errors.InUse)
-# What AWS says of a security group that it made, or that somebody deleted, a moment ago.
-_GROUP_UNKNOWN = "InvalidSecurityGroup"
 
 
 class _TakenOverError(Exception):
@@ -125,7 +119,6 @@ def _converge(
     background: _Background | None = None,
 ) -> Report:
     progress = Progress()
-    created = False
     waits = invocation.waits()
     while True:
         facts = _observe(declaration, faults, invocation)
@@ -133,14 +126,13 @@ def _converge(
         background = background and background.seen(there, since)
         if found := (*faults, *objections(declaration, facts)):
             raise InvalidRequest(found)
-        created = created or there is None
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         desired = _desire(declaration, facts, invocation, since)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
         if dry_run:
             progress.steps += [*foreseen(facts.chosen), *(do.step(action) for action in steps)]
-            return ready(declaration, facts, desired, progress, created=created)
+            return ready(declaration, facts, desired, progress, created=there is None)
         if facts.chosen and facts.chosen.order:
             if not time_enough(invocation):
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
@@ -155,7 +147,7 @@ def _converge(
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
         else:
             if len(now) == len(steps):
-                return ready(declaration, facts, desired, progress, created=created)
+                return ready(declaration, facts, desired, progress, created=progress.dns_name is not None)
 
 
 def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invocation) -> Facts:
@@ -230,20 +222,14 @@ def _over(
     progress: Progress,
 ) -> bool:
     """Whether it is for the background, now that all waits are over; raises what waiting would not mend."""
-    if not _passing(error, declaration):
+    own_group = declaration.security_groups is None
+    if not passing(error, own_group=own_group, became_ours=progress.became_ours):
         raise error
     if next(waits, None) is not None:
         return False
-    if not isinstance(error, _SLOW) or not _resumable(facts, progress):
+    if not slow(error) or not _resumable(facts, progress):
         raise error
     return True
-
-
-def _passing(error: errors.AwsError, declaration: Declaration) -> bool:
-    """Whether another look, a moment later, may find it mended."""
-    if isinstance(error, errors.Refused):
-        return declaration.security_groups is None and error.code == _GROUP_UNKNOWN
-    return isinstance(error, _PASSING)
 
 
 def _resumable(facts: Facts, progress: Progress) -> bool:

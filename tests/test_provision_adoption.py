@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.errors import Conflict, NotFound, NotOurs
+from chalicelib.core.errors import Conflict, Denied, NotFound, NotOurs
 from lab.fidelity.knobs import KNOBS, Health
 from tests.lab.load_balancing import ssl
-from tests.provisioning import Account
+from tests.provisioning import WATCHED, Account
 
 HTTP = {"Protocol": "HTTP", "LoadBalancerPort": 18083, "InstanceProtocol": "HTTP", "InstancePort": 18083}
 NAME: dict[str, Any] = {"LoadBalancerName": "demo"}
@@ -180,3 +180,35 @@ def test_a_draining_member_that_get_showed_is_not_asked_for_again(here: Account)
     assert {one["id"]: one["state"] for one in shown["instances"]}[first] == "Draining"
     here.put(shown)
     assert here.calls.writes == []
+
+
+@pytest.mark.parametrize(("times", "waited"), [(3, True), (1000, True), (0, False)])
+def test_what_became_ours_a_moment_ago_may_be_denied_until_iam_sees_the_tag(
+    here: Account, times: int, waited: bool
+) -> None:
+    by_hand(here, "node-1")
+    shown = {**here.get(adopt=True), "connection_draining": 60}
+    left = [times]
+
+    def unseen(operation: str, _: Any) -> str | None:
+        left[0] -= operation == "ModifyLoadBalancerAttributes"
+        return "AccessDenied" if operation == "ModifyLoadBalancerAttributes" and left[0] >= 0 else None
+
+    WATCHED.refuse = unseen
+    if times < 1000:
+        assert here.put(shown, adopt=True).state == "ready"
+        assert here.get()["connection_draining"] == 60
+    else:
+        with pytest.raises(Denied):
+            here.put(shown, adopt=True)
+    assert bool(here.passed) == waited
+
+
+def test_what_the_role_may_not_do_is_told_at_once_where_the_tag_is_old(here: Account) -> None:
+    by_hand(here, "node-1")
+    shown = here.get(adopt=True)
+    here.put(shown, adopt=True)
+    WATCHED.refuse = lambda operation, _: "AccessDenied" if operation.startswith("Modify") else None
+    with pytest.raises(Denied):
+        here.put({**shown, "connection_draining": 60})
+    assert not here.passed
