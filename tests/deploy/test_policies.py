@@ -25,6 +25,7 @@ from tools.calls import ROOT, definitions
 from tools.policies import CHALICE, fault, files, write
 
 FILES = sorted(policy_files().items())
+OWNER_TAG = "emq-elb:owner"
 
 # What the linter says although it is meant so: issue, then a word of the statement, then why.
 # The statements that reach every resource of their kind are told in docs/security.md.
@@ -89,6 +90,22 @@ def test_no_policy_grants_by_wildcard_or_to_everything_that_could_be_named() -> 
                     one.partition(":")[2].startswith(("Describe", "List", "Get"))
                     for one in actions(statement)
                 ), (file, statement["Sid"])
+
+
+def test_what_is_granted_without_the_owner_s_tag_where_aws_knows_tags_is_explained() -> None:
+    explained = (ROOT / "docs" / "security.md").read_text()
+    for _, file in FILES:
+        for statement in policy(file)["Statement"]:
+            if OWNER_TAG in json.dumps(statement.get("Condition", {})):
+                continue
+            for one in actions(statement):
+                tagged = any(
+                    knows(one, kind, f"aws:{key}/{OWNER_TAG}")
+                    for kind in resource_types(one)
+                    for key in ("RequestTag", "ResourceTag")
+                )
+                if tagged:
+                    assert f"{one.partition(':')[2]}`" in explained, (file, statement["Sid"])
 
 
 def test_statements_are_named_once_in_a_policy() -> None:
