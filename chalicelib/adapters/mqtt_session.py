@@ -2,7 +2,8 @@
 
 paho connects by itself, to one host under one name, and has no way to be given a socket: `_create_socket` is
 overridden. It tells neither the packet that it could not read nor how much came: `_sock_recv` is overridden.
-Both are private; the version is pinned, and `tests/adapters/test_mqtt.py` holds that they are called.
+It does not look at the reason of a PUBREC: `_handle_pubrec` is overridden.
+All are private; the version is pinned, and `tests/adapters/test_mqtt.py` holds that they are called.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
-    from paho.mqtt.reasoncodes import ReasonCode
 
 End = Literal["timeout", "closed", "garbage", "refused"]
 
@@ -64,6 +66,7 @@ class Heard:
     connack: ReasonCode | None = None
     subacks: dict[int, ReasonCode] = field(default_factory=dict)
     pubacks: dict[int, tuple[ReasonCode, float]] = field(default_factory=dict)
+    refusals: dict[int, ReasonCode] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     goodbye: ReasonCode | None = None
     received: int = 0
@@ -91,6 +94,18 @@ class _Handed(Client):
             self._heard.garbage = True
         self._heard.received += len(data)
         return data
+
+    def _handle_pubrec(self) -> MQTTErrorCode:
+        """Take a refusal for the answer: no PUBREL follows it, to which the broker would say something else.
+
+        MQTT 5, section 4.3.3: https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html
+        """
+        packet = bytes(self._in_packet["packet"])
+        reason = ReasonCode(PacketTypes.PUBREC, identifier=packet[2] if len(packet) > 2 else 0)
+        if not reason.is_failure:
+            return super()._handle_pubrec()
+        self._heard.refusals[int.from_bytes(packet[:2], "big")] = reason
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
 class Session:
@@ -146,6 +161,7 @@ class Session:
 
     def acknowledged(self, mid: int) -> float | None:
         """When the PUBACK, or with QoS 2 the PUBCOMP, came; None until then. Raises `Ended` for a refusal."""
+        _accepted(self.heard.refusals.get(mid))
         if mid not in self.heard.pubacks:
             return None
         reason, arrived = self.heard.pubacks[mid]

@@ -220,12 +220,31 @@ def test_a_refused_subscribe_is_told_with_the_brokers_reason(protocol: str, code
     assert ended(outcome) == ("suback", f"suback-refused:{reason}")
 
 
-def test_a_refused_publish_is_told_with_the_brokers_reason() -> None:
-    def refuse(packet: Packet, known: Connection) -> bytes:
-        return mqtt.packed(mqtt.PUBACK, mqtt.remember(packet, known) + b"\x87")
+@pytest.mark.parametrize(
+    ("qos", "answer", "code", "cause"),
+    [
+        (1, mqtt.PUBACK, 0x87, "puback-refused:not-authorized"),
+        (2, mqtt.PUBREC, 0x87, "puback-refused:not-authorized"),
+        (2, mqtt.PUBREC, 0x97, "puback-refused:quota-exceeded"),
+        # "No matching subscribers" is no refusal: what is sent back then has not come.
+        (1, mqtt.PUBACK, 0x10, "echo-timeout"),
+        (2, mqtt.PUBREC, 0x10, "echo-timeout"),
+    ],
+)
+def test_a_refused_publish_is_told_with_the_brokers_reason(
+    qos: int, answer: int, code: int, cause: str
+) -> None:
+    """With QoS 2 the refusal is the PUBREC's: a PUBREL after it is for what the broker has forgotten."""
 
-    outcome = served(broker({mqtt.PUBLISH: refuse}), protocol="5")
-    assert ended(outcome) == ("puback", "puback-refused:not-authorized")
+    def said(packet: Packet, known: Connection) -> bytes:
+        return mqtt.packed(answer, mqtt.remember(packet, known) + bytes([code]))
+
+    def forgotten(packet: Packet, _: Connection) -> bytes:
+        return mqtt.packed(mqtt.PUBCOMP, packet.body[:2] + (b"\x92" if code >= 0x80 else b""))
+
+    rules = {mqtt.PUBLISH: said, mqtt.PUBREL: forgotten}
+    outcome = served(broker(rules), protocol="5", qos=qos, within=SOON if "timeout" in cause else AMPLE)
+    assert ended(outcome) == (cause[: cause.index("-")], cause)
 
 
 def test_a_goodbye_of_mqtt_5_is_told_with_its_reason() -> None:
@@ -354,6 +373,7 @@ def test_each_probe_has_a_client_id_a_topic_and_a_payload_of_its_own() -> None:
 def test_paho_still_calls_what_is_overridden() -> None:
     assert callable(Client._create_socket)
     assert callable(Client._sock_recv)
+    assert callable(Client._handle_pubrec)
     with socket.create_server((ADDRESS, 0)) as server, socket.create_connection(server.getsockname()) as own:
         session = Session(
             own, client_id="c", protocol="3.1.1", credentials=Credentials(), deadline=time.monotonic() + AMPLE
