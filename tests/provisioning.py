@@ -219,25 +219,25 @@ class Account:
         )
         return str(listener["SSLCertificateId"])
 
-    def group(self, name: str = "by-hand", *referring: str) -> str:
-        """Create a security group of a stranger's; it lets in whoever is in the groups `referring`."""
+    def group(self, name: str = "by-hand", *referring: str, outgoing: bool = False) -> str:
+        """Create a security group of a stranger's; it lets in whoever is in the groups `referring`.
+
+        With `outgoing` it lets its own members reach those instead.
+        """
         vpc = self.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         found = self.world.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])
         if found["SecurityGroups"]:
             return str(found["SecurityGroups"][0]["GroupId"])
         group = self.world.ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
+        authorize = (
+            self.world.ec2.authorize_security_group_egress
+            if outgoing
+            else self.world.ec2.authorize_security_group_ingress
+        )
         for other in referring:
-            self.world.ec2.authorize_security_group_ingress(
-                GroupId=group,
-                IpPermissions=[
-                    {
-                        "IpProtocol": "tcp",
-                        "FromPort": 1883,
-                        "ToPort": 1883,
-                        "UserIdGroupPairs": [{"GroupId": other}],
-                    }
-                ],
-            )
+            pairs = [{"GroupId": other}]
+            rule = {"IpProtocol": "tcp", "FromPort": 1883, "ToPort": 1883, "UserIdGroupPairs": pairs}
+            authorize(GroupId=group, IpPermissions=[rule])
         return str(group)
 
     def snapshot(self) -> dict[str, Any]:

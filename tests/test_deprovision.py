@@ -79,9 +79,10 @@ def test_what_is_not_there_is_not_found_and_nobody_elses_things_go(here: Account
     assert here.snapshot() == before
 
 
-def test_a_group_that_others_refer_to_keeps_it(here: Account) -> None:
+@pytest.mark.parametrize("outgoing", [False, True])
+def test_a_group_that_others_refer_to_keeps_it(here: Account, outgoing: bool) -> None:
     made(here)
-    nodes = here.group("nodes", here.world.describe()["SecurityGroups"][0])
+    nodes = here.group("nodes", here.world.describe()["SecurityGroups"][0], outgoing=outgoing)
     before = here.snapshot()
     with pytest.raises(Conflict, match=nodes):
         here.delete(force=True)

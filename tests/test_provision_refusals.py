@@ -172,11 +172,12 @@ def test_a_group_of_the_name_that_ours_would_have_is_a_conflict(here: Account) -
     assert here.calls.writes == []
 
 
-def test_a_group_that_others_refer_to_is_not_given_up(here: Account) -> None:
+@pytest.mark.parametrize("outgoing", [False, True])
+def test_a_group_that_others_refer_to_is_not_given_up(here: Account, outgoing: bool) -> None:
     body = {key: value for key, value in here.article.items() if key != "security_groups"}
     here.put(body)
     own = here.world.describe()["SecurityGroups"][0]
-    nodes = here.group("nodes", own)
+    nodes = here.group("nodes", own, outgoing=outgoing)
     with pytest.raises(Conflict, match=f"{nodes} names the security group"):
         here.put(body | {"security_groups": [here.group()]})
     assert here.calls.writes == []

@@ -108,6 +108,11 @@ def _group(found: SecurityGroupTypeDef) -> SecurityGroup:
         id=found.get("GroupId", ""),
         owner=tags_of(found.get("Tags", [])).get(OWNER_TAG),
         pending=tags_of(found.get("Tags", [])).get(PENDING_TAG),
+        reaches=frozenset(
+            pair.get("GroupId", "")
+            for permission in found.get("IpPermissionsEgress", [])
+            for pair in permission.get("UserIdGroupPairs", [])
+        ),
     )
 
 
@@ -179,6 +184,13 @@ def delete_group(client: EC2Client, group: str) -> None:
 
 
 def referring_groups(client: EC2Client, group: str) -> tuple[str, ...]:
-    """Ids of other groups with a rule that names this one: they keep it from being deleted."""
-    found = _groups(client, [{"Name": "ip-permission.group-id", "Values": [group]}])
-    return tuple(sorted(other.id or "" for other in found if other.id != group))
+    """Ids of other groups with a rule that names this one: they keep it from being deleted.
+
+    Two calls: filters of one call all have to fit, and a rule is for what comes in or for what goes out.
+    """
+    found = {
+        other.id or ""
+        for rules in ("ip-permission", "egress.ip-permission")
+        for other in _groups(client, [{"Name": f"{rules}.group-id", "Values": [group]}])
+    }
+    return tuple(sorted(found - {group}))

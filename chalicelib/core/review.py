@@ -136,11 +136,7 @@ def _referring(facts: Facts, desired: State) -> list[str]:
     own, wanted = facts.actual.group, desired.load_balancer
     if own is None or own.id is None or wanted is None or own.id in wanted.security_groups:
         return []
-    return sorted(
-        id_
-        for id_, other in facts.groups.items()
-        if id_ != own.id and any(rule.source == own.id for rule in other.rules)
-    )
+    return sorted(id_ for id_, other in facts.groups.items() if id_ != own.id and other.names(own.id))
 
 
 def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator[ReviewWarning]:

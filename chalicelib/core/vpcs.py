@@ -17,7 +17,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class SecurityGroup:
-    """A security group with what it lets in. `id` is None until it is made; `pending` is our tag's text."""
+    """A security group with what it lets in. `id` is None until it is made; `pending` is our tag's text.
+
+    `reaches` are the ids of the groups that its outgoing rules name.
+    """
 
     name: str
     vpc: str
@@ -25,6 +28,11 @@ class SecurityGroup:
     id: str | None = None
     owner: str | None = None
     pending: str | None = None
+    reaches: frozenset[str] = frozenset()
+
+    def names(self, group: str) -> bool:
+        """Whether a rule of its names that group, which AWS then does not delete."""
+        return group in self.reaches or any(rule.source == group for rule in self.rules)
 
 
 @dataclass(frozen=True)
