@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, IAMAuthorizer, Rate, Response
 
-from chalicelib.answers import answering, flags, reported
+from chalicelib.answers import answering, flags, query_of, reported
 from chalicelib.container import clients, invocation, last_look, own_arn, remaining, settings
 from chalicelib.rules import DRAIN_WHEN, EXPIRING_WHEN, REGISTER_WHEN
 
@@ -46,7 +46,7 @@ def put_load_balancer(request: Request, name: str) -> Response:
     from chalicelib.api.query import read_flags
     from chalicelib.api.requests import read_json, read_put
 
-    query, wrong = read_flags(request.query_params, "dry_run", "adopt")
+    query, wrong = read_flags(query_of(request), "dry_run", "adopt")
     body = read_json(request.raw_body)
     declaration, faults = read_put(name, body, region=clients().region)
     work = invocation(ANSWER_WITHIN)
@@ -118,9 +118,10 @@ def rotate_certificate(request: Request, name: str) -> Response:
     from chalicelib.api.rotations import rotation_json
 
     query, work = flags(request, "dry_run", "new_ca"), invocation(ANSWER_WITHIN)
+    asked = work.now().isoformat()
     rotation = story.rotate_one(name, work, dry_run=query["dry_run"], trusted=query["new_ca"])
     if rotation.state == "pending":
-        background.ask("rotate", name, work)
+        background.ask("rotate", name, work, asked=asked)
     return Response(rotation_json(rotation), status_code=202 if rotation.state == "pending" else 200)
 
 

@@ -55,12 +55,18 @@ def answering(app: Chalice) -> Callable[[View], View]:
     return decorated
 
 
+def query_of(request: Request) -> dict[str, list[str]]:
+    """Return every value of each query parameter."""
+    given = request.query_params
+    return {name: given.getlist(name) for name in given} if given else {}
+
+
 def flags(request: Request, *known: str) -> dict[str, bool]:
     """The query parameters as flags; raises InvalidRequest for any other."""
     from chalicelib.api.query import read_flags
     from chalicelib.core.errors import InvalidRequest
 
-    given, faults = read_flags(request.query_params, *known)
+    given, faults = read_flags(query_of(request), *known)
     if faults:
         raise InvalidRequest(faults)
     return given

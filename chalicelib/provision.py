@@ -27,7 +27,7 @@ from chalicelib.core.outcome import Report
 from chalicelib.core.passing import passing, slow
 from chalicelib.core.pending import WAITING
 from chalicelib.core.plan import plan
-from chalicelib.core.review import conflict, objections
+from chalicelib.core.review import conflict, objections, refuse_beyond_quota
 from chalicelib.invocation import Invocation
 from chalicelib.obtain import foreseen, obtained, refuse
 from chalicelib.order import time_enough
@@ -128,6 +128,7 @@ def _converge(
             raise InvalidRequest(found)
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         desired = _desire(declaration, facts, invocation, since)
+        refuse_beyond_quota(facts)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
         if dry_run:

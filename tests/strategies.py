@@ -35,7 +35,7 @@ _PARTNERS: dict[Protocol, tuple[Protocol, Protocol]] = {
 
 ports = st.integers(1, 65535)
 names = st.from_regex(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True).filter(
-    lambda name: not name.startswith("internal-")
+    lambda name: not name.startswith(("internal-", "sg-"))
 )
 hostnames = st.lists(st.text(_LETTERS, min_size=1, max_size=8), min_size=2, max_size=4).map(".".join)
 secret_ids = st.text(_LETTERS + "0123456789/_+=.@-", min_size=1, max_size=40)

@@ -166,6 +166,7 @@ def test_every_fault_of_query_and_body_is_told_at_once(here: Account, api: Api) 
         ("get", "/load-balancers?adopt=true"),
         ("get", "/load-balancers/demo?force=true"),
         ("delete", "/load-balancers/demo?force=yes"),
+        ("delete", "/load-balancers/demo?dry_run=true&dry_run=false"),
         ("get", "/private-ca.pem?x=1"),
         ("get", "/openapi.json?pretty=true"),
     ],

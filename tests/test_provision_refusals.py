@@ -164,10 +164,11 @@ def test_the_only_zones_subnet_cannot_be_exchanged(here: Account) -> None:
     ]
 
 
-def test_a_group_of_the_name_that_ours_would_have_is_a_conflict(here: Account) -> None:
-    here.group("demo-elb")
+@pytest.mark.parametrize("name", ["demo-elb", "Demo-ELB"])
+def test_a_group_of_the_name_that_ours_would_have_is_a_conflict(here: Account, name: str) -> None:
+    here.group(name)
     body = {key: value for key, value in here.article.items() if key != "security_groups"}
-    with pytest.raises(Conflict, match=r"a security group demo-elb in vpc-.* that is not ours"):
+    with pytest.raises(Conflict, match=rf"a security group {name} in vpc-.* that is not ours"):
         here.put(body)
     assert here.calls.writes == []
 
@@ -271,5 +272,7 @@ def test_the_regions_quota_is_told_before_it_is_reached(here: Account) -> None:
     report = here.put(body, dry_run=True)
     assert "quota" in {warning.code for warning in report.warnings}
     KNOBS.load_balancers_quota = 15
-    with pytest.raises(errors.QuotaReached):
-        here.put(body)
+    for asked in (body, {key: value for key, value in body.items() if key != "security_groups"}):
+        with pytest.raises(errors.QuotaReached, match="15 load balancers in the region"):
+            here.put(asked)
+        assert here.calls.writes == []

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from chalicelib.api.wording import unknown
 from chalicelib.core.errors import Fault
 from chalicelib.core.syntax import shown
 
 
-def read_flags(query: Mapping[str, str] | None, *known: str) -> tuple[dict[str, bool], tuple[Fault, ...]]:
-    """Return the known query parameters as flags, false when absent; an unknown one is a fault."""
-    given = query or {}
+def read_flags(query: Mapping[str, Sequence[str]], *known: str) -> tuple[dict[str, bool], tuple[Fault, ...]]:
+    """Return the known query parameters as flags, false when absent; an unknown one is a fault.
+
+    So is one that comes twice: whoever says `dry_run=true&dry_run=false` must not be guessed at.
+    """
+    given = {name: values for name, values in query.items() if name in known}
     wrong = [
         Fault(name, f"true or false is right, not {shown(value)}")
-        for name, value in given.items()
-        if name in known and value not in {"true", "false"}
+        for name, values in given.items()
+        for value in values
+        if value not in {"true", "false"}
     ]
-    wrong += [unknown(name, known) for name in given if name not in known]
-    return {name: given.get(name) == "true" for name in known}, tuple(wrong)
+    wrong += [
+        Fault(name, f"it is given {len(values)} times") for name, values in given.items() if len(values) != 1
+    ]
+    wrong += [unknown(name, known) for name in query if name not in known]
+    return {name: [*given.get(name, ())] == ["true"] for name in known}, tuple(wrong)

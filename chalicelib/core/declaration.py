@@ -20,6 +20,7 @@ from chalicelib.core.names import (
     PENDING_TAG,
     PROBE_TAG,
     REJECTED_TAG,
+    security_group_name,
 )
 from chalicelib.core.probe_options import probe_tag
 from chalicelib.core.syntax import (
@@ -75,6 +76,16 @@ def faults(
 def _name(declaration: Declaration) -> Iterator[Fault]:
     if (wrong := name_fault(declaration.name)) is not None:
         yield Fault("name", wrong)
+
+
+def _group_name(declaration: Declaration) -> Iterator[Fault]:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html"""
+    if declaration.security_groups is None and declaration.name.lower().startswith("sg-"):
+        yield Fault(
+            "name",
+            'AWS takes no security group whose name begins with "sg-", and ours would be'
+            f" {security_group_name(declaration.name)}: name `security_groups`, or take another name",
+        )
 
 
 def _subnets(declaration: Declaration) -> Iterator[Fault]:
@@ -212,6 +223,7 @@ def _tag(key: str, value: str) -> Iterator[str]:
 
 _CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("name", _name),
+    ("name security_groups", _group_name),
     ("subnets", _subnets),
     *of_listeners.CHECKS,
     ("security_groups", _security_groups),

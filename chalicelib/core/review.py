@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_network
 
 from chalicelib.core.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.core.declared import Declaration
-from chalicelib.core.errors import Fault
+from chalicelib.core.errors import Fault, QuotaReached
 from chalicelib.core.facts import Facts
 from chalicelib.core.model import Instance, LoadBalancer, State
 from chalicelib.core.names import CLUSTER_TAG
@@ -103,10 +103,10 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
                 " an instance is behind one load balancer"
             )
     group = desired.group
-    if group and group.id is None and any(found.name == group.name for found in facts.groups.values()):
+    if group and group.id is None and (taken := _taken(group.name, facts)):
         return (
-            f"there is a security group {group.name} in {group.vpc} that is not ours: rename or delete it, or"
-            " name it in `security_groups`"
+            f"there is a security group {taken} in {group.vpc} that is not ours: rename or delete it, or name"
+            " it in `security_groups`"
         )
     if group is None and (users := _referring(facts, desired)):
         return (
@@ -129,6 +129,15 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
             " subnet in another zone first, exchange this one, then take the other off again"
         )
     return None
+
+
+def _taken(name: str, facts: Facts) -> str | None:
+    """The name of a group that is in the way of one of this name: to EC2 capitals make no difference.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+    """
+    names = (found.name for found in facts.groups.values())
+    return next((found for found in names if found.lower() == name.lower()), None)
 
 
 def _referring(facts: Facts, desired: State) -> list[str]:
@@ -231,6 +240,13 @@ def _admits(rule: Rule, port: int, instance: Instance, wanted: LoadBalancer) -> 
     source = ip_network(rule.source, strict=False)
     around = ip_network(f"{ip_address(instance.address)}/16", strict=False)
     return source.version == around.version and source.overlaps(around)
+
+
+def refuse_beyond_quota(facts: Facts) -> None:
+    """Raise QuotaReached where there is no room for one more load balancer: nothing is made for it first."""
+    if facts.actual.load_balancer is None and facts.quota and facts.load_balancers >= facts.quota:
+        message = f"there are {facts.load_balancers} load balancers in the region, and {facts.quota} may be"
+        raise QuotaReached("CreateLoadBalancer", "TooManyLoadBalancers", f"{message}: ask for more")
 
 
 def _quota(facts: Facts) -> Iterator[ReviewWarning]:

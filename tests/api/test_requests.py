@@ -358,30 +358,34 @@ def test_sound_json_is_read_as_it_was_written(value: object) -> None:
 @pytest.mark.parametrize(
     ("query", "flags", "faults"),
     [
-        (None, {"dry_run": False, "adopt": False}, ()),
         ({}, {"dry_run": False, "adopt": False}, ()),
-        ({"dry_run": "true"}, {"dry_run": True, "adopt": False}, ()),
-        ({"dry_run": "false", "adopt": "true"}, {"dry_run": False, "adopt": True}, ()),
+        ({"dry_run": ["true"]}, {"dry_run": True, "adopt": False}, ()),
+        ({"dry_run": ["false"], "adopt": ["true"]}, {"dry_run": False, "adopt": True}, ()),
         (
-            {"adopt": "1"},
+            {"dry_run": ["true", "false"]},
+            {"dry_run": False, "adopt": False},
+            (Fault("dry_run", "it is given 2 times"),),
+        ),
+        (
+            {"adopt": ["1"]},
             {"dry_run": False, "adopt": False},
             (Fault("adopt", 'true or false is right, not "1"'),),
         ),
         (
-            {"adopt": ""},
+            {"adopt": [""]},
             {"dry_run": False, "adopt": False},
             (Fault("adopt", 'true or false is right, not ""'),),
         ),
         (
-            {"dryrun": "true"},
+            {"dryrun": ["true"]},
             {"dry_run": False, "adopt": False},
             (Fault("dryrun", "it is not known; did you mean dry_run?"),),
         ),
-        ({"force": "true"}, {"dry_run": False, "adopt": False}, (Fault("force", "it is not known"),)),
+        ({"force": ["true"]}, {"dry_run": False, "adopt": False}, (Fault("force", "it is not known"),)),
     ],
 )
 def test_flags_are_true_or_false_and_no_others_are_known(
-    query: dict[str, str] | None, flags: dict[str, bool], faults: tuple[Fault, ...]
+    query: dict[str, list[str]], flags: dict[str, bool], faults: tuple[Fault, ...]
 ) -> None:
     assert read_flags(query, "dry_run", "adopt") == (flags, faults)
 

@@ -86,6 +86,8 @@ def test_what_a_classic_load_balancer_takes_has_no_fault(changes: dict[str, Any]
         ({"name": "a\n"}, ["name"]),
         ({"name": "a" * 33}, ["name"]),
         ({"name": "internal-demo"}, ["name"]),
+        ({"name": "sg-demo"}, ["name"]),
+        ({"name": "SG-demo"}, ["name"]),
         ({"subnets": ()}, ["subnets"]),
         ({"subnets": (SUBNET, "subnet-", SUBNET)}, ["subnets[1]", "subnets[2]"]),
         ({"listeners": ()}, ["listeners"]),
@@ -204,6 +206,10 @@ def test_what_a_classic_load_balancer_takes_has_no_fault(changes: dict[str, Any]
 )
 def test_what_it_does_not_take_is_a_fault_under_its_field(changes: dict[str, Any], fields: list[str]) -> None:
     assert fields_of(**changes) == fields
+
+
+def test_where_no_group_is_made_its_name_does_not_matter() -> None:
+    assert fields_of(name="sg-demo", security_groups=("sg-01234567",)) == []
 
 
 def test_the_certificates_of_acm_are_taken_in_their_own_region_only() -> None:
