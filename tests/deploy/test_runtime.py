@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from lab.addresses import free_port
 from lab.aws import Aws
 from lab.package import Function, Package
 from lab.processes import Processes
@@ -162,16 +162,18 @@ def test_without_an_owner_every_function_says_which_setting_is_missing(
 def test_when_aws_cannot_be_reached_a_schedule_fails_and_the_api_says_so(
     package: Package, place: Place, lab_processes: Processes, address: str
 ) -> None:
-    unreachable = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{address}:{free_port(address)}"}
-
-    def outcome(name: str, event: str) -> Outcome:
+    def outcome(name: str, event: str, port: int) -> Outcome:
+        unreachable = {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{address}:{port}"}
         with execution_environment(
             package.functions[name], place, lab_processes, address, unreachable
         ) as environment:
             return environment.invoke(sample(event))
 
-    assert outcome("APIHandler", "apigateway-list").payload["statusCode"] == 503
-    assert outcome("Reconcile", "schedule-tick").error == "Unserved"
+    with socket.socket() as deaf:  # bound, so that nobody else takes the port, and listening to nobody
+        deaf.bind((address, 0))
+        port = deaf.getsockname()[1]
+        assert outcome("APIHandler", "apigateway-list", port).payload["statusCode"] == 503
+        assert outcome("Reconcile", "schedule-tick", port).error == "Unserved"
 
 
 def test_a_package_that_does_not_import_is_told_as_a_failed_start(
