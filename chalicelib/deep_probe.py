@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib import observe, telemetry
-from chalicelib.adapters import deep, tls
+from chalicelib.adapters import deep, elb, tls
 from chalicelib.adapters.mqtt import Means
 from chalicelib.core.deep import (
     Finding,
@@ -91,15 +91,15 @@ def _findings(name: str, given: Means, invocation: Invocation, resolve: Resolve)
         return ()
     if found is None:
         return ()
-    nodes = max(1, sum(member.in_service for member in found.members))
+    serving = frozenset(member.id for member in found.members if member.in_service)
     told: list[Finding] = []
     for target in targets(found.load_balancer):
         try:
             addresses = resolve(target.host)
         except OSError:
             continue  # the probe tells it within the minute
-        trial = _Trial(found.load_balancer, target, addresses, given, invocation)
-        told += _again(trial, nodes)
+        trial = _Trial(found.load_balancer, target, addresses, serving, given, invocation)
+        told += _again(trial)
         told += _idle(trial)
     return tuple(told)
 
@@ -109,8 +109,13 @@ class _Trial:
     balancer: LoadBalancer
     target: Target
     addresses: tuple[str, ...]
+    serving: frozenset[str]
     means: Means
     invocation: Invocation
+
+    @property
+    def nodes(self) -> int:
+        return max(1, len(self.serving))
 
     @property
     def timeout(self) -> float:
@@ -121,10 +126,10 @@ class _Trial:
         return (self.invocation.deadline - self.invocation.now()).total_seconds()
 
 
-def _again(trial: _Trial, nodes: int) -> list[Finding]:
+def _again(trial: _Trial) -> list[Finding]:
     """Look; where something failed tell it at once and look again a minute later, then let the alarm ring."""
     for left in reversed(range(_TRIES)):
-        found = [*_obsolete(trial), *_delivery(trial, nodes)]
+        found = [*_obsolete(trial), *_delivery(trial)]
         if worst(found) != "failed":
             return found
         telemetry.deeply_probed(trial.balancer.name, "failed", found)
@@ -161,14 +166,14 @@ def _obsolete(trial: _Trial) -> list[Finding]:
     ]
 
 
-def _delivery(trial: _Trial, nodes: int) -> list[Finding]:
+def _delivery(trial: _Trial) -> list[Finding]:
     received = deep.delivered(
-        trial.target, trial.addresses, trial.means, sessions=sessions_for(nodes), timeout=trial.timeout
+        trial.target, trial.addresses, trial.means, sessions=sessions_for(trial.nodes), timeout=trial.timeout
     )
     if received is None:
         note = "not every session came about: see what the probe says"
         return [Finding(check="delivery", port=trial.target.port, result="untested", note=note)]
-    return [judge_delivery(trial.target.port, received, nodes)]
+    return [judge_delivery(trial.target.port, received, trial.nodes)]
 
 
 def _idle(trial: _Trial) -> list[Finding]:
@@ -182,7 +187,17 @@ def _idle(trial: _Trial) -> list[Finding]:
     )
     if alive is None:
         return [untested]
-    found = judge_idle(port, planned, timeout, alive=alive)
+    found = judge_idle(port, planned, timeout, alive=alive, gone=() if alive else _gone(trial))
     if found.result == "failed":
         _ring(trial)  # to look again would take as long
     return [found]
+
+
+def _gone(trial: _Trial) -> frozenset[str]:
+    """Who was in service when the look began and is no more; nobody where AWS cannot be asked."""
+    try:
+        members = elb.members(trial.invocation.clients.elb, trial.balancer.name)
+    except EmqElbError as error:
+        telemetry.failed("deep_probe", error)
+        return frozenset()
+    return trial.serving - {member.id for member in members if member.in_service}

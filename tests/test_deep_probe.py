@@ -159,6 +159,31 @@ def test_a_session_that_is_cut_while_it_is_silent_is_found_and_rings_the_alarm(
     assert bad_minutes(emitted(capsys.readouterr().out)[-3:]) == [60, 60]
 
 
+def test_a_session_that_may_have_ended_with_its_node_rings_no_alarm(
+    here: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = Cluster()
+
+    def interrupted(connection: Any) -> None:
+        connection.settimeout(1)
+        try:
+            cluster.talk(connection)
+        finally:
+            here.world.elb.deregister_instances_from_load_balancer(
+                LoadBalancerName="demo", Instances=[{"InstanceId": node}]
+            )
+
+    with serving(interrupted) as server:
+        create(here, "demo", listener(server.port))
+        quick(here, "demo")
+        in_service(here, "demo", 2)
+        node = here.world.describe()["Instances"][0]["InstanceId"]
+        verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
+    assert results(verdict.findings) == {"delivery": "passed", "idle": "untested"}
+    assert node in verdict.findings[-1].note
+    assert emitted(capsys.readouterr().out) == []
+
+
 def offering(issued: Issued, directory: Path, minimum: ssl.TLSVersion) -> Talk:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

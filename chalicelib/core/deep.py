@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,9 +68,17 @@ def idle_trial(idle_timeout: int, remaining: float) -> IdleTrial | None:
     return IdleTrial(seconds=seconds, keepalive=keepalive) if seconds > 0 else None
 
 
-def judge_idle(port: int, trial: IdleTrial, idle_timeout: int, *, alive: bool) -> Finding:
-    """Say whether a session outlives its keepalive; what was not tried is read from the idle timeout."""
+def judge_idle(
+    port: int, trial: IdleTrial, idle_timeout: int, *, alive: bool, gone: Collection[str] = ()
+) -> Finding:
+    """Say whether a session outlives its keepalive; what was not tried is read from the idle timeout.
+
+    `gone` are the instances that went out of service meanwhile: a session may have ended with its node.
+    """
     tried = f"a session {'outlived' if alive else 'did not outlive'} {trial.seconds:.0f} s without a packet"
+    if not alive and gone:
+        note = f"{tried}, and meanwhile {', '.join(sorted(gone))} went out of service"
+        return Finding(check="idle", port=port, result="untested", note=note)
     if not alive:
         return Finding(check="idle", port=port, result="failed", note=tried)
     if trial.whole:

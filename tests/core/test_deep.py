@@ -66,6 +66,7 @@ def test_an_idle_session_is_tried_for_real_up_to_800_seconds(
     assert (trial.seconds, trial.whole) == (seconds, whole)
     assert judge_idle(8883, trial, idle_timeout, alive=True).result == ("passed" if whole else "untested")
     assert judge_idle(8883, trial, idle_timeout, alive=False).result == "failed"
+    assert judge_idle(8883, trial, idle_timeout, alive=False, gone=["i-1"]).result == "untested"
 
 
 def test_without_time_an_idle_session_is_not_tried() -> None:
