@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from chalicelib.api.declared import declaration_of
@@ -21,6 +22,8 @@ BODY_MAX = 1_000_000
 """Bytes. The largest body that makes sense, a PEM bundle and a thousand instances, is a tenth of that."""
 FAULTS_MAX = 200
 """What an answer tells: a body can have more faults than an answer of Lambda's has room for."""
+
+_LISTS = frozenset({"subnets", "listeners", "security_groups", "instances"})
 
 
 def read_json(raw: bytes | str | None) -> object:
@@ -77,7 +80,8 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     """Return the declaration that a PUT's body makes, and every fault of it.
 
     A field that is wrong stands at its default in the declaration (`subnets`: none), and no rule that reads
-    it is applied. With a `region` a certificate of ACM must be there.
+    it is applied; of a list, those are that hold whatever its wrong elements were to be. With a `region` a
+    certificate of ACM must be there.
     """
     from chalicelib.api.body import PutBody, put_body  # pydantic: what reads no body does without it
 
@@ -90,15 +94,38 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     known = set(PutBody.__annotations__) if all(error["loc"] for error in errors) else set()
     sound = {key: value for key, value in body.items() if key in known - unsound}
     declaration = declaration_of(name, put_body().validate_python({"subnets": [], **sound}))
+    places = {
+        field: _sound_places(field, body[field], errors) for field in _LISTS & known & unsound & body.keys()
+    }
+    partial = {field: [body[field][place] for place in some] for field, some in places.items() if some}
     found = [fault_of(error) for error in errors[:FAULTS_MAX]]
     if sound.get("name", name) != name:
         found.append(Fault("name", f"{shown(sound['name'])} is not the name in the path, {shown(name)}"))
     if "allow" in body and "security_groups" in body:
         found.append(ALLOW_BESIDE_GROUPS)
     # The path's name is judged even where the body's is no text.
-    unsound = (unsound | set(PutBody.__annotations__).difference(known)) - {"name"}
-    found += faults(declaration, region=region, unsound=unsound)
+    unsound = (unsound | set(PutBody.__annotations__).difference(known)) - {"name"} - partial.keys()
+    judged = declaration_of(name, put_body().validate_python({"subnets": [], **sound, **partial}))
+    beyond_types = faults(judged, region=region, unsound=unsound, partial=partial.keys())
+    found += [_at_its_place(fault, places) for fault in beyond_types]
     return declaration, _told(found, beyond=len(errors[FAULTS_MAX:]))
+
+
+def _sound_places(field: str, elements: object, errors: Iterable[ErrorDetails]) -> list[int]:
+    """Which elements of a list are sound, by their places; none where it is no list."""
+    wrong = {error["loc"][1] for error in errors if error["loc"][:1] == (field,) and len(error["loc"]) > 1}
+    return (
+        [place for place in range(len(elements)) if place not in wrong] if isinstance(elements, list) else []
+    )
+
+
+def _at_its_place(fault: Fault, places: Mapping[str, Sequence[int]]) -> Fault:
+    """The fault of an element, found among the sound ones alone, with its place in the whole list."""
+    list_, _, rest = fault.field.partition("[")
+    if list_ not in places or not rest:
+        return fault
+    number, _, rest = rest.partition("]")
+    return replace(fault, field=f"{list_}[{places[list_][int(number)]}]{rest}")
 
 
 def _errors(body: dict[str, object]) -> list[ErrorDetails]:

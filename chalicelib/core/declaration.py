@@ -56,16 +56,22 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.
 
 
 def faults(
-    declaration: Declaration, *, region: str | None = None, unsound: Collection[str] = frozenset()
+    declaration: Declaration,
+    *,
+    region: str | None = None,
+    unsound: Collection[str] = frozenset(),
+    partial: Collection[str] = frozenset(),
 ) -> tuple[Fault, ...]:
     """Return everything that is wrong with a declaration, under its field; empty when nothing is.
 
-    Checks that read an `unsound` field are left out. With a `region` a certificate of ACM must be there.
+    Checks that read an `unsound` field are left out; of a `partial` one some elements are missing, and only
+    what holds whatever they are is told. With a `region` a certificate of ACM must be there.
     """
     found = [
         fault
         for fields, check in _CHECKS
         if not set(fields.split()).intersection(unsound)
+        and (check in _OF_SOME or not set(fields.split()).intersection(partial))
         for fault in check(declaration)
     ]
     if region is not None and "certificate" not in unsound:
@@ -88,29 +94,37 @@ def _group_name(declaration: Declaration) -> Iterator[Fault]:
         )
 
 
-def _subnets(declaration: Declaration) -> Iterator[Fault]:
+def _some_subnet(declaration: Declaration) -> Iterator[Fault]:
     if not declaration.subnets:
         yield Fault("subnets", "at least one subnet is needed, one per availability zone")
+
+
+def _subnets(declaration: Declaration) -> Iterator[Fault]:
     yield from _ids("subnets", declaration.subnets, SUBNET_PATTERN, "subnet-0123456789abcdef0")
 
 
-def _security_groups(declaration: Declaration) -> Iterator[Fault]:
+def _group_count(declaration: Declaration) -> Iterator[Fault]:
     groups = declaration.security_groups
-    if groups is None:
-        return
-    if not 1 <= len(groups) <= SECURITY_GROUPS_MAX:
+    if groups is not None and not 1 <= len(groups) <= SECURITY_GROUPS_MAX:
         yield Fault(
             "security_groups",
             f"{len(groups)} named: 1 to {SECURITY_GROUPS_MAX} is right; leave it out and one is made",
         )
+
+
+def _security_groups(declaration: Declaration) -> Iterator[Fault]:
+    groups = declaration.security_groups or ()
     yield from _ids("security_groups", groups, SECURITY_GROUP_PATTERN, "sg-0123456789abcdef0")
 
 
-def _instances(declaration: Declaration) -> Iterator[Fault]:
+def _instance_count(declaration: Declaration) -> Iterator[Fault]:
     if len(declaration.instances) > INSTANCES_MAX:
         yield Fault(
             "instances", f"{len(declaration.instances)} named: a load balancer has at most {INSTANCES_MAX}"
         )
+
+
+def _instances(declaration: Declaration) -> Iterator[Fault]:
     yield from _ids("instances", declaration.instances, INSTANCE_PATTERN, "i-0123456789abcdef0")
 
 
@@ -224,17 +238,21 @@ def _tag(key: str, value: str) -> Iterator[str]:
 _CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("name", _name),
     ("name security_groups", _group_name),
+    ("subnets", _some_subnet),
     ("subnets", _subnets),
     *of_listeners.CHECKS,
+    ("security_groups", _group_count),
     ("security_groups", _security_groups),
     ("security_groups allow", _allow_without_groups),
     ("allow", _allow),
     ("keepalive", _keepalive),
     ("connection_draining", _connection_draining),
     ("access_logs", _access_logs),
+    ("instances", _instance_count),
     ("instances", _instances),
     ("hostname", _hostname),
     ("probe", _probe),
     ("tags", _tags),
 )
 """The fields that a check reads, and the check."""
+_OF_SOME = of_listeners.OF_SOME | {_subnets, _security_groups, _instances, _allow_without_groups}

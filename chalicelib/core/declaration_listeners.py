@@ -51,18 +51,22 @@ def acm_certificate(declaration: Declaration, region: str) -> Iterator[Fault]:
             pass
 
 
-def _listeners(declaration: Declaration) -> Iterator[Fault]:
+def _count(declaration: Declaration) -> Iterator[Fault]:
     if not 1 <= len(declaration.listeners) <= LISTENERS_MAX:
         yield Fault("listeners", f"{len(declaration.listeners)} listeners: 1 to {LISTENERS_MAX} is right")
-    taken: dict[int, int] = {}
+
+
+def _listeners(declaration: Declaration) -> Iterator[Fault]:
+    taken: set[int] = set()
     backs: dict[int, bool] = {}
     for index, listener in enumerate(declaration.listeners):
         at = f"listeners[{index}]"
         for field, port in (("port", listener.port), ("instance_port", listener.instance_port)):
             if not 1 <= port <= PORT_MAX:
                 yield Fault(f"{at}.{field}", f"{shown(port)} is no port: 1 to {PORT_MAX} is right")
-        if (first := taken.setdefault(listener.port, index)) != index:
-            yield Fault(f"{at}.port", f"listeners[{first}] has port {shown(listener.port)} already")
+        if listener.port in taken:
+            yield Fault(f"{at}.port", f"another listener has port {shown(listener.port)} already")
+        taken.add(listener.port)
         if (listener.protocol in TCP_PROTOCOLS) != (listener.instance_protocol in TCP_PROTOCOLS):
             yield Fault(
                 f"{at}.instance_protocol",
@@ -82,13 +86,15 @@ def _partners(protocol: str) -> str:
     return "TCP or SSL" if protocol in TCP_PROTOCOLS else "HTTP or HTTPS"
 
 
-def _certificate_wanted(declaration: Declaration) -> Iterator[Fault]:
-    given = declaration.certificate is not None
-    if _secure(declaration) and not given:
+def _certificate_needed(declaration: Declaration) -> Iterator[Fault]:
+    if _secure(declaration) and declaration.certificate is None:
         yield Fault(
             "certificate", "a listener that speaks SSL or HTTPS needs one, and the default listeners do"
         )
-    if given and declaration.listeners and not _secure(declaration):
+
+
+def _certificate_wanted(declaration: Declaration) -> Iterator[Fault]:
+    if declaration.certificate is not None and declaration.listeners and not _secure(declaration):
         yield Fault("certificate", "no listener would use it: none speaks SSL or HTTPS")
 
 
@@ -211,7 +217,9 @@ def _health_check(declaration: Declaration) -> Iterator[Fault]:
 
 
 CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
+    ("listeners", _count),
     ("listeners", _listeners),
+    ("listeners certificate", _certificate_needed),
     ("listeners certificate", _certificate_wanted),
     ("listeners ssl_policy", _policy_wanted),
     ("listeners proxy_protocol", _proxy_protocol_wanted),
@@ -222,3 +230,5 @@ CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("health_check", _health_check),
 )
 """The fields that a check reads, and the check."""
+OF_SOME = frozenset({_listeners, _certificate_needed})
+"""Checks whose faults with some of the listeners are faults whatever the others are."""

@@ -205,6 +205,61 @@ def test_faults_of_every_kind_are_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        (
+            {
+                "certificate": None,
+                "listeners": [
+                    {"protocol": "SSL"},
+                    {"protocol": "SSL", "port": 0, "instance_protocol": "HTTP", "instance_port": 1883},
+                    "HTTP",
+                    {"protocol": "TCP", "port": 1883, "instance_protocol": "TCP", "instance_port": 1883},
+                    {"protocol": "TCP", "port": 1883, "instance_protocol": "TCP", "instance_port": 1883},
+                ],
+            },
+            [
+                "certificate",
+                "listeners[0].instance_port",
+                "listeners[0].instance_protocol",
+                "listeners[0].port",
+                "listeners[1].instance_protocol",
+                "listeners[1].port",
+                "listeners[2]",
+                "listeners[4].port",
+            ],
+        ),
+        # Whether anything would use the certificate is not known: the listener that cannot be read might.
+        (
+            {
+                "listeners": [
+                    {"protocol": "TCP", "port": 1, "instance_protocol": "TCP", "instance_port": 1},
+                    {"protocol": "SSL", "port": "8883", "instance_protocol": "TCP", "instance_port": 1883},
+                ]
+            },
+            ["listeners[1].port"],
+        ),
+        ({"subnets": [5, SUBNET, "subnet-x", SUBNET]}, ["subnets[0]", "subnets[2]", "subnets[3]"]),
+        ({"subnets": [5]}, ["subnets[0]"]),
+        (
+            {"security_groups": [None, "sg-x"], "allow": {"mqtt": ["10.0.0.0/8"]}},
+            ["allow", "security_groups[0]", "security_groups[1]"],
+        ),
+        (
+            {"instances": [{"state": "InService"}, "i-x", {"id": "i-y"}]},
+            ["instances[0].id", "instances[1]", "instances[2]"],
+        ),
+        ({"instances": [["x"], *["i-01234567"] * 2]}, ["instances[0]", "instances[2]"]),
+    ],
+)
+def test_what_is_wrong_with_the_other_elements_of_a_list_is_told_beside_one_that_cannot_be_read(
+    changes: dict[str, object], fields: list[str]
+) -> None:
+    body = {key: value for key, value in {**SOUND, **changes}.items() if value is not None}
+    assert sorted(fields_of(body)) == fields
+
+
 def test_a_field_that_is_wrong_stands_at_its_default() -> None:
     declaration, _ = read_put("demo", {**SOUND, "subnets": [1], "keepalive": "long", "cross_zone": False})
     assert (declaration.subnets, declaration.keepalive, declaration.cross_zone) == ((), 300, False)
