@@ -139,6 +139,7 @@ def test_credentials_reach_the_broker(here: Account) -> None:
     [
         (None, "credentials_secret_id"),
         ({"password": "word"}, "credentials_secret_id"),
+        ({"username": "half a character: \ud83d"}, "credentials_secret_id"),
         (None, "ca_secret_id"),
         ({"certificate": "no PEM"}, "ca_secret_id"),
         ({}, "ca_secret_id"),
@@ -256,6 +257,15 @@ def test_a_resolver_that_never_answers_outlives_no_deadline() -> None:
     stop.set()
     assert outcome.failure is not None
     assert outcome.failure.cause == "dns"
+
+
+def test_what_nobody_expected_is_raised_at_once() -> None:
+    """It is a defect of the prober, and no outcome of a load balancer."""
+    with serving(broker()) as good:
+        broken = replace(attempt(good.port), means=Means(clock=lambda: 1 / 0))
+        tried = attempt_all([broken, attempt(good.port)], resolve, timeout=0.5, until=time.monotonic() + 3)
+        with pytest.raises(ZeroDivisionError):
+            list(tried)
 
 
 def test_no_thread_is_left_when_all_is_told() -> None:

@@ -6,9 +6,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import count
 from queue import Empty, SimpleQueue
 
 from chalicelib.adapters.mqtt import Means, probe
@@ -36,11 +35,8 @@ class Attempt:
     dns_ms: float = 0
 
 
-@dataclass(frozen=True)
-class _Done:
-    number: int
-    outcome: Outcome | None = None
-    resolved: tuple[Attempt, ...] = ()
+_Done = Outcome | tuple[Attempt, ...]
+"""What came of an address, or the attempts that a name resolved to."""
 
 
 def attempt_all(
@@ -49,36 +45,38 @@ def attempt_all(
     """Yield what came of each address of each target, with its load balancer's name, as it comes.
 
     `timeout` is seconds for each; `until` is `time.monotonic()`'s, for all: what cannot have its full time
-    before that is not begun, and its outcome is `deadline`.
+    before that is not begun, and its outcome is `deadline`. What an attempt raises is a defect, and raised.
     """
-    results: SimpleQueue[_Done] = SimpleQueue()
+    results: SimpleQueue[Future[_Done]] = SimpleQueue()
     left = deque(attempts)
-    tried: dict[int, Attempt] = {}
-    numbers = count()
+    tried: dict[Future[_Done], Attempt] = {}
     at_once = _AT_ONCE
     pool = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="probe")
 
-    def start(number: int, attempt: Attempt) -> None:
-        tried[number] = attempt
-        pool.submit(lambda: results.put(_work(number, attempt, resolve, timeout, until)))
+    def start(attempt: Attempt) -> None:
+        begun = pool.submit(_work, attempt, resolve, timeout, until)
+        tried[begun] = attempt
+        begun.add_done_callback(results.put)
 
     try:
         while left or tried:
             while left and len(tried) < at_once:
-                start(next(numbers), left.popleft())
+                start(left.popleft())
             patience = until + _GRACE - time.monotonic()
             growing = bool(left) and at_once < _MOST_AT_ONCE
             try:
-                done = results.get(timeout=max(0.0, min(patience, _MOMENT) if growing else patience))
+                ended = results.get(timeout=max(0.0, min(patience, _MOMENT) if growing else patience))
             except Empty:
                 if time.monotonic() >= until + _GRACE:
                     break
                 at_once = min(2 * at_once, _MOST_AT_ONCE)
                 continue
-            attempt = tried.pop(done.number)
-            left.extendleft(done.resolved)  # before those whose name is not resolved yet
-            if done.outcome is not None:
-                yield attempt.target.load_balancer, done.outcome
+            attempt = tried.pop(ended)
+            match ended.result():
+                case Outcome() as outcome:
+                    yield attempt.target.load_balancer, outcome
+                case resolved:
+                    left.extendleft(resolved)  # before those whose name is not resolved yet
         for attempt in (*tried.values(), *left):
             yield attempt.target.load_balancer, _unfinished(attempt)
     finally:
@@ -86,23 +84,20 @@ def attempt_all(
         pool.shutdown(wait=not tried, cancel_futures=True)
 
 
-def _work(number: int, attempt: Attempt, resolve: Resolve, timeout: float, until: float) -> _Done:
+def _work(attempt: Attempt, resolve: Resolve, timeout: float, until: float) -> _Done:
     began = time.monotonic()
     if began + timeout > until:
-        return _Done(number, _unfinished(attempt))
+        return _unfinished(attempt)
     if attempt.address is not None:
         deadline = began + timeout - attempt.dns_ms / 1000
         outcome = probe(attempt.target, attempt.address, attempt.means, deadline=deadline)
-        return _Done(number, replace(outcome, times_ms={"dns": attempt.dns_ms, **outcome.times_ms}))
+        return replace(outcome, times_ms={"dns": attempt.dns_ms, **outcome.times_ms})
     try:
         addresses = _resolved(attempt.target.host, resolve, timeout)
     except OSError:
-        return _Done(number, Outcome(port=attempt.target.port, failure=Failure("dns", "dns")))
+        return Outcome(port=attempt.target.port, failure=Failure("dns", "dns"))
     spent = (time.monotonic() - began) * 1000
-    return _Done(
-        number,
-        resolved=tuple(replace(attempt, address=address, dns_ms=spent) for address in addresses),
-    )
+    return tuple(replace(attempt, address=address, dns_ms=spent) for address in addresses)
 
 
 def _resolved(host: str, resolve: Resolve, timeout: float) -> tuple[str, ...]:

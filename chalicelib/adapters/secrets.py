@@ -76,6 +76,11 @@ def _texts(text: str | None) -> Mapping[str, str] | None:
         value = json.loads(text or "")
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+    if not isinstance(value, dict) or not all(_is_text(one) for one in (*value, *value.values())):
         return None
     return value
+
+
+def _is_text(value: object) -> bool:
+    """Whether it can be sent to anyone: JSON also has halves of characters, which nothing can encode."""
+    return isinstance(value, str) and value == value.encode(errors="ignore").decode()

@@ -71,6 +71,8 @@ def test_a_secret_that_is_being_deleted_is_absent(client: SecretsManagerClient) 
         '{"private_key": "hush"',
         '{"private_key": ["hush"]}',
         '{"private_key": null}',
+        '{"private_key": "hush\\ud800"}',
+        '{"private_key\\ud800": "hush"}',
         "[" * 50_000,
     ],
 )
