@@ -7,41 +7,34 @@ Why, and what it is worth: `docs/decisions/0008-what-a-cold-start-loads.md`.
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import MAGIC_NUMBER, cache_from_source, find_spec, source_hash
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from py_compile import compile as compile_file
 
-# Every source that `register` or a GET loads at its first call, by folder.
+# Every source of more than 1,000 bytes that `register` or a GET loads at its first call, by folder.
 _SOURCES = {
     "": "app typing_extensions",
-    "aws_lambda_powertools": "__init__ package_logger",
-    "aws_lambda_powertools/exceptions": "__init__",
-    "aws_lambda_powertools/logging": "__init__ constants exceptions filters formatter lambda_context logger",
-    "aws_lambda_powertools/logging/buffer": "__init__ cache config functions",
-    "aws_lambda_powertools/metrics": "__init__ base exceptions functions metrics",
-    "aws_lambda_powertools/metrics/provider": "__init__ base cold_start",
-    "aws_lambda_powertools/metrics/provider/cloudwatch_emf": (
-        "cloudwatch constants exceptions metric_properties"
-    ),
-    "aws_lambda_powertools/shared": "__init__ constants functions lazy_import types user_agent version",
-    "aws_lambda_powertools/tracing": "__init__ extensions tracer",
-    "aws_lambda_powertools/utilities": "__init__",
+    "aws_lambda_powertools/logging": "formatter lambda_context logger",
+    "aws_lambda_powertools/logging/buffer": "cache config functions",
+    "aws_lambda_powertools/metrics": "base functions metrics",
+    "aws_lambda_powertools/metrics/provider": "base",
+    "aws_lambda_powertools/metrics/provider/cloudwatch_emf": "cloudwatch metric_properties",
+    "aws_lambda_powertools/shared": "constants functions lazy_import user_agent",
+    "aws_lambda_powertools/tracing": "tracer",
     "aws_lambda_powertools/utilities/jmespath_utils": "__init__",
     "aws_lambda_powertools/warnings": "__init__",
-    "certifi": "__init__ core",
-    "chalice": "__init__ app",
+    "certifi": "core",
+    "chalice": "app",
     "chalicelib": (
         "announce answers clusters container hooks invocation observe read_certificate register rules "
         "settings telemetry"
     ),
-    "chalicelib/adapters": (
-        "__init__ acm autoscaling clients ec2 elb eventbridge faults iam secrecy sessions vpcs"
-    ),
+    "chalicelib/adapters": "acm autoscaling clients ec2 elb eventbridge faults iam secrecy sessions vpcs",
     "chalicelib/api": "problems query views wording",
     "chalicelib/core": (
-        "__init__ errors events keepalive lifecycle membership model names outcome probe_options "
-        "settling step syntax vpcs"
+        "errors events lifecycle membership model names outcome probe_options settling syntax vpcs"
     ),
 }
 SOURCES = tuple(
@@ -54,7 +47,10 @@ def prepare(project: Path) -> None:
     """Have pip take what `requirements.txt` names and no more; put bytecode beside it."""
     # The file names all that is needed: what Lambda's runtime has, and what only builds C, is left out there.
     os.environ["PIP_NO_DEPS"] = "1"
-    write_bytecode(project)
+    try:
+        write_bytecode(project)
+    except OSError as error:
+        sys.stderr.write(f"The package goes without bytecode, and functions start slower: {error}\n")
 
 
 def write_bytecode(project: Path) -> None:
