@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -158,7 +159,7 @@ def _of_private_ca(
     """Keep the one that is served, or one that was uploaded and never served; else issue a new one."""
     clients = invocation.clients
     wanted = domains or default_domains(declaration.hostname, clients.region, clients.dns_suffix)
-    warnings = () if domains or declaration.hostname else (_any_name(wanted),)
+    warnings = () if domains or declaration.hostname else (for_any_name(wanted),)
     existing = issued_before(PRIVATE_CA, wanted, declaration.name, there, invocation)
     if existing:
         return Chosen(
@@ -194,7 +195,8 @@ def _of_acme(
     )
 
 
-def _any_name(wanted: tuple[str, ...]) -> ReviewWarning:
+def for_any_name(wanted: Sequence[str]) -> ReviewWarning:
+    """What to say of a certificate whose names nobody gave."""
     return ReviewWarning(
         "default-domains",
         "neither `hostname` nor `certificate.domains` is given, so the certificate is for"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from chalicelib.adapters import elb, iam
 from chalicelib.core.holding import INVALID_CERTIFICATE, WATCHED, Holding, Place, age, current
@@ -28,14 +29,20 @@ from chalicelib.core.proof import Look
 from chalicelib.invocation import Invocation
 from chalicelib.read_certificate import read_certificate
 
+FRESH = timedelta(minutes=1)
+"""So long it is acted on what was read: a certificate takes minutes, and others are at work meanwhile."""
 # Everything in the account: how many there are is told by the same calls, and IAM counts them all.
 _EVERYTHING = "/"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estate:
-    """What there is in the region; `load_balancers` are ours, `in_use` are ARNs on any listener."""
+    """What there is in the region; `load_balancers` are ours, `in_use` are ARNs on any listener.
 
+    `since` is when it was begun to be read.
+    """
+
+    since: datetime
     load_balancers: Mapping[str, LoadBalancer]
     certificates: tuple[Certificate, ...]
     in_use: frozenset[str]
@@ -44,7 +51,7 @@ class Estate:
 
 def observe_estate(invocation: Invocation) -> Estate:
     """Read load balancers, tags and the list of certificates."""
-    clients, owner = invocation.clients, invocation.settings.owner
+    clients, owner, since = invocation.clients, invocation.settings.owner, invocation.now()
     with ThreadPoolExecutor(1) as pool:
         listing = pool.submit(iam.list_certificates, clients.iam, _EVERYTHING)
         described = {one.get("LoadBalancerName", ""): one for one in elb.describe_all(clients.elb)}
@@ -56,6 +63,7 @@ def observe_estate(invocation: Invocation) -> Estate:
     }
     listeners = (listener for one in described.values() for listener in elb.listeners(one, {}))
     return Estate(
+        since=since,
         load_balancers=ours,
         certificates=listing.result(),
         in_use=frozenset(listener.certificate for listener in listeners if listener.certificate),

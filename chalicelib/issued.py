@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca
 from chalicelib.adapters.x509 import describe_authority
-from chalicelib.core.holding import ACME, PRIVATE_CA, AuthorityFacts
+from chalicelib.core.domains import same_names
+from chalicelib.core.holding import ACME, PRIVATE_CA, AuthorityFacts, age
 from chalicelib.core.model import Certificate, LoadBalancer
 from chalicelib.core.names import CERTIFICATE_TAG, REJECTED_TAG, certificate_path
 from chalicelib.invocation import Invocation
@@ -23,12 +24,18 @@ def issued_before(
     """
     client = invocation.clients.iam
     path = certificate_path(invocation.settings.owner, invocation.clients.region, name)
-    served = {listener.certificate for listener in there.listeners if listener.secure} if there else set()
-    if there and there.tags.get(CERTIFICATE_TAG) == source and len(served) == 1:
-        current = read_certificate(str(*served), invocation)
-        if current and _fits(current, path, wanted, invocation):
-            return current
+    served = (
+        {listener.certificate or "" for listener in there.listeners if listener.secure} if there else set()
+    )
     rejected = there.tags.get(REJECTED_TAG) if there else None
+    if there and there.tags.get(CERTIFICATE_TAG) == source:
+        # Two, while a rotation is on its way from one listener to the next.
+        current = [read_certificate(arn, invocation) for arn in served]
+        fitting = [
+            one for one in current if one and one.name != rejected and _fits(one, path, wanted, invocation)
+        ]
+        if fitting:
+            return max(fitting, key=age)
     listed = [
         one
         for one in iam.list_certificates(client, path)
@@ -63,5 +70,5 @@ def _fits(certificate: Certificate, path: str, wanted: Sequence[str], invocation
     return (
         certificate.path == path
         and certificate.not_after > invocation.now()
-        and {*certificate.domains} == {*wanted}
+        and same_names(certificate.domains, wanted)
     )

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.core.holding import WATCHED, uploaded
-from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pending import of_rotation
 from chalicelib.core.renewal import FAILING, Keep
@@ -35,7 +34,7 @@ def kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
         warnings=(*swap.warnings, told) if told else swap.warnings,
         failing=decision.code in FAILING,
     )
-    waited = of_rotation(swap.tags.get(PENDING_TAG))
+    waited = of_rotation(swap.pending)
     renewed = holding.source not in WATCHED and served is not None and served.name is not None
     if (
         dry_run

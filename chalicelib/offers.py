@@ -15,9 +15,10 @@ from chalicelib import telemetry
 from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, renewal_info, secret
 from chalicelib.adapters.x509 import checked, describe, describe_authority, read
-from chalicelib.certificates import as_uploaded
+from chalicelib.certificates import as_uploaded, for_any_name
 from chalicelib.challenges import Work
 from chalicelib.core.declared import GivenPem
+from chalicelib.core.domains import default_domains
 from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
 from chalicelib.core.facts import Chosen
 from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
@@ -155,7 +156,7 @@ def bundle_for(
     """
     served = holding.served
     names = (*((holding.hostname,) if holding.hostname else ()), *(served.domains if served else ()))
-    given = issuer(holding, offers, work)(domains or names)
+    given = issuer(holding, offers, work)(domains or names or _any_names(offers, holding))
     now = offers.invocation.now()
     fields = SECRET_FIELDS if holding.source.startswith(SECRET) else ISSUER_FIELDS
     bundle, warnings = checked(given, now=now, hostnames=tuple(dict.fromkeys(names)), fields=fields)
@@ -167,7 +168,17 @@ def bundle_for(
             f" {served.not_after:%Y-%m-%d}",
         )
         raise InvalidRequest([fault])
+    if holding.source == PRIVATE_CA and not (domains or names) and described:
+        warnings = (*warnings, for_any_name(described.domains))
     return bundle, warnings
+
+
+def _any_names(offers: Offers, holding: Holding) -> Sequence[str]:
+    """The names where none is known any more: for the private CA those without `hostname` and `domains`."""
+    if holding.source == ACME:
+        raise Conflict("nobody knows any more which names it was for: PUT with `domains`")
+    clients = offers.invocation.clients
+    return default_domains(holding.hostname, clients.region, clients.dns_suffix)
 
 
 def chosen_of(holding: Holding, bundle: Bundle, invocation: Invocation) -> tuple[Certificate, Chosen]:

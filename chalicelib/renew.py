@@ -14,7 +14,7 @@ from chalicelib.core import actions as do
 from chalicelib.core.errors import IssuerLimited
 from chalicelib.core.holding import ACME, Holding, age, uploaded
 from chalicelib.core.names import pending_since
-from chalicelib.core.pending import CERTIFICATE, ISSUING, limited, waits_for
+from chalicelib.core.pending import ISSUING, awaited, limited, waits_for
 from chalicelib.core.renewal import Renew
 from chalicelib.core.rotation import Rotation
 from chalicelib.offers import Offers, bundle_for, chosen_of
@@ -52,7 +52,6 @@ def unfinished(holding: Holding, pending: str | None) -> bool:
         since = pending_since(pending)
         # Whole seconds, both; an order takes longer than one.
         return served is None or since is None or uploaded(served) <= since
-    if not what.startswith(CERTIFICATE):
-        return False
-    waiting = next((one for one in holding.certificates if one.name == what.removeprefix(CERTIFICATE)), None)
+    name = awaited(pending)
+    waiting = next((one for one in holding.certificates if one.name == name), None)
     return waiting is not None and (served is None or age(waiting) > age(served))

@@ -18,12 +18,12 @@ from chalicelib.core import errors
 from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, WATCHED, AuthorityFacts, Holding, uploaded
 from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.outcome import ReviewWarning
-from chalicelib.core.pending import not_before
+from chalicelib.core.pending import awaited, not_before
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal import Install, Keep, Renew, Wait, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation
 from chalicelib.core.syntax import name_fault
-from chalicelib.holdings import Estate, detailed, observe_estate
+from chalicelib.holdings import FRESH, Estate, detailed, observe_estate
 from chalicelib.invocation import Invocation
 from chalicelib.keep import kept
 from chalicelib.offers import Offers
@@ -50,15 +50,16 @@ def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotati
 
     Raises Unserved at the end with all that went wrong, when everything else is done.
     """
-    run = _run(invocation, wire)
+    first = run = _run(invocation, wire)
     failures: list[tuple[str, Exception]] = []
     rotations = []
-    for holding in sorted(run.estate.holdings, key=_end):
+    for name in [one.load_balancer for one in sorted(run.estate.holdings, key=_end)]:
         try:
-            rotations.append(_rotate(holding, run))
+            run = _refreshed(run)
+            rotations += [_rotate(one, run) for one in run.estate.holdings if one.load_balancer == name]
         except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; told at the end
-            failures.append((holding.load_balancer, error))
-    failures += _retire(rotations, run)
+            failures.append((name, error))
+    failures += _retire(rotations, first)
     failures += _sweep_challenges(invocation)
     tell(rotations, run.estate.holdings, run.invocation)
     failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
@@ -104,9 +105,10 @@ def carry_on(
     """
     run = _run(invocation, wire)
     holding = _holding(name, run)
-    rotation = _rotate(
-        holding, run, asked=asked is not None and _older(holding, datetime.fromisoformat(asked))
-    )
+    # Where the tag still names what is waited for, that is what was asked for.
+    tag = run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG)
+    again = asked is not None and not awaited(tag) and _older(holding, datetime.fromisoformat(asked))
+    rotation = _rotate(holding, run, asked=again)
     tell([rotation], [holding], run.invocation)
     if rotation.state == "pending":
         raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
@@ -135,6 +137,13 @@ def _run(invocation: Invocation, wire: Wire | None) -> Run:
     )
 
 
+def _refreshed(run: Run) -> Run:
+    """The same run, with what is at AWS read again where that was read some time ago."""
+    if run.invocation.now() - run.estate.since < FRESH:
+        return run
+    return replace(run, estate=observe_estate(run.invocation))
+
+
 def _holding(name: str, run: Run) -> Holding:
     if name_fault(name) or name not in run.estate.load_balancers:
         raise errors.NotFound(f"there is no load balancer {name} of ours")
@@ -153,7 +162,6 @@ def _rotate(
     authority = run.offers.authority() if holding.source == PRIVATE_CA else None
     wire = run.wire.trusting(run.offers.anchors()) if holding.source == PRIVATE_CA else run.wire
     tag = run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG)
-    asked = asked or unfinished(holding, tag)
     before: Look = {}
     window = None
     if holding.source == ACME:
@@ -164,7 +172,7 @@ def _rotate(
             source = holding.source or "of unknown source"
             raise errors.Conflict(f"its certificate is {source}: nobody renews it but you, with a PUT")
         holding = holding if holding.served else detailed(holding, {}, invocation)
-    elif asked or (
+    elif (asked := asked or unfinished(holding, tag)) or (
         due(holding, now, before_its_end, window) if offered is None else not _serves(holding, offered.name)
     ):
         before = before or look(spots(holding, run.estate.load_balancers, ()), wire)
@@ -179,10 +187,12 @@ def _rotate(
         limited=not_before(tag),
         asked=asked,
         trusted=trusted,
+        awaited=awaited(tag),
     )
     swap = Swap(
         holding=holding,
         load_balancers=run.estate.load_balancers,
+        since=run.estate.since,
         before=before,
         wire=wire,
         invocation=invocation,

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
 
 from chalicelib.adapters import elb
 from chalicelib.apply import Progress, apply
 from chalicelib.core import actions as do
 from chalicelib.core import errors
+from chalicelib.core.domains import covers
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place
 from chalicelib.core.model import Certificate, LoadBalancer
 from chalicelib.core.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pending import CERTIFICATE, of_rotation, waits_for
 from chalicelib.core.proof import Look, Proof, server_name
-from chalicelib.core.renewal import fallback
+from chalicelib.core.renewal import fallbacks
 from chalicelib.core.rotation import Rotation
+from chalicelib.holdings import FRESH
 from chalicelib.invocation import Invocation
 from chalicelib.read_certificate import read_certificate
 from chalicelib.wire import Spot, Wire, prove
@@ -28,10 +32,14 @@ from chalicelib.wire import Spot, Wire, prove
 
 @dataclass(frozen=True, kw_only=True)
 class Swap:
-    """One holding's rotation: who it is for, how it looked before, and what was done so far."""
+    """One holding's rotation: who it is for, how it looked before, and what was done so far.
+
+    `since` is when holding and load balancers were read.
+    """
 
     holding: Holding
     load_balancers: Mapping[str, LoadBalancer]
+    since: datetime
     before: Look
     wire: Wire
     invocation: Invocation
@@ -39,32 +47,63 @@ class Swap:
     warnings: tuple[ReviewWarning, ...] = ()
 
     @property
-    def tags(self) -> Mapping[str, str]:
-        """The tags of the load balancer whose certificate it is."""
-        return self.load_balancers[self.holding.load_balancer].tags
+    def stale(self) -> bool:
+        """Whether it is some time ago that AWS was read: a PUT may have come in between."""
+        return self.invocation.now() - self.since >= FRESH
+
+    @property
+    def pending(self) -> str | None:
+        """The `emq-elb:pending` tag of the load balancer whose certificate it is."""
+        name = self.holding.load_balancer
+        tags = self.load_balancers[name].tags
+        if self.stale:
+            tags = elb.tags_of(self.invocation.clients.elb, [name]).get(name, {})
+        return tags.get(PENDING_TAG)
 
 
 def spots(
     holding: Holding, load_balancers: Mapping[str, LoadBalancer], domains: Iterable[str]
 ) -> tuple[Spot, ...]:
-    """The listeners as they are reached, each by the name that its clients use."""
-    return tuple(
-        Spot(
-            place.load_balancer,
-            place.port,
-            balancer.dns_name or "",
-            server_name(balancer.tags.get(HOSTNAME_TAG), tuple(domains), balancer.dns_name or ""),
-        )
-        for place in holding.places
-        if (balancer := load_balancers.get(place.load_balancer))
-    )
+    """The listeners as they are reached, each by the name that its clients use.
+
+    On another load balancer that is a name of the certificate, where that is for none of its clients anyway:
+    it says nothing of what comes in its place.
+    """
+    names = tuple(domains)
+    found = []
+    for place in holding.places:
+        if balancer := load_balancers.get(place.load_balancer):
+            hostname = balancer.tags.get(HOSTNAME_TAG)
+            lent = place.load_balancer != holding.load_balancer and names
+            name = None if lent and hostname and not covers(names, hostname) else hostname
+            host = balancer.dns_name or ""
+            found.append(Spot(place.load_balancer, place.port, host, server_name(name, names, host)))
+    return tuple(found)
 
 
 def install(swap: Swap, certificate: Certificate, reason: str, *, back: bool = False) -> Rotation:
-    """Put it on every listener that does not serve it yet, and prove it."""
+    """Put it on every listener that does not serve it yet, and prove it.
+
+    Listeners that are gone by then, or were given another certificate by somebody, are left alone.
+    """
+    ours = []
     for place in swap.holding.places:
-        if place.certificate != certificate.arn and not _set(swap, place, certificate, reason):
-            return _pending(swap, certificate, f"{reason}; ELB does not know the new certificate yet")
+        match "set" if place.certificate == certificate.arn else _set(swap, place, certificate, reason):
+            case "set":
+                ours.append(place)
+            case "unknown":
+                return _pending(swap, certificate, f"{reason}; ELB does not know the new certificate yet")
+            case "left alone":
+                continue
+    if not ours:
+        return Rotation(
+            name=swap.holding.load_balancer,
+            state="kept",
+            reason=f"{reason}; its listeners were given another one meanwhile",
+            warnings=swap.warnings,
+            steps=tuple(swap.progress.steps),
+        )
+    swap = replace(swap, holding=replace(swap.holding, places=tuple(ours)))
     return verified(swap, certificate, reason, back=back)
 
 
@@ -75,7 +114,7 @@ def verified(swap: Swap, certificate: Certificate, reason: str, *, back: bool = 
         return _roll_back(swap, certificate, proof)
     if proof.verdict == "waiting" and not back:
         return _pending(swap, certificate, f"{reason}; {proof.detail}")
-    if of_rotation(swap.tags.get(PENDING_TAG)):
+    if of_rotation(swap.pending):
         forget = do.RemoveTags(reason="nothing is waited for any more", keys=(PENDING_TAG,))
         apply(swap.holding.load_balancer, [forget], swap.progress, swap.invocation)
     unverified = ReviewWarning(
@@ -98,13 +137,16 @@ def _proof(swap: Swap, certificate: Certificate) -> Proof:
     return prove(seen, certificate, swap.before, swap.wire, swap.invocation)
 
 
-def _set(swap: Swap, place: Place, certificate: Certificate, reason: str) -> bool:
-    """Swap it on one listener as soon as ELB knows it; False when it does not by the deadline.
+def _set(
+    swap: Swap, place: Place, certificate: Certificate, reason: str
+) -> Literal["set", "unknown", "left alone"]:
+    """Swap it on one listener as soon as ELB knows it; "unknown" when it does not by the deadline.
 
     A new certificate may be unknown to ELB for seconds, by AWS's word up to 15 minutes
     (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/ts-elb-error-api-response.html).
-    A listener that is gone by then, or was given another certificate, is left alone.
     """
+    if swap.stale and not _unchanged(place, swap.invocation):
+        return "left alone"
     action = do.SetLoadBalancerListenerSSLCertificate(
         reason=reason, port=place.port, certificate=certificate.arn
     )
@@ -114,13 +156,13 @@ def _set(swap: Swap, place: Place, certificate: Certificate, reason: str) -> boo
             apply(place.load_balancer, [action], swap.progress, swap.invocation)
         except errors.CertificateUnknown:
             if next(waits, None) is None:
-                return False
+                return "unknown"
             if not _unchanged(place, swap.invocation):
-                return True
+                return "left alone"
         except errors.Absent:
-            return True
+            return "left alone"
         else:
-            return True
+            return "set"
 
 
 def _unchanged(place: Place, invocation: Invocation) -> bool:
@@ -133,7 +175,7 @@ def _unchanged(place: Place, invocation: Invocation) -> bool:
 
 def postponed(swap: Swap, what: str, reason: str) -> Rotation:
     """Leave it to a later run, and say on the load balancer for what, unless a PUT waits there already."""
-    told = swap.tags.get(PENDING_TAG)
+    told = swap.pending
     if told is None or (of_rotation(told) and waits_for(told) != what):
         since = pending_tag(pending_since(told) or swap.invocation.now(), what)
         tag = do.AddTags(reason=reason, tags=((PENDING_TAG, since),))
@@ -156,15 +198,26 @@ def _pending(swap: Swap, certificate: Certificate, reason: str) -> Rotation:
 
 def _roll_back(swap: Swap, failed: Certificate, proof: Proof) -> Rotation:
     """Mark it first, so that whoever comes after a crash goes on from here; then the old one back."""
-    holding, now = swap.holding, swap.invocation.now()
+    holding = swap.holding
     reason = f"{failed.name} failed on the wire: {proof.detail}"
-    old = holding.served
-    if old is None or old.arn == failed.arn or old.not_after <= now:
-        old = fallback(holding, failed.name, now)
+    old = _way_back(swap, failed)
     if old is None:
         raise errors.Conflict(f"{reason}; there is no valid one to go back to")
     mark = do.AddTags(reason=reason, tags=((REJECTED_TAG, failed.name or failed.arn),))
     apply(holding.load_balancer, [mark], swap.progress, swap.invocation)
-    old = old if old.serial else read_certificate(old.arn, swap.invocation) or old
     places = tuple(replace(place, certificate=failed.arn) for place in holding.places)
     return install(replace(swap, holding=replace(holding, places=places), before={}), old, reason, back=True)
+
+
+def _way_back(swap: Swap, failed: Certificate) -> Certificate | None:
+    """What was served before, or else the last uploaded one; one that was deleted meanwhile is none."""
+    now = swap.invocation.now()
+    before = [swap.holding.served] if swap.holding.served else []
+    for one in (*before, *fallbacks(swap.holding, failed.name, now)):
+        if (
+            one.arn != failed.arn
+            and one.not_after > now
+            and (found := read_certificate(one.arn, swap.invocation))
+        ):
+            return found
+    return None

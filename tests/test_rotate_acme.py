@@ -63,10 +63,11 @@ def test_without_names_it_is_for_the_one_that_clients_use(here: Account, ca: Aut
     assert domains_of(on_the_wire(demo, ca.acme.root())) == {HOST}
 
 
-def test_the_same_put_again_orders_nothing(here: Account, ca: Authority, demo: Front) -> None:
-    arn = make(here, demo.port, acme_for(HOST), passed=timedelta())
+@pytest.mark.parametrize("name", [HOST, HOST.upper()])
+def test_the_same_put_again_orders_nothing(here: Account, ca: Authority, demo: Front, name: str) -> None:
+    arn = make(here, demo.port, acme_for(name), passed=timedelta())
     asked = len(ca.front.asked)
-    assert make(here, demo.port, acme_for(HOST), passed=timedelta()) == arn
+    assert make(here, demo.port, acme_for(name), passed=timedelta()) == arn
     assert (len(ca.front.asked), here.calls.writes) == (asked, [])
 
 

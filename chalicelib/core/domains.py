@@ -21,6 +21,13 @@ def covers(domains: Iterable[str], hostname: str) -> bool:
     return bool(wanted) and any(_matches(_normal(domain), wanted) for domain in domains)
 
 
+def same_names(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether both are the same names, whatever their order and spelling: authorities write small letters."""
+    return {address_of(one) or _normal(one) for one in some} == {
+        address_of(one) or _normal(one) for one in others
+    }
+
+
 def address_of(name: str) -> IPv4Address | IPv6Address | None:
     """Return the IP address that the text is; None for a DNS name."""
     try:

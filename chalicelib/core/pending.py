@@ -27,6 +27,12 @@ def of_rotation(tag: str | None) -> bool:
     return waits_for(tag).startswith((CERTIFICATE, ISSUING))
 
 
+def awaited(tag: str | None) -> str | None:
+    """Return the name of the certificate that `rotate` waits to see served; None when it waits for none."""
+    what = waits_for(tag)
+    return what.removeprefix(CERTIFICATE) if what.startswith(CERTIFICATE) else None
+
+
 def limited(what: str, until: datetime) -> str:
     """Return what is waited for, with the time before which the CA is not to be asked; whole seconds."""
     return f"{what}{_NOT_BEFORE}{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

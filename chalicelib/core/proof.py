@@ -51,16 +51,18 @@ def finding(
 ) -> Finding:
     """What one handshake says of the certificate that should be there."""
     served = shaken.served
-    if served is not None and served.serial == certificate.serial:
+    at_first = [
+        one
+        for place, one in before.items()
+        if (place.load_balancer, place.port) == (endpoint.load_balancer, endpoint.port)
+    ]
+    # A serial number is one authority's, and the same leaf may come with another chain than before.
+    old = {one.served.digest for one in at_first if one.served} - {certificate.digest}
+    if served is not None and served.serial == certificate.serial and served.digest not in old:
         return "proven" if _accepted(shaken, served, endpoint, certificate, now) else "failing"
     if shaken.cause in HANDSHAKE_CAUSES:
-        earlier = {
-            one.cause
-            for place, one in before.items()
-            if (place.load_balancer, place.port) == (endpoint.load_balancer, endpoint.port)
-        }
         # What failed in the same way before is not the new certificate's doing.
-        return "unreachable" if shaken.cause in earlier else "failing"
+        return "unreachable" if shaken.cause in {one.cause for one in at_first} else "failing"
     return "waiting" if served is not None else "unreachable"
 
 

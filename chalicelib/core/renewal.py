@@ -12,6 +12,7 @@
     secret            what it holds is in IAM                            Install
     secret            what it holds is not in IAM                        Renew
     private-ca, acme  not due, and served everywhere                     Keep
+    any but watched   … but it failed on the wire, and none is left      Keep, warning
     private-ca        not due, and the CA is gone                        Keep, warning
     private-ca, acme  not due, one listener left behind                  Install
     private-ca, acme  due, and one was uploaded and never installed      Install
@@ -48,6 +49,8 @@ AUTHORITY_WARNS = timedelta(days=365)
 """How long before its end a private CA is spoken of: every device has to be given the next one."""
 FAILING = frozenset({"private-ca-missing", "private-ca-changed", "expired", "rejected"})
 """The codes of a Keep that a person has to look at, so that the run fails at its end."""
+
+_NO_WAY_BACK = "what is served failed on the wire before, and there is none to go back to"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,12 +123,14 @@ def decide(
     limited: datetime | None = None,
     asked: bool = False,
     trusted: bool = False,
+    awaited: str | None = None,
 ) -> Decision:
     """Decide as the table says.
 
     `offered` goes with a secret, `authority` with the private CA (None: it is gone), `window` and `limited`
     with an ACME CA: when it suggests to renew, and until when it wants to be left alone. `asked` is whether
-    somebody wants it replaced now, `trusted` whether that person says that devices trust a CA that changed.
+    somebody wants it replaced now, `trusted` whether that person says that devices trust a CA that changed;
+    `awaited` is the name of the one that an earlier run could not install in time.
     """
     if not holding.places:
         return Keep(reason="it has no secure listener")
@@ -140,7 +145,7 @@ def decide(
     reason = "it was asked for" if asked else due(holding, now, before, window)
     if reason is None:
         return _not_due(holding, authority)
-    if uploaded := waiting(holding, now, before, authority, trusted=trusted):
+    if uploaded := waiting(holding, now, before, authority, trusted=trusted, awaited=awaited):
         return Install(reason=f"{reason}; this one was uploaded and never installed", certificate=uploaded)
     if holding.source == PRIVATE_CA and (
         kept := _without_authority(holding, reason, now, authority, trusted=trusted)
@@ -165,16 +170,16 @@ def _way_back(holding: Holding, now: datetime) -> Install | None:
     """What an interrupted roll-back was about to do."""
     if not any(certificate_name_of(place.certificate) == holding.rejected for place in holding.places):
         return None
-    newest = fallback(holding, holding.rejected, now)
+    newest = next(iter(fallbacks(holding, holding.rejected, now)), None)
     if newest is None:
         return None
     return Install(reason=f"{holding.rejected} failed on the wire", certificate=newest, back=True)
 
 
-def fallback(holding: Holding, failed: str | None, now: datetime) -> Certificate | None:
-    """The last uploaded one that is still valid, to go back to from one that failed."""
+def fallbacks(holding: Holding, failed: str | None, now: datetime) -> tuple[Certificate, ...]:
+    """Those that are still valid, to go back to from one that failed: the last uploaded first."""
     good = [one for one in holding.certificates if one.name != failed and one.not_after > now]
-    return max(good, key=age, default=None)
+    return tuple(sorted(good, key=age, reverse=True))
 
 
 def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timedelta) -> Decision:
@@ -184,6 +189,8 @@ def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timede
             return Install(reason="one listener was left behind", certificate=served)
         if served.not_after <= now:
             return Keep(reason="it has expired, and the secret holds no other", code="expired")
+        if served.name == holding.rejected:
+            return Keep(reason=f"{_NO_WAY_BACK}, and the secret holds no other", code="rejected")
         if due(holding, now, before):
             return Keep(reason="it expires soon, and the secret holds no other", code="expires-soon")
         return Keep(reason="the secret holds what is served")
@@ -200,6 +207,8 @@ def _not_due(holding: Holding, authority: AuthorityFacts | None) -> Decision:
     served = holding.served
     if served and not _everywhere(holding, served):
         return Install(reason="one listener was left behind", certificate=served)
+    if served and served.name == holding.rejected:
+        return Keep(reason=_NO_WAY_BACK, code="rejected")
     valid = f"it is valid until {served.not_after:%Y-%m-%d}" if served else "it is valid"
     if holding.source == PRIVATE_CA and authority is None:
         return Keep(reason=f"{valid}, and the private CA is gone", code="private-ca-missing")

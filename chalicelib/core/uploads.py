@@ -11,27 +11,47 @@ from chalicelib.core.preflight import renew_from
 
 
 def waiting(
-    holding: Holding, now: datetime, before: timedelta, authority: AuthorityFacts | None, *, trusted: bool
+    holding: Holding,
+    now: datetime,
+    before: timedelta,
+    authority: AuthorityFacts | None,
+    *,
+    trusted: bool,
+    awaited: str | None = None,
 ) -> Certificate | None:
-    """The newest that was uploaded and never installed, if its issuer is the one that it would have now."""
+    """The newest that was uploaded and never installed, if its issuer is the one that it would have now.
+
+    The one that is `awaited` was decided on already, when somebody may have said that devices trust its CA.
+    """
     found = [
         one
         for one in holding.certificates
         if _never_installed(one, holding, now, before)
         and (
-            one.source == ACME
-            if holding.source == ACME
-            else _same_authority(one, holding.served, authority, trusted=trusted)
+            one.name == awaited
+            or (
+                one.source == ACME
+                if holding.source == ACME
+                else _same_authority(one, holding.served, authority, trusted=trusted)
+            )
         )
     ]
     return max(found, key=age, default=None)
 
 
 def wanted(holding: Holding) -> tuple[str, ...]:
-    """The names for a new one: all that the old one covered, and the name that clients use."""
-    names = holding.served.domains if holding.served else ()
+    """The names for a new one: all that the old one covered, and the name that clients use.
+
+    Where the old one is lost, whatever was uploaded last says what it covered.
+    """
+    names = holding.served.domains if holding.served else _last_known(holding)
     hostname = holding.hostname
     return names if hostname is None or covers(names, hostname) else (hostname, *names)
+
+
+def _last_known(holding: Holding) -> tuple[str, ...]:
+    named = max((one for one in holding.certificates if one.domains), key=age, default=None)
+    return named.domains if named else ()
 
 
 def due_from(one: Certificate, before: timedelta) -> datetime:

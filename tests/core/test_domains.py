@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.domains import covers, default_domains
+from chalicelib.core.domains import covers, default_domains, same_names
 
 LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 
@@ -83,3 +83,19 @@ def test_a_leaf_of_ours_is_for_the_hostname_else_for_every_load_balancer_of_the_
         default_domains(None, "eu-central-1", "amazonaws.com"),
         "internal-demo-1.eu-central-1.elb.amazonaws.com",
     )
+
+
+@pytest.mark.parametrize(
+    ("some", "others", "same"),
+    [
+        (["a.example.com", "*.b.example.com"], ["*.B.example.com", "A.EXAMPLE.com."], True),
+        (["2001:DB8::1", "192.0.2.1"], ["192.0.2.1", "2001:db8:0::1"], True),
+        (["a.example.com"], ["a.example.com", "b.example.com"], False),
+        (["*.example.com"], ["a.example.com"], False),
+        ([], [], True),
+    ],
+)
+def test_names_are_the_same_whatever_their_order_and_spelling(
+    some: list[str], others: list[str], *, same: bool
+) -> None:
+    assert same_names(some, others) is same

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.core.names import pending_since, pending_tag
-from chalicelib.core.pending import ISSUING, WAITING, limited, not_before, of_rotation, waits_for
+from chalicelib.core.pending import ISSUING, WAITING, awaited, limited, not_before, of_rotation, waits_for
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 25, 4, 30, 0, tzinfo=UTC)
@@ -36,15 +36,17 @@ def test_without_such_a_time_there_is_none(tag: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "what", "rotation"),
+    ("tag", "what", "rotation", "certificate"),
     [
-        (None, "", False),
-        ("2026-11-22T12:00:00Z", "", False),
-        ("2026-11-22T12:00:00Z provisioning", "provisioning", False),
-        ("2026-11-22T12:00:00Z waiting for the CA", "waiting for the CA", False),
-        ("2026-11-22T12:00:00Z issuing", "issuing", True),
-        ("2026-11-22T12:00:00Z certificate demo-1", "certificate demo-1", True),
+        (None, "", False, None),
+        ("2026-11-22T12:00:00Z", "", False, None),
+        ("2026-11-22T12:00:00Z provisioning", "provisioning", False, None),
+        ("2026-11-22T12:00:00Z waiting for the CA", "waiting for the CA", False, None),
+        ("2026-11-22T12:00:00Z issuing", "issuing", True, None),
+        ("2026-11-22T12:00:00Z certificate demo-1", "certificate demo-1", True, "demo-1"),
     ],
 )
-def test_who_waits_is_told_by_the_words(tag: str | None, what: str, rotation: bool) -> None:
-    assert (waits_for(tag), of_rotation(tag)) == (what, rotation)
+def test_who_waits_is_told_by_the_words(
+    tag: str | None, what: str, rotation: bool, certificate: str | None
+) -> None:
+    assert (waits_for(tag), of_rotation(tag), awaited(tag)) == (what, rotation, certificate)

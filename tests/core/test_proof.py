@@ -44,6 +44,10 @@ BEFORE: Look = {HERE: OLD, THERE: OLD}
         (OLD, BEFORE, "waiting"),
         (shaken("01", "tls-expired"), BEFORE, "waiting"),
         (shaken("03"), BEFORE, "waiting"),
+        # The same leaf as before, its chain not the new one yet; or another authority's of that number.
+        (shaken("02", "tls-untrusted", "no chain"), {THERE: shaken("02", digest="no chain")}, "waiting"),
+        (shaken("02", digest="no chain"), {THERE: shaken("02", digest="no chain")}, "waiting"),
+        (shaken("02"), {THERE: shaken("02")}, "proven"),
         (CLOSED, BEFORE, "failing"),
         (shaken(None, "tls-cipher"), BEFORE, "failing"),
         (shaken(None, "tls-timeout"), {}, "failing"),

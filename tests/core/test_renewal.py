@@ -107,7 +107,7 @@ def outcome(decision: Decision) -> str:
         (holding("private-ca", None), CA, "renew"),
         (holding("private-ca", None, hostname="a.example.com"), CA, "renew a.example.com"),
         (holding("private-ca", None, OLD), CA, "install old"),
-        (holding("private-ca", None, OLD), OTHER_CA, "renew"),
+        (holding("private-ca", None, OLD), OTHER_CA, "renew mqtt.example.com"),
         (holding("private-ca", OLD, hostname="a.example.com"), CA, "renew a.example.com mqtt.example.com"),
         (holding("private-ca", OLD, hostname="MQTT.example.com"), CA, "keep"),
         (holding("private-ca", DUE, NEW), CA, "install new"),
@@ -127,7 +127,7 @@ def outcome(decision: Decision) -> str:
         (holding("private-ca", DUE), ENDING_CA, "keep private-ca-ends"),
         (holding("private-ca", GONE), OTHER_CA, "keep private-ca-changed"),
         (holding("private-ca", NEW, OLD, rejected="new"), CA, "back to old"),
-        (holding("private-ca", NEW, rejected="new"), CA, "keep"),
+        (holding("private-ca", NEW, rejected="new"), CA, "keep rejected"),
     ],
 )
 def test_what_is_decided_by_an_issuers_certificate(
@@ -142,6 +142,7 @@ def test_what_is_decided_by_an_issuers_certificate(
         (holding("secret:mqtt", OLD), OLD, "keep"),
         (holding("secret:mqtt", DUE), DUE, "keep expires-soon"),
         (holding("secret:mqtt", GONE), GONE, "keep expired"),
+        (holding("secret:mqtt", NEW, rejected="new"), NEW, "keep rejected"),
         (holding("secret:mqtt", OLD, places=(OLD.arn, INVALID_CERTIFICATE)), OLD, "install old"),
         (holding("secret:mqtt", OLD), NEW, "renew"),
         (holding("secret:mqtt", OLD, NEW), NEW, "install new"),
@@ -211,6 +212,22 @@ def test_when_a_ca_suggests_to_renew_that_counts(
 )
 def test_a_ca_that_wants_to_be_left_alone_is(found: Holding, limited: datetime, wanted: str) -> None:
     assert outcome(decide(found, NOW, BEFORE, limited=limited)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "wanted"),
+    [
+        (replace(NEW, issuer_key="other"), "install new"),
+        (replace(NEW, issuer_key="other", domains=("b.example.com",)), "keep private-ca-changed"),
+        (certificate("new", uploaded=71, issuer_key="other"), "keep private-ca-changed"),
+    ],
+)
+def test_what_an_earlier_run_began_to_install_needs_nobodys_word_again(
+    uploaded: Certificate, wanted: str
+) -> None:
+    found = holding("private-ca", DUE, uploaded)
+    assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA, awaited="new")) == wanted
+    assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA)) == "keep private-ca-changed"
 
 
 @pytest.mark.parametrize(("life", "days"), [(90, 30), (398, 30), (100, 30), (47, 47 / 3), (6, 2), (1, 1 / 3)])
