@@ -8,7 +8,7 @@ asynchronous function `provision`, whose payload names what is wanted and holds 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib import observe, survey
@@ -22,44 +22,17 @@ from chalicelib.core.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.core.facts import Facts
 from chalicelib.core.holding import PRIVATE_CA
 from chalicelib.core.model import LoadBalancer, State
-from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_since, pending_tag
+from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.core.outcome import Report
 from chalicelib.core.passing import passing, slow
 from chalicelib.core.pending import WAITING
 from chalicelib.core.plan import plan
 from chalicelib.core.review import conflict, objections, refuse_beyond_quota
+from chalicelib.core.succession import Background, TakenOver
 from chalicelib.invocation import Invocation
 from chalicelib.obtain import foreseen, obtained, refuse
 from chalicelib.order import time_enough
 from chalicelib.report import exists, pending, ready
-
-
-class _TakenOverError(Exception):
-    """A later request is at work, or the load balancer was deleted: the background has nothing left to do."""
-
-
-@dataclass(frozen=True)
-class _Background:
-    """The run of `provision` after a 202; `existed` is whether the load balancer was there at any time."""
-
-    existed: bool
-
-    def seen(self, there: LoadBalancer | None, since: datetime) -> _Background:
-        """What is known after another look; raises _TakenOverError.
-
-        One that appears while this request waits for it may be the work of an older request, which waited
-        beside it: then this one counts.
-        """
-        if there is None:
-            if self.existed:
-                raise _TakenOverError
-            return self
-        mark = there.tags.get(PENDING_TAG, "")
-        began = pending_since(mark)
-        older = not self.existed and began is not None and began < since.replace(microsecond=0)
-        if not mark.startswith(pending_tag(since)) and not older:
-            raise _TakenOverError
-        return _Background(existed=True)
 
 
 def put(
@@ -97,9 +70,9 @@ def carry_on(
         declaration = replace(declaration, certificate=replace(given, settled=True))
     try:
         report = _converge(
-            declaration, faults, invocation, since=since, background=_Background(existed=existed)
+            declaration, faults, invocation, since=since, background=Background(since, existed)
         )
-    except _TakenOverError:
+    except TakenOver:
         return None
     if report.state == "pending":
         raise errors.CertificateUnknown(
@@ -116,14 +89,14 @@ def _converge(
     since: datetime,
     dry_run: bool = False,
     adopt: bool = False,
-    background: _Background | None = None,
+    background: Background | None = None,
 ) -> Report:
     progress = Progress()
     waits = invocation.waits()
     while True:
         facts = _observe(declaration, faults, invocation)
         there = facts.actual.load_balancer
-        background = background and background.seen(there, since)
+        background = background and background.seen(declaration, facts)
         if found := (*faults, *objections(declaration, facts)):
             raise InvalidRequest(found)
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)

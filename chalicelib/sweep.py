@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from chalicelib.adapters import ec2, elb, iam, vpcs
 from chalicelib.apply import Progress
 from chalicelib.core import actions as do
+from chalicelib.core.errors import AwsError, Unserved
 from chalicelib.core.model import Certificate
 from chalicelib.core.names import (
     PENDING_TAG,
@@ -37,21 +38,34 @@ def due(now: datetime) -> bool:
 
 
 def sweep(invocation: Invocation) -> tuple[Step, ...]:
-    """Delete such certificates and groups, as far as AWS lets them go; return what was deleted."""
+    """Delete such certificates and groups, as far as AWS lets them go; return what was deleted.
+
+    What another load balancer uses stays: IAM need not notice by itself that one does
+    (https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html). Raises Unserved
+    with all that went wrong, when everything else is done.
+    """
     clients, owner = invocation.clients, invocation.settings.owner
     certificates = iam.list_certificates(clients.iam, certificates_path(owner, clients.region))
     groups = vpcs.groups_owned(clients.ec2, owner)
     if not certificates and not groups:
         return ()
-    alive = {one.get("LoadBalancerName", "") for one in elb.describe_all(clients.elb)}
-    progress = Progress()
+    described = elb.describe_all(clients.elb)
+    alive = {one.get("LoadBalancerName", "") for one in described}
+    served = {listener.certificate for one in described for listener in elb.listeners(one, {})}
+    attached = {group for one in described for group in one.get("SecurityGroups", [])}
+    progress, failures = Progress(), list[tuple[str, Exception]]()
     orphans = [
-        *_certificates(certificates, alive, invocation),
-        *_groups(groups, alive, invocation),
+        *_certificates([one for one in certificates if one.arn not in served], alive, invocation),
+        *_groups(groups, alive, attached, invocation),
     ]
     for name, leftover in orphans:
-        # Once, without waiting: what AWS holds on to now goes with a later look.
-        settled(name, leftover, progress, invocation)
+        try:
+            # Once, without waiting: what AWS holds on to now goes with a later look.
+            settled(name, leftover, progress, invocation)
+        except AwsError as error:
+            failures.append((name, error))
+    if failures:
+        raise Unserved(failures)
     return tuple(progress.steps)
 
 
@@ -69,7 +83,7 @@ def _certificates(
 
 
 def _groups(
-    groups: Iterable[SecurityGroup], alive: set[str], invocation: Invocation
+    groups: Iterable[SecurityGroup], alive: set[str], attached: set[str], invocation: Invocation
 ) -> list[tuple[str, Leftover]]:
     old: list[tuple[str, Leftover]] = []
     for group in groups:
@@ -77,7 +91,7 @@ def _groups(
         since = pending_since(group.pending)
         if name is None or group.id is None:
             continue
-        if name in alive:
+        if name in alive or group.id in attached:
             if group.pending is not None:
                 ec2.untag(invocation.clients.ec2, [group.id], PENDING_TAG)
         elif since is None:

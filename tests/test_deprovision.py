@@ -12,7 +12,7 @@ from chalicelib.core import errors
 from chalicelib.core.errors import Conflict, NotFound
 from chalicelib.sweep import sweep
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
-from tests.provisioning import Account, issued, pem
+from tests.provisioning import WATCHED, Account, issued, pem
 
 
 def made(here: Account) -> dict[str, Any]:
@@ -215,6 +215,28 @@ def test_what_is_in_use_is_not_swept(here: Account) -> None:
     assert here.calls.writes == []
     assert here.snapshot() == before
     assert here.put(body).steps == ()
+
+
+def test_what_another_load_balancer_uses_is_not_swept(here: Account) -> None:
+    body = made(here)
+    own = here.world.describe()["SecurityGroups"][0]
+    shared = {"certificate": {"arn": here.served()}, "security_groups": [own], "instances": []}
+    here.put({**body, **shared}, name="other")
+    here.world.elb.delete_load_balancer(LoadBalancerName="demo")
+    for _ in range(2):
+        here.passed += timedelta(hours=2)
+        assert swept(here) == []
+    assert not [call for call in here.calls.writes if call.startswith("Delete")]
+
+
+def test_what_aws_denies_keeps_nothing_else_from_being_swept(here: Account) -> None:
+    abandoned(here)
+    swept(here)
+    here.passed += timedelta(hours=2)
+    WATCHED.refuse = lambda operation, _: "Throttling" if operation == "DeleteServerCertificate" else None
+    with pytest.raises(errors.Unserved, match="demo: DeleteServerCertificate: Throttling"):
+        sweep(here.invocation(50))
+    assert set(left(here)) == {"certificates"}
 
 
 def test_a_group_whose_load_balancer_came_back_starts_its_hour_anew(here: Account) -> None:

@@ -171,6 +171,25 @@ def test_what_was_deleted_in_the_meantime_is_not_made_again(here: Account) -> No
     assert here.snapshot()["load balancers"] == {}
 
 
+def test_what_was_deleted_before_it_was_made_is_not_made_in_the_background(here: Account) -> None:
+    KNOBS.certificate_propagation_seconds = 120
+    body = {**here.article, "certificate": {"issuer": "private-ca"}}
+    report = here.put(body)
+    here.delete()
+    assert here.carry_on(report, body) is None
+    assert here.calls.writes == []
+
+
+def test_a_certificate_of_somebody_elses_that_is_gone_is_a_fault_in_the_background_too(here: Account) -> None:
+    KNOBS.certificate_propagation_seconds = 120
+    body = here.article
+    report = here.put(body)
+    assert report.state == "pending"
+    here.world.iam.delete_server_certificate(ServerCertificateName="by-hand")
+    with pytest.raises(errors.InvalidRequest):
+        here.carry_on(report, body)
+
+
 def test_the_background_that_made_it_does_not_make_it_again_either(here: Account) -> None:
     KNOBS.certificate_propagation_seconds = 120
     body = {**here.article, "certificate": {"issuer": "private-ca"}}

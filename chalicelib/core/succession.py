@@ -1,0 +1,53 @@
+"""Whether a PUT that goes on in the background still counts.
+
+The `emq-elb:pending` tag says since when the load balancer waits, and so for which request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chalicelib.core.declared import Declaration, GivenArn
+from chalicelib.core.facts import Facts
+from chalicelib.core.names import PENDING_TAG, pending_since, pending_tag
+
+
+class TakenOver(Exception):
+    """A later request is at work, or the load balancer was deleted: the background has nothing left to do."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """The run of `provision` after a 202, for the request of `since`.
+
+    `existed` is whether the load balancer was there at any time.
+    """
+
+    since: datetime
+    existed: bool
+
+    def seen(self, declaration: Declaration, facts: Facts) -> Background:
+        """What is known after another look; raises TakenOver.
+
+        One that appears while this request waits for it may be the work of an older request, which waited
+        beside it: then this one counts.
+        """
+        there = facts.actual.load_balancer
+        if there is None:
+            if self.existed or _without_its_certificate(declaration, facts):
+                raise TakenOver
+            return self
+        mark = there.tags.get(PENDING_TAG, "")
+        began = pending_since(mark)
+        older = not self.existed and began is not None and began < self.since.replace(microsecond=0)
+        if not mark.startswith(pending_tag(self.since)) and not older:
+            raise TakenOver
+        return replace(self, existed=True)
+
+
+def _without_its_certificate(declaration: Declaration, facts: Facts) -> bool:
+    """Whether the certificate that was uploaded for the request is gone: a DELETE took it, and all else."""
+    given = declaration.certificate
+    uploaded = isinstance(given, GivenArn) and given.source != "external"
+    return uploaded and facts.chosen is not None and bool(facts.chosen.faults)
