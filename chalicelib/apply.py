@@ -14,6 +14,7 @@ from chalicelib.core.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certi
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.passing import makes_ours
 from chalicelib.core.step import Step
+from chalicelib.core.telling import step
 from chalicelib.invocation import Invocation
 
 
@@ -44,9 +45,9 @@ def apply(
         resolved = do.bind(action, progress.bound)
         _perform(name, resolved, progress, invocation, chosen)
         progress.became_ours = progress.became_ours or makes_ours(resolved)
-        step = do.step(resolved)
-        progress.steps.append(step)
-        invocation.told(name, step)
+        told = step(resolved)
+        progress.steps.append(told)
+        invocation.told(name, told)
 
 
 def _perform(  # noqa: C901, PLR0912 - one case an action

@@ -159,6 +159,7 @@ def change(
     """
     from chalicelib.adapters.elb_calls import perform  # a look that changes nothing starts without them
     from chalicelib.core import actions as do
+    from chalicelib.core.telling import step
 
     of_kind = do.RegisterInstances if kind == "RegisterInstances" else do.DeregisterInstances
     action = of_kind(reason=reason, instances=ids)
@@ -172,4 +173,4 @@ def change(
         for half in (ids[:middle], ids[middle:]):
             change(name, kind, half, work, invocation, reason=reason)
     else:
-        work.told(name, do.step(action), invocation)
+        work.told(name, step(action), invocation)

@@ -20,6 +20,7 @@ from chalicelib.core.names import OWNER_TAG, certificate_name_of
 from chalicelib.core.outcome import Report
 from chalicelib.core.plan import plan
 from chalicelib.core.syntax import name_fault, shown
+from chalicelib.core.telling import step
 from chalicelib.invocation import Invocation
 
 Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup
@@ -41,10 +42,10 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
         raise NotFound(f"there is no load balancer {name}")
     _refuse(standing, invocation.settings.owner, force=force)
     if dry_run:
-        return Report(name=name, state="ready", steps=tuple(do.step(action) for action in steps))
+        return Report(name=name, state="ready", steps=tuple(step(action) for action in steps))
     progress = Progress()
-    apply(name, [step for step in steps if isinstance(step, do.DeleteLoadBalancer)], progress, invocation)
-    left = let_go(name, [step for step in steps if isinstance(step, Leftover)], progress, invocation)
+    apply(name, [one for one in steps if isinstance(one, do.DeleteLoadBalancer)], progress, invocation)
+    left = let_go(name, [one for one in steps if isinstance(one, Leftover)], progress, invocation)
     return Report(
         name=name,
         state="pending" if left else "ready",

@@ -29,6 +29,7 @@ from chalicelib.core.pending import WAITING
 from chalicelib.core.plan import plan
 from chalicelib.core.review import conflict, objections, refuse_beyond_quota
 from chalicelib.core.succession import Background, TakenOver
+from chalicelib.core.telling import step
 from chalicelib.invocation import Invocation
 from chalicelib.obtain import foreseen, obtained, refuse
 from chalicelib.order import time_enough
@@ -105,7 +106,7 @@ def _converge(
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
         if dry_run:
-            progress.steps += [*foreseen(facts.chosen), *(do.step(action) for action in steps)]
+            progress.steps += [*foreseen(facts.chosen), *(step(action) for action in steps)]
             return ready(declaration, facts, desired, progress, created=there is None)
         if facts.chosen and facts.chosen.order:
             if not time_enough(invocation):

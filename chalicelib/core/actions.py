@@ -6,18 +6,9 @@ A name may stand where AWS has not given an id or an ARN yet: see `core/model.py
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
-from chalicelib.core.model import (
-    AccessLogs,
-    CustomPolicy,
-    HealthCheck,
-    Listener,
-    LoadBalancer,
-    Policy,
-    PredefinedPolicy,
-)
-from chalicelib.core.step import Step
+from chalicelib.core.model import AccessLogs, HealthCheck, Listener, LoadBalancer, Policy
 from chalicelib.core.vpcs import Rule
 
 
@@ -232,46 +223,3 @@ def bind_load_balancer(load_balancer: LoadBalancer, ids: Mapping[str, str]) -> L
 def _bound(listener: Listener, ids: Mapping[str, str]) -> Listener:
     certificate = listener.certificate
     return replace(listener, certificate=ids.get(certificate, certificate)) if certificate else listener
-
-
-def step(action: Action) -> Step:
-    """The action as it is told in answers and logs: its fields as JSON values, without those left alone."""
-    told = {
-        field.name: _plain(value)
-        for field in fields(action)
-        if field.name != "reason" and (value := getattr(action, field.name)) is not None
-    }
-    return Step(action=type(action).__name__, reason=action.reason, fields=told)
-
-
-def _plain(value: object) -> object:
-    match value:
-        case LoadBalancer():
-            return {
-                "scheme": value.scheme,
-                "subnets": sorted(value.subnets),
-                "security_groups": sorted(value.security_groups),
-                "listeners": [_plain(listener) for listener in value.listeners],
-                "tags": dict(sorted(value.tags.items())),
-            }
-        case Listener():
-            told = dict(
-                zip(("port", "protocol", "instance_port", "instance_protocol"), value.wiring, strict=True)
-            )
-            return told | ({"certificate": value.certificate} if value.certificate else {})
-        case PredefinedPolicy():
-            return value.name
-        case CustomPolicy():
-            return {
-                "protocols": sorted(value.protocols),
-                "ciphers": sorted(value.ciphers),
-                "server_defined_order": value.server_defined_order,
-            }
-        case HealthCheck() | AccessLogs() | Rule():
-            return {field.name: getattr(value, field.name) for field in fields(value)}
-        case tuple():
-            return [_plain(item) for item in value]
-        case str() | int():
-            return value
-        case _:
-            return type(value).__name__

@@ -13,6 +13,7 @@ from chalicelib.core import actions as do
 from chalicelib.core.model import Listener, LoadBalancer, State
 from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.plan import plan
+from chalicelib.core.telling import step
 from tests.core.pure_aws import ZONES, bound, performed, run
 from tests.core.states import actual_states, pairs
 
@@ -233,7 +234,7 @@ def test_nothing_wanted_leaves_nothing(actual: State) -> None:
 def test_each_action_says_why_and_is_told_in_json(pair: tuple[State, State]) -> None:
     for action in plan(*pair):
         assert action.reason
-        told = do.step(action)
+        told = step(action)
         assert json.loads(json.dumps(dict(told.fields))) == told.fields
 
 
