@@ -111,6 +111,7 @@ FOREIGN: list[Call] = [
             marking(f"group:{name}", "emq-elb:pending"),
         )
     ),
+    call("iam", "DeleteServerCertificate", ServerCertificateName="untagged"),
     tagging("dev", owned(PROD)),
     tagging("prod", owned(DEV)),
     call("elb", "RemoveTags", LoadBalancerNames=["prod"], Tags=[{"Key": OWNER}]),

@@ -20,6 +20,7 @@ from lab.fidelity import authorization_reference as reference
 from lab.fidelity.authorization_call import Call, tags_in
 from lab.fidelity.authorization_policy import Question
 from lab.fidelity.elb_state import region_of, regions_of
+from lab.fidelity.server_certificate import ServerCertificate
 
 ELB_ROLE = "AWSServiceRoleForElasticLoadBalancing"
 ELB_ROLE_PATH = "/aws-service-role/elasticloadbalancing.amazonaws.com/"
@@ -117,14 +118,15 @@ def _server_certificates(call: Call) -> Iterator[Question]:
     So was AWS's word to https://github.com/cloud-gov/terraform-provision/pull/1716.
     """
     name, path = call.parameters["ServerCertificateName"], "/"
-    given = tags_in(call.parameters.get("Tags", []))
+    given, carried = tags_in(call.parameters.get("Tags", [])), dict[str, str]()
+    certificates = iam_backends[call.account][call.partition].certificates.values()
+    kept = next((one for one in certificates if one.cert_name == name), None)
     if call.operation == "UploadServerCertificate":
         path = call.parameters.get("Path") or path
-    else:
-        certificates = iam_backends[call.account][call.partition].certificates.values()
-        path = next((one.path for one in certificates if one.cert_name == name), path)
+    elif isinstance(kept, ServerCertificate):
+        path, carried = kept.path, tags_in(kept.tags.values())
     arn = call.arn(f"server-certificate{path}{name}", region="")
-    yield call.about("server-certificate", arn, request_tags=given)
+    yield call.about("server-certificate", arn, resource_tags=carried, request_tags=given)
     if call.operation == "UploadServerCertificate" and given:
         yield call.about("server-certificate", arn, action="iam:TagServerCertificate", request_tags=given)
 

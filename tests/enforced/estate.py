@@ -39,17 +39,13 @@ def made(here: Account) -> Estate:
     world, groups, instances = here.world, {}, {}
     for name, owner in OWNERS.items():
         world.create(name, **({"Tags": owned(owner)} if owner else {}))
-        world.iam.upload_server_certificate(
-            Path=f"/emq-elb/{owner}/{REGION}/{name}/" if owner else "/",
-            ServerCertificateName=name,
-            CertificateBody=issued().certificate_pem,
-            PrivateKey=issued().private_key_pem,
-        )
+        certificate(here, name, f"/emq-elb/{owner}/{REGION}/{name}/" if owner else "/", owner)
         groups[name] = here.group(name)
         if owner:
             here.tag([groups[name]], OWNER, owner)
         keep_secret("{}", f"{owner or 'team'}/private-ca")
         (instances[name],) = world.launch()
+    certificate(here, "untagged", f"/emq-elb/{PROD}/{REGION}/prod/", None)
     here.tag([instances["dev"]], "emq-elb:cluster", "dev")
     here.tag([instances["prod"]], "emq-elb:cluster", "prod")
     client = group(cluster="prod")
@@ -61,6 +57,17 @@ def made(here: Account) -> Estate:
         MaxSize=1,
     )
     return Estate(groups, instances)
+
+
+def certificate(here: Account, name: str, path: str, owner: str | None) -> None:
+    """Keep a server certificate in IAM, tagged as the owner's."""
+    here.world.iam.upload_server_certificate(
+        Path=path,
+        ServerCertificateName=name,
+        CertificateBody=issued().certificate_pem,
+        PrivateKey=issued().private_key_pem,
+        **({"Tags": owned(owner)} if owner else {}),
+    )
 
 
 def call(service: str, operation: str, **parameters: Any) -> Call:
