@@ -227,26 +227,28 @@ def probe(event: CloudWatchEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.HOURS), name="deep_probe")
 def deep_probe(event: CloudWatchEvent) -> None:
     """Try what takes minutes; of one load balancer, when the event names it."""
+    from chalicelib import background, telemetry
     from chalicelib import deep_probe as story
-    from chalicelib import telemetry
 
     name, work = event.detail.get("name"), invocation(remaining(event.context))
-    verdicts = (story.deep_probe_one(name, work),) if name else story.deep_probe_all(work)
-    results = [verdict.result for verdict in verdicts]
-    telemetry.canonical("deep_probe", **telemetry.counted(results, "passed", "untested", "failed"))
+    with background.unless_gone("deep_probe", name):
+        verdicts = (story.deep_probe_one(name, work),) if name else story.deep_probe_all(work)
+        results = [verdict.result for verdict in verdicts]
+        telemetry.canonical("deep_probe", **telemetry.counted(results, "passed", "untested", "failed"))
 
 
 @app.schedule(Rate(12, unit=Rate.HOURS), name="rotate")
 def rotate(event: CloudWatchEvent) -> None:
     """Replace every certificate that is due; go on with that of one load balancer when the event names it."""
+    from chalicelib import background, telemetry
     from chalicelib import rotate as story
-    from chalicelib import telemetry
 
     name, work = event.detail.get("name"), invocation(remaining(event.context))
     asked = event.detail.get("asked")
-    rotations = (story.carry_on(name, work, asked=asked),) if name else story.rotate_all(work)
-    states = [rotation.state for rotation in rotations]
-    telemetry.canonical("rotate", **telemetry.counted(states, "rotated", "kept", "pending"))
+    with background.unless_gone("rotate", name):
+        rotations = (story.carry_on(name, work, asked=asked),) if name else story.rotate_all(work)
+        states = [rotation.state for rotation in rotations]
+        telemetry.canonical("rotate", **telemetry.counted(states, "rotated", "kept", "pending"))
 
 
 @app.on_cw_event(EXPIRING_WHEN, name="expiring")

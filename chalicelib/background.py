@@ -11,13 +11,14 @@ The payloads are written and read here. There is no key in any of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib import telemetry
 from chalicelib.adapters.functions import invoke
-from chalicelib.core.errors import AwsError, IssuerLimited
+from chalicelib.core.errors import AwsError, IssuerLimited, NotFound
 from chalicelib.core.outcome import Report
 from chalicelib.invocation import Invocation
 
@@ -91,6 +92,17 @@ def ask(function: str, name: str, invocation: Invocation, **more: str) -> None:
         "detail": {"name": name, **more},
     }
     _hand_over(function, event, invocation)
+
+
+@contextmanager
+def unless_gone(function: str, name: str | None) -> Iterator[None]:
+    """Be done with what was asked of a load balancer that was deleted since: no other try would find it."""
+    try:
+        yield
+    except NotFound:
+        if name is None:
+            raise
+        telemetry.canonical(function, load_balancer=name, outcome="gone")
 
 
 def _hand_over(function: str, payload: Mapping[str, object], invocation: Invocation) -> None:

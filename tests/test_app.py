@@ -368,3 +368,13 @@ def test_each_invocation_and_each_action_is_one_line_of_json(
         201,
         "demo",
     )
+
+
+@pytest.mark.parametrize("function", ["rotate", "deep_probe"])
+def test_what_was_asked_of_a_load_balancer_that_is_gone_by_now_is_done(
+    function: str, api: Api, logged: Callable[[], str]
+) -> None:
+    event = json.loads((ROOT / "events" / f"lambda-{function}-asked.json").read_text())
+    api.client.lambda_.invoke(function, event)
+    (record,) = (json.loads(line) for line in logged().splitlines())
+    assert (record["function"], record["load_balancer"], record["outcome"]) == (function, "demo", "gone")
