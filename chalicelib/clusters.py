@@ -94,7 +94,10 @@ def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:
     if name is None:
         described = elb.describe_all(client)
     else:
-        one = elb.describe(client, name)
+        from chalicelib.core.syntax import name_fault  # a look at everything starts without it
+
+        # ELB refuses to look for what can be no name; a tag can be any text.
+        one = None if name_fault(name) else elb.describe(client, name)
         described = (one,) if one else ()
     there = elb.listed(client, described)
     ours = {

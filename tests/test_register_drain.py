@@ -181,6 +181,14 @@ def test_an_event_about_an_instance_that_is_gone_does_nothing(fleet: Fleet) -> N
     assert fleet.calls.writes == []
 
 
+@pytest.mark.parametrize("cluster", ["no name: of any", "-", "a" * 33, "x" * 255, ""])
+def test_a_cluster_that_can_be_no_load_balancers_name_is_nobodys(fleet: Fleet, cluster: str) -> None:
+    """ELB would refuse to look for it, each time that something happens to the instance."""
+    (node,) = fleet.nodes(cluster)
+    assert fleet.drain(fleet.event("ec2-spot-interruption", node)) == ()
+    assert fleet.reconcile().failures == ()
+
+
 def test_a_launching_instance_is_registered_at_once_and_goes_on_in_service(
     fleet: Fleet, held: list[dict[str, Any]]
 ) -> None:

@@ -45,14 +45,7 @@ LARGEST_PAGE = 400
 
 def create_load_balancer(region: Region, request: Request) -> Answer:
     """Create a load balancer, or refuse and leave nothing; a name that exists is refused in any case."""
-    name = str(required(request, "LoadBalancerName"))
-    if not NAME.fullmatch(name):
-        raise invalid(
-            "LoadBalancer name cannot contain characters that are not letters, or digits or the dash, "
-            "nor begin or end with the dash."
-        )
-    if len(name) > LONGEST_NAME:
-        raise invalid(f"LoadBalancer name cannot be longer than {LONGEST_NAME} characters")
+    name = _name(required(request, "LoadBalancerName"))
     if name in region.load_balancers:
         raise refusal(
             "DuplicateLoadBalancerName",
@@ -87,6 +80,18 @@ def create_load_balancer(region: Region, request: Request) -> Answer:
     return {"DNSName": load_balancer.dns_name}
 
 
+def _name(asked: object) -> str:
+    name = str(asked)
+    if not NAME.fullmatch(name):
+        raise invalid(
+            "LoadBalancer name cannot contain characters that are not letters, or digits or the dash, "
+            "nor begin or end with the dash."
+        )
+    if len(name) > LONGEST_NAME:
+        raise invalid(f"LoadBalancer name cannot be longer than {LONGEST_NAME} characters")
+    return name
+
+
 def _dns_name(region: Region, name: str, scheme: str) -> str:
     """https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-internet-facing-load-balancers.html
     https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-internal-load-balancers.html"""
@@ -112,13 +117,14 @@ def delete_load_balancer(region: Region, request: Request) -> Answer:
 def describe_load_balancers(region: Region, request: Request) -> Answer:
     """https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_DescribeLoadBalancers.html
 
-    One name that does not exist fails the whole call.
+    One name that does not exist fails the whole call, and so does one that can be no name at all
+    (https://github.com/jcowley/elb-instance-reboot/issues/1).
     """
     page_size = int(request.get("PageSize", LARGEST_PAGE))
     if not 1 <= page_size <= LARGEST_PAGE:
         raise invalid(f"PageSize must be between 1 and {LARGEST_PAGE}")
     asked = request.get("LoadBalancerNames", [])
-    all_found = [existing(region, name) for name in asked] or list(region.load_balancers.values())
+    all_found = [existing(region, _name(name)) for name in asked] or list(region.load_balancers.values())
     marker = request.get("Marker") or ""
     behind = sorted((one for one in all_found if one.name > marker), key=lambda one: one.name)
     page = behind[:page_size]

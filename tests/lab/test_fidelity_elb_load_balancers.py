@@ -22,6 +22,7 @@ def world() -> World:
 @pytest.mark.parametrize("name", ["-demo", "demo-", "de_mo", "de.mo", "dé", "a" * 33, "de mo"])
 def test_a_name_that_aws_does_not_take_is_refused(world: World, name: str) -> None:
     assert refusal(world.create, name) == ("ValidationError", 400)
+    assert refusal(world.describe, name) == ("ValidationError", 400)
 
 
 @pytest.mark.parametrize("name", ["d", "a" * 32, "Demo-1"])
