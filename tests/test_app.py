@@ -16,6 +16,7 @@ from chalice.test import Client, HTTPResponse
 
 import app
 from chalicelib import container, telemetry
+from chalicelib.api.openapi import document
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
 from tests.provisioning import Account, issued, pem
 
@@ -180,8 +181,19 @@ def test_a_body_that_is_no_json_object_is_400(api: Api, raw: bytes) -> None:
     problem(api.put(raw), 400, "invalid-request")
 
 
-def test_another_content_type_is_415(api: Api) -> None:
-    assert api.put(b"subnets: []", **{"Content-Type": "application/yaml"}).status_code == 415
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("put", "/load-balancers/{name}"),
+        ("post", "/load-balancers/{name}/probe"),
+        ("post", "/load-balancers/{name}/rotate"),
+    ],
+)
+def test_another_content_type_is_415_as_the_description_says(api: Api, method: str, path: str) -> None:
+    call = getattr(api.client.http, method)
+    headers = {"Content-Type": "application/yaml"}
+    assert call(path.format(name="demo"), headers=headers, body=b"subnets: []").status_code == 415
+    assert "415" in document()["paths"][path][method]["responses"]
 
 
 def test_a_body_beyond_its_size_is_400(api: Api) -> None:
