@@ -182,7 +182,6 @@ _SIGNED = {
 
 def _operation(route: Route) -> Schema:
     operation: Schema = {"operationId": route.operation, "summary": route.summary}
-    takes_body = route.method in {"put", "post"}
     parameters = [_flag(name) for name in route.flags]
     if "{name}" in route.path:
         parameters.insert(0, _NAME)
@@ -196,10 +195,9 @@ def _operation(route: Route) -> Schema:
         **{str(status): _answer(answer) for status, answer in route.answers.items()},
         **{str(status): _problem(status) for status in sorted(route.problems)},
         "403": {"description": "API Gateway's own: the request is not signed, or its signer may not."},
-        **(
-            {"415": {"description": "Chalice's own: the body is not application/json."}} if takes_body else {}
-        ),
     }
+    if route.method in {"put", "post"}:
+        operation["responses"]["415"] = {"description": "Chalice's own: the body is not application/json."}
     return operation
 
 
