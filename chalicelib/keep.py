@@ -8,12 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from chalicelib.apply import apply
+from chalicelib.core import actions as do
 from chalicelib.core.holding import WATCHED, uploaded
+from chalicelib.core.names import REJECTED_TAG, certificate_name_of
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pending import of_rotation
+from chalicelib.core.proof import judge
 from chalicelib.core.renewal import FAILING, Keep
 from chalicelib.core.rotation import Rotation
 from chalicelib.holdings import detailed
+from chalicelib.read_certificate import read_certificate
 from chalicelib.swap import Swap, spots, verified
 from chalicelib.wire import look
 
@@ -54,4 +59,32 @@ def kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
         proven
         if proven.state != "rotated"
         else replace(left, verified=proven.verified, steps=proven.steps, certificate=known.served)
+    )
+
+
+def mended(swap: Swap) -> Rotation | None:
+    """Keep what failed on the wire, if it does well by now: what made it fail was mended, perhaps by a PUT.
+
+    None when it does not, everywhere.
+    """
+    holding, invocation = swap.holding, swap.invocation
+    places = tuple(one for one in holding.places if certificate_name_of(one.certificate) == holding.rejected)
+    failed = read_certificate(places[0].certificate, invocation) if places else None
+    if failed is None:
+        return None
+    seen = look(spots(replace(holding, places=places), swap.load_balancers, failed.domains), swap.wire)
+    proof = judge([seen], failed, {}, invocation.now(), last=True)
+    if proof is None or not proof.complete:
+        return None
+    reason = "it failed on the wire before, and does well by now"
+    forgive = do.RemoveTags(reason=reason, keys=(REJECTED_TAG,))
+    apply(holding.load_balancer, [forgive], swap.progress, invocation)
+    return Rotation(
+        name=holding.load_balancer,
+        state="kept",
+        reason=f"{reason}; {proof.detail}",
+        certificate=failed,
+        verified=True,
+        warnings=swap.warnings,
+        steps=tuple(swap.progress.steps),
     )

@@ -42,12 +42,17 @@ _FEW = 15
 
 @dataclass
 class Offers:
-    """Asks each issuer once; what it raised is raised again for the next who wants to know."""
+    """Asks each issuer once; what it raised is raised again for the next who wants to know.
+
+    `in_account` is how many server certificates there were before the run.
+    """
 
     invocation: Invocation
+    in_account: int
     _answers: dict[str, object] = field(default_factory=dict, repr=False)
     _known: dict[str, str] = field(default_factory=dict)
     _account: tuple[int, int] | None = None
+    _uploads: int = 0
 
     def _once(self, what: str, ask: Callable[[], T]) -> T:
         if what not in self._answers:
@@ -120,18 +125,22 @@ class Offers:
         found = self.private_ca()
         return (found.certificate,) if found else ()
 
-    def quota(self, used: int) -> tuple[ReviewWarning, ...]:
-        """A warning where IAM's quota is nearly used up, `used` being what was there before the run.
+    def quota(self) -> tuple[ReviewWarning, ...]:
+        """A warning where IAM's quota is nearly used up; raises QuotaReached as `room_for_one` does.
 
-        Raises QuotaReached as `room_for_one` does. The account is asked once, and what is uploaded since is
-        counted on: each call stands for one more.
+        The account is asked once, and what is `uploaded` is counted on.
         """
-        if used + 1 < _FEW:
-            return ()
-        there, quota = self._account or iam.account_quota(self.invocation.clients.iam)
-        told = room_for_one(there, quota)
-        self._account = there + 1, quota
-        return told
+        if self._account is None:
+            if self.in_account + self._uploads + 1 < _FEW:
+                return ()
+            there, quota = iam.account_quota(self.invocation.clients.iam)
+            self._account = there - self._uploads, quota
+        before, quota = self._account
+        return room_for_one(before + self._uploads, quota)
+
+    def uploaded(self) -> None:
+        """Count one more certificate in the account."""
+        self._uploads += 1
 
 
 def issuer(holding: Holding, offers: Offers, work: Work) -> Issue:

@@ -22,15 +22,15 @@ from chalicelib.order import time_enough
 from chalicelib.swap import Swap, install, postponed
 
 
-def renewed(decision: Renew, swap: Swap, offers: Offers, in_account: int) -> Rotation:
-    """Upload it under its content's name, and install it; `in_account` is how many certificates there are.
+def renewed(decision: Renew, swap: Swap, offers: Offers) -> Rotation:
+    """Upload it under its content's name, and install it.
 
     Pending when this run is too short for the issuer. IssuerLimited is told on the load balancer first.
     """
     holding, invocation = swap.holding, swap.invocation
     if holding.source == ACME and not time_enough(invocation):
         return postponed(swap, ISSUING, f"{decision.reason}; the CA needs longer than this run has left")
-    quota = offers.quota(in_account)
+    quota = offers.quota()
     try:
         bundle, warnings = bundle_for(
             holding, decision.domains, offers, Work(holding.load_balancer, swap.progress, invocation)
@@ -41,6 +41,7 @@ def renewed(decision: Renew, swap: Swap, offers: Offers, in_account: int) -> Rot
     certificate, chosen = chosen_of(holding, bundle, invocation)
     upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
     apply(holding.load_balancer, [upload], swap.progress, invocation, chosen)
+    offers.uploaded()
     known = replace(certificate, arn=swap.progress.bound[certificate.arn], uploaded=invocation.now())
     return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)
 

@@ -20,12 +20,12 @@ from chalicelib.core.names import PENDING_TAG
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pending import awaited, not_before
 from chalicelib.core.proof import Look
-from chalicelib.core.renewal import Install, Keep, Renew, Wait, authority_ends, decide, due
+from chalicelib.core.renewal import Decision, Install, Keep, Renew, Wait, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation
 from chalicelib.core.syntax import name_fault
 from chalicelib.holdings import FRESH, Estate, detailed, observe_estate
 from chalicelib.invocation import Invocation
-from chalicelib.keep import kept
+from chalicelib.keep import kept, mended
 from chalicelib.offers import Offers
 from chalicelib.read_certificate import read_certificate
 from chalicelib.renew import renewed, unfinished
@@ -129,9 +129,10 @@ def _end(holding: Holding) -> float:
 
 
 def _run(invocation: Invocation, wire: Wire | None) -> Run:
+    estate = observe_estate(invocation)
     return Run(
-        estate=observe_estate(invocation),
-        offers=Offers(invocation),
+        estate=estate,
+        offers=Offers(invocation, len(estate.certificates)),
         wire=wire or Wire(),
         invocation=invocation,
     )
@@ -199,6 +200,10 @@ def _rotate(
         progress=Progress(),
         warnings=_warnings(authority, now),
     )
+    return _carried_out(decision, swap, run.offers, dry_run=dry_run)
+
+
+def _carried_out(decision: Decision, swap: Swap, offers: Offers, *, dry_run: bool) -> Rotation:
     match decision:
         case Keep():
             return kept(decision, swap, dry_run=dry_run)
@@ -207,10 +212,12 @@ def _rotate(
         case Install(reason=reason) | Renew(reason=reason) if dry_run:
             return _foreseen(reason, swap)
         case Install(reason=reason, certificate=certificate, back=back):
-            known = certificate if certificate.serial else read_certificate(certificate.arn, invocation)
+            if back and (well := mended(swap)):
+                return well
+            known = certificate if certificate.serial else read_certificate(certificate.arn, swap.invocation)
             return install(swap, known or certificate, reason, back=back)
         case Renew():
-            return renewed(decision, swap, run.offers, len(run.estate.certificates))
+            return renewed(decision, swap, offers)
         case _:
             assert_never(decision)
 

@@ -68,7 +68,7 @@ def test_that_devices_trust_a_new_ca_is_said_once_though_elb_takes_its_time(
 
 
 def test_a_put_that_comes_in_between_does_not_undo_what_was_asked_for(here: Account, demo: Front) -> None:
-    old = make(here, demo.port, passed=timedelta())
+    old = make(here, demo.port, passed=timedelta(minutes=-1))
     for kept in iam_backends["123456789012"]["aws"].certificates.values():
         kept.upload_date -= timedelta(minutes=1)  # type: ignore[attr-defined] # moto's stubs have none
     asked = here.now().isoformat()
@@ -255,3 +255,52 @@ def test_names_in_capital_letters_are_the_same_names(here: Account) -> None:
     first = make(here, passed=timedelta())
     assert make(here, 8883, {**PRIVATE, "domains": [HOST.upper()]}, passed=timedelta()) == first
     assert here.calls.writes == []
+
+
+def test_one_that_failed_and_does_well_since_a_put_stays(here: Account, demo: Front) -> None:
+    """A PUT mends the policy, say, and installs what the secret holds."""
+    keep_secret(bundle(40))
+    old = make(here, demo.port, SECRET, passed=timedelta())
+    keep_secret(bundle(70, key="other"))
+    demo.good = old
+    with pytest.raises(errors.Unserved, match="failed on the wire"):
+        rotate(here, demo)
+    assert served(here, demo.port) == old
+    demo.good = None
+    here.put(body(here, demo.port, SECRET))
+    mended = served(here, demo.port)
+    assert mended != old
+    for _ in range(2):
+        (rotation,) = rotate(here, demo)
+        assert (rotation.state, rotation.verified) == ("kept", True), rotation.reason
+    assert (served(here, demo.port), "emq-elb:rejected" in tags(here)) == (mended, False)
+
+
+def test_an_upload_that_came_to_nothing_takes_no_room(here: Account) -> None:
+    """There is room for one, and the first of two cannot have it."""
+    for name in ("demo", "second"):
+        make(here, name=name)
+    for number in range(17):
+        here.world.upload(f"strangers-{number}")
+    refused = 0
+
+    def first(operation: str, _: Mapping[str, str]) -> str | None:
+        nonlocal refused
+        refused += operation == "UploadServerCertificate"
+        return "Throttling" if operation == "UploadServerCertificate" and refused == 1 else None
+
+    WATCHED.refuse = first
+    with pytest.raises(errors.Unserved) as caught:
+        rotate(here, nowhere())
+    assert [type(error) for _, error in caught.value.failures] == [errors.Throttled]
+    assert len(names(here)) == 20
+
+
+def test_what_a_run_uploads_counts_before_the_account_is_asked(here: Account) -> None:
+    for number in range(3):
+        make(here, name=f"lb-{number}")
+    for number in range(10):
+        here.world.upload(f"strangers-{number}")
+    rotate(here, nowhere())
+    assert len(names(here)) == 16
+    assert here.calls.made.count("GetAccountSummary") == 1
