@@ -131,11 +131,20 @@ def a_group_of_ours_again(here: Account) -> Body:
     return {key: value for key, value in body.items() if key != "security_groups"}
 
 
+def a_plain_listener(here: Account) -> Body:
+    """It becomes secure on its port, with a certificate that no listener has yet."""
+    plain = {key: value for key, value in here.article.items() if key != "certificate"}
+    secure = {"protocol": "SSL", "port": 8883, "instance_protocol": "TCP", "instance_port": 1883}
+    here.put({**plain, "listeners": [{**secure, "protocol": "TCP"}]})
+    return {**plain, "listeners": [secure], "certificate": {"issuer": "private-ca"}}
+
+
 SCENARIOS = {
     "create": Scenario(nothing_there, put, least_writes=14),
     "create with a PEM": Scenario(a_certificate_as_pem, put, least_writes=9),
     "change everything": Scenario(everything_else, put, least_writes=18),
     "change certificate and policy": Scenario(the_certificate_first, put, least_writes=5),
+    "a plain listener becomes secure": Scenario(a_plain_listener, put, least_writes=8),
     "adopt": Scenario(made_by_hand, adopt, least_writes=5),
     "groups by hand": Scenario(other_groups, put, least_writes=2),
     "a group of ours": Scenario(a_group_of_ours_again, put, least_writes=3),
