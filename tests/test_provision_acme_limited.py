@@ -59,14 +59,14 @@ def test_a_ca_that_names_no_useful_time_is_not_asked_in_a_row(here: Account, ca:
 
 
 def test_a_limit_that_ends_later_is_told_by_name_and_nothing_is_made(
-    here: Account, ca: Authority, capsys: pytest.CaptureFixture[str]
+    here: Account, ca: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     left = payload(here)
     asked_at = limit(ca, Retry_After="86400")
     assert go_on(left, here.invocation(890)) == "limited"
     assert (len(asked_at), here.snapshot()["load balancers"], ca.records()) == (1, {}, {})
-    records = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    (told,) = (one for one in records if one.get("message") == "issuer limited")
-    assert (told["level"], told["load_balancer"]) == ("WARNING", "demo")
-    assert told["until"] > here.now().isoformat()
-    assert "unexpected" not in [one.get("message") for one in records]
+    (told,) = (one for one in caplog.records if one.getMessage() == "issuer limited")
+    extra = vars(told)
+    assert (told.levelname, extra["load_balancer"]) == ("WARNING", "demo")
+    assert extra["until"] > here.now().isoformat()
+    assert "unexpected" not in caplog.messages
