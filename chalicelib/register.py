@@ -189,22 +189,17 @@ def drain(event: Event, invocation: Invocation) -> tuple[tuple[str, Step], ...]:
 
 
 def _leave(instance: Instance, since: datetime, reason: str, work: Work, invocation: Invocation) -> None:
-    """Write down why the instance leaves, and take it out; one that may stay is left to a look's guards."""
     name = instance.cluster
     if name is None:
         return
     found = read_load_balancer(name, invocation)
     if name not in found.load_balancers:
         return
-    text = tag_to_write(instance, since, reason, invocation.now())
-    if text:
+    if text := tag_to_write(instance, since, reason, invocation.now()):
         ec2.tag(invocation.clients.ec2, [instance.id], DRAINING_TAG, text)
         fields = {"instances": [instance.id], "tags": {DRAINING_TAG: text}}
         work.told(name, Step(action="CreateTags", reason=reason, fields=fields), invocation)
         instance = replace(instance, draining=text)
-    if not going_away(instance, invocation.now()):
-        return
-    if text:
         found = read_load_balancer(name, invocation)
     _at_once(instance, found, work, invocation)
 

@@ -126,47 +126,20 @@ def test_a_duplicate_writes_nothing_anew(fleet: Fleet) -> None:
 
 
 def test_a_recommendation_drains_for_an_hour_where_that_is_wanted(fleet: Fleet) -> None:
-    node, other = fleet.nodes("demo", 2)
-    fleet.by_hand("demo", add=[node, other])
-    event = fleet.event("ec2-rebalance-recommendation", node)
-    assert fleet.drain(event) == ()
-    assert fleet.registered() == {node, other}
-    fleet.here.settings = replace(fleet.here.settings, drain_on_rebalance=True)
-    fleet.drain(event)
-    fleet.reconcile()
-    assert fleet.registered() == {other}
-    fleet.here.sleep(3600 - 60)  # the machine's own time goes by as well
-    fleet.reconcile()
-    assert fleet.registered() == {other}
-    fleet.here.sleep(60)
-    fleet.reconcile()
-    assert fleet.registered() == {node, other}
-
-
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_a_recommendation_for_everyone_leaves_one_in_service(fleet: Fleet, count: int) -> None:
-    """EC2 recommends, and may never interrupt: an outage by its recommendations would be ours."""
-    fleet.here.settings = replace(fleet.here.settings, drain_on_rebalance=True)
-    nodes = fleet.nodes("demo", count)
-    fleet.by_hand("demo", add=nodes)
-    for node in nodes:
-        fleet.drain(fleet.event("ec2-rebalance-recommendation", node))
-    for _ in range(5):
-        fleet.reconcile()
-    (stays,) = fleet.registered()
-    fleet.drain(fleet.event("ec2-spot-interruption", stays))
-    assert fleet.registered() == set(), "one that is interrupted goes, whoever is left"
-
-
-def test_a_recommended_one_leaves_once_another_is_in_service(fleet: Fleet) -> None:
-    fleet.here.settings = replace(fleet.here.settings, drain_on_rebalance=True)
     (node,) = fleet.nodes("demo")
     fleet.by_hand("demo", add=[node])
-    fleet.drain(fleet.event("ec2-rebalance-recommendation", node))
-    (fresh,) = fleet.nodes("demo")
+    event = fleet.event("ec2-rebalance-recommendation", node)
+    assert fleet.drain(event) == ()
+    assert fleet.registered() == {node}
+    fleet.here.settings = replace(fleet.here.settings, drain_on_rebalance=True)
+    fleet.drain(event)
+    assert fleet.registered() == set()
+    fleet.here.sleep(3600 - 60)  # the machine's own time goes by as well
     fleet.reconcile()
+    assert fleet.registered() == set()
+    fleet.here.sleep(60)
     fleet.reconcile()
-    assert fleet.registered() == {fresh}
+    assert fleet.registered() == {node}
 
 
 def test_what_a_person_wrote_on_an_instance_stays(fleet: Fleet) -> None:

@@ -78,13 +78,10 @@ def tag_to_write(instance: Instance, since: datetime, reason: str, now: datetime
 
 
 def going_away(instance: Instance, now: datetime) -> str | None:
-    """Why the instance will be gone soon, whatever we do; None when it stays.
-
-    A rebalance recommendation says that it may be gone soon, and it comes for many instances at a time.
-    """
+    """Why the instance will be gone soon, whatever we do; None when it stays."""
     if instance.state in _GOING:
         return instance.state
-    if (reason := drained_by(instance, now)) and reason != REBALANCE:
+    if reason := drained_by(instance, now):
         return f"draining: {reason}"
     if (instance.lifecycle or "").startswith("Terminating"):
         return "its Auto Scaling group is terminating it"
@@ -101,10 +98,6 @@ def _not_tagged(instance: Instance, load_balancer: LoadBalancer, _now: datetime)
 
 def _leaving(instance: Instance, _load_balancer: LoadBalancer, now: datetime) -> str | None:
     return going_away(instance, now)
-
-
-def _recommended(instance: Instance, _load_balancer: LoadBalancer, now: datetime) -> str | None:
-    return f"draining: {reason}" if (reason := drained_by(instance, now)) else None
 
 
 def _not_running(instance: Instance, _load_balancer: LoadBalancer, _now: datetime) -> str | None:
@@ -124,7 +117,6 @@ def _elsewhere(instance: Instance, load_balancer: LoadBalancer, _now: datetime) 
 _CHECKS: tuple[Callable[[Instance, LoadBalancer, datetime], str | None], ...] = (
     _not_tagged,
     _leaving,
-    _recommended,
     _not_running,
     _not_serving,
     _elsewhere,
