@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,3 +105,13 @@ def demo(here: Account) -> Iterator[Front]:
 
     with front(here) as made:
         yield made
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
+    """What the app has logged, record by record; its one logger holds on to the output of the first test."""
+    from chalicelib import telemetry
+
+    told = StringIO()
+    monkeypatch.setattr(telemetry.logger().registered_handler, "stream", told)
+    return lambda: [json.loads(line) for line in told.getvalue().splitlines()]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from chalicelib.background import go_on
 from tests.acme_front import Answer, Asked, problem
@@ -59,14 +58,13 @@ def test_a_ca_that_names_no_useful_time_is_not_asked_in_a_row(here: Account, ca:
 
 
 def test_a_limit_that_ends_later_is_told_by_name_and_nothing_is_made(
-    here: Account, ca: Authority, caplog: pytest.LogCaptureFixture
+    here: Account, ca: Authority, logged: Callable[[], list[Any]]
 ) -> None:
     left = payload(here)
     asked_at = limit(ca, Retry_After="86400")
     assert go_on(left, here.invocation(890)) == "limited"
     assert (len(asked_at), here.snapshot()["load balancers"], ca.records()) == (1, {}, {})
-    (told,) = (one for one in caplog.records if one.getMessage() == "issuer limited")
-    extra = vars(told)
-    assert (told.levelname, extra["load_balancer"]) == ("WARNING", "demo")
-    assert extra["until"] > here.now().isoformat()
-    assert "unexpected" not in caplog.messages
+    (told,) = (one for one in logged() if one["message"] == "issuer limited")
+    assert (told["level"], told["load_balancer"]) == ("WARNING", "demo")
+    assert told["until"] > here.now().isoformat()
+    assert "unexpected" not in {one["message"] for one in logged()}

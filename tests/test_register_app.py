@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +11,7 @@ import pytest
 from chalice.test import Client
 
 import app
-from chalicelib import container, telemetry
+from chalicelib import container
 from chalicelib.core.errors import Unserved
 from tests.provisioning import Account
 from tests.register_world import Fleet, sample
@@ -42,14 +40,6 @@ def fleet(here: Account) -> Fleet:
     fleet = Fleet(here)
     fleet.balancer("demo", owner="emq-elb-dev")
     return fleet
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
-    """What the app has logged, record by record."""
-    told = StringIO()
-    monkeypatch.setattr(telemetry.logger().registered_handler, "stream", told)
-    return lambda: [json.loads(line) for line in told.getvalue().splitlines()]
 
 
 @pytest.fixture
