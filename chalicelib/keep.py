@@ -39,7 +39,7 @@ def kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
         warnings=(*swap.warnings, told) if told else swap.warnings,
         failing=decision.code in FAILING,
     )
-    waited = of_rotation(swap.pending)
+    waited = of_rotation(swap.pending())
     renewed = holding.source not in WATCHED and served is not None and served.name is not None
     if (
         dry_run

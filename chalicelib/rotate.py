@@ -106,13 +106,17 @@ def carry_on(
     run = _run(invocation, wire)
     holding = _holding(name, run)
     # Where the tag still names what is waited for, that is what was asked for.
-    tag = run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG)
+    tag = _pending_tag(holding, run)
     again = asked is not None and not awaited(tag) and _older(holding, datetime.fromisoformat(asked))
     rotation = _rotate(holding, run, asked=again)
     tell([rotation], [holding], run.invocation)
     if rotation.state == "pending":
         raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
     return rotation
+
+
+def _pending_tag(holding: Holding, run: Run) -> str | None:
+    return run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG)
 
 
 def _older(holding: Holding, asked: datetime) -> bool:
@@ -162,7 +166,7 @@ def _rotate(
     offered = run.offers.secret(holding) if holding.source.startswith(SECRET) else None
     authority = run.offers.authority() if holding.source == PRIVATE_CA else None
     wire = run.wire.trusting(run.offers.anchors()) if holding.source == PRIVATE_CA else run.wire
-    tag = run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG)
+    tag = _pending_tag(holding, run)
     before: Look = {}
     window = None
     if holding.source == ACME:

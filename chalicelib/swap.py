@@ -51,9 +51,8 @@ class Swap:
         """Whether it is some time ago that AWS was read: a PUT may have come in between."""
         return self.invocation.now() - self.since >= FRESH
 
-    @property
     def pending(self) -> str | None:
-        """The `emq-elb:pending` tag of the load balancer whose certificate it is."""
+        """The `emq-elb:pending` tag of its own load balancer, read again where what is known is `stale`."""
         name = self.holding.load_balancer
         tags = self.load_balancers[name].tags
         if self.stale:
@@ -114,7 +113,7 @@ def verified(swap: Swap, certificate: Certificate, reason: str, *, back: bool = 
         return _roll_back(swap, certificate, proof)
     if proof.verdict == "waiting" and not back:
         return _pending(swap, certificate, f"{reason}; {proof.detail}")
-    if of_rotation(swap.pending):
+    if of_rotation(swap.pending()):
         forget = do.RemoveTags(reason="nothing is waited for any more", keys=(PENDING_TAG,))
         apply(swap.holding.load_balancer, [forget], swap.progress, swap.invocation)
     unverified = ReviewWarning(
@@ -175,7 +174,7 @@ def _unchanged(place: Place, invocation: Invocation) -> bool:
 
 def postponed(swap: Swap, what: str, reason: str) -> Rotation:
     """Leave it to a later run, and say on the load balancer for what, unless a PUT waits there already."""
-    told = swap.pending
+    told = swap.pending()
     if told is None or (of_rotation(told) and waits_for(told) != what):
         since = pending_tag(pending_since(told) or swap.invocation.now(), what)
         tag = do.AddTags(reason=reason, tags=((PENDING_TAG, since),))

@@ -62,10 +62,10 @@ def instances(client: EC2Client, ids: Iterable[str]) -> Mapping[str, Instance]:
     return found
 
 
-def _instances(client: EC2Client, filters: Sequence[FilterTypeDef]) -> dict[str, Instance]:
+def _instances(client: EC2Client, some: Sequence[FilterTypeDef]) -> dict[str, Instance]:
     with translated("DescribeInstances"):
         pages = client.get_paginator("describe_instances").paginate(
-            Filters=filters, PaginationConfig={"PageSize": 1000}
+            Filters=some, PaginationConfig={"PageSize": 1000}
         )
         return {
             found.get("InstanceId", ""): _instance(found)

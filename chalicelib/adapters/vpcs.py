@@ -85,13 +85,14 @@ def groups_owned(client: EC2Client, owner: str) -> tuple[SecurityGroup, ...]:
     return tuple(_groups(client, [{"Name": f"tag:{OWNER_TAG}", "Values": [owner]}]))
 
 
-def _groups(client: EC2Client, filters: Sequence[FilterTypeDef]) -> list[SecurityGroup]:
+def _groups(client: EC2Client, some: Sequence[FilterTypeDef]) -> list[SecurityGroup]:
     with translated("DescribeSecurityGroups"):
-        pages = client.get_paginator("describe_security_groups").paginate(Filters=filters)
+        pages = client.get_paginator("describe_security_groups").paginate(Filters=some)
         return [_group(group) for page in pages for group in page["SecurityGroups"]]
 
 
 def _group(found: SecurityGroupTypeDef) -> SecurityGroup:
+    tags = tags_of(found.get("Tags", []))
     return SecurityGroup(
         name=found.get("GroupName", ""),
         vpc=found.get("VpcId", ""),
@@ -106,8 +107,8 @@ def _group(found: SecurityGroupTypeDef) -> SecurityGroup:
             for source in _sources(permission)
         ),
         id=found.get("GroupId", ""),
-        owner=tags_of(found.get("Tags", [])).get(OWNER_TAG),
-        pending=tags_of(found.get("Tags", [])).get(PENDING_TAG),
+        owner=tags.get(OWNER_TAG),
+        pending=tags.get(PENDING_TAG),
         reaches=frozenset(
             pair.get("GroupId", "")
             for permission in found.get("IpPermissionsEgress", [])

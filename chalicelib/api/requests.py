@@ -105,7 +105,9 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
         found.append(ALLOW_BESIDE_GROUPS)
     # The path's name is judged even where the body's is no text.
     unsound = (unsound | set(PutBody.__annotations__).difference(known)) - {"name"} - partial.keys()
-    judged = declaration_of(name, put_body().validate_python({"subnets": [], **sound, **partial}))
+    judged = declaration
+    if partial:
+        judged = declaration_of(name, put_body().validate_python({"subnets": [], **sound, **partial}))
     beyond_types = faults(judged, region=region, unsound=unsound, partial=partial.keys())
     found += [_at_its_place(fault, places) for fault in beyond_types]
     return declaration, _told(found, beyond=len(errors[FAULTS_MAX:]))
@@ -113,10 +115,10 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
 
 def _sound_places(field: str, elements: object, errors: Iterable[ErrorDetails]) -> list[int]:
     """Which elements of a list are sound, by their places; none where it is no list."""
+    if not isinstance(elements, list):
+        return []
     wrong = {error["loc"][1] for error in errors if error["loc"][:1] == (field,) and len(error["loc"]) > 1}
-    return (
-        [place for place in range(len(elements)) if place not in wrong] if isinstance(elements, list) else []
-    )
+    return [place for place in range(len(elements)) if place not in wrong]
 
 
 def _at_its_place(fault: Fault, places: Mapping[str, Sequence[int]]) -> Fault:
