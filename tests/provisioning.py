@@ -97,6 +97,18 @@ class Watched:
 WATCHED = Watched()
 
 
+def just_before(operation: str, do: Callable[[], object]) -> None:
+    """Let something happen when the first call of that operation is about to be made."""
+
+    def happen(name: str, _: Mapping[str, str]) -> str | None:
+        if name == operation:
+            WATCHED.refuse = granted
+            do()
+        return None
+
+    WATCHED.refuse = happen
+
+
 @cache
 def clients() -> Clients:
     """The app's clients, made once: reading a service's model takes longer than the calls."""

@@ -19,16 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from moto.iam.models import iam_backends
 
 from chalicelib.core.rotation import Rotation
 from chalicelib.rotate import rotate_all
 from chalicelib.wire import Wire
-from lab.aws import server_certificate_pem
+from lab.aws import ACCOUNT, server_certificate_pem
 from tests.certificates import Issued, authority, leaf
 from tests.provisioning import Account
 from tests.servers import ADDRESS, serving
 
 HOST = "mqtt.example.com"
+SECRET = {"secret_id": "mqtt"}
+PRIVATE = {"issuer": "private-ca", "domains": [HOST]}
 LONG_AGO = timedelta(days=-70)
 """A leaf of the private CA that was issued then is due now."""
 
@@ -116,12 +119,23 @@ def make(
 ) -> str:
     """PUT a load balancer at a time that has passed, and return the ARN that it serves."""
     here.passed = passed
-    asked = certificate or {"issuer": "private-ca", "domains": [HOST]}
+    asked = certificate or PRIVATE
     report = here.put(body(here, port, asked), name)
     if report.state == "pending":
         here.carry_on(report, body(here, port, asked), name)
     here.passed = timedelta()
     return served(here, port, name)
+
+
+def uploaded_a_minute_ago() -> None:
+    """Make all that is in IAM a minute older: in the second of a request it would be as new."""
+    for kept in iam_backends[ACCOUNT]["aws"].certificates.values():
+        kept.upload_date -= timedelta(minutes=1)  # type: ignore[attr-defined] # moto's stubs have none
+
+
+def tag(here: Account, key: str, value: str) -> None:
+    """Set one of our tags on the load balancer."""
+    here.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=[{"Key": f"emq-elb:{key}", "Value": value}])
 
 
 def served(here: Account, port: int = 8883, name: str = "demo") -> str:

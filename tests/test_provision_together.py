@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from chalicelib.core.outcome import Report
-from tests.provisioning import WATCHED, Account, granted
-
-
-@pytest.fixture(autouse=True)
-def nothing_in_between() -> Iterator[None]:
-    """Whatever comes between two calls of a test comes in that test only."""
-    yield
-    WATCHED.refuse = granted
-
-
-def just_before(operation: str, do: Callable[[], object]) -> None:
-    """Let something happen when the first call of that operation is about to be made."""
-
-    def happen(name: str, _: Any) -> None:
-        if name == operation:
-            WATCHED.refuse = granted
-            do()
-
-    WATCHED.refuse = happen
+from tests.provisioning import Account, just_before
 
 
 def without_groups(here: Account) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tests.emitted import emitted
 from tests.provisioning import OWNER, Account
 from tests.rotating import (
     HOST,
+    SECRET,
     Front,
     body,
     bundle,
@@ -29,8 +30,6 @@ from tests.rotating import (
     served,
     tags,
 )
-
-SECRET = {"secret_id": "mqtt"}
 
 
 def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:

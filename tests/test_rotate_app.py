@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from chalice.test import Client
-from moto.iam.models import iam_backends
 
 import app
 from chalicelib.settings import Settings
@@ -18,7 +17,7 @@ from tests.chalice_client import OWNER, ROOT, app_client, invoked, lead_names_he
 from tests.emitted import emitted
 from tests.issuing import make_due
 from tests.provisioning import Account
-from tests.rotating import Front, bundle, front, keep_secret, make, names, served
+from tests.rotating import Front, bundle, front, keep_secret, make, names, served, tag, uploaded_a_minute_ago
 
 # Chalice's test client cannot check signatures, and says so at each request.
 pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
@@ -102,16 +101,13 @@ def test_the_widgets_button_replaces_what_is_not_due_once_and_only_what_we_renew
     here: Account, demo: Front, client: Client, source: str
 ) -> None:
     old = make(here, demo.port, passed=timedelta())
-    for kept in iam_backends["123456789012"]["aws"].certificates.values():
-        kept.upload_date -= timedelta(minutes=1)  # type: ignore[attr-defined] # moto's stubs have none
+    uploaded_a_minute_ago()
     asked = invoked()
     client.lambda_.invoke("widget", {"action": "rotate", "name": "demo"})
     ((function, payload),) = asked
     assert function == f"{OWNER}-rotate"
     # A PUT may come in between.
-    here.world.elb.add_tags(
-        LoadBalancerNames=["demo"], Tags=[{"Key": "emq-elb:certificate", "Value": source}]
-    )
+    tag(here, "certificate", source)
     client.lambda_.invoke("rotate", payload)
     new = served(here, demo.port)
     assert (new != old) is (source == "private-ca")
@@ -130,7 +126,7 @@ def test_while_the_ca_wants_to_be_left_alone_post_says_until_when(
 ) -> None:
     make_due(here, demo.port)
     mark = "2026-01-01T00:00:00Z issuing not before 2999-12-31T23:59:58Z"
-    here.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=[{"Key": "emq-elb:pending", "Value": mark}])
+    tag(here, "pending", mark)
     refused = client.http.post(PATH)
     assert (refused.status_code, refused.json_body["type"]) == (429, "/problems/issuer-limited")
     assert refused.headers["Retry-After"] == "Tue, 31 Dec 2999 23:59:58 GMT"

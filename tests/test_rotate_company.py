@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from moto.iam.models import iam_backends
 
 from chalicelib.core import errors
 from chalicelib.rotate import carry_on, rotate_one
 from lab.fidelity.knobs import KNOBS
 from tests.certificates import authority, leaf
-from tests.provisioning import WATCHED, Account, Killed, granted, pem
+from tests.provisioning import WATCHED, Account, Killed, just_before, pem
 from tests.rotating import (
     HOST,
+    PRIVATE,
+    SECRET,
     Front,
     body,
     bundle,
@@ -26,29 +26,13 @@ from tests.rotating import (
     nowhere,
     rotate,
     served,
+    tag,
     tags,
+    uploaded_a_minute_ago,
 )
 from tests.test_rotate import invalidate
 
-SECRET = {"secret_id": "mqtt"}
-PRIVATE = {"issuer": "private-ca", "domains": [HOST]}
 SWAP = "SetLoadBalancerListenerSSLCertificate"
-
-
-def tag(here: Account, key: str, value: str) -> None:
-    here.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=[{"Key": f"emq-elb:{key}", "Value": value}])
-
-
-def at_first_swap(do: Any) -> None:
-    """Do something just before the first certificate is swapped."""
-
-    def asked(operation: str, _: Mapping[str, str]) -> str | None:
-        if operation == SWAP:
-            WATCHED.refuse = granted
-            do()
-        return None
-
-    WATCHED.refuse = asked
 
 
 def test_that_devices_trust_a_new_ca_is_said_once_though_elb_takes_its_time(
@@ -69,8 +53,7 @@ def test_that_devices_trust_a_new_ca_is_said_once_though_elb_takes_its_time(
 
 def test_a_put_that_comes_in_between_does_not_undo_what_was_asked_for(here: Account, demo: Front) -> None:
     old = make(here, demo.port, passed=timedelta(minutes=-1))
-    for kept in iam_backends["123456789012"]["aws"].certificates.values():
-        kept.upload_date -= timedelta(minutes=1)  # type: ignore[attr-defined] # moto's stubs have none
+    uploaded_a_minute_ago()
     asked = here.now().isoformat()
     KNOBS.certificate_propagation_seconds = 120
     assert rotate_one("demo", here.invocation(20), demo.wire).state == "pending"
@@ -122,7 +105,7 @@ def test_what_a_put_gave_while_the_run_was_busy_stays(here: Account) -> None:
         here.passed += timedelta(minutes=4)
         here.put(given, "second")
 
-    at_first_swap(meanwhile)
+    just_before(SWAP, meanwhile)
     rotations = {one.name: one.state for one in rotate(here, nowhere())}
     assert rotations == {"demo": "rotated", "second": "kept"}
     assert tags(here, "second")["emq-elb:certificate"] == "pem"
@@ -135,15 +118,12 @@ def test_what_a_put_gave_while_the_ca_was_busy_stays(here: Account) -> None:
     make(here)
     chosen: list[str] = []
 
-    def meanwhile(operation: str, _: Mapping[str, str]) -> str | None:
-        if operation == "UploadServerCertificate":
-            WATCHED.refuse = granted
-            here.put(body(here, 8883, {"pem": pem(bundle(80))}))
-            chosen.append(served(here))
-            here.passed += timedelta(minutes=4)
-        return None
+    def meanwhile() -> None:
+        here.put(body(here, 8883, {"pem": pem(bundle(80))}))
+        chosen.append(served(here))
+        here.passed += timedelta(minutes=4)
 
-    WATCHED.refuse = meanwhile
+    just_before("UploadServerCertificate", meanwhile)
     (rotation,) = rotate(here, nowhere())
     assert (rotation.state, [served(here)]) == ("kept", chosen)
     assert "given another one meanwhile" in rotation.reason
@@ -160,7 +140,7 @@ def test_a_put_that_waits_is_not_forgotten_by_a_rotation_that_ends(here: Account
         here.passed += timedelta(minutes=4)
         tag(here, "pending", waiting)
 
-    at_first_swap(meanwhile)
+    just_before(SWAP, meanwhile)
     rotate(here, demo, within=600)
     assert tags(here)["emq-elb:pending"] == waiting
 
@@ -206,7 +186,7 @@ def test_a_roll_back_goes_to_the_one_before_where_the_last_was_deleted_meanwhile
         demo.good = first
         invalidate(last)
 
-    at_first_swap(meanwhile)
+    just_before(SWAP, meanwhile)
     with pytest.raises(errors.Unserved, match="failed on the wire"):
         rotate(here, demo)
     assert (served(here, demo.port), "emq-elb:pending" in tags(here)) == (first, False)

@@ -15,6 +15,7 @@ from lab.fidelity.knobs import KNOBS
 from tests.provisioning import WATCHED, Account, Killed, granted, issued
 from tests.rotating import (
     HOST,
+    SECRET,
     Front,
     body,
     bundle,
@@ -27,7 +28,6 @@ from tests.rotating import (
     tags,
 )
 
-SECRET = {"secret_id": "mqtt"}
 OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
 
 
