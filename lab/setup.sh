@@ -66,3 +66,6 @@ for platform in "" "--platform=manylinux2014_x86_64 --platform=manylinux_2_28_x8
     "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: $platform \
         --dest "$venv/wheels" -r requirements.txt
 done
+# The botocore of Lambda's older Python runtimes: the tests send every call with it too.
+"$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    --dest "$venv/old" botocore==1.34.145

@@ -16,6 +16,7 @@ from chalice.test import Client
 import app
 from chalicelib import container
 from tests.servers import ADDRESS
+from tests.shipped import shipped_models
 
 ROOT = Path(__file__).parents[1]
 OWNER = "emq-elb-dev"
@@ -23,14 +24,23 @@ OWNER = "emq-elb-dev"
 
 
 @contextmanager
+def new_container() -> Iterator[None]:
+    """Let the app read its environment anew, and open its session with the models that ship."""
+    cached = (container.settings, container.clients)
+    for one in cached:
+        one.cache_clear()
+    with shipped_models():
+        assert container.clients().region
+    yield
+    for one in cached:
+        one.cache_clear()
+
+
+@contextmanager
 def app_client() -> Iterator[Client]:
-    """Yield a client of the stage `dev`; the app reads its environment anew."""
-    for cached in (container.settings, container.clients):
-        cached.cache_clear()
-    with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as made:
+    """Yield a client of the stage `dev` in a new container."""
+    with new_container(), Client(app.app, stage_name="dev", project_dir=str(ROOT)) as made:
         yield made
-    for cached in (container.settings, container.clients):
-        cached.cache_clear()
 
 
 def invoked() -> list[tuple[str, Any]]:

@@ -22,6 +22,7 @@ from moto import mock_aws
 
 from chalicelib import deprovision, observe, provision
 from chalicelib.adapters.clients import Clients
+from chalicelib.adapters.sessions import open_session
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import view_json
 from chalicelib.core.outcome import Report
@@ -32,6 +33,7 @@ from lab import fidelity
 from lab.fidelity.knobs import KNOBS, reset_knobs
 from tests.certificates import Issued, authority, leaf
 from tests.lab.load_balancing import World
+from tests.shipped import shipped_models
 
 OWNER = "emq-elb-test"
 CALLER = "app"
@@ -111,9 +113,14 @@ def just_before(operation: str, do: Callable[[], object]) -> None:
 
 @cache
 def clients() -> Clients:
-    """The app's clients, made once: reading a service's model takes longer than the calls."""
+    """The app's clients with the models that ship, made once: reading a model takes longer than the calls."""
+    with shipped_models():
+        opened = open_session()
     session = boto3.session.Session(
-        aws_access_key_id=CALLER, aws_secret_access_key="made-up", region_name="eu-central-1"
+        aws_access_key_id=CALLER,
+        aws_secret_access_key="made-up",
+        region_name="eu-central-1",
+        botocore_session=opened,
     )
     session.events.register("after-call.*.*", lambda model, **_: WATCHED.calls.answered(model.name))
     session.events.register("before-call.*.*", WATCHED.asked)  # type: ignore[arg-type] # it may answer

@@ -17,6 +17,7 @@ import app
 from chalicelib import container
 from chalicelib.api.openapi import document
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
+from tests.chalice_client import app_client
 from tests.provisioning import Account, issued, pem
 
 ROOT = Path(__file__).parents[1]
@@ -54,15 +55,11 @@ class Api:
 @pytest.fixture
 def api(here: Account) -> Iterator[Api]:
     """The app in an empty account; `here` is that account."""
-    for cached in (container.settings, container.clients):
-        cached.cache_clear()
-    with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as client:
+    with app_client() as client:
         api = Api(client)
         container.clients().functions.meta.events.register("before-call.lambda.Invoke", api.answer)  # type: ignore[arg-type] # it may answer
         assert here.snapshot()["load balancers"] == {}
         yield api
-    for cached in (container.settings, container.clients):
-        cached.cache_clear()
 
 
 def problem(response: HTTPResponse, status: int, slug: str) -> Any:

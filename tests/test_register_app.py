@@ -8,11 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from chalice.test import Client
 
-import app
 from chalicelib import container
 from chalicelib.core.errors import Unserved
+from tests.chalice_client import app_client
 from tests.provisioning import Account
 from tests.register_world import Fleet, sample
 
@@ -48,13 +47,9 @@ def invoke(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     monkeypatch.setenv("SETTLE_SECONDS", "0")
     assert fleet.registered() == set()
     container.last_look.clear()
-    for cached in (container.settings, container.clients):
-        cached.cache_clear()
-    with Client(app.app, stage_name="dev", project_dir=str(ROOT)) as client:
+    with app_client() as client:
         yield client.lambda_.invoke
     container.last_look.clear()
-    for cached in (container.settings, container.clients):
-        cached.cache_clear()
 
 
 @pytest.mark.parametrize("name", REGISTER)

@@ -20,6 +20,11 @@ from tools.calls import ROOT, Operation, definitions
 MODELS = ROOT / "vendor" / "aws-models"
 # What every client reads beside its service's own files.
 SHARED = ("_retry", "partitions", "sdk-default-configuration")
+# The protocols that botocore 1.34.145 knows, the version of Lambda's older runtimes. A model names the first
+# that its service offers: the one that a newer botocore prefers may be unknown to an older one.
+PROTOCOLS = ("query", "ec2", "rest-xml", "rest-json", "json")
+# Makes botocore translate the error codes of another protocol into those of `query`.
+COMPATIBLE = "awsQueryCompatible"
 README = f"""Cut by `make models`, from the data of botocore {botocore.__version__}, to what this app calls.
 botocore is Copyright Amazon.com, Inc. or its affiliates, under the Apache License 2.0.
 """
@@ -48,16 +53,21 @@ def files() -> Files:
     for service, operations in services.items():
         version = loader.determine_latest_version(service, "service-2")
         place = f"{service}/{version}"
-        found[f"{place}/service-2.json"] = text(cut(loader.load_data(f"{place}/service-2"), operations))
+        found[f"{place}/service-2.json"] = text(
+            cut(loader.load_service_model(service, "service-2"), operations)
+        )
         found[f"{place}/endpoint-rule-set-1.json"] = text(loader.load_data(f"{place}/endpoint-rule-set-1"))
-        pages = loader.load_data(f"{place}/paginators-1")["pagination"]
+        pages = loader.load_service_model(service, "paginators-1")["pagination"]
         used = {name: pages[name] for name in sorted(operations & pages.keys())}
         found[f"{place}/paginators-1.json"] = text({"pagination": used})
     return found
 
 
 def cut(model: Mapping[str, Any], operations: frozenset[str]) -> Mapping[str, Any]:
-    """Return a service model with these operations and the shapes that they need, without documentation."""
+    """Return a service model with these operations and the shapes that they need.
+
+    Documentation is left out, except that of `clientContextParams`: botocore cannot make a client without it.
+    """
     kept = {name: model["operations"][name] for name in sorted(operations)}
     waiting, shapes = list(shape_names(kept)), dict[str, Any]()
     while waiting:
@@ -67,7 +77,23 @@ def cut(model: Mapping[str, Any], operations: frozenset[str]) -> Mapping[str, An
             waiting.extend(shape_names(shapes[name]))
     ordered = {name: shapes[name] for name in sorted(shapes)}
     smaller: Mapping[str, Any] = bare({**model, "operations": kept, "shapes": ordered})
-    return smaller
+    context = {name: part for name, part in model.items() if name == "clientContextParams"}
+    return {**smaller, **context, "metadata": spoken(smaller["metadata"])}
+
+
+def spoken(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a service's metadata with one protocol, which every botocore in use knows.
+
+    Raises ValueError when the service offers none of `PROTOCOLS`.
+    """
+    offered = metadata.get("protocols", [metadata["protocol"]])
+    known = [one for one in PROTOCOLS if one in offered]
+    if not known:
+        raise ValueError(
+            f"{metadata['serviceId']} offers {offered}, and botocore 1.34.145 knows only {PROTOCOLS}"
+        )
+    rest = {name: value for name, value in metadata.items() if name != COMPATIBLE or known[0] != "query"}
+    return {**rest, "protocol": known[0], "protocols": known[:1]}
 
 
 def shape_names(part: Any) -> Iterable[str]:

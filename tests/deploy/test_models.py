@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from lab.package import Package
 from lab.processes import Processes
 from lab.runtimeapi import Place, execution_environment
 from tests.deploy.test_runtime import reach, sample
-from tools.models import MODELS, bare, called, files
+from tools.models import MODELS, bare, called, cut, files, spoken
 
 
 def test_what_is_shipped_is_what_this_botocore_and_these_adapters_ask_for() -> None:
@@ -32,6 +33,42 @@ def test_a_member_that_is_named_documentation_is_kept() -> None:
     assert bare({"documentation": "words", "members": {"documentation": {"shape": "S"}}}) == {
         "members": {"documentation": {"shape": "S"}}
     }
+
+
+def test_the_documentation_that_botocore_requires_is_kept() -> None:
+    whole = {
+        "metadata": {"protocol": "json"},
+        "documentation": "words",
+        "operations": {"Get": {"name": "Get", "documentation": "words"}},
+        "shapes": {},
+        "clientContextParams": {"Kind": {"documentation": "words", "type": "string"}},
+    }
+    kept = cut(whole, frozenset({"Get"}))
+    assert kept["clientContextParams"] == {"Kind": {"documentation": "words", "type": "string"}}
+    assert "documentation" not in kept
+    assert kept["operations"] == {"Get": {"name": "Get"}}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "protocol"),
+    [
+        ({"protocol": "ec2"}, "ec2"),
+        ({"protocol": "json", "protocols": ["smithy-rpc-v2-cbor", "json"]}, "json"),
+        ({"protocol": "smithy-rpc-v2-cbor", "protocols": ["smithy-rpc-v2-cbor", "json", "query"]}, "query"),
+        ({"protocol": "rest-json", "protocols": ["rest-json"]}, "rest-json"),
+    ],
+)
+def test_a_service_is_called_by_a_protocol_that_every_botocore_knows(
+    metadata: dict[str, Any], protocol: str
+) -> None:
+    chosen = spoken({"serviceId": "S", "awsQueryCompatible": {}, **metadata})
+    assert (chosen["protocol"], chosen["protocols"]) == (protocol, [protocol])
+    assert ("awsQueryCompatible" in chosen) == (protocol != "query")
+
+
+def test_a_service_that_only_a_newer_botocore_can_call_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"S offers .*smithy-rpc-v2-cbor"):
+        spoken({"serviceId": "S", "protocol": "smithy-rpc-v2-cbor", "protocols": ["smithy-rpc-v2-cbor"]})
 
 
 @pytest.mark.parametrize("function", ["APIHandler", "Reconcile"])
