@@ -1,6 +1,6 @@
 """`python -m tools.doctor STAGE`: everything that would keep a deployment from working, before it is tried.
 
-Each finding says what to do. Exit status 0 only when there is none.
+Each finding (✗) says what to do. Exit status 0 only when there is none; notes (·) do not count.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tools.findings_account import account_findings
+from tools.findings_account import account_findings, account_notes
 from tools.findings_configuration import configuration_findings
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +54,12 @@ def findings(stage: str, open_session: Callable[[], Any], root: Path = ROOT) -> 
     yield from account_findings(open_session, f"{_app(text)}-{stage}", there(f"deployed/{stage}.json"))
 
 
+def notes(open_session: Callable[[], Any]) -> Iterator[str]:
+    """Everything that is worth knowing before a deployment and keeps nothing from working."""
+    if not list(package_findings()):
+        yield from account_notes(open_session)
+
+
 def _app(text: str | None) -> str:
     try:
         return str(json.loads(text or "")["app_name"])
@@ -68,11 +74,13 @@ def _session() -> Any:
 
 
 def main() -> int:
-    """Print what was found."""
+    """Print the findings and the notes."""
     stage = sys.argv[1] if len(sys.argv) > 1 else "prod"
     found = list(findings(stage, _session))
     for finding in found:
         print(f"✗ {finding}")
+    for note in notes(_session):
+        print(f"· {note}")
     if not found:
         print(f"Nothing stands against `chalice deploy --stage {stage}`.")
     return 1 if found else 0

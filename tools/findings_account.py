@@ -26,6 +26,7 @@ MADE: Mapping[str, tuple[str, ...]] = {
     "apigateway:{region}::/restapis": ("apigateway:POST",),
 }
 ADVICE = "deploy as somebody who may do that"
+ELB_ROLE = "AWSServiceRoleForElasticLoadBalancing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,30 @@ def account_findings(open_session: Callable[[], Any], deployment: str, record: s
     if not denied:
         yield from permission_findings(session, caller, deployment)
         yield from record_findings(session, caller, deployment, record)
+
+
+def account_notes(open_session: Callable[[], Any]) -> Iterator[str]:
+    """Say what the first load balancer of an account needs; nothing when IAM does not answer.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    try:
+        open_session().client("iam").get_role(RoleName=ELB_ROLE)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchEntity":
+            yield (
+                f"The account has no role {ELB_ROLE}. AWS makes it with the first load balancer, by"
+                " the right iam:CreateServiceLinkedRole of the function that creates it; until then ELB"
+                " asks EC2 with the rights of that function. Its policy grants both. If a policy of the"
+                " organisation denies one, the first PUT is answered with 502: then an administrator has"
+                " to type aws iam create-service-linked-role --aws-service-name"
+                " elasticloadbalancing.amazonaws.com"
+            )
+    except (BotoCoreError, ResponseParserError):
+        return
 
 
 def asked(session: Any, service: str, method: str, **arguments: Any) -> tuple[Any, str | None]:

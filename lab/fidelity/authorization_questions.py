@@ -17,13 +17,11 @@ from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from lab.fidelity import authorization_reference as reference
+from lab.fidelity import elb_service_role
 from lab.fidelity.authorization_call import Call, tags_in
 from lab.fidelity.authorization_policy import Question
-from lab.fidelity.elb_state import region_of, regions_of
+from lab.fidelity.elb_state import region_of
 from lab.fidelity.server_certificate import ServerCertificate
-
-ELB_ROLE = "AWSServiceRoleForElasticLoadBalancing"
-ELB_ROLE_PATH = "/aws-service-role/elasticloadbalancing.amazonaws.com/"
 
 
 def questions(call: Call) -> Iterator[Question]:
@@ -56,22 +54,17 @@ def _load_balancers(call: Call) -> Iterator[Question]:
                 request_tags=given,
                 more={"elasticloadbalancing:CreateAction": ("CreateLoadBalancer",)},
             )
-    if call.operation == "CreateLoadBalancer" and not _has_elb_role(call):
-        # https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html
+    if call.operation == "CreateLoadBalancer" and not elb_service_role.exists(call.account, call.region):
+        # EC2 first: who had the right to make the role and not these was denied, and got no role.
+        # https://github.com/terraform-aws-modules/terraform-aws-eks/issues/900
+        yield from (Question(action, "*") for action in elb_service_role.ASKED_OF_EC2)
+        role = f"role{elb_service_role.PATH}{elb_service_role.NAME}"
         yield call.about(
             "role",
-            call.arn(f"role{ELB_ROLE_PATH}{ELB_ROLE}", service="iam", region=""),
+            call.arn(role, service="iam", region=""),
             action="iam:CreateServiceLinkedRole",
-            more={"iam:AWSServiceName": ("elasticloadbalancing.amazonaws.com",)},
+            more={"iam:AWSServiceName": (elb_service_role.SERVICE,)},
         )
-
-
-def _has_elb_role(call: Call) -> bool:
-    """Whether Elastic Load Balancing has its role in the account: from the first load balancer on."""
-    roles = iam_backends[call.account][call.partition].roles.values()
-    return any(role.path == ELB_ROLE_PATH for role in roles) or any(
-        region.load_balancers for region in regions_of(call.account)
-    )
 
 
 _EC2_TYPES = {"i": "instance", "sg": "security-group", "vpc": "vpc", "subnet": "subnet"}

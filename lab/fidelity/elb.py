@@ -22,6 +22,7 @@ from lab.fidelity import (
     elb_load_balancers,
     elb_network,
     elb_policies,
+    elb_service_role,
     elb_settings,
     elb_stacks,
     elb_tags,
@@ -79,6 +80,7 @@ def install() -> None:
     for method in (describe_load_balancers, register_instances, deregister_instances, iter_tagged_resources):
         setattr(ELBBackend, method.__name__, method)
     elb_stacks.install()
+    elb_service_role.install()
 
 
 def certificate_in_use(account_id: str, arn: str) -> bool:

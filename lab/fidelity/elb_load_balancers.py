@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from moto.ec2.models.instances import Instance
 from moto.utilities.utils import get_partition
 
-from lab.fidelity import elb_certificates, elb_instances, elb_listeners
+from lab.fidelity import elb_certificates, elb_instances, elb_listeners, elb_service_role
 from lab.fidelity.elb_network import (
     asked_groups,
     asked_subnets,
@@ -77,6 +77,7 @@ def create_load_balancer(region: Region, request: Request) -> Answer:
     elb_listeners.add(region, load_balancer, listeners)
     update_interfaces(region, load_balancer)
     region.load_balancers[name] = load_balancer
+    elb_service_role.create(region.account_id, region.name)
     return {"DNSName": load_balancer.dns_name}
 
 

@@ -21,7 +21,12 @@ def inventory(aws: Aws) -> frozenset[str]:
         "alarm": [one["AlarmName"] for one in alarms["MetricAlarms"]],
         "dashboard": [one["DashboardName"] for one in aws.cloudwatch().list_dashboards()["DashboardEntries"]],
         "function": [one["FunctionName"] for one in aws.client("lambda").list_functions()["Functions"]],
-        "role": [one["RoleName"] for one in aws.iam().list_roles()["Roles"]],
+        # A service-linked role is AWS's own, and stays.
+        "role": [
+            one["RoleName"]
+            for one in aws.iam().list_roles()["Roles"]
+            if not one["Path"].startswith("/aws-service-role/")
+        ],
         "rule": [one["Name"] for one in aws.client("events").list_rules()["Rules"]],
         "API": [one["name"] for one in aws.client("apigateway").get_rest_apis()["items"]],
         "log group": [one["logGroupName"] for one in aws.client("logs").describe_log_groups()["logGroups"]],

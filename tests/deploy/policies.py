@@ -13,11 +13,22 @@ PREFIXES = {"elb": "elasticloadbalancing"}
 ACTIONS = {("lambda", "Invoke"): "lambda:InvokeFunction"}
 
 # What AWS asks for beside the operation's own action, when it is called as we call it: tags on what is
-# created, and the role that the first load balancer of an account makes.
+# created, and for the first load balancer of an account ELB's role and what ELB asks of EC2 without the role.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 BESIDE: Mapping[Operation, frozenset[str]] = {
     ("ec2", "CreateSecurityGroup"): frozenset({"ec2:CreateTags"}),
-    ("elb", "CreateLoadBalancer"): frozenset({"elasticloadbalancing:AddTags", "iam:CreateServiceLinkedRole"}),
+    ("elb", "CreateLoadBalancer"): frozenset(
+        {
+            "ec2:DescribeAccountAttributes",
+            "ec2:DescribeAddresses",
+            "ec2:DescribeInternetGateways",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+            "elasticloadbalancing:AddTags",
+            "iam:CreateServiceLinkedRole",
+        }
+    ),
     ("iam", "UploadServerCertificate"): frozenset({"iam:TagServerCertificate"}),
     ("secretsmanager", "CreateSecret"): frozenset({"secretsmanager:TagResource"}),
 }

@@ -12,7 +12,7 @@ import pytest
 from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 
-from tools.findings_account import account_findings
+from tools.findings_account import account_findings, account_notes
 
 DEPLOYMENT = "emq-elb-prod"
 USER = "arn:aws:iam::123456789012:user/ops/ann"
@@ -184,6 +184,24 @@ def test_of_root_iam_is_not_asked() -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"Role": {"Arn": ROLE}}, []),
+        ("NoSuchEntity", ["no role AWSServiceRoleForElasticLoadBalancing", "create-service-linked-role"]),
+        ("AccessDenied", []),
+        ("ExpiredToken", []),
+        (PAGE, []),
+    ],
+)
+def test_an_account_without_a_load_balancer_is_noted(answer: Said | str, words: list[str]) -> None:
+    aws = Aws({"GetRole": answer})
+    notes = list(account_notes(lambda: aws))
+    assert aws.asked == [("GetRole", {"RoleName": "AWSServiceRoleForElasticLoadBalancing"})]
+    assert len(notes) == bool(words)
+    assert all(word in notes[0] for word in words)
+
+
+@pytest.mark.parametrize(
     ("without", "given", "words"),
     [
         (("AWS_DEFAULT_REGION",), {"AWS_REGION": "eu-central-1"}, "export AWS_DEFAULT_REGION"),
@@ -204,3 +222,4 @@ def test_what_keeps_aws_from_being_asked_at_all_is_all_that_is_told(
         monkeypatch.setenv(name, value)
     (found,) = account_findings(boto3.session.Session, DEPLOYMENT, None)
     assert words in found
+    assert list(account_notes(boto3.session.Session)) == []
