@@ -16,9 +16,12 @@ from chalice.test import Client, HTTPResponse
 import app
 from chalicelib import container
 from chalicelib.api.openapi import document
+from chalicelib.core import pem as pem_texts
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
+from tests.certificates import authority, key_pem
 from tests.chalice_client import app_client
 from tests.provisioning import Account, issued, pem
+from tests.rotating import keep_secret
 
 ROOT = Path(__file__).parents[1]
 JSON = {"Content-Type": "application/json"}
@@ -307,6 +310,45 @@ def test_the_private_ca_is_shown_once_there_is_one(here: Account, api: Api) -> N
     assert shown.status_code == 200
     assert shown.body.startswith(b"-----BEGIN CERTIFICATE-----")
     assert b"PRIVATE" not in shown.body
+
+
+@pytest.mark.usefixtures("here")
+def test_of_the_private_cas_secret_certificates_alone_are_shown(api: Api) -> None:
+    root = authority("Company Root")
+    own = authority("Company CA", signed_by=root)
+    lines = [line for line in own.private_key_pem.splitlines() if "-----" not in line]
+    hidden = own.private_key_pem.replace("RSA PRIVATE KEY", "CERTIFICATE")
+    parameters = pem_texts.encode("DH PARAMETERS", b"parameters")
+    text = (
+        f"# Müller, {lines[3]}\n{own.certificate_pem}{hidden}{parameters}{root.certificate_pem}{lines[4]}\n"
+    )
+    keep_secret(
+        json.dumps({"certificate": text, "private_key": own.private_key_pem}), "emq-elb-dev/private-ca"
+    )
+    shown = api.client.http.get("/private-ca.pem")
+    assert shown.status_code == 200
+    assert shown.body.decode() == own.certificate_pem + root.certificate_pem
+
+
+@pytest.mark.parametrize("form", ["PKCS #1", "PKCS #8", "encrypted"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_among_the_private_cas_certificates_is_refused_and_never_shown(
+    here: Account, api: Api, form: str, *, first: bool
+) -> None:
+    own = authority("Company CA")
+    key = key_pem(
+        own.key, "traditional" if form == "PKCS #1" else "pkcs8", b"word" if form == "encrypted" else None
+    )
+    text = key + own.certificate_pem if first else own.certificate_pem + key
+    keep_secret(
+        json.dumps({"certificate": text, "private_key": own.private_key_pem}), "emq-elb-dev/private-ca"
+    )
+    shown = api.client.http.get("/private-ca.pem")
+    assert "a private key stands in the certificate" in problem(shown, 409, "conflict")["detail"]
+    asked = api.put({**here.article, "certificate": {"issuer": "private-ca"}})
+    assert "a private key stands in the certificate" in problem(asked, 409, "conflict")["detail"]
+    told = shown.body + asked.body
+    assert not [line for line in key.splitlines() if line.encode() in told]
 
 
 def test_the_api_describes_itself(api: Api) -> None:

@@ -80,6 +80,12 @@ def read(certificate: str, private_key: str, chain: str) -> tuple[BundleFacts, B
     return facts, _bundle(facts, pool, key)
 
 
+def certificates_alone(text: str) -> str:
+    """Return the certificates of a PEM text encoded anew, and nothing else that the text holds."""
+    readable = _certificates(pem.parse(text)).values()
+    return "".join(pem.encode(pem.CERTIFICATE, one.der) for one in readable)
+
+
 def to_be(bundle: Bundle, *, name: str, path: str) -> Certificate:
     """The server certificate that a bundle will be at AWS; until then its name stands for its ARN."""
     described = describe(bundle.certificate, bundle.chain)

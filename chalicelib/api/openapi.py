@@ -138,8 +138,8 @@ ROUTES = (
         path="/private-ca.pem",
         operation="getPrivateCa",
         summary="The private CA's certificate, for clients to trust",
-        answers={200: Answer("PEM.", media="application/x-pem-file")},
-        problems=(*_ANY, 404),
+        answers={200: Answer("PEM: certificates alone.", media="application/x-pem-file")},
+        problems=(*_ANY, 404, 409),
     ),
     Route(
         method="get",

@@ -61,6 +61,15 @@ def private_key_text(text: TextFacts) -> Iterator[str]:
         yield from _key(text.key)
 
 
+def misplaced_key(what: str, text: TextFacts) -> Iterator[str]:
+    """What is wrong with a text of certificates that holds a private key as well."""
+    if text.key_blocks:
+        yield (
+            f"a private key stands in the {what}, which everyone is shown: take it out, it belongs in"
+            " `private_key` alone"
+        )
+
+
 def _holds_nothing(text: TextFacts) -> bool:
     told_otherwise = text.others or text.torn or text.escaped
     return not (text.certificate_blocks or text.key_blocks or told_otherwise)
@@ -81,11 +90,7 @@ def _any_text(what: str, text: TextFacts) -> Iterator[str]:
 
 
 def _certificates(what: str, text: TextFacts) -> Iterator[str]:
-    if text.key_blocks:
-        yield (
-            f"a private key stands in the {what}, which everyone is shown: take it out, it belongs in"
-            " `private_key` alone"
-        )
+    yield from misplaced_key(what, text)
     if text.certificate_blocks > MOST_CERTIFICATES:
         yield (
             f"the {what} holds {text.certificate_blocks} certificates, of which at most {MOST_CERTIFICATES}"

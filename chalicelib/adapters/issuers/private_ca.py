@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.der import key_text
 from chalicelib.adapters.secrets import create_secret, read_secret
-from chalicelib.adapters.x509 import read
+from chalicelib.adapters.x509 import certificates_alone, read
 from chalicelib.core.domains import address_of
 from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest
 from chalicelib.core.names import OWNER_TAG
 from chalicelib.core.pem import Authority, Bundle
+from chalicelib.core.pem_faults import misplaced_key
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -97,14 +98,22 @@ def issue(authority: Authority, domains: Sequence[str], *, now: datetime) -> Bun
 
 
 def load_authority(client: SecretsManagerClient, secret_id: str) -> Authority | None:
-    """Read the CA; None when there is no such secret. Conflict when it holds no CA that could sign."""
+    """Read the CA; None when there is no such secret. Conflict when it holds no CA that could sign.
+
+    A user may have written the secret, and everyone is shown the certificate: of its text only the
+    certificates are returned, and a private key among them is a Conflict.
+    """
     try:
         value = read_secret(client, secret_id, field="certificate.issuer").value
     except Absent:
         return None
     except InvalidRequest:
         value = {}
-    authority = Authority(value.get("certificate", ""), value.get("private_key", ""))
+    given, private_key = value.get("certificate", ""), value.get("private_key", "")
+    facts, _ = read(given, "", "")
+    for fault in misplaced_key("certificate", facts.certificate):
+        raise Conflict(f"the secret {secret_id} does not hold the private CA as it should: {fault}")
+    authority = Authority(certificates_alone(given), private_key)
     if _signer(authority) is None:
         raise Conflict(
             f"the secret {secret_id} does not hold the private CA: it needs `certificate` and `private_key`"
