@@ -1,7 +1,8 @@
 """Delete superseded certificates, those under our own path only, and only what no listener anywhere uses.
 
 IAM's page warns that ELB may not notice a deletion and stop taking traffic, so that users are looked for
-first; a server certificate is the account's, and a listener of any region can use it.
+first; a server certificate is the account's, and a listener of any region can use it. Another region that is
+denied to us, or does not answer, is left out with a warning.
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from chalicelib.adapters import ec2, elb
 from chalicelib.apply import Progress, apply
 from chalicelib.core import actions as do
 from chalicelib.core import errors
-from chalicelib.core.retirement import Retire, retire
+from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.retirement import Retire, retire, skippable, skipped
 from chalicelib.core.rotation import Rotation
 from chalicelib.core.step import Step
 from chalicelib.holdings import Estate
@@ -23,10 +26,17 @@ from chalicelib.invocation import Invocation
 _REGIONS_AT_ONCE = 8
 
 
-def retire_superseded(
-    estate: Estate, rotations: Sequence[Rotation], invocation: Invocation
-) -> tuple[Step, ...]:
-    """Delete for each rotation that is settled; return what was deleted.
+@dataclass(frozen=True, kw_only=True)
+class Retired:
+    """What was deleted, and what is to be said to the `load_balancers` whose certificates were to go."""
+
+    steps: tuple[Step, ...] = ()
+    load_balancers: frozenset[str] = frozenset()
+    warnings: tuple[ReviewWarning, ...] = ()
+
+
+def retire_superseded(estate: Estate, rotations: Sequence[Rotation], invocation: Invocation) -> Retired:
+    """Delete for each rotation that is settled.
 
     Without anything to delete there is no call. What AWS still holds on to is left to the next run.
     """
@@ -37,8 +47,8 @@ def retire_superseded(
         for goes in _superseded(estate, one, invocation)
     ]
     if not planned:
-        return ()
-    used = _used_anywhere(invocation)
+        return Retired()
+    used, warnings = _used_anywhere(invocation)
     progress = Progress()
     for name, goes in planned:
         if goes.certificate.arn not in used and goes.certificate.name:
@@ -47,7 +57,8 @@ def retire_superseded(
                 apply(name, [delete], progress, invocation)
             except (errors.InUse, errors.Absent):
                 continue
-    return tuple(progress.steps)
+    names = frozenset(name for name, _ in planned)
+    return Retired(steps=tuple(progress.steps), load_balancers=names, warnings=warnings)
 
 
 def _superseded(estate: Estate, rotation: Rotation, invocation: Invocation) -> Iterable[Retire]:
@@ -68,15 +79,27 @@ def _superseded(estate: Estate, rotation: Rotation, invocation: Invocation) -> I
     )
 
 
-def _used_anywhere(invocation: Invocation) -> frozenset[str]:
-    """The certificates on every listener of every region that the account can use."""
-    clients = invocation.clients
+def _used_anywhere(invocation: Invocation) -> tuple[frozenset[str], tuple[ReviewWarning, ...]]:
+    """The certificates on every listener of every region that the account can use and that answers us."""
+    regions = ec2.regions(invocation.clients.ec2)
     with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
-        regions = pool.map(lambda region: elb.describe_all(clients.elb_in(region)), ec2.regions(clients.ec2))
-        return frozenset(
-            listener.certificate
-            for described in regions
-            for one in described
-            for listener in elb.listeners(one, {})
-            if listener.certificate
-        )
+        answers = dict(zip(regions, pool.map(lambda one: _used_in(one, invocation), regions), strict=True))
+    silent = {region: answer for region, answer in answers.items() if isinstance(answer, errors.AwsError)}
+    used = (answer for answer in answers.values() if not isinstance(answer, errors.AwsError))
+    return frozenset().union(*used), skipped(silent)
+
+
+def _used_in(region: str, invocation: Invocation) -> frozenset[str] | errors.AwsError:
+    """The certificates on every listener of a region, or why another region than ours is left out."""
+    try:
+        described = elb.describe_all(invocation.clients.elb_in(region))
+    except errors.AwsError as error:
+        if region == invocation.clients.region or not skippable(error):
+            raise
+        return error
+    return frozenset(
+        listener.certificate
+        for one in described
+        for listener in elb.listeners(one, {})
+        if listener.certificate
+    )

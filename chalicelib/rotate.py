@@ -7,7 +7,6 @@ wire, or put the old one back → retire what is superseded. `docs/rotate.md` ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -59,7 +58,8 @@ def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotati
             rotations += [_rotate(one, run) for one in run.estate.holdings if one.load_balancer == name]
         except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; told at the end
             failures.append((name, error))
-    failures += _retire(rotations, first)
+    rotations, failed = _retire(rotations, first)
+    failures += failed
     failures += _sweep_challenges(invocation)
     tell(rotations, run.estate.holdings, run.invocation)
     failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
@@ -250,12 +250,19 @@ def _warnings(authority: AuthorityFacts | None, now: datetime) -> tuple[ReviewWa
     return (ReviewWarning("private-ca-expires", message),)
 
 
-def _retire(rotations: Sequence[Rotation], run: Run) -> list[tuple[str, Exception]]:
+def _retire(rotations: list[Rotation], run: Run) -> tuple[list[Rotation], list[tuple[str, Exception]]]:
+    """Return the rotations with what retiring has to warn of, and what went wrong."""
     try:
-        retire_superseded(run.estate, rotations, run.invocation)
+        retired = retire_superseded(run.estate, rotations, run.invocation)
     except errors.EmqElbError as error:
-        return [("retiring certificates", error)]
-    return []
+        return rotations, [("retiring certificates", error)]
+    told = [
+        replace(one, warnings=(*one.warnings, *retired.warnings))
+        if one.name in retired.load_balancers
+        else one
+        for one in rotations
+    ]
+    return told, []
 
 
 def _sweep_challenges(invocation: Invocation) -> list[tuple[str, Exception]]:

@@ -62,6 +62,12 @@ _CLASSES: dict[type[errors.AwsError], tuple[str, ...]] = {
         "UnauthorizedOperation",
         "UnauthorizedAccess",
         "OperationNotPermitted",
+        "NotAuthorized",
+        # What a region says that the account has not enabled, each service in its own way.
+        "AuthFailure",
+        "InvalidClientTokenId",
+        "OptInRequired",
+        "UnrecognizedClientException",
     ),
     errors.Refused: (
         "ValidationError",
@@ -97,11 +103,13 @@ def of_code(operation: str, code: str, message: str) -> errors.AwsError:
 def translated(operation: str) -> Iterator[None]:
     """Turn what botocore raises inside into an error of ours that names the AWS `operation`.
 
-    A connection that fails or times out is `Throttled`: AWS could not be asked, asking again may help. What
-    botocore itself finds wrong, before it asks, is `Refused`, without its words, which may quote a secret.
+    A connection that fails or times out is `Throttled`: AWS could not be asked, asking again may help. So is
+    an answer that is not AWS's, such as a proxy's page. What botocore itself finds wrong, before it asks, is
+    `Refused`, without its words, which may quote a secret.
     """
     # Imported here: whoever gets as far as a call has botocore loaded already.
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -114,3 +122,5 @@ def translated(operation: str) -> Iterator[None]:
         raise errors.Refused(operation, "ParamValidation", "a value is not of AWS's form") from None
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise errors.Throttled(operation, type(error).__name__, "AWS could not be reached") from None
+    except ResponseParserError:
+        raise errors.Throttled(operation, "ResponseParserError", "the answer could not be read") from None

@@ -1,16 +1,48 @@
-"""Which superseded certificates go, and which are kept to roll back to."""
+"""Which superseded certificates go, which are kept to roll back to, and which regions need not be asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chalicelib.core.errors import AwsError, Denied
 from chalicelib.core.holding import age, uploaded
 from chalicelib.core.model import Certificate
+from chalicelib.core.outcome import ReviewWarning
 
 FORGOTTEN = timedelta(hours=1)
 """After this an upload that nobody installed is nobody's current work any more."""
+
+SILENT = frozenset(
+    {
+        # botocore got no answer, or none that AWS gave
+        "ConnectTimeoutError",
+        "ConnectionClosedError",
+        "ConnectionError",
+        "EndpointConnectionError",
+        "HTTPClientError",
+        "ProxyConnectionError",
+        "ReadTimeoutError",
+        "ResponseParserError",
+        "ResponseStreamingError",
+        "SSLError",
+        # AWS has trouble of its own; the numbers are what botocore makes of an answer without a code
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "Unavailable",
+        "500",
+        "502",
+        "503",
+        "504",
+    }
+)
+"""The codes of an `AwsError` that say nothing about the question."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +89,21 @@ def retire(
         [Retire(reason="it failed or expired", certificate=one) for one in useless]
         + [Retire(reason="newer ones were kept to roll back to", certificate=one) for one in good[keep:]]
     )
+
+
+def skippable(error: AwsError) -> bool:
+    """Whether another region is left out of the search for users of a certificate after this error.
+
+    An organisation may deny a region for good (Control Tower does), and no certificate would ever be retired.
+    IAM still refuses to delete what a listener uses. A region that throttles is asked again by the next run.
+    """
+    return isinstance(error, Denied) or error.code in SILENT
+
+
+def skipped(regions: Mapping[str, AwsError]) -> tuple[ReviewWarning, ...]:
+    """Return the warning that names the regions that were left out, each with what it said; none for none."""
+    if not regions:
+        return ()
+    named = ", ".join(f"{region} ({error.code})" for region, error in sorted(regions.items()))
+    message = f"not asked whether they use a superseded certificate, which IAM alone guards there: {named}"
+    return (ReviewWarning("region-skipped", message),)

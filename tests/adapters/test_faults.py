@@ -11,6 +11,7 @@ from botocore.exceptions import (
     ParamValidationError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from chalicelib.adapters.faults import translated
 from chalicelib.core import errors
@@ -33,11 +34,16 @@ def client_error(code: str) -> ClientError:
         (client_error("TooManyLoadBalancers"), errors.QuotaReached, "TooManyLoadBalancers"),
         (client_error("Throttling"), errors.Throttled, "Throttling"),
         (client_error("UnauthorizedOperation"), errors.Denied, "UnauthorizedOperation"),
+        (client_error("AuthFailure"), errors.Denied, "AuthFailure"),
+        (client_error("OptInRequired"), errors.Denied, "OptInRequired"),
+        (client_error("InvalidClientTokenId"), errors.Denied, "InvalidClientTokenId"),
+        (client_error("UnrecognizedClientException"), errors.Denied, "UnrecognizedClientException"),
         (client_error("InvalidSubnet"), errors.Refused, "InvalidSubnet"),
         (client_error("InternalFailure"), errors.AwsError, "InternalFailure"),
         (EndpointConnectionError(endpoint_url=URL), errors.Throttled, "EndpointConnectionError"),
         (ConnectTimeoutError(endpoint_url=URL), errors.Throttled, "ConnectTimeoutError"),
         (ReadTimeoutError(endpoint_url=URL), errors.Throttled, "ReadTimeoutError"),
+        (ResponseParserError("<html>"), errors.Throttled, "ResponseParserError"),
         (NoCredentialsError(), errors.Denied, "NoCredentials"),
         (ParamValidationError(report="hush"), errors.Refused, "ParamValidation"),
     ],
