@@ -31,7 +31,9 @@ _SOURCES = {
         "announce answers clusters container hooks invocation observe read_certificate register rules "
         "settings telemetry"
     ),
-    "chalicelib/adapters": "acm autoscaling clients ec2 elb eventbridge faults iam secrecy sessions vpcs",
+    "chalicelib/adapters": (
+        "acm autoscaling clients ec2 elb eventbridge faults iam library_logs secrecy sessions vpcs"
+    ),
     "chalicelib/api": "problems query views wording",
     "chalicelib/core": (
         "errors events lifecycle membership model names outcome probe_options settling syntax vpcs"

@@ -6,6 +6,8 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
+from chalicelib.adapters.library_logs import hold_at_warning
+
 if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.session import Session as CoreSession
@@ -31,6 +33,7 @@ class Clients:
     """
 
     def __init__(self, session: Session | None = None) -> None:
+        hold_at_warning()
         self._given = session
         self._making = (
             Lock()

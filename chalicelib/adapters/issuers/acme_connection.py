@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from logging import WARNING, getLogger
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from chalicelib.adapters.library_logs import hold_at_warning
 from chalicelib.core.errors import IssuerLimited, IssuerRefused, IssuerSilent
 
 if TYPE_CHECKING:
@@ -55,15 +55,12 @@ class Acme:
 def connect(
     directory: str, key: EllipticCurvePrivateKey, now: Callable[[], datetime], trusted: str | None = None
 ) -> Acme:
-    """Read the CA's directory. `trusted` is a PEM file with the roots that its HTTPS is verified by.
-
-    The library's own log is cut off: at its lowest level it tells the tokens of challenges.
-    """
+    """Read the CA's directory. `trusted` is a PEM file with the roots that its HTTPS is verified by."""
+    hold_at_warning()  # the library logs the tokens of challenges
     from acme.client import ClientNetwork
     from josepy.jwa import ES256
     from josepy.jwk import JWKEC
 
-    getLogger("acme").setLevel(WARNING)
     net = ClientNetwork(JWKEC(key=key), alg=ES256, user_agent=_USER_AGENT, timeout=_TIMEOUT)
     if trusted:
         # The library says bool; what it hands on to is requests' `verify`, which takes a path as well.
