@@ -1,9 +1,9 @@
-"""Carry a plan out: one action, one AWS call, each told as it is done. Every story ends here."""
+"""Carry a plan out: one action, one AWS call, each told as it is done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from chalicelib.adapters import ec2, elb_calls, iam, vpcs
 from chalicelib.adapters.issuers import private_ca
@@ -16,6 +16,7 @@ from chalicelib.core.passing import makes_ours
 from chalicelib.core.step import Step
 from chalicelib.core.telling import step
 from chalicelib.invocation import Invocation
+from chalicelib.registration import Change, NotTaken, register_or_deregister
 
 
 @dataclass
@@ -23,7 +24,8 @@ class Progress:
     """What one story has done so far, through all its tries: the one value here that grows.
 
     `bound` holds the ids and ARNs that AWS gave for names in the plan; `became_ours` is whether our owner tag
-    was put on something.
+    was put on something; `not_taken` are instances that AWS would not register or deregister: no later plan
+    tries it again. `looked` is whether AWS has been read before, in this run or in one that it carries on.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -31,6 +33,8 @@ class Progress:
     bound: dict[str, str] = field(default_factory=dict)
     dns_name: str | None = None
     became_ours: bool = False
+    looked: bool = False
+    not_taken: set[str] = field(default_factory=set)
 
 
 def apply(
@@ -42,12 +46,22 @@ def apply(
 ) -> None:
     """Make the calls in their order; the first that fails ends it, and what was done stays in `progress`."""
     for action in plan:
-        resolved = do.bind(action, progress.bound)
-        _perform(name, resolved, progress, invocation, chosen)
-        progress.became_ours = progress.became_ours or makes_ours(resolved)
-        told = step(resolved)
-        progress.steps.append(told)
-        invocation.told(name, told)
+        for done in _done(name, do.bind(action, progress.bound), progress, invocation, chosen):
+            progress.became_ours = progress.became_ours or makes_ours(done)
+            told = step(done)
+            progress.steps.append(told)
+            invocation.told(name, told)
+
+
+def _done(
+    name: str, action: do.Action, progress: Progress, invocation: Invocation, chosen: Chosen | None
+) -> Iterator[do.Action]:
+    """Carry the action out and yield it; one about instances as the calls that AWS took of it."""
+    if isinstance(action, do.RegisterInstances | do.DeregisterInstances):
+        yield from _members(name, action, progress, invocation)
+    else:
+        _perform(name, action, progress, invocation, chosen)
+        yield action
 
 
 def _perform(  # noqa: C901, PLR0912 - one case an action
@@ -88,20 +102,19 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
             iam.delete_certificate(clients.iam, certificate)
         case do.CreateLoadBalancer(load_balancer=wanted):
             progress.dns_name = elb_calls.create(clients.elb, wanted)
-        case do.RegisterInstances():
-            _register(name, action, progress, invocation)
         case _:
             elb_calls.perform(clients.elb, name, action)
 
 
-def _register(name: str, action: do.RegisterInstances, progress: Progress, invocation: Invocation) -> None:
-    """One call for all; where AWS refuses it because of one bad id, one call each, so that others get in."""
-    try:
-        elb_calls.perform(invocation.clients.elb, name, action)
-    except errors.InvalidInstance as error:
-        if len(action.instances) == 1:
-            message = f"AWS does not register {action.instances[0]}: {error.message}"
+def _members(name: str, action: Change, progress: Progress, invocation: Invocation) -> Iterator[Change]:
+    """The calls that AWS took; whom it did not take keeps nobody else out, and is told as a warning."""
+    for outcome in register_or_deregister(invocation.clients, name, action):
+        if not isinstance(outcome, NotTaken):
+            yield outcome
+            continue
+        progress.not_taken.add(outcome.instance)
+        registering = isinstance(action, do.RegisterInstances)
+        if outcome.error or registering:
+            verb = "register" if registering else "deregister"
+            message = f"AWS does not {verb} {outcome.instance}: {outcome.reason}"
             progress.warnings.append(ReviewWarning("instance-refused", message))
-            return
-        for instance in action.instances:
-            _register(name, replace(action, instances=(instance,)), progress, invocation)

@@ -43,10 +43,14 @@ class Clusters:
 
 @dataclass
 class Work:
-    """What one look has done so far: the one value here that grows. `failures` are with their place."""
+    """What one look has done so far: the one value here that grows. `failures` are with their place.
+
+    `ended` are instances that were to be registered or deregistered, and have ended or do not run by now.
+    """
 
     steps: list[tuple[str, Step]] = field(default_factory=list)
     failures: list[tuple[str, AwsError]] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
     wrote: bool = False
 
     def told(self, load_balancer: str, step: Step, invocation: Invocation) -> None:
@@ -156,24 +160,21 @@ def _ids(decided: Membership, kind: Change) -> tuple[str, ...]:
 def change(
     name: str, kind: Change, ids: tuple[str, ...], work: Work, invocation: Invocation, *, reason: str
 ) -> None:
-    """Make the call; where AWS refuses it because of one bad id, make it for either half.
+    """Register or deregister the instances; one that AWS refuses holds nobody else up, and is a failure.
 
-    So one bad id among n costs about 2 log n calls, and holds nobody up.
+    One that has ended meanwhile is none: there is nothing left to do for it.
     """
-    from chalicelib.adapters.elb_calls import perform  # a look that changes nothing starts without them
+    # A look that changes nothing starts without them.
     from chalicelib.core import actions as do
     from chalicelib.core.telling import step
+    from chalicelib.registration import NotTaken, register_or_deregister
 
     of_kind = do.RegisterInstances if kind == "RegisterInstances" else do.DeregisterInstances
-    action = of_kind(reason=reason, instances=ids)
-    try:
-        perform(invocation.clients.elb, name, action)
-    except InvalidInstance as error:
-        middle = len(ids) // 2
-        if not middle:
-            work.failures.append((name, error))
-            return
-        for half in (ids[:middle], ids[middle:]):
-            change(name, kind, half, work, invocation, reason=reason)
-    else:
-        work.told(name, step(action), invocation)
+    for outcome in register_or_deregister(invocation.clients, name, of_kind(reason=reason, instances=ids)):
+        match outcome:
+            case NotTaken(instance=instance, error=None):
+                work.ended.add(instance)
+            case NotTaken(error=InvalidInstance() as error):
+                work.failures.append((name, error))
+            case do.RegisterInstances() | do.DeregisterInstances():
+                work.told(name, step(outcome), invocation)

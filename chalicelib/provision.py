@@ -17,17 +17,17 @@ from chalicelib.challenges import Work
 from chalicelib.core import actions as do
 from chalicelib.core import errors
 from chalicelib.core.declared import Declaration, GivenArn
-from chalicelib.core.desired import desire
+from chalicelib.core.desired import desire, left_as_they_are
 from chalicelib.core.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.core.facts import Facts
 from chalicelib.core.holding import PRIVATE_CA
 from chalicelib.core.model import LoadBalancer, State
 from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_tag
-from chalicelib.core.outcome import Report
+from chalicelib.core.outcome import Report, ReviewWarning
 from chalicelib.core.passing import passing, slow
 from chalicelib.core.pending import WAITING
 from chalicelib.core.plan import plan
-from chalicelib.core.review import conflict, objections, refuse_beyond_quota
+from chalicelib.core.review import conflict, gone_instances, objections, refuse_beyond_quota
 from chalicelib.core.succession import Background, TakenOver
 from chalicelib.core.telling import step
 from chalicelib.invocation import Invocation
@@ -92,16 +92,19 @@ def _converge(
     adopt: bool = False,
     background: Background | None = None,
 ) -> Report:
-    progress = Progress()
+    progress = Progress(looked=background is not None)
     waits = invocation.waits()
     while True:
         facts = _observe(declaration, faults, invocation)
+        declaration = _without_gone_instances(declaration, facts, progress)
         there = facts.actual.load_balancer
         background = background and background.seen(declaration, facts)
         if found := (*faults, *objections(declaration, facts)):
             raise InvalidRequest(found)
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
-        desired = _desire(declaration, facts, invocation, since)
+        desired = left_as_they_are(
+            _desire(declaration, facts, invocation, since), facts.actual, progress.not_taken
+        )
         refuse_beyond_quota(facts)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
@@ -122,6 +125,7 @@ def _converge(
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
         else:
             if len(now) == len(steps):
+                desired = left_as_they_are(desired, facts.actual, progress.not_taken)
                 return ready(declaration, facts, desired, progress, created=progress.dns_name is not None)
 
 
@@ -140,6 +144,22 @@ def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invo
         if not faults:
             raise
         raise InvalidRequest(faults) from None
+
+
+def _without_gone_instances(declaration: Declaration, facts: Facts, progress: Progress) -> Declaration:
+    """Go on without instances that existed when the request came: what was begun is not left half made.
+
+    Those that the first look does not find are faults of the request.
+    """
+    if not progress.looked:
+        progress.looked = True
+        return declaration
+    gone = gone_instances(declaration, facts)
+    progress.warnings += [
+        ReviewWarning("instance-refused", f"{id_} no longer exists, so it does not become a member")
+        for id_ in sorted(gone - progress.not_taken)
+    ]
+    return replace(declaration, instances=tuple(id_ for id_ in declaration.instances if id_ not in gone))
 
 
 def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) -> None:

@@ -125,9 +125,9 @@ def _look(because: str, work: Work, invocation: Invocation) -> tuple[Look, Clust
         except AwsError as error:
             work.failures.append((name, error))
             continue
-        after = _after(load_balancer, work.steps[before:])
+        after = _after(load_balancer, work.steps[before:]) - work.ended
         registered[name] = len(after)
-        if out := _left_out(decided, after):
+        if out := _left_out(decided, after | work.ended):
             left_out[name] = out
     look = Look(
         began=began,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.errors import Conflict, InvalidRequest
 from lab.fidelity.knobs import KNOBS
-from tests.provisioning import WATCHED, Account, granted, issued, pem
+from tests.provisioning import WATCHED, Account, granted, issued, just_before, pem
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +200,88 @@ def test_one_instance_that_aws_does_not_take_keeps_no_other_out(here: Account) -
     assert report.state == "ready"
     assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
     assert [warning.code for warning in report.warnings].count("instance-refused") == 1
-    assert here.calls.writes.count("RegisterInstancesWithLoadBalancer") == 4
+    # The call for all, and four at most to find one of three by halves.
+    assert here.calls.writes.count("RegisterInstancesWithLoadBalancer") <= 5
+    actions = [step for step in report.steps if step.action == "RegisterInstances"]
+    taken = sorted(id_ for step in actions for id_ in cast("list[str]", step.fields["instances"]))
+    assert taken == sorted({*body["instances"]} - {bad}), "actions name the calls that AWS took"
+    assert report.view is not None
+    assert bad not in {member.id for member in report.view.members}
+
+
+def test_an_instance_that_ends_in_the_middle_of_a_put_keeps_no_other_out(here: Account) -> None:
+    body = here.article | {"instances": here.launch("node-3", "node-4", "node-5")}
+    ends = body["instances"][1]
+    just_before(
+        "RegisterInstancesWithLoadBalancer",
+        lambda: here.world.ec2.terminate_instances(InstanceIds=[ends]),
+    )
+    report = here.put(body)
+    assert report.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
+    (warning,) = [one for one in report.warnings if one.code == "instance-refused"]
+    assert warning.message == f"AWS does not register {ends}: it is terminated"
+    assert here.calls.writes.count("RegisterInstancesWithLoadBalancer") == 2
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["created", "converged"])
+def test_an_instance_that_ends_before_it_is_tagged_keeps_no_other_out(here: Account, exists: bool) -> None:
+    """EC2 tags none of them then, and what was begun is finished without it."""
+    body = here.article | {"instances": here.launch("node-3")}
+    if exists:
+        here.put(body)
+    body["instances"] += here.launch("node-4", "node-5")
+    ends = body["instances"][1]
+
+    def end(operation: str, parameters: Any) -> str | None:
+        if operation != "CreateTags" or ends not in parameters.values():
+            return None
+        here.world.ec2.terminate_instances(InstanceIds=[ends])
+        return "InvalidInstanceID.NotFound"
+
+    WATCHED.refuse = end
+    report = here.put(body)
+    assert report.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
+    (warning,) = [one for one in report.warnings if one.code == "instance-refused"]
+    assert ends in warning.message
+    assert here.calls.writes.count("CreateTags") == 2
+
+
+def test_the_background_goes_on_without_an_instance_that_has_ended_since(here: Account) -> None:
+    body = here.article | {"certificate": {"pem": pem(issued())}}
+    KNOBS.certificate_propagation_seconds = 120
+    report = here.put(body)
+    here.sleep(120)
+    here.world.ec2.terminate_instances(InstanceIds=body["instances"][:1])
+    done = here.carry_on(report, body)
+    assert done is not None
+    assert done.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-2"]
+
+
+def test_an_instance_that_aws_does_not_take_is_tried_once_in_the_background(here: Account) -> None:
+    """One call a look is made there, and every look would plan it again."""
+    body = here.article | {"certificate": {"pem": pem(issued())}}
+    bad = body["instances"][0]
+    KNOBS.certificate_propagation_seconds = 120
+    report = here.put(body)
+    assert report.state == "pending"
+    here.sleep(120)
+    calls = [0]
+
+    def refuse(operation: str, parameters: Any) -> str | None:
+        if operation != "RegisterInstancesWithLoadBalancer" or bad not in parameters.values():
+            return None
+        calls[0] += 1
+        assert calls[0] < 10
+        return "InvalidInstance"
+
+    WATCHED.refuse = refuse
+    done = here.carry_on(report, body)
+    assert done is not None
+    assert done.state == "ready"
+    assert calls == [2], "with the others, and alone"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from chalicelib.core.declared import Declaration
@@ -87,6 +87,16 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         cluster=cluster,
         reasons=membership.reasons,
     )
+
+
+def left_as_they_are(desired: State, actual: State, instances: Set[str]) -> State:
+    """The same, but these instances stay as they are: registered, or not."""
+    wanted, there = desired.load_balancer, actual.load_balancer
+    if wanted is None or not instances:
+        return desired
+    registered = there.instances if there else frozenset()
+    stay = (wanted.instances - instances) | (registered & instances)
+    return replace(desired, load_balancer=replace(wanted, instances=frozenset(stay)))
 
 
 def _registered(facts: Facts) -> frozenset[str]:

@@ -29,16 +29,21 @@ def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
     """Faults that only AWS could tell: everything that the body names and that is not so there."""
     yield from _subnet_faults(declaration, facts)
     yield from _group_faults(declaration, facts)
-    vpc = _vpc(declaration, facts)
+    vpc, gone = _vpc(declaration, facts), gone_instances(declaration, facts)
     for index, id_ in enumerate(declaration.instances):
-        instance = facts.instances.get(id_)
-        if instance is None or instance.state == "terminated":
+        if id_ in gone:
             yield Fault(f"instances[{index}]", f"there is no instance {id_} in this region")
-        elif vpc and instance.vpc != vpc:
-            where = instance.vpc or "no VPC"
+        elif vpc and facts.instances[id_].vpc != vpc:
+            where = facts.instances[id_].vpc or "no VPC"
             yield Fault(f"instances[{index}]", f"{id_} is in {where}, and the load balancer in {vpc}")
     if facts.chosen:
         yield from facts.chosen.faults
+
+
+def gone_instances(declaration: Declaration, facts: Facts) -> frozenset[str]:
+    """The instances that the body names and that do not exist (any more)."""
+    states = {id_: instance.state for id_, instance in facts.instances.items()}
+    return frozenset(id_ for id_ in declaration.instances if states.get(id_, "terminated") == "terminated")
 
 
 def _vpc(declaration: Declaration, facts: Facts) -> str | None:

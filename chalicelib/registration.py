@@ -1,0 +1,96 @@
+"""Register or deregister instances, whatever AWS has against some of them.
+
+AWS refuses a whole call for one instance that it cannot find, or that does not run (`InvalidInstance`).
+Another look answers that: EC2 says which instances are still there, and the call is made again for those. A
+call that AWS refuses even so is made for either half.
+
+    of n instances                     calls               reads
+    AWS takes all                      1                   0
+    all have ended                     1                   1
+    some have ended                    2                   1
+    one of them is refused even so     + 2 ⌈log2 n⌉        1
+
+EC2 takes 200 ids in a read; more than that take one read for each 200.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from chalicelib.adapters import ec2
+from chalicelib.adapters.clients import Clients
+from chalicelib.adapters.elb_calls import perform
+from chalicelib.core.actions import DeregisterInstances, RegisterInstances
+from chalicelib.core.errors import InvalidInstance
+from chalicelib.core.model import Instance
+
+Change = RegisterInstances | DeregisterInstances
+
+
+@dataclass(frozen=True)
+class NotTaken:
+    """One instance for which AWS took no call, and why; `error` is None where it has ended or does not run.
+
+    For a deregistration that is as good as done: a load balancer lets go of an instance that has ended.
+    """
+
+    instance: str
+    reason: str
+    error: InvalidInstance | None = None
+
+
+def register_or_deregister(clients: Clients, name: str, change: Change) -> Iterator[Change | NotTaken]:
+    """Make the change to the load balancer `name`; yield each call that AWS took, and whom it did not take.
+
+    A call is yielded as soon as it is made, so that an error in a later one hides nothing.
+    """
+
+    def call(part: Change) -> None:
+        perform(clients.elb, name, part)
+
+    try:
+        call(change)
+    except InvalidInstance as error:
+        refused = error
+    else:
+        yield change
+        return
+    found = ec2.instances(clients.ec2, change.instances)
+    ended = {id_: why for id_ in change.instances if (why := _nothing_to_do(change, found.get(id_)))}
+    yield from (NotTaken(id_, why) for id_, why in ended.items())
+    if rest := tuple(id_ for id_ in change.instances if id_ not in ended):
+        yield from by_halves(call, replace(change, instances=rest), None if ended else refused)
+
+
+def by_halves(
+    call: Callable[[Change], None], change: Change, refused: InvalidInstance | None = None
+) -> Iterator[Change | NotTaken]:
+    """Make the call, and where AWS refuses it, one for either half.
+
+    With `refused` AWS has just refused this very call, so that it begins with the halves.
+    """
+    if refused is None:
+        try:
+            call(change)
+        except InvalidInstance as error:
+            refused = error
+        else:
+            yield change
+            return
+    middle = len(change.instances) // 2
+    if not middle:
+        yield NotTaken(change.instances[0], refused.message, refused)
+        return
+    for half in (change.instances[:middle], change.instances[middle:]):
+        yield from by_halves(call, replace(change, instances=half))
+
+
+def _nothing_to_do(change: Change, instance: Instance | None) -> str | None:
+    """Why no further call is made for the instance; None when one is."""
+    if instance is None:
+        return "it no longer exists"
+    if instance.state == "terminated":
+        return "it is terminated"
+    registering = isinstance(change, RegisterInstances)
+    return f"it is {instance.state}" if registering and instance.state != "running" else None
