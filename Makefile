@@ -34,7 +34,7 @@ rehearse: setup
 	@$(RUN) -m lab rehearse
 
 test: setup
-	@lab/setup.sh --packages chromium curl pebble
+	@lab/setup.sh --packages chromium curl libatomic1 pebble  # playwright's own node needs libatomic
 	@$(RUN) -m pytest -n auto
 
 check: setup

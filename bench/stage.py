@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from lab.issuer import Bundle
 from lab.lab import Lab
 from lab.processes import until
 from lab.steps import SECURE
+from lab.tls import looking
 
 if TYPE_CHECKING:
     from mypy_boto3_elb import ElasticLoadBalancingClient
@@ -132,7 +134,11 @@ def served(stage: Stage, name: str) -> frozenset[str]:
 
     def seen(address: str) -> str:
         try:
-            return ssl.get_server_certificate((address, SECURE), timeout=2)
+            with (
+                socket.create_connection((address, SECURE), 2) as plain,
+                looking().wrap_socket(plain) as secure,
+            ):
+                return ssl.DER_cert_to_PEM_cert(secure.getpeercert(binary_form=True) or b"")
         except OSError:
             return NOTHING
 

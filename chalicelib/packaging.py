@@ -32,7 +32,7 @@ _SOURCES = {
         "settings telemetry"
     ),
     "chalicelib/adapters": (
-        "acm autoscaling clients ec2 elb eventbridge faults iam library_logs secrecy sessions vpcs"
+        "acm autoscaling clients contexts ec2 elb eventbridge faults iam library_logs secrecy sessions vpcs"
     ),
     "chalicelib/api": "problems query views wording",
     "chalicelib/core": (

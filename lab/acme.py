@@ -25,6 +25,7 @@ from pathlib import Path
 from lab.addresses import answers, free_port
 from lab.issuer import bundle, make_authority
 from lab.processes import Process, Processes, with_server_paths
+from lab.tls import trusting
 
 PROGRAMS = ("pebble", "pebble-challtestsrv")
 LIFE = timedelta(days=90)
@@ -58,7 +59,7 @@ class Acme:
     @property
     def tls(self) -> ssl.SSLContext:
         """What a client of its HTTPS needs."""
-        return ssl.create_default_context(cafile=str(self.trust))
+        return trusting(self.trust)
 
     def environment(self) -> dict[str, str]:
         """What leads the app to it (`docs/deploy.md`)."""

@@ -13,6 +13,7 @@ from lab.fidelity.knobs import KNOBS
 from lab.processes import until
 from lab.steps import Story, refusal
 from lab.story import hold
+from lab.tls import trusting
 
 ZONE = "example.com"
 HOST = f"mqtt.{ZONE}"
@@ -82,7 +83,7 @@ def seen(story: Story, look: Callable[[], set[int]]) -> None:
 
 def verified_by(story: Story, acme: Acme) -> Callable[[], set[int]]:
     """A look by a client that trusts the CA's root only."""
-    context = ssl.create_default_context(cadata=acme.root())
+    context = trusting(acme.root())
     return lambda: serials_for(story, HOST, context)
 
 

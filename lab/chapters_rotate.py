@@ -20,6 +20,7 @@ from lab.metrics import reader
 from lab.processes import until
 from lab.steps import SECURE, Story, owner, refusal
 from lab.story import hold
+from lab.tls import trusting
 
 SECRET = "demo/certificate"  # noqa: S105 - the secret's name
 TOPIC = "rotation/demo"
@@ -155,7 +156,7 @@ def serial(story: Story) -> int:
 
 def serials(story: Story) -> set[int]:
     """The serial numbers on the wire, verified by the private CA, one for each address."""
-    context = ssl.create_default_context(cafile=authority_file(story))
+    context = trusting(authority_file(story))
     return serials_for(story, client.request("GET", story.url).body["dns_name"], context)
 
 

@@ -6,7 +6,6 @@ Exit status 0 only if every step held.
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from lab.steps import (
     watch,
 )
 from lab.story import DidNotHoldError, Step, bold, hold, summary, tell
+from lab.tls import trusting
 
 # A minute of the app's schedules, in seconds: nobody waits a minute for a demo.
 MINUTE = 10.0
@@ -160,7 +160,7 @@ def delivered(story: Story) -> str:
         print("\n".join(f"   {line}" for line in said.splitlines()))
         for packet in ("sending CONNECT", "received CONNACK (0)", "sending PUBLISH", "sending DISCONNECT"):
             hold(packet in said, f"mosquitto_pub says {packet!r}")
-        context = ssl.create_default_context(cafile=authority)
+        context = trusting(authority)
         with (
             socket.create_connection((address, SECURE), 10) as plain,
             context.wrap_socket(plain, server_hostname=dns_name) as secure,

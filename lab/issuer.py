@@ -23,6 +23,18 @@ from cryptography.x509.oid import NameOID
 from lab.aws import Aws
 
 LIFE = timedelta(days=90)
+# https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.3: what a CA must have, and strict clients look for.
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ def make_authority(name: str) -> Bundle:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + 2 * LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)
         .add_extension(identifier, critical=False)
         .sign(key, SHA256())
     )

@@ -39,8 +39,11 @@ if [ "${1:-}" = --packages ]; then
     command -v haproxy >/dev/null || missing+=(haproxy)
     command -v mosquitto >/dev/null || missing+=(mosquitto)
     command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
-    for package in "${@:2}"; do  # each has a command of its own name
-        command -v "$package" >/dev/null || missing+=("$package")
+    for package in "${@:2}"; do
+        case $package in
+            libatomic1) [[ $(ldconfig -p) == *libatomic.so.1* ]] || missing+=("$package") ;;
+            *) command -v "$package" >/dev/null || missing+=("$package") ;;  # a command of its own name
+        esac
     done
     [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
     exit 0

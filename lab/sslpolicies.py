@@ -13,7 +13,7 @@ from dataclasses import dataclass
 PROTOCOLS = ("TLSv1", "TLSv1.1", "TLSv1.2")
 
 # OpenSSL refuses TLS 1.0 and 1.1 above security level 0, whatever the protocol versions allow
-# (SSL_CTX_set_security_level(3)).
+# (SSL_CTX_set_security_level(3)). Level 2 is Debian's: said, since openssl.cnf may have another.
 OBSOLETE = frozenset({"TLSv1", "TLSv1.1"})
 
 HAPROXY_VERSIONS = {"TLSv1": "TLSv1.0", "TLSv1.1": "TLSv1.1", "TLSv1.2": "TLSv1.2"}
@@ -107,7 +107,7 @@ def bind_options(ssl: SslNegotiation) -> str:
     """
     versions = [protocol for protocol in PROTOCOLS if protocol in ssl.protocols]
     inside = PROTOCOLS[PROTOCOLS.index(versions[0]) : PROTOCOLS.index(versions[-1])]
-    ciphers = [*ssl.ciphers, "@SECLEVEL=0"] if OBSOLETE & set(versions) else list(ssl.ciphers)
+    ciphers = [*ssl.ciphers, f"@SECLEVEL={0 if OBSOLETE & set(versions) else 2}"]
     words = [
         f"ssl-min-ver {HAPROXY_VERSIONS[versions[0]]}",
         f"ssl-max-ver {HAPROXY_VERSIONS[versions[-1]]}",

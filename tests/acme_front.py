@@ -11,7 +11,6 @@ The server makes its URLs from the name that it is asked by, so that everything 
 from __future__ import annotations
 
 import json
-import ssl
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from typing import Any
 
 from lab.acme import Acme
 from lab.serving import serving
+from tests.servers import server_context
 
 _OF_THE_CONNECTION = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 
@@ -154,9 +154,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self, front: Front) -> None:
         super().__init__((front.acme.address, 0), Handler)
         self.front = front
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         trust = front.acme.trust
-        context.load_cert_chain(trust.with_name("https.pem"), trust.with_name("https-key.pem"))
+        context = server_context(trust.with_name("https.pem"), trust.with_name("https-key.pem"))
         # The handshake is the connection's own thread's.
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 

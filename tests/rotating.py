@@ -27,7 +27,7 @@ from chalicelib.wire import Wire
 from lab.aws import ACCOUNT, server_certificate_pem
 from tests.certificates import Issued, authority, leaf
 from tests.provisioning import Account
-from tests.servers import ADDRESS, serving
+from tests.servers import ADDRESS, server_context, serving
 
 HOST = "mqtt.example.com"
 SECRET = {"secret_id": "mqtt"}
@@ -73,13 +73,10 @@ class Front:
 
 def context(pem: str) -> ssl.SSLContext:
     """A server's context for certificate, chain and key in one text."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.maximum_version = ssl.TLSVersion.TLSv1_2
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(pem)
         file.flush()
-        made.load_cert_chain(Path(file.name))
-    return made
+        return server_context(Path(file.name))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.tls import settled
 from tests.certificates import Issued
 
 ADDRESS = "127.83.4.1"
@@ -81,11 +82,18 @@ def tls_context(
     key = directory / "key.pem"
     chain.write_text(issued.certificate_pem + issued.chain_pem)
     key.write_text(issued.private_key_pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, key)
+    context = server_context(chain, key)
     context.maximum_version = maximum
     if ciphers:
         context.set_ciphers(ciphers)
+    return context
+
+
+def server_context(chain: Path, key: Path | None = None) -> ssl.SSLContext:
+    """Return a server's context for PEM files; TLS 1.2 only, like a classic load balancer by default."""
+    context = settled(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(chain, key)
     return context
 
 

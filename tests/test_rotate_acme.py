@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from cryptography import x509
 
 from chalicelib.core import errors
 from lab.fidelity.knobs import KNOBS
+from lab.tls import trusting
 from tests.acme_front import Answer, Asked
 from tests.issuing import Authority, account_keys, acme_for, make_due, rotate_now
 from tests.provisioning import Account
@@ -22,10 +22,10 @@ RECORD = f"_acme-challenge.{HOST}."
 
 def on_the_wire(demo: Front, root: str, host: str = HOST) -> x509.Certificate:
     """What a client that trusts only the CA's root is served."""
-    trusting = ssl.create_default_context(cadata=root)
+    context = trusting(root)
     with (
         socket.create_connection((ADDRESS, demo.port), 10) as connection,
-        trusting.wrap_socket(connection, server_hostname=host) as secure,
+        context.wrap_socket(connection, server_hostname=host) as secure,
     ):
         found = secure.getpeercert(binary_form=True)
     assert found is not None

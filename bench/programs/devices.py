@@ -14,6 +14,9 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, cycle
+from pathlib import Path
+
+from lab.tls import trusting
 
 SESSIONS = 20
 BETWEEN_PINGS = 0.2
@@ -91,7 +94,7 @@ async def come(address: str, port: int, context: ssl.SSLContext, client_id: str,
 async def main() -> None:
     """Run until standard input ends."""
     port, authority, *addresses = int(sys.argv[1]), sys.argv[2], *sys.argv[3:]
-    context = ssl.create_default_context(cafile=authority)
+    context = trusting(Path(authority))
     seen, end, numbers, turns = Seen(), asyncio.Event(), count(), cycle(addresses)
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin, lambda: end.set() if not sys.stdin.readline() else None)

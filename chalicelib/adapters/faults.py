@@ -121,6 +121,10 @@ def translated(operation: str) -> Iterator[None]:
     except exceptions.ParamValidationError:
         raise errors.Refused(operation, "ParamValidation", "a value is not of AWS's form") from None
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        raise errors.Throttled(operation, type(error).__name__, "AWS could not be reached") from None
+        from chalicelib.adapters.reasons import reason_of
+
+        reason = reason_of(error)
+        message = f"AWS could not be reached: {reason}" if reason else "AWS could not be reached"
+        raise errors.Throttled(operation, type(error).__name__, message) from None
     except ResponseParserError:
         raise errors.Throttled(operation, "ResponseParserError", "the answer could not be read") from None

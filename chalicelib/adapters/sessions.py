@@ -22,8 +22,14 @@ _ADAPTER = "urllib3.contrib.pyopenssl"
 def open_session() -> Session:
     """Return botocore's session: boto3's is a shell around it, whose import brings what moves files to S3."""
     sys.modules.setdefault(_ADAPTER, None)  # type: ignore[arg-type] # None: it cannot be imported
+    from botocore import httpsession
     from botocore.loaders import Loader
     from botocore.session import get_session
+
+    from chalicelib.adapters.contexts import client_context
+
+    # botocore has no setting for TLS versions and ciphers: it makes all of its contexts by this function.
+    httpsession.create_urllib3_context = client_context  # type: ignore[assignment] # it passes no arguments
 
     session = get_session()
     models = Path(os.environ.get("AWS_DATA_PATH", ""), "elb")

@@ -8,13 +8,13 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from threading import Lock
 
+from chalicelib.adapters.contexts import client_context
 from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
 
 Resolve = Callable[[str], tuple[str, ...]]
@@ -95,8 +95,8 @@ def connect(
 ) -> tuple[Handshake, ssl.SSLSocket | None]:
     """Connect and shake hands; the socket, to be closed by the caller, is there when that went well.
 
-    `trust` None verifies nothing, `verify_name` False everything but the name. `timeout` is seconds, for the
-    whole; it stays on the socket.
+    `trust` None verifies nothing, `verify_name` False everything but the name. Without `minimum` and
+    `maximum` the client speaks TLS 1.2 to 1.3. `timeout` is seconds, for the whole; it stays on the socket.
     """
     try:
         # Before anything is timed: reading the system's roots takes longer than a handshake.
@@ -149,27 +149,15 @@ def _context(
     verify_name: bool = True,
 ) -> ssl.SSLContext:
     """A context for this trust; reading the system's roots takes longer than a handshake."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = client_context(minimum, maximum)
     context.check_hostname = verify_name and trust is not None
     if trust is None:
         context.verify_mode = ssl.CERT_NONE
     else:
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        context.hostname_checks_common_name = False  # as MQTT clients of today do not
         if trust.system:
             context.load_default_certs()
         for anchor in trust.anchors:
             context.load_verify_locations(cadata=anchor)
-    if maximum is not None and maximum < ssl.TLSVersion.TLSv1_2:
-        # Otherwise OpenSSL itself refuses before a server could.
-        context.set_ciphers("ALL:@SECLEVEL=0")
-    with warnings.catch_warnings():
-        # Obsolete versions are offered on purpose: to see that they are refused.
-        warnings.filterwarnings("ignore", "ssl.TLSVersion", DeprecationWarning)
-        if minimum is not None:
-            context.minimum_version = minimum
-        if maximum is not None:
-            context.maximum_version = maximum
     return context
 
 

@@ -46,9 +46,9 @@ def test_what_a_limit_says_is_in_utc_whatever_the_offset_of_the_header() -> None
 
 def test_roots_that_are_not_there_are_said_as_a_ca_that_cannot_be_asked(tmp_path: Path) -> None:
     missing, key = str(tmp_path / "roots.pem"), generate_private_key(SECP256R1())
-    with pytest.raises(IssuerSilent, match="could not be asked: OSError"):
+    with pytest.raises(IssuerSilent, match=r"could not be asked: OSError: .*roots\.pem"):
         connect("https://127.0.0.1:1/dir", key, lambda: NOW, missing)
-    with pytest.raises(IssuerSilent, match="could not be asked: FileNotFoundError"):
+    with pytest.raises(IssuerSilent, match="could not be asked: FileNotFoundError: No such file"):
         renewal_info_url("https://127.0.0.1:1/dir", missing)
 
 
@@ -57,7 +57,7 @@ def test_a_ca_that_is_not_there_is_silent_and_the_library_tells_nothing(
 ) -> None:
     caplog.set_level("DEBUG")
     key = generate_private_key(SECP256R1())
-    with pytest.raises(IssuerSilent, match="could not be asked: ConnectionError"):
+    with pytest.raises(IssuerSilent, match="could not be asked: ConnectionError: Connection refused"):
         connect("https://127.0.0.1:1/dir", key, lambda: NOW)
     assert not logging.getLogger("acme.client").isEnabledFor(logging.INFO)
     assert not [record for record in caplog.records if record.name.startswith("acme")]

@@ -27,8 +27,10 @@ from chalicelib.adapters.x509 import checked, read
 from chalicelib.core.declared import GivenPem
 from chalicelib.core.errors import Conflict, Denied
 from chalicelib.core.pem import Authority, Bundle
+from lab.tls import trusting
 from tests import certificates
 from tests.certificates import key_pem, leaf, private_key
+from tests.servers import server_context
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -144,14 +146,12 @@ def test_an_authority_that_is_not_valid_signs_nothing(authority: Authority, days
 
 def shaken_hands(tmp_path: Path, authority: Authority, bundle: Bundle, hostname: str) -> str | None:
     """Shake hands over a socket pair; return the server's TLS version, or the client's complaint."""
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     (tmp_path / "leaf.pem").write_text(bundle.certificate + bundle.chain)
     (tmp_path / "leaf.key").write_text(bundle.private_key)
-    server.load_cert_chain(tmp_path / "leaf.pem", tmp_path / "leaf.key")
-    server.maximum_version = ssl.TLSVersion.TLSv1_2
-    client = ssl.create_default_context(cadata=authority.certificate)
+    server = server_context(tmp_path / "leaf.pem", tmp_path / "leaf.key")
+    client = trusting(authority.certificate)
     # Python 3.13's default, so that what is issued today still verifies there.
-    client.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
     near, far = socket.socketpair()
     near.settimeout(10)
     far.settimeout(10)

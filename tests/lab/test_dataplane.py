@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,6 +22,7 @@ from lab.fidelity.knobs import KNOBS
 from lab.haproxy import Endpoint, HealthCheck, LoadBalancer, Member, Slot
 from lab.observation import health_check
 from lab.processes import Processes, until
+from lab.tls import trusting
 from tests.certificates import Issued, authority, leaf
 from tests.lab.conftest import named_server
 
@@ -192,7 +192,7 @@ class World:
 
     def serial(self, issued: Issued) -> int:
         """Return the serial number on the wire, chain and name verified."""
-        context = ssl.create_default_context(cadata=issued.root_pem)
+        context = trusting(issued.root_pem)
         with (
             socket.create_connection((self.address(), 8883), 5) as plain,
             context.wrap_socket(plain, server_hostname=NAME) as secure,

@@ -17,6 +17,7 @@ from lab.balancer import Balancer, RefusedError
 from lab.haproxy import HealthCheck, Listener, LoadBalancer, Member, Slot, render, sections, slots
 from lab.processes import Processes, until
 from lab.sslpolicies import PREDEFINED, SslNegotiation, bind_options, negotiation
+from lab.tls import OBSOLETE_CIPHERS, trusting
 from tests.certificates import Issued, authority, leaf
 from tests.lab.conftest import named_server
 
@@ -52,14 +53,16 @@ def test_a_predefined_policy_sets_the_lowest_and_the_highest_version(name: str, 
 def test_only_obsolete_versions_lower_openssls_security_level(
     protocols: tuple[str, ...], lowered: bool
 ) -> None:
-    assert ("@SECLEVEL=0" in bind_options(SslNegotiation(protocols, ("AES128-SHA",)))) is lowered
+    level = 0 if lowered else 2
+    options = bind_options(SslNegotiation(protocols, ("AES128-SHA",)))
+    assert options.endswith(f"ciphers AES128-SHA:@SECLEVEL={level}")
 
 
 def test_a_custom_policy_is_what_its_attributes_turn_on() -> None:
     attributes = {"Protocol-TLSv1.2": "true", "Protocol-TLSv1": "false", "AES128-SHA": "true"}
     found = negotiation(attributes)
     assert found == SslNegotiation(("TLSv1.2",), ("AES128-SHA",), server_defined_order=False)
-    assert bind_options(found).endswith("ciphers AES128-SHA prefer-client-ciphers")
+    assert bind_options(found).endswith("ciphers AES128-SHA:@SECLEVEL=2 prefer-client-ciphers")
 
 
 def test_a_gap_between_versions_stays_closed() -> None:
@@ -169,11 +172,6 @@ def alive(connection: socket.socket) -> bool:
     return False
 
 
-def trusting(issued: Issued) -> ssl.SSLContext:
-    """Return a context that verifies chain and name against the root of that certificate."""
-    return ssl.create_default_context(cadata=issued.root_pem)
-
-
 def bundle(issued: Issued) -> str:
     """Return what HAProxy reads: certificate, chain, key."""
     return issued.certificate_pem + issued.chain_pem + issued.private_key_pem
@@ -181,7 +179,7 @@ def bundle(issued: Issued) -> str:
 
 def serial_on_the_wire(site: Site, issued: Issued) -> int:
     """Return the serial number of the certificate that is served."""
-    with closing(site.connect(8883, trusting(issued))) as connection:
+    with closing(site.connect(8883, trusting(issued.root_pem))) as connection:
         assert isinstance(connection, ssl.SSLSocket)
         return int(str((connection.getpeercert() or {})["serialNumber"]), 16)
 
@@ -214,7 +212,7 @@ def test_a_certificate_is_swapped_under_an_open_session(site: Site) -> None:
     old, new = (leaf("mqtt.example.com", signed_by=root) for _ in range(2))
     balancer = site.start(replace(site.plain, listeners=(SSL,)), bundle(old))
     site.serve(balancer, "one")
-    with closing(site.connect(8883, trusting(old))) as session:
+    with closing(site.connect(8883, trusting(old.root_pem))) as session:
         assert name_of(session) == "one"
         assert serial_on_the_wire(site, old) == old.certificate.serial_number
         running.install(balancer, 8883, bundle(new))
@@ -253,8 +251,8 @@ def test_a_policy_admits_its_versions_and_no_other(
     listener = replace(SSL, ssl=PREDEFINED[policy])
     balancer = site.start(replace(site.plain, listeners=(listener,)), bundle(issued))
     site.serve(balancer, "one")
-    context = trusting(issued)
-    context.set_ciphers("ALL:@SECLEVEL=0")  # else the client itself gives up on the obsolete ones
+    context = trusting(issued.root_pem)
+    context.set_ciphers(OBSOLETE_CIPHERS)  # else the client itself gives up on the obsolete ones
     context.minimum_version = context.maximum_version = version
     if accepted:
         with closing(site.connect(8883, context)) as connection:

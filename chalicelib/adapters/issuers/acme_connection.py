@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from chalicelib.adapters.library_logs import hold_at_warning
+from chalicelib.adapters.reasons import described
 from chalicelib.core.errors import IssuerLimited, IssuerRefused, IssuerSilent
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ def connect(
     from josepy.jwa import ES256
     from josepy.jwk import JWKEC
 
+    from chalicelib.adapters.issuers.https_adapter import HttpsAdapter
+
     net = ClientNetwork(JWKEC(key=key), alg=ES256, user_agent=_USER_AGENT, timeout=_TIMEOUT)
+    net.session.mount("https://", HttpsAdapter())
     if trusted:
         # The library says bool; what it hands on to is requests' `verify`, which takes a path as well.
         net.verify_ssl = cast("bool", trusted)
@@ -134,7 +138,7 @@ def _translated(acme: Acme) -> Iterator[None]:
     except (errors.Error, OSError, ValueError) as error:  # requests' own are OSErrors; so is a missing bundle
         if acme.overloaded:
             raise _left_alone(acme, "it is overloaded") from None
-        raise IssuerSilent(f"the CA could not be asked: {type(error).__name__}") from None
+        raise IssuerSilent(f"the CA could not be asked: {described(error)}") from None
 
 
 def _left_alone(acme: Acme, detail: str) -> IssuerLimited:

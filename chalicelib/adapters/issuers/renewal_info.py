@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from http.client import HTTPException, HTTPSConnection
-from ssl import create_default_context
 from typing import Any
 from urllib.parse import urlsplit
 
+from chalicelib.adapters.contexts import https_context
+from chalicelib.adapters.reasons import described
 from chalicelib.core.errors import IssuerSilent
 from chalicelib.core.renewal_window import Window, window_of
 
@@ -34,7 +35,7 @@ def suggested_window(url: str, certificate_id: str, trusted: str | None = None) 
 def _read(url: str, trusted: str | None) -> Any:
     parts = urlsplit(url)
     try:
-        context = create_default_context(cafile=trusted)
+        context = https_context(trusted)
         with closing(HTTPSConnection(parts.netloc, timeout=_TIMEOUT, context=context)) as connection:
             connection.request("GET", parts._replace(scheme="", netloc="").geturl())
             answer = connection.getresponse()
@@ -42,4 +43,4 @@ def _read(url: str, trusted: str | None) -> Any:
                 raise IssuerSilent(f"{parts.netloc} answers {answer.status}")
             return json.loads(answer.read(_LONGEST))
     except (OSError, HTTPException, ValueError) as error:
-        raise IssuerSilent(f"{parts.netloc} could not be asked: {type(error).__name__}") from None
+        raise IssuerSilent(f"{parts.netloc} could not be asked: {described(error)}") from None
