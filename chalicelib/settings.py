@@ -64,7 +64,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             " '-' and '_' (.chalice/config.json sets it per stage)"
         )
     topic = environment.get("ALARM_TOPIC_ARN", "").strip() or None
-    if topic and not (topic.startswith("arn:") and ":sns:" in topic):
+    if topic and topic.split(":")[0:3:2] != ["arn", "sns"]:
         wrong.append(f"ALARM_TOPIC_ARN is {topic!r}; it takes the ARN of an SNS topic")
     directory = environment.get("ACME_DIRECTORY_URL", "").strip() or LETS_ENCRYPT
     contact = environment.get("ACME_CONTACT", "").strip() or None

@@ -14,7 +14,7 @@ from chalicelib.core import actions as do
 from chalicelib.core.errors import Absent, Denied, InvalidRequest
 from lab.acme import Acme
 from lab.fidelity.authorization import Role, enforce, release
-from tests.deploy.policies import LOGS, granted, policy, policy_files
+from tests.deploy.policies import LOGS, allowing, granted, policy, policy_files
 from tests.enforced import OWNER, STAGE, deployed
 from tests.enforced.stories import STORIES
 from tests.provisioning import CALLER, Account, account, clients
@@ -38,7 +38,7 @@ def test_a_function_does_all_that_it_is_for_with_its_policy_and_uses_all_of_that
     asked = {question.action for question in role.allowed}
     assert asked == granted(own) - LOGS
     # Lambda itself writes the log.
-    assert {statement["Sid"] for statement in own["Statement"]} - role.used == {"Logs"}
+    assert {statement["Sid"] for statement in allowing(own)} - role.used == {"Logs"}
 
 
 @pytest.fixture

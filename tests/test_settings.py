@@ -45,6 +45,8 @@ def test_what_is_given_for_the_acme_ca_is_taken() -> None:
         ("RENEW_BEFORE_DAYS", "0"),
         ("DRAIN_ON_REBALANCE", "yes"),
         ("ALARM_TOPIC_ARN", "topic"),
+        ("ALARM_TOPIC_ARN", "arn:aws"),
+        ("ALARM_TOPIC_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:sns:live"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_name(name: str, value: str) -> None:

@@ -11,14 +11,17 @@ from botocore.exceptions import ClientError
 
 from lab.fidelity.authorization import denial, enforce, release
 from lab.fidelity.authorization_call import Call
-from tests.deploy.policies import policy, policy_files
+from lab.fidelity.authorization_policy import Question, decide
+from tests.deploy.policies import granted, policy, policy_files
 from tests.enforced.estate import (
     DEV,
+    KINDS,
     OWNER,
     PROD,
     REGION,
     Estate,
     alarm,
+    arn,
     balancer,
     call,
     creating,
@@ -31,8 +34,10 @@ from tests.enforced.estate import (
     marking,
     named,
     new_group,
+    of_kind,
     owned,
     records,
+    ringing,
     secret,
     tagging,
     upload,
@@ -58,7 +63,19 @@ SWEEPERS = {"api_handler", "provision", "reconcile"}
 READERS = {"api_handler", "deep_probe", "probe", "rotate", "widget"}
 ALARMS = {"provision", "reconcile"}
 NO_INSTANCES: list[dict[str, str]] = []
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:ops"
 SWAP = {"LoadBalancerPort": 8883, "SSLCertificateId": "arn:aws:iam::123456789012:server-certificate/theirs"}
+
+WHEN = ("AlarmActions", "OKActions", "InsufficientDataActions")
+# What an alarm may do beside notifying.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+DEEDS = (
+    *(f"arn:aws:automate:{REGION}:ec2:{deed}" for deed in ("terminate", "stop", "reboot", "recover")),
+    "arn:aws:swf:eu-central-1:123456789012:action/actions/AWS_EC2.InstanceId.Terminate/1.0",
+    "arn:aws:autoscaling:eu-central-1:123456789012:scalingPolicy:0:autoScalingGroupName/nodes:policyName/out",
+    "arn:aws:lambda:eu-central-1:123456789012:function:sns:live",
+    "arn:aws:ssm:eu-central-1:123456789012:opsitem:1",
+)
 
 # Who may do what to that which is the deployment's own: nobody else may, and nobody may to anything else.
 OWN: list[tuple[Call, set[str]]] = [
@@ -86,6 +103,9 @@ OWN: list[tuple[Call, set[str]]] = [
     (call("lambda", "Invoke", FunctionName=f"{PROD}-rotate"), {"api_handler", "widget"}),
     (event("emq-elb"), {*MEMBERSHIP, "rotate"}),
     (alarm(f"{PROD}/demo/probe"), ALARMS),
+    (ringing(f"{PROD}/demo/probe"), ALARMS),
+    *((ringing(f"{PROD}/demo/probe", TOPIC, when=when), ALARMS) for when in WHEN),
+    (ringing(f"{PROD}/demo/probe", TOPIC.replace("arn:aws:", "arn:aws-cn:")), ALARMS),
     (dashboard(f"{PROD}-{REGION}"), ALARMS),
     (keeping(f"{PROD}/acme-account", PROD), {"provision", "rotate"}),
     (secret(f"{PROD}/acme-account"), {*READERS, "provision"}),
@@ -140,6 +160,33 @@ FOREIGN: list[Call] = [
     event("theirs"),
     alarm(f"{DEV}/demo/probe"),
     alarm("theirs"),
+    ringing("theirs"),
+    *(ringing(f"{PROD}/demo/probe", deed, when=when) for deed in DEEDS for when in WHEN),
+    ringing(f"{PROD}/demo/probe", TOPIC, DEEDS[0]),
+    *(
+        call_
+        for kind, its_type in KINDS.items()
+        for name in ("prod", "theirs")
+        for there in [of_kind(kind, name)]
+        for call_ in (
+            *(call("elbv2", "AddTags", ResourceArns=[one], Tags=owned(PROD)) for one in there.values()),
+            *(call("elbv2", "RemoveTags", ResourceArns=[one], TagKeys=["team"]) for one in there.values()),
+            call("elbv2", "CreateLoadBalancer", Name=name, Type=its_type, Tags=owned(PROD)),
+            call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=there["load balancer"]),
+            call(
+                "elbv2",
+                "ModifyLoadBalancerAttributes",
+                LoadBalancerArn=there["load balancer"],
+                Attributes=[{"Key": "deletion_protection.enabled", "Value": "false"}],
+            ),
+            call("elbv2", "SetSubnets", LoadBalancerArn=there["load balancer"], Subnets=["subnet-0"]),
+            call("elbv2", "DeleteListener", ListenerArn=there["listener"]),
+            call("elbv2", "DeleteRule", RuleArn=there["rule"]),
+            call("elbv2", "DeleteTargetGroup", TargetGroupArn=there["target group"]),
+            call("elbv2", "RegisterTargets", TargetGroupArn=there["target group"], Targets=[{"Id": "i-0"}]),
+            call("elbv2", "DeregisterTargets", TargetGroupArn=there["target group"], Targets=[{"Id": "i-0"}]),
+        )
+    ),
     dashboard(f"{DEV}-{REGION}"),
     records("mqtt.example.com."),
     records("_acme-challenge.mqtt.example.com.", "CNAME"),
@@ -197,6 +244,58 @@ def test_no_function_may_do_it_on_the_wire(estate: Estate, one: Call) -> None:
         with pytest.raises(ClientError) as caught:
             getattr(client, xform_name(one.operation))(**named(one, estate).parameters)
         assert caught.value.response["Error"]["Code"] in DENIALS, function
+
+
+# A condition on tags may be met by any of these; all that can be known of a call is in one of them.
+CONTEXTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "ours": {f"aws:resourcetag/{OWNER}": (PROD,), "aws:tagkeys": ("team",)},
+    "ours, a mark on it": {f"aws:resourcetag/{OWNER}": (PROD,), "aws:tagkeys": ("emq-elb:pending",)},
+    "nobody's, to be ours": {f"aws:requesttag/{OWNER}": (PROD,), "aws:tagkeys": (OWNER,)},
+    "made as ours": {
+        f"aws:requesttag/{OWNER}": (PROD,),
+        "aws:tagkeys": (OWNER,),
+        "elasticloadbalancing:createaction": ("CreateLoadBalancer",),
+    },
+}
+
+
+def writes(function: str) -> list[str]:
+    """What a function may change of load balancers."""
+    prefix = "elasticloadbalancing:"
+    actions = granted(policy(policy_files()[function]))
+    return sorted(
+        one for one in actions if one.startswith(prefix) and not one.startswith(f"{prefix}Describe")
+    )
+
+
+def contexts(function: str, action: str, resource: str) -> set[str]:
+    """The contexts in which a function may do it."""
+    own = policy(policy_files()[function])
+    return {
+        name for name, context in CONTEXTS.items() if decide(own, Question(action, resource, context)).allowed
+    }
+
+
+@pytest.mark.parametrize(
+    ("function", "action"), [(function, action) for function in FUNCTIONS for action in writes(function)]
+)
+def test_whatever_changes_a_classic_load_balancer_changes_no_other(function: str, action: str) -> None:
+    assert contexts(function, action, arn("loadbalancer/prod")), "a classic one, in some context"
+    others = {one for kind in KINDS for one in of_kind(kind, "prod").values()}
+    assert {one: contexts(function, action, one) for one in others} == {one: set() for one in others}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_changes_load_balancers_is_denied_the_other_kinds_by_name(function: str) -> None:
+    denying = {
+        kind
+        for kind in KINDS
+        if decide(
+            policy(policy_files()[function]),
+            Question("elasticloadbalancing:SetSubnets", of_kind(kind, "prod")["load balancer"]),
+        ).statements
+    }
+    assert denying == ({*KINDS} if writes(function) else set())
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

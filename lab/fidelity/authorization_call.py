@@ -13,7 +13,7 @@ from lab.fidelity.authorization_policy import Question, Values
 
 Tags = Mapping[str, str]
 
-PREFIXES = {"elb": "elasticloadbalancing"}
+PREFIXES = {"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing"}
 ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
 
 

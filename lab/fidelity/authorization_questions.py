@@ -13,13 +13,14 @@ from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
+from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from lab.fidelity import authorization_reference as reference
 from lab.fidelity import elb_service_role
 from lab.fidelity.authorization_call import Call, tags_in
-from lab.fidelity.authorization_policy import Question
+from lab.fidelity.authorization_policy import Question, several
 from lab.fidelity.elb_state import region_of
 from lab.fidelity.server_certificate import ServerCertificate
 
@@ -64,6 +65,55 @@ def _load_balancers(call: Call) -> Iterator[Question]:
             call.arn(role, service="iam", region=""),
             action="iam:CreateServiceLinkedRole",
             more={"iam:AWSServiceName": (elb_service_role.SERVICE,)},
+        )
+
+
+# The kind of load balancer in an ARN, by what CreateLoadBalancer of 2015-12-01 calls its type.
+_KINDS = {"application": "app", "network": "net", "gateway": "gwy"}
+_BY_ARN = (
+    "LoadBalancerArn",
+    "ListenerArn",
+    "RuleArn",
+    "TargetGroupArn",
+    "LoadBalancerArns",
+    "ListenerArns",
+    "RuleArns",
+    "TargetGroupArns",
+    "ResourceArns",
+)
+
+
+def _load_balancers_v2(call: Call) -> Iterator[Question]:
+    """Application, network and gateway load balancers, with what belongs to them: the same actions' names.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html
+    """
+    asked, given = call.parameters, tags_in(call.parameters.get("Tags", []))
+    if call.operation == "CreateLoadBalancer":
+        kind = f"loadbalancer/{_KINDS[asked.get('Type') or 'application']}/"
+        new = call.arn(f"{kind}{asked['Name']}/*")
+        yield call.about(kind, new, request_tags=given)
+        if given:
+            yield call.about(
+                kind,
+                new,
+                action="elasticloadbalancing:AddTags",
+                request_tags=given,
+                more={"elasticloadbalancing:CreateAction": (call.operation,)},
+            )
+        return
+    kept = elbv2_backends[call.account][call.region].tagging_service
+    for arn in (one for name in _BY_ARN for one in several(asked.get(name, ()))):
+        # loadbalancer/net/… is of the type loadbalancer/net/, listener/net/… of listener/net
+        kind, sort = [*arn.rpartition(":")[2].split("/"), ""][:2]
+        resource_type = {"targetgroup": kind, "loadbalancer": f"{kind}/{sort}/"}.get(kind, f"{kind}/{sort}")
+        tags = kept.get_tag_dict_for_resource(arn)
+        yield call.about(
+            resource_type,
+            arn,
+            resource_tags=tags,
+            request_tags=given,
+            tag_keys=asked.get("TagKeys"),
         )
 
 
@@ -155,8 +205,16 @@ def _cloudwatch(call: Call) -> Iterator[Question]:
         for name in asked.get("DashboardNames") or [asked["DashboardName"]]:
             yield call.about("dashboard", call.arn(f"dashboard/{name}", region=""))
     else:
+        # Of whichever state: "These actions can be initiated when the alarm changes to any state, including
+        # ALARM, OK, or INSUFFICIENT_DATA." So says the page of the key.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-alarm-actions.html
+        does = tuple(
+            action
+            for state in ("AlarmActions", "OKActions", "InsufficientDataActions")
+            for action in asked.get(state, ())
+        )
         for name in asked.get("AlarmNames") or [asked.get("AlarmName", "*")]:
-            yield call.about("alarm", call.arn(f"alarm:{name}"))
+            yield call.about("alarm", call.arn(f"alarm:{name}"), more={"cloudwatch:AlarmActions": does})
 
 
 def _events(call: Call) -> Iterator[Question]:
@@ -217,6 +275,7 @@ ABOUT: Mapping[str, tuple[frozenset[str], Callable[[Call], Iterator[Question]]]]
     ),
     "ec2": (frozenset({"GroupId", "GroupName", "InstanceIds", "Resources"}), _ec2),
     "elb": (frozenset({"LoadBalancerName", "LoadBalancerNames"}), _load_balancers),
+    "elbv2": (frozenset({"Name", *_BY_ARN}), _load_balancers_v2),
     "events": (frozenset({"Entries"}), _events),
     "iam": (frozenset({"ServerCertificateName"}), _server_certificates),
     "lambda": (frozenset({"FunctionName"}), _functions),

@@ -56,7 +56,12 @@ def policy(file: str) -> Mapping[str, Any]:
 
 def granted(document: Mapping[str, Any]) -> frozenset[str]:
     """Every action that a policy allows."""
-    return frozenset(action for statement in document["Statement"] for action in actions(statement))
+    return frozenset(action for statement in allowing(document) for action in actions(statement))
+
+
+def allowing(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The statements that allow something."""
+    return [statement for statement in document["Statement"] if statement["Effect"] == "Allow"]
 
 
 def actions(statement: Mapping[str, Any]) -> list[str]:

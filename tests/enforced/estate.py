@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from moto.elbv2.models import elbv2_backends
+
 from lab.fidelity.authorization_call import Call
 from tests.lab.load_balancing import issued
 from tests.provisioning import Account
@@ -37,7 +39,11 @@ OWNERS: dict[str, str | None] = {"prod": PROD, "dev": DEV, "theirs": None}
 def made(here: Account) -> Estate:
     """Make everything."""
     world, groups, instances = here.world, {}, {}
+    kept = elbv2_backends[ACCOUNT][REGION].tagging_service
     for name, owner in OWNERS.items():
+        for kind in KINDS:
+            for tagged in of_kind(kind, name).values():
+                kept.tag_resource(tagged, owned(owner))
         world.create(name, **({"Tags": owned(owner)} if owner else {}))
         certificate(here, name, f"/emq-elb/{owner}/{REGION}/{name}/" if owner else "/", owner)
         groups[name] = here.group(name)
@@ -57,6 +63,26 @@ def made(here: Account) -> Estate:
         MaxSize=1,
     )
     return Estate(groups, instances)
+
+
+KINDS = {"app": "application", "net": "network", "gwy": "gateway"}
+"""What an ARN calls a kind of load balancer that is not classic, and what the API calls it."""
+
+
+def arn(resource: str) -> str:
+    """The ARN of something of Elastic Load Balancing."""
+    return f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:{resource}"
+
+
+def of_kind(kind: str, name: str) -> dict[str, str]:
+    """The ARNs of a load balancer that is not classic, and of what belongs to it."""
+    resources = {
+        "load balancer": f"loadbalancer/{kind}/{name}/0123",
+        "listener": f"listener/{kind}/{name}/0123/4567",
+        "rule": f"listener-rule/{kind}/{name}/0123/4567/89ab",
+        "target group": f"targetgroup/{name}-{kind}/0123",
+    }
+    return {what: arn(resource) for what, resource in resources.items()}
 
 
 def certificate(here: Account, name: str, path: str, owner: str | None) -> None:
@@ -143,6 +169,18 @@ def event(source: str) -> Call:
 
 def alarm(name: str) -> Call:
     return call("cloudwatch", "DeleteAlarms", AlarmNames=[name])
+
+
+def ringing(name: str, *actions: str, when: str = "AlarmActions") -> Call:
+    """An alarm that does these actions."""
+    return call(
+        "cloudwatch",
+        "PutMetricAlarm",
+        AlarmName=name,
+        EvaluationPeriods=1,
+        ComparisonOperator="GreaterThanThreshold",
+        **({when: list(actions)} if actions else {}),
+    )
 
 
 def dashboard(name: str) -> Call:

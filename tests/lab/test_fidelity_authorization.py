@@ -131,3 +131,59 @@ def test_a_condition_is_on_the_tags_that_the_load_balancer_has_now() -> None:
         client("elb").delete_load_balancer(LoadBalancerName="demo")
     finally:
         release(KEY)
+
+
+@pytest.mark.usefixtures("aws")
+def test_what_is_allowed_for_every_load_balancer_is_allowed_for_one_of_any_kind() -> None:
+    # As at AWS: the newer ones' ARNs go on with a slash, and the actions' names are the same.
+    world = World()
+    newer = client("elbv2", "testing").create_load_balancer(Name="web", Subnets=world.subnets[:2])
+    (arn,) = (one["LoadBalancerArn"] for one in newer["LoadBalancers"])
+    every = {"Effect": "Allow", "Resource": "arn:*:elasticloadbalancing:*:*:loadbalancer/*"}
+    tagging = {**every, "Action": "elasticloadbalancing:AddTags"}
+    deleting = {**every, "Action": "elasticloadbalancing:DeleteLoadBalancer"}
+    ours = {"StringEquals": {"aws:ResourceTag/owner": "ours"}}
+    tags = [{"Key": "owner", "Value": "ours"}]
+    try:
+        role = enforce(KEY, {**NOTHING, "Statement": [tagging, {**deleting, "Condition": ours}]})
+        assert refusal(client("elbv2").delete_load_balancer, LoadBalancerArn=arn) == ("AccessDenied", 403)
+        client("elbv2").add_tags(ResourceArns=[arn], Tags=tags)
+        client("elbv2").delete_load_balancer(LoadBalancerArn=arn)
+    finally:
+        release(KEY)
+    assert {question.resource for question in (*role.allowed, *role.denied)} == {arn}
+
+
+TOPIC, DEED = "arn:aws:sns:eu-central-1:123456789012:ops", "arn:aws:automate:eu-central-1:ec2:terminate"
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize(
+    ("actions", "allowed"),
+    [
+        ({}, True),
+        ({"AlarmActions": []}, True),
+        ({"AlarmActions": [TOPIC], "OKActions": [TOPIC]}, True),
+        ({"AlarmActions": [DEED]}, False),
+        ({"AlarmActions": [TOPIC, DEED]}, False),
+        ({"AlarmActions": [TOPIC], "OKActions": [DEED]}, False),
+        ({"InsufficientDataActions": [DEED]}, False),
+    ],
+)
+def test_a_condition_is_on_what_an_alarm_does_in_whichever_state(
+    actions: dict[str, list[str]], allowed: bool
+) -> None:
+    notifying = {"ForAllValues:StringLike": {"cloudwatch:AlarmActions": ["arn:aws:sns:*"]}}
+    alarms = "arn:*:cloudwatch:*:*:alarm:*"
+    putting = {"Effect": "Allow", "Action": "cloudwatch:PutMetricAlarm", "Resource": alarms}
+    enforce(KEY, {**NOTHING, "Statement": [{**putting, "Condition": notifying}]})
+    metric = {"Namespace": "n", "MetricName": "m", "Period": 60, "Statistic": "Sum", "Threshold": 1.0}
+    rule = {"AlarmName": "a", "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"}
+    asked = {**metric, **rule, **actions}
+    try:
+        if allowed:
+            client("cloudwatch").put_metric_alarm(**asked)
+        else:
+            assert refusal(client("cloudwatch").put_metric_alarm, **asked) == ("AccessDenied", 403)
+    finally:
+        release(KEY)
