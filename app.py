@@ -54,6 +54,7 @@ def put_load_balancer(request: Request, name: str) -> Response:
     if query["dry_run"]:
         return reported(report)
     background.after_put(name, body, report, work)
+    report.complain()
     return reported(report, created=report.created)
 
 
@@ -189,9 +190,15 @@ def drain(event: CloudWatchEvent) -> None:
 
     told = story.readable("drain", event.to_dict())
     if told is not None:
-        steps = story.drain(told, invocation(remaining(event.context)))
-        actions = [step.action for _, step in steps]
-        telemetry.canonical("drain", event=told.id, instance=told.instance, actions=actions)
+        drained = story.drain(told, invocation(remaining(event.context)))
+        telemetry.canonical(
+            "drain",
+            event=told.id,
+            instance=told.instance,
+            actions=[step.action for _, step in drained.steps],
+            refused=[f"{place}: {error}" for place, error in drained.refused],
+        )
+        drained.complain()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")

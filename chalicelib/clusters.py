@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
+from chalicelib import telemetry
 from chalicelib.adapters import autoscaling, ec2, elb
 from chalicelib.core.errors import Absent, AwsError, InvalidInstance
-from chalicelib.core.membership import Membership, decide, going_away, why_not
+from chalicelib.core.membership import Membership, decide, going_away, may_be_interrupted, why_not
 from chalicelib.core.model import Instance, LoadBalancer
 from chalicelib.core.names import OWNER_TAG
 from chalicelib.core.step import Step
@@ -45,11 +46,13 @@ class Clusters:
 class Work:
     """What one look has done so far: the one value here that grows. `failures` are with their place.
 
+    `refused` are writes that AWS refuses and another try would not mend; the work goes on without them.
     `ended` are instances that were to be registered or deregistered, and have ended or do not run by now.
     """
 
     steps: list[tuple[str, Step]] = field(default_factory=list)
     failures: list[tuple[str, AwsError]] = field(default_factory=list)
+    refused: list[tuple[str, AwsError]] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
     wrote: bool = False
 
@@ -114,7 +117,8 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
     """Who belongs behind the load balancer.
 
     A registered instance that the listing does not show is asked for by id; health is read when somebody has
-    to leave who is not going away by itself: two calls that are made only for them.
+    to leave who is not going away by itself: two calls that are made only for them. One more
+    asks EC2 whether it takes back the Spot instances that would be registered, unless they have just started.
     """
     load_balancer, now = clusters.load_balancers[name], invocation.now()
     tagged = clusters.tagged.get(name, {})
@@ -127,7 +131,21 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
         if id_ in load_balancer.instances
     )
     members = elb.members(invocation.clients.elb, name) if strangers else ()
-    return decide(load_balancer, members, instances, now)
+    decided = decide(load_balancer, members, instances, now)
+    doubtful = [id_ for id_ in decided.register if may_be_interrupted(instances[id_], now)]
+    if not doubtful or not (taken := _interrupted(name, doubtful, invocation)):
+        return decided
+    marked = {id_: replace(one, interrupted=id_ in taken) for id_, one in instances.items()}
+    return decide(load_balancer, members, marked, now)
+
+
+def _interrupted(name: str, ids: Collection[str], invocation: Invocation) -> frozenset[str]:
+    """Those that EC2 takes back; none where it cannot be asked, since they serve until they end."""
+    try:
+        return ec2.interrupted(invocation.clients.ec2, ids)
+    except AwsError as error:
+        telemetry.spot_unknown(name, ids, str(error))
+        return frozenset()
 
 
 def serve(name: str, clusters: Clusters, because: str, work: Work, invocation: Invocation) -> Membership:

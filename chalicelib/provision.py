@@ -105,7 +105,7 @@ def _converge(
         desired = left_as_they_are(
             _desire(declaration, facts, invocation, since), facts.actual, progress.not_taken
         )
-        refuse_beyond_quota(facts)
+        refuse_beyond_quota(declaration, facts, invocation.settings.owner)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
         if dry_run:

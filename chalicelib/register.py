@@ -9,7 +9,7 @@ All three end in the same decision (`core/membership.py`), on what is read from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
@@ -18,7 +18,7 @@ from chalicelib import telemetry
 from chalicelib.adapters import ec2
 from chalicelib.announce import announce, of_steps
 from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve, with_lifecycles
-from chalicelib.core.errors import AwsError, Unserved
+from chalicelib.core.errors import AwsError, Unserved, in_vain
 from chalicelib.core.events import (
     Event,
     LifecycleAction,
@@ -70,8 +70,29 @@ class Look:
 
     def complain(self) -> None:
         """Raise `Unserved` with every failure, so that Lambda tries again; nothing where there is none."""
-        if self.failures:
-            raise Unserved(self.failures)
+        _complain(self.failures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """What one urgent event led to.
+
+    `steps`, `failures` and `refused` come with their place. `refused` is what AWS would not let us write and
+    another try would not mend; what had to be done was done without it.
+    """
+
+    steps: tuple[tuple[str, Step], ...] = ()
+    failures: tuple[tuple[str, AwsError], ...] = ()
+    refused: tuple[tuple[str, AwsError], ...] = ()
+
+    def complain(self) -> None:
+        """Raise `Unserved` with every failure, so that Lambda tries again; nothing where there is none."""
+        _complain(self.failures)
+
+
+def _complain(failures: Sequence[tuple[str, AwsError]]) -> None:
+    if failures:
+        raise Unserved(failures)
 
 
 def readable(function: str, event: Mapping[str, Any]) -> Event | None:
@@ -158,17 +179,26 @@ def _left_out(decided: Membership, registered: frozenset[str]) -> Mapping[str, s
     }
 
 
-def drain(event: Event, invocation: Invocation) -> tuple[tuple[str, Step], ...]:
-    """Do at once what the event asks for, about its one instance; return the steps.
+def drain(event: Event, invocation: Invocation) -> Drained:
+    """Do at once what the event asks for, about its one instance.
 
-    What cannot be read again, an interruption, is written on the instance first: a look that comes in between
-    would otherwise register it again.
+    An interruption is written on the instance first: a look that comes in between would otherwise register it
+    again. Where AWS refuses that, the instance drains all the same.
     """
     instance = ec2.instances_by_id(invocation.clients.ec2, [event.instance]).get(event.instance)
     if instance is None:
-        return ()
+        return Drained()
     instance = with_lifecycles({instance.id: instance}, invocation)[instance.id]
     work = Work()
+    try:
+        _act(event, instance, work, invocation)
+    except AwsError as error:
+        work.failures.append((instance.cluster or instance.id, error))
+    announce(of_steps(work.steps), invocation.clients)
+    return Drained(steps=tuple(work.steps), failures=tuple(work.failures), refused=tuple(work.refused))
+
+
+def _act(event: Event, instance: Instance, work: Work, invocation: Invocation) -> None:
     match event:
         case SpotInterruption():
             _leave(instance, event.at, SPOT_INTERRUPTION, work, invocation)
@@ -182,10 +212,6 @@ def drain(event: Event, invocation: Invocation) -> tuple[tuple[str, Step], ...]:
             pass  # `answer` is for them
         case _:
             assert_never(event)
-    announce(of_steps(work.steps), invocation.clients)
-    if work.failures:
-        raise Unserved(work.failures)
-    return tuple(work.steps)
 
 
 def _leave(instance: Instance, since: datetime, reason: str, work: Work, invocation: Invocation) -> None:
@@ -196,12 +222,24 @@ def _leave(instance: Instance, since: datetime, reason: str, work: Work, invocat
     if name not in found.load_balancers:
         return
     if text := tag_to_write(instance, since, reason, invocation.now()):
-        ec2.tag(invocation.clients.ec2, [instance.id], DRAINING_TAG, text)
-        fields = {"instances": [instance.id], "tags": {DRAINING_TAG: text}}
-        work.told(name, Step(action="CreateTags", reason=reason, fields=fields), invocation)
+        if _marked(instance, text, reason, work, invocation):
+            found = read_load_balancer(name, invocation)
         instance = replace(instance, draining=text)
-        found = read_load_balancer(name, invocation)
     _at_once(instance, found, work, invocation)
+
+
+def _marked(instance: Instance, text: str, reason: str, work: Work, invocation: Invocation) -> bool:
+    """Write the `emq-elb:draining` tag on the instance; False where AWS refuses it, which stops nothing."""
+    name = instance.cluster or ""
+    try:
+        ec2.tag(invocation.clients.ec2, [instance.id], DRAINING_TAG, text)
+    except AwsError as error:
+        telemetry.unmarked(name, instance.id, reason, str(error))
+        (work.refused if in_vain(error) else work.failures).append((f"{name}, {instance.id}", error))
+        return False
+    fields = {"instances": [instance.id], "tags": {DRAINING_TAG: text}}
+    work.told(name, Step(action="CreateTags", reason=reason, fields=fields), invocation)
+    return True
 
 
 def _held(instance: Instance, event: LifecycleAction, work: Work, invocation: Invocation) -> None:

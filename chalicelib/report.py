@@ -12,8 +12,8 @@ from chalicelib.core import actions as do
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Chosen, Facts
 from chalicelib.core.model import Member, State
-from chalicelib.core.outcome import Report, View
-from chalicelib.core.review import warnings
+from chalicelib.core.outcome import Report, ReviewWarning, View
+from chalicelib.core.review import full_of_tags, warnings
 from chalicelib.core.vpcs import SecurityGroup
 from chalicelib.invocation import Invocation
 
@@ -31,7 +31,7 @@ def pending(
         name=declaration.name,
         state="pending",
         steps=tuple(progress.steps),
-        warnings=tuple(progress.warnings),
+        warnings=(*_full_of_tags(declaration, facts), *progress.warnings),
         view=observe.view(declaration.name, invocation) if exists(facts, progress) else None,
         carry_on={
             "since": since.isoformat(),
@@ -39,6 +39,12 @@ def pending(
             "existed": exists(facts, progress),
         },
     )
+
+
+def _full_of_tags(declaration: Declaration, facts: Facts) -> tuple[ReviewWarning, ...]:
+    """Nobody reads the answer of the background."""
+    full = full_of_tags(declaration, facts)
+    return (ReviewWarning("tags-full", full.message),) if full else ()
 
 
 def _carried(chosen: Chosen, progress: Progress) -> Mapping[str, object]:
@@ -59,6 +65,7 @@ def ready(
         warnings=(*warnings(declaration, facts, desired), *progress.warnings),
         view=_view(facts, desired, progress),
         created=created,
+        unfinished=full_of_tags(declaration, facts),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -144,6 +144,22 @@ def issuer_limited(load_balancer: str, until: datetime, error: str) -> None:
     logger().warning(
         "issuer limited",
         extra={"load_balancer": load_balancer, "until": until.isoformat(), "error": error},
+    )
+
+
+def unmarked(load_balancer: str, instance: str, reason: str, error: str) -> None:
+    """Tell that AWS would not let us write `emq-elb:draining` on an instance, which drains without it."""
+    logger().warning(
+        "draining tag not written",
+        extra={"load_balancer": load_balancer, "instance": instance, "reason": reason, "error": error},
+    )
+
+
+def spot_unknown(load_balancer: str, instances: Collection[str], error: str) -> None:
+    """Tell that EC2 could not be asked whether it takes Spot instances back: they are registered."""
+    logger().warning(
+        "spot requests not read",
+        extra={"load_balancer": load_balancer, "instances": [*instances], "error": error},
     )
 
 

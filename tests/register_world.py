@@ -22,7 +22,7 @@ from chalicelib.core.events import Event, Unreadable, read_event
 from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG, OWNER_TAG
 from chalicelib.core.settling import LastLook
 from chalicelib.core.step import Step
-from chalicelib.register import Look
+from chalicelib.register import Drained, Look
 from tests.provisioning import OWNER, WATCHED, Account, Calls
 
 SAMPLES = Path(__file__).parents[1] / "events"
@@ -38,13 +38,15 @@ def sample(name: str) -> dict[str, Any]:
 class Fleet:
     """Load balancers and instances of one account; `last` is what a warm container remembers.
 
-    `looks` counts how many were begun, `calls` what the last one asked of AWS.
+    `looks` counts how many were begun, `calls` what the last one asked of AWS; `drained` is what the last
+    urgent event led to.
     """
 
     here: Account
     last: LastLook | None = None
     looks: int = 0
     calls: Calls = field(default_factory=Calls)
+    drained: Drained = field(default_factory=Drained)
 
     def balancer(self, name: str = "demo", *, owner: str | None = OWNER, zones: int = 2) -> str:
         """Create a load balancer, ours unless another owner is given."""
@@ -60,6 +62,20 @@ class Fleet:
         for id_ in ids:
             self.launched(id_, self.here.now() - timedelta(hours=1))
         return ids
+
+    def spot(self, cluster: str, count: int = 1) -> list[str]:
+        """Run Spot instances that carry the cluster's tag; they were launched an hour ago."""
+        ids = self.here.world.launch(count, InstanceMarketOptions={"MarketType": "spot"})
+        self.here.tag(ids, CLUSTER_TAG, cluster)
+        for id_ in ids:
+            self.launched(id_, self.here.now() - timedelta(hours=1))
+        return ids
+
+    def fill(self, instance: str) -> None:
+        """Give the instance as many tags as EC2 allows."""
+        free = 50 - len(self.tags(instance))
+        tags = [{"Key": f"theirs-{number}", "Value": "x"} for number in range(free)]
+        self.here.world.ec2.create_tags(Resources=[instance], Tags=tags)
 
     def launched(self, instance: str, at: datetime) -> None:
         """Say when the instance was launched: moto knows only this moment."""
@@ -116,7 +132,9 @@ class Fleet:
     def drain(self, event: Event) -> tuple[tuple[str, Step], ...]:
         """What the function `drain` does."""
         with self.here.counted(self.here.calls.kill_after) as self.calls:
-            return register.drain(event, self.here.invocation(50))
+            self.drained = register.drain(event, self.here.invocation(50))
+        self.drained.complain()
+        return self.drained.steps
 
     def reconcile(self) -> Look:
         """What the function `reconcile` does, but for sweeping."""

@@ -99,6 +99,20 @@ def test_a_dry_run_is_200_and_changes_nothing(here: Account, api: Api) -> None:
     assert api.invoked == []
 
 
+def test_an_instance_full_of_tags_is_429_that_names_it_and_the_rest_is_followed_up(
+    here: Account, api: Api
+) -> None:
+    body = here.article
+    full = body["instances"][0]
+    for number in range(49):
+        here.tag([full], f"theirs-{number}", "x")
+    told = problem(api.put(body), 429, "quota-reached")
+    assert (told["code"], told["operation"]) == ("TagLimitExceeded", "CreateTags")
+    assert told["detail"].startswith(f"{full} carries as many tags as EC2 allows")
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-2"]
+    assert [payload["done"] for _, payload in api.invoked] == ["Load Balancer Provisioned"]
+
+
 def test_get_and_list_show_it_and_what_get_shows_can_be_sent_back(here: Account, api: Api) -> None:
     api.put(here.article)
     shown = api.client.http.get("/load-balancers/demo")

@@ -224,6 +224,62 @@ def test_an_instance_that_ends_in_the_middle_of_a_put_keeps_no_other_out(here: A
     assert here.calls.writes.count("RegisterInstancesWithLoadBalancer") == 2
 
 
+def fill(here: Account, instance: str, left: int = 0) -> None:
+    """Give the instance as many tags as EC2 allows, or all but a few."""
+    (reservation,) = here.world.ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+    free = 50 - len(reservation["Instances"][0]["Tags"]) - left
+    for number in range(free):
+        here.tag([instance], f"theirs-{number}", "x")
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["created", "converged"])
+def test_an_instance_without_room_for_the_tag_is_named_and_everything_else_is_done(
+    here: Account, exists: bool
+) -> None:
+    """EC2 allows 50 tags; before, nothing was done, and the answer was 502 without a name."""
+    body = here.article
+    if exists:
+        here.put(body)
+    (full,) = here.launch("full")
+    body["instances"] += [full]
+    fill(here, full)
+    planned = here.put(body, dry_run=True)
+    assert "tags-full" in {warning.code for warning in planned.warnings}
+    report = here.put(body)
+    assert report.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-1", "node-2"]
+    with pytest.raises(errors.QuotaReached, match=rf"^CreateTags: TagLimitExceeded: {full} carries as many"):
+        report.complain()
+    here.put(body)
+    assert here.calls.writes == []
+    here.world.ec2.delete_tags(Resources=[full], Tags=[{"Key": "theirs-0"}])
+    here.put(body).complain()
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["full", "node-1", "node-2"]
+
+
+def test_an_instance_that_gets_its_last_tag_since_it_was_read_is_named_as_well(here: Account) -> None:
+    body = here.article
+    full = body["instances"][0]
+    fill(here, full, left=1)
+    just_before("CreateTags", lambda: here.tag([full], "theirs-too", "x"))
+    report = here.put(body)
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-2"]
+    with pytest.raises(errors.QuotaReached, match=full):
+        report.complain()
+
+
+def test_nothing_is_adopted_whose_members_would_be_taken_out_for_want_of_a_tag(here: Account) -> None:
+    body = here.article
+    full, other = body.pop("instances")
+    fill(here, full)
+    here.world.create("demo", Subnets=here.subnets[:2])
+    named = [{"InstanceId": id_} for id_ in (full, other)]
+    here.world.elb.register_instances_with_load_balancer(LoadBalancerName="demo", Instances=named)
+    with pytest.raises(errors.QuotaReached, match=f"{full} carries .* nothing was changed"):
+        here.put(body, adopt=True)
+    assert here.calls.writes == []
+
+
 @pytest.mark.parametrize("exists", [False, True], ids=["created", "converged"])
 def test_an_instance_that_ends_before_it_is_tagged_keeps_no_other_out(here: Account, exists: bool) -> None:
     """EC2 tags none of them then, and what was begun is finished without it."""

@@ -110,17 +110,17 @@ def test_a_load_balancer_that_vanishes_between_look_and_act_holds_no_other_up(fl
     assert fleet.reconcile().failures == ()
 
 
-def test_an_interruption_that_cannot_be_written_down_fails_and_is_tried_again(fleet: Fleet) -> None:
+def test_an_interruption_that_cannot_be_written_down_drains_fails_and_is_tried_again(fleet: Fleet) -> None:
     (node,) = fleet.nodes("a")
     fleet.by_hand("a", add=[node])
     event = fleet.event("ec2-spot-interruption", node)
     fleet.refuse("CreateTags", "RequestLimitExceeded")
-    with pytest.raises(Throttled):
+    with pytest.raises(Unserved, match="CreateTags: RequestLimitExceeded"):
         fleet.drain(event)
-    assert fleet.registered("a") == {node}
+    assert fleet.registered("a") == set()
     WATCHED.refuse = granted
     fleet.drain(event)
-    assert fleet.registered("a") == set()
+    assert fleet.draining(node)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,20 @@ def instances(client: EC2Client, ids: Iterable[str]) -> Mapping[str, Instance]:
     return found
 
 
+def interrupted(client: EC2Client, ids: Iterable[str]) -> frozenset[str]:
+    """Those of the Spot instances that EC2 is about to take back: one call for each 200.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
+    """
+    marked: FilterTypeDef = {"Name": "status-code", "Values": ["marked-for-stop", "marked-for-termination"]}
+    found: set[str] = set()
+    for some in filters("instance-id", ids):
+        with translated("DescribeSpotInstanceRequests"):
+            pages = client.get_paginator("describe_spot_instance_requests").paginate(Filters=[*some, marked])
+            found |= {one.get("InstanceId", "") for page in pages for one in page["SpotInstanceRequests"]}
+    return frozenset(found)
+
+
 def _instances(client: EC2Client, some: Sequence[FilterTypeDef]) -> dict[str, Instance]:
     with translated("DescribeInstances"):
         pages = client.get_paginator("describe_instances").paginate(
@@ -86,6 +100,8 @@ def _instance(found: InstanceTypeDef) -> Instance:
         cluster=tags.get(CLUSTER_TAG),
         draining=tags.get(DRAINING_TAG),
         group_name=tags.get("aws:autoscaling:groupName"),
+        spot=found.get("InstanceLifecycle") == "spot",
+        user_tags=sum(not key.startswith("aws:") for key in tags),
         address=found.get("PrivateIpAddress"),
         security_groups=frozenset(group.get("GroupId", "") for group in found.get("SecurityGroups", [])),
     )

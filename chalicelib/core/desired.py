@@ -8,7 +8,7 @@ from dataclasses import replace
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Facts
 from chalicelib.core.keepalive import idle_timeout
-from chalicelib.core.membership import Membership, decide
+from chalicelib.core.membership import Membership, decide, has_no_room
 from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer, State
 from chalicelib.core.names import (
     CERTIFICATE_TAG,
@@ -74,7 +74,8 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         created=there.created if there else facts.now,
     )
     adopted = _registered(facts) if there and there.tags.get(OWNER_TAG) != owner else frozenset()
-    cluster = facts.actual.cluster | adopted | {*declaration.instances}
+    full = {id_ for id_, instance in facts.instances.items() if has_no_room(instance)}
+    cluster = (facts.actual.cluster | adopted | {*declaration.instances}) - full
     membership = _membership(wanted, facts, cluster)
     registered = there.instances if there else frozenset()
     return State(

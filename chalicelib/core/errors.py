@@ -140,3 +140,11 @@ class Denied(AwsError):
 
 class Refused(AwsError):
     """AWS finds the request itself wrong."""
+
+
+def in_vain(error: AwsError) -> bool:
+    """Whether the same call, made again, would be refused again: no room, nothing there, or never allowed so.
+
+    What the role may not do is not among them: IAM may see late what it hangs on, and a person has to know.
+    """
+    return isinstance(error, (QuotaReached, Absent, Refused))

@@ -16,6 +16,10 @@ from chalicelib.core.model import Instance, LoadBalancer, Member
 REBALANCE = "rebalance-recommendation"
 SPOT_INTERRUPTION = "spot-interruption"
 _REBALANCE_LASTS = timedelta(hours=1)
+# A Spot instance that has just started is registered without another question, as any instance is.
+_JUST_STARTED = timedelta(minutes=5)
+# Tags a resource, those of AWS's own not counted (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html).
+_MOST_TAGS = 50
 _GOING = frozenset({"shutting-down", "terminated", "stopping", "stopped"})
 
 
@@ -77,12 +81,27 @@ def tag_to_write(instance: Instance, since: datetime, reason: str, now: datetime
     return text if stronger else None
 
 
+def may_be_interrupted(instance: Instance, now: datetime) -> bool:
+    """Whether EC2 has to be asked before the instance is registered: it may take the instance back.
+
+    Such an instance carries the tag, unless AWS would not let it be written.
+    """
+    return instance.spot and now - instance.launched >= _JUST_STARTED
+
+
+def has_no_room(instance: Instance) -> bool:
+    """Whether the instance cannot be tagged into a cluster, since it carries all the tags that it may."""
+    return instance.cluster is None and instance.user_tags >= _MOST_TAGS
+
+
 def going_away(instance: Instance, now: datetime) -> str | None:
     """Why the instance will be gone soon, whatever we do; None when it stays."""
     if instance.state in _GOING:
         return instance.state
     if reason := drained_by(instance, now):
         return f"draining: {reason}"
+    if instance.interrupted:
+        return "EC2 takes the Spot instance back"
     if (instance.lifecycle or "").startswith("Terminating"):
         return "its Auto Scaling group is terminating it"
     # Its group has taken it out of service, and will stop it

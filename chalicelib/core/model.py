@@ -177,8 +177,10 @@ class State:
 class Instance:
     """An EC2 instance.
 
-    `draining` is the text of its `emq-elb:draining` tag; `group_name` its Auto Scaling group's name and
-    `lifecycle` its state there, None when it is in none or nobody looked.
+    `draining` is the text of its `emq-elb:draining` tag; `user_tags` how many tags it carries, without AWS's
+    own. `spot` is whether it is a Spot instance, `interrupted` whether EC2, where somebody asked, takes it
+    back. `group_name` is its Auto Scaling group's name and `lifecycle` its state there, None when it is in
+    none or nobody looked.
     """
 
     id: str
@@ -190,6 +192,9 @@ class Instance:
     draining: str | None = None
     group_name: str | None = None
     lifecycle: str | None = None
+    spot: bool = False
+    interrupted: bool = False
+    user_tags: int = 0
     address: str | None = None
     security_groups: frozenset[str] = frozenset()
 

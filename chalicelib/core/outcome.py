@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from chalicelib.core.errors import AwsError
     from chalicelib.core.model import Certificate, LoadBalancer, Member
     from chalicelib.core.step import Step
     from chalicelib.core.vpcs import SecurityGroup
@@ -27,7 +28,8 @@ class Report:
 
     `created` is whether the load balancer was not there before. `load_balancer` and `certificate` are as GET
     shows them; None when there is none (any more). `carry_on` is what the background needs to finish what is
-    `pending`: JSON values, and no key among them.
+    `pending`: JSON values, and no key among them. `unfinished` is what AWS has no room for; everything
+    else was done.
     """
 
     name: str
@@ -37,11 +39,17 @@ class Report:
     view: View | None = None
     created: bool = False
     carry_on: Mapping[str, object] = field(default_factory=dict)
+    unfinished: AwsError | None = None
 
     @property
     def changed(self) -> bool:
         """Whether anything at AWS was, or would be, changed."""
         return bool(self.steps)
+
+    def complain(self) -> None:
+        """Raise what is unfinished, once everything else that follows from the report is done."""
+        if self.unfinished:
+            raise self.unfinished
 
 
 @dataclass(frozen=True, kw_only=True)

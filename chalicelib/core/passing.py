@@ -28,6 +28,9 @@ def passing(error: errors.AwsError, *, own_group: bool, became_ours: bool) -> bo
             return own_group and error.code == _GROUP_UNKNOWN
         case errors.Denied():
             return became_ours
+        case errors.QuotaReached():
+            # Another look finds the instance that got its last tag since the one before.
+            return error.operation == "CreateTags"
         case _:
             return isinstance(error, _PASSING)
 

@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_network
 
 from chalicelib.core.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.core.declared import Declaration
 from chalicelib.core.errors import Fault, QuotaReached
 from chalicelib.core.facts import Facts
+from chalicelib.core.membership import has_no_room
 from chalicelib.core.model import Instance, LoadBalancer, State
-from chalicelib.core.names import CLUSTER_TAG
+from chalicelib.core.names import CLUSTER_TAG, OWNER_TAG
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.vpcs import Rule
 
@@ -171,6 +172,8 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
             "no-draining", "connection draining is off: whoever is taken out loses its sessions at once"
         )
     yield from _members(wanted, desired.cluster, facts)
+    if full := full_of_tags(declaration, facts):
+        yield ReviewWarning("tags-full", full.message)
     yield from _quota(facts)
 
 
@@ -247,11 +250,36 @@ def _admits(rule: Rule, port: int, instance: Instance, wanted: LoadBalancer) -> 
     return source.version == around.version and source.overlaps(around)
 
 
-def refuse_beyond_quota(facts: Facts) -> None:
-    """Raise QuotaReached where there is no room for one more load balancer: nothing is made for it first."""
+def refuse_beyond_quota(declaration: Declaration, facts: Facts, owner: str) -> None:
+    """Raise QuotaReached, before anything is made, where there is no room for one more load balancer.
+
+    Also where one is to be adopted, and an instance behind it has no room for the tag: the next look would
+    take it out.
+    """
+    there = facts.actual.load_balancer
+    if there is not None and there.tags.get(OWNER_TAG) != owner:
+        registered = (facts.instances[id_] for id_ in there.instances & facts.instances.keys())
+        if full := [one.id for one in registered if one.state != "terminated" and has_no_room(one)]:
+            raise _without_room(full, declaration.name, "nothing was changed")
     if facts.actual.load_balancer is None and facts.quota and facts.load_balancers >= facts.quota:
         message = f"there are {facts.load_balancers} load balancers in the region, and {facts.quota} may be"
         raise QuotaReached("CreateLoadBalancer", "TooManyLoadBalancers", f"{message}: ask for more")
+
+
+def full_of_tags(declaration: Declaration, facts: Facts) -> QuotaReached | None:
+    """What EC2 would say of named instances that have no room for the cluster's tag; None where all have."""
+    full = [id_ for id_ in declaration.instances if (one := facts.instances.get(id_)) and has_no_room(one)]
+    return _without_room(full, declaration.name, "everything else is done without it") if full else None
+
+
+def _without_room(ids: Collection[str], cluster: str, outcome: str) -> QuotaReached:
+    carry, them = ("carries", "it") if len(ids) == 1 else ("carry", "each of them")
+    return QuotaReached(
+        "CreateTags",
+        "TagLimitExceeded",
+        f"{', '.join(sorted(ids))} {carry} as many tags as EC2 allows, so that {CLUSTER_TAG}={cluster} cannot"
+        f" be added; {outcome}. Take a tag off {them}, and send the request again",
+    )
 
 
 def _quota(facts: Facts) -> Iterator[ReviewWarning]:

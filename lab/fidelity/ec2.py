@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -18,6 +19,7 @@ from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 from lab.fidelity.elb_network import sweep_interfaces
 from lab.fidelity.elb_state import region_of
+from lab.fidelity.knobs import KNOBS
 
 
 def install() -> None:
@@ -32,6 +34,7 @@ def install() -> None:
         get_all_network_interfaces,
         delete_subnet,
         start_instances,
+        describe_spot_instance_requests,
         _delete_security_group,
     )
     for method in corrections:
@@ -120,6 +123,36 @@ def start_instances(backend: EC2Backend, instance_ids: list[str]) -> list[tuple[
         if before.name == "stopped":
             instance.launch_time = utcnow().replace(microsecond=0)
     return started
+
+
+def describe_spot_instance_requests(
+    backend: EC2Backend, filters: Any = None, spot_instance_ids: list[str] | None = None
+) -> list[dict[str, Any]]:
+    """Show the request of every Spot instance, with its status: moto makes none for those of RunInstances.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
+    """
+    requests = [
+        {
+            "SpotInstanceRequestId": f"sir-{instance.id.removeprefix('i-')[:8]}",
+            "InstanceId": instance.id,
+            "State": "active" if instance.state == "running" else "closed",
+            "Status": {"Code": (KNOBS.spot_status and KNOBS.spot_status(instance.id)) or "fulfilled"},
+        }
+        for reservation in backend.all_reservations()
+        for instance in reservation.instances
+        if instance.lifecycle == "spot"
+    ]
+    keys: dict[str, Callable[[dict[str, Any]], str]] = {
+        "instance-id": lambda one: one["InstanceId"],
+        "status-code": lambda one: one["Status"]["Code"],
+    }
+    return [
+        one
+        for one in requests
+        if (not spot_instance_ids or one["SpotInstanceRequestId"] in spot_instance_ids)
+        and all(keys[name](one) in values for name, values in (filters or {}).items())
+    ]
 
 
 def _interfaces(backend: EC2Backend) -> list[NetworkInterface]:

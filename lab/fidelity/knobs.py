@@ -80,6 +80,10 @@ class Knobs:
     HAProxy. Asked only about a running instance in an enabled zone; None means that it does not know,
     and then such an instance is in service."""
 
+    spot_status: Callable[[str], str | None] | None = None
+    """Who knows the status code of a Spot instance's request, given the instance's id, as
+    `marked-for-termination`; None means `fulfilled`."""
+
     invoke: Callable[[str, Any, str], tuple[Any, str | None]] | None = None
     """Who runs Lambda's functions, given a function's name, its event and the invocation's type; it returns
     what the function returned and None, or what it failed with and `Unhandled`. An `Event` is not waited for,

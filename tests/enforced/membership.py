@@ -17,7 +17,7 @@ def events(prod: Deployment) -> None:
     """Register what an event tells of, and deregister what is gone; look without one."""
     fleet = Fleet(prod.here)
     fleet.balancer("demo", owner=OWNER)
-    node, leaves = fleet.nodes("demo", 2)
+    node, leaves = fleet.spot("demo", 2)
     prod.run("register", fleet.raw("ec2-instance-running", node))
     assert fleet.registered() == {node, leaves}
     fleet.untag(leaves)

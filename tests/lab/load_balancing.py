@@ -97,10 +97,14 @@ class World:
         )
         return str(answer["ServerCertificateMetadata"]["Arn"])
 
-    def launch(self, count: int = 1, subnet: str | None = None) -> list[str]:
+    def launch(self, count: int = 1, subnet: str | None = None, **parameters: Any) -> list[str]:
         """Run instances and return their ids."""
         answer = self.ec2.run_instances(
-            ImageId="ami-00000000", MinCount=count, MaxCount=count, SubnetId=subnet or self.subnets[0]
+            ImageId="ami-00000000",
+            MinCount=count,
+            MaxCount=count,
+            SubnetId=subnet or self.subnets[0],
+            **parameters,
         )
         return [instance["InstanceId"] for instance in answer["Instances"]]
 
