@@ -224,11 +224,13 @@ def reconcile(event: CloudWatchEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="probe")
 def probe(event: CloudWatchEvent) -> None:
     """Use every load balancer of ours as a device would."""
+    from chalicelib import probe as story
     from chalicelib import telemetry
-    from chalicelib.probe import probe_all
 
-    grades = [verdict.grade for verdict in probe_all(invocation(remaining(event.context)))]
+    verdicts = story.probe_all(invocation(remaining(event.context)))
+    grades = [verdict.grade for verdict in verdicts]
     telemetry.canonical("probe", **telemetry.counted(grades, "ok", "degraded", "failed"))
+    story.complain(verdicts)
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="deep_probe")
@@ -242,6 +244,7 @@ def deep_probe(event: CloudWatchEvent) -> None:
         verdicts = (story.deep_probe_one(name, work),) if name else story.deep_probe_all(work)
         results = [verdict.result for verdict in verdicts]
         telemetry.canonical("deep_probe", **telemetry.counted(results, "passed", "untested", "failed"))
+        story.complain(verdicts)
 
 
 @app.schedule(Rate(12, unit=Rate.HOURS), name="rotate")

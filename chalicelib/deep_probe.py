@@ -25,7 +25,7 @@ from chalicelib.core.deep import (
     sessions_for,
     worst,
 )
-from chalicelib.core.errors import EmqElbError
+from chalicelib.core.errors import EmqElbError, Unserved
 from chalicelib.core.model import LoadBalancer
 from chalicelib.core.probe_metrics import SUCCESS
 from chalicelib.core.verdict import Target, enabled, targets
@@ -43,10 +43,11 @@ _BAD_MINUTES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class DeepVerdict:
-    """What the checks of one load balancer showed."""
+    """What the checks of one load balancer showed; `error` is what nobody expected of them."""
 
     load_balancer: str
     findings: tuple[Finding, ...]
+    error: Exception | None = None
 
     @property
     def result(self) -> Result:
@@ -55,7 +56,10 @@ class DeepVerdict:
 
 
 def deep_probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[DeepVerdict, ...]:
-    """Probe every load balancer of ours that is to be probed, side by side."""
+    """Probe every load balancer of ours that is to be probed, side by side.
+
+    What nobody expected of one fails that one alone, and `complain` raises it for the function to fail.
+    """
     balancers = [one for one in observe.ours(invocation) if enabled(one) and targets(one)]
     return _probed(balancers, invocation, resolve)
 
@@ -66,6 +70,13 @@ def deep_probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.
     return verdict
 
 
+def complain(verdicts: Iterable[DeepVerdict]) -> None:
+    """Raise Unserved with every error that nobody expected."""
+    failures = [(one.load_balancer, one.error) for one in verdicts if one.error]
+    if failures:
+        raise Unserved(failures)
+
+
 def _probed(
     balancers: Iterable[LoadBalancer], invocation: Invocation, resolve: Resolve
 ) -> tuple[DeepVerdict, ...]:
@@ -73,9 +84,13 @@ def _probed(
     secrets = read_secrets(balancers, invocation)
 
     def one(balancer: LoadBalancer) -> DeepVerdict:
-        given = means(balancer, secrets, invocation)
-        findings = _findings(balancer.name, given, invocation, resolve) if given else ()
-        verdict = DeepVerdict(load_balancer=balancer.name, findings=findings)
+        try:
+            given = means(balancer, secrets, invocation)
+            findings = _findings(balancer.name, given, invocation, resolve) if given else ()
+            verdict = DeepVerdict(load_balancer=balancer.name, findings=findings)
+        except Exception as error:  # noqa: BLE001 - what one brings along is no other's
+            telemetry.failed("deep_probe", error, load_balancer=balancer.name)
+            verdict = DeepVerdict(load_balancer=balancer.name, findings=(), error=error)
         telemetry.deeply_probed(verdict.load_balancer, verdict.result, verdict.findings)
         return verdict
 

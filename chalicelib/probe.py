@@ -1,7 +1,7 @@
 """Probe: use every load balancer of ours as a device would, and tell how that went.
 
 observe (load balancers, tags, secrets) → plan (targets) → try each address of each, all at once → judge and
-tell. A probe that fails is a metric; an exception here means that the prober itself is broken.
+tell. A probe that fails is a metric; an exception means that the prober itself is broken, and comes last.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from chalicelib import observe, telemetry
 from chalicelib.adapters import tls
-from chalicelib.core.errors import Conflict
+from chalicelib.core.errors import Conflict, Unserved
 from chalicelib.core.model import LoadBalancer
 from chalicelib.core.probe_metrics import metrics
-from chalicelib.core.verdict import Verdict, enabled, targets
+from chalicelib.core.verdict import Verdict, broken, enabled, targets
 from chalicelib.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[Verdict, ...]:
     """Probe every load balancer of ours that is to be probed; put metrics and tell what is not well.
+
+    What nobody expected of one fails that one alone, and `complain` raises it for the function to fail.
 
     In ceil(N/400) + ceil(N/20) calls to AWS for the region's N load balancers, and one for each secret. The
     metrics are of the minute in which the probe began: no minute is left out because one took longer.
@@ -34,6 +36,15 @@ def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tupl
         telemetry.emit(verdict.load_balancer, began, **metrics(verdict, began))
         telemetry.probed(verdict)
     return verdicts
+
+
+def complain(verdicts: Sequence[Verdict]) -> None:
+    """Raise Unserved where the prober itself failed; what it raised there is in the log."""
+    failures = [
+        (name, Conflict("the prober failed, see the record `unexpected`")) for name in broken(verdicts)
+    ]
+    if failures:
+        raise Unserved(failures)
 
 
 def probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.resolve) -> Verdict:

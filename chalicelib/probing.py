@@ -15,13 +15,12 @@ from chalicelib.adapters.attempts import Attempt, attempt_all
 from chalicelib.adapters.mqtt import Means
 from chalicelib.adapters.mqtt_session import Credentials
 from chalicelib.adapters.secrets import read_secret
-from chalicelib.core.errors import EmqElbError
 from chalicelib.core.handshake import Trust
 from chalicelib.core.holding import PRIVATE_CA
 from chalicelib.core.model import LoadBalancer
 from chalicelib.core.names import CERTIFICATE_TAG, PROBE_TAG
 from chalicelib.core.probe_options import ProbeOptions, read_probe_tag
-from chalicelib.core.verdict import Failure, Outcome, Verdict, judge, targets
+from chalicelib.core.verdict import Failure, Outcome, Verdict, judge, targets, unforeseen
 from chalicelib.invocation import Invocation
 
 _READS_AT_ONCE = 8
@@ -34,24 +33,28 @@ Secrets = Mapping[str, Mapping[str, str] | None]
 def verdicts(
     balancers: Sequence[LoadBalancer], invocation: Invocation, resolve: Resolve
 ) -> tuple[Verdict, ...]:
-    """Try each address of each target, all at once; a secret that cannot be read fails its own."""
+    """Try each address of each target, all at once; what cannot be read, or is a defect, fails its own."""
     secrets = read_secrets(balancers, invocation)
-    known = {one.name: means(one, secrets, invocation) for one in balancers}
-    outcomes: dict[str, list[Outcome]] = {
-        one.name: [Outcome(port=target.port, failure=_UNREADABLE) for target in targets(one)]
-        if known[one.name] is None
-        else []
-        for one in balancers
-    }
-    attempts = [
-        Attempt(target, given)
-        for one in balancers
-        for target in targets(one)
-        if (given := known[one.name]) is not None
-    ]
+    outcomes: dict[str, list[Outcome]] = {one.name: [] for one in balancers}
+    attempts: list[Attempt] = []
+    for one in balancers:
+        try:
+            given = means(one, secrets, invocation) or _UNREADABLE
+        except Exception as error:  # noqa: BLE001 - what one brings along is no other's
+            _unexpected(one.name, error)
+            given = unforeseen(error)
+        for target in targets(one):
+            match given:
+                case Failure():
+                    outcomes[one.name].append(Outcome(port=target.port, failure=given))
+                case Means():
+                    attempts.append(Attempt(target, given))
     left = (invocation.deadline - invocation.now()).total_seconds()
     timeout = min(invocation.settings.probe_timeout.total_seconds(), max(left - 1, 0))
-    for name, outcome in attempt_all(attempts, resolve, timeout=timeout, until=time.monotonic() + left):
+    tried = attempt_all(
+        attempts, resolve, timeout=timeout, until=time.monotonic() + left, unexpected=_unexpected
+    )
+    for name, outcome in tried:
         outcomes[name].append(outcome)
     return tuple(judge(name, seen) for name, seen in sorted(outcomes.items()))
 
@@ -74,8 +77,8 @@ def _secrets_of(balancer: LoadBalancer, invocation: Invocation) -> list[str]:
 def _read(secret_id: str, invocation: Invocation) -> Mapping[str, str] | None:
     try:
         return read_secret(invocation.clients.secrets, secret_id, field="probe").value
-    except EmqElbError as error:
-        telemetry.failed("probe", error)
+    except Exception as error:  # noqa: BLE001 - it fails those that need this secret
+        telemetry.failed("probe", error, secret=secret_id)
         return None
 
 
@@ -86,9 +89,9 @@ def means(balancer: LoadBalancer, secrets: Secrets, invocation: Invocation) -> M
     for id_ in _secrets_of(balancer, invocation):
         if id_ == options.credentials_secret_id:
             continue
-        certificate = (secrets.get(id_) or {}).get("certificate", "")
-        if tls.is_anchor(certificate):
-            anchors.append(certificate)
+        anchor = tls.anchor((secrets.get(id_) or {}).get("certificate", ""))
+        if anchor is not None:
+            anchors.append(anchor)
         elif id_ == options.ca_secret_id:
             return None
     credentials = Credentials()
@@ -98,6 +101,10 @@ def means(balancer: LoadBalancer, secrets: Secrets, invocation: Invocation) -> M
             return None
         credentials = Credentials(known["username"], known.get("password"))
     return Means(trust=Trust(tuple(anchors)), credentials=credentials)
+
+
+def _unexpected(load_balancer: str, error: Exception) -> None:
+    telemetry.failed("probe", error, load_balancer=load_balancer)
 
 
 def _options(balancer: LoadBalancer) -> ProbeOptions:

@@ -254,7 +254,7 @@ def _retire(rotations: list[Rotation], run: Run) -> tuple[list[Rotation], list[t
     """Return the rotations with what retiring has to warn of, and what went wrong."""
     try:
         retired = retire_superseded(run.estate, rotations, run.invocation)
-    except errors.EmqElbError as error:
+    except Exception as error:  # noqa: BLE001 - told at the end, after all that was done
         return rotations, [("retiring certificates", error)]
     told = [
         replace(one, warnings=(*one.warnings, *retired.warnings))
@@ -270,5 +270,5 @@ def _sweep_challenges(invocation: Invocation) -> list[tuple[str, Exception]]:
         return []
     try:
         return [(f"sweeping challenges in {zone}", error) for zone, error in challenges.sweep(invocation)]
-    except errors.EmqElbError as error:
+    except Exception as error:  # noqa: BLE001 - told at the end, after all that was done
         return [("sweeping challenges", error)]

@@ -77,9 +77,9 @@ def counted(found: Sequence[str], *kinds: str) -> dict[str, int]:
     return {kind: found.count(kind) for kind in kinds}
 
 
-def failed(function: str, error: BaseException) -> None:
+def failed(function: str, error: BaseException, **fields: object) -> None:
     """Tell what nobody expected, with where it came from."""
-    logger().error("unexpected", extra={"function": function}, exc_info=error)
+    logger().error("unexpected", extra={"function": function, **fields}, exc_info=error)
 
 
 def probed(verdict: Verdict) -> None:

@@ -38,8 +38,8 @@ class Wire:
     trust: Trust = field(default_factory=Trust)
 
     def trusting(self, anchors: Iterable[str]) -> Wire:
-        """The same, with these authorities (PEM) trusted too."""
-        usable = tuple(anchor for anchor in anchors if tls.is_anchor(anchor))
+        """The same, with the authorities in these PEM texts trusted too."""
+        usable = filter(None, map(tls.anchor, anchors))
         return replace(self, trust=Trust((*self.trust.anchors, *usable)))
 
 

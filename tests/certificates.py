@@ -10,7 +10,7 @@ Keys are made once per process, kind and label: two certificates with the same l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -41,6 +41,22 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 KeyKind = Literal["rsa-1024", "rsa-2048", "rsa-4096", "ec-p256", "ec-p384", "ed25519"]
 KeyFormat = Literal["traditional", "pkcs8"]
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+
+
+OTHERS = "".join(
+    f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n"
+    for label in ("DH PARAMETERS", "CERTIFICATE REQUEST", "PUBLIC KEY", "X509 CRL", "PGP MESSAGE")
+)
+AROUND: Mapping[str, Callable[[str], str]] = {
+    "a comment that is not ASCII": lambda text: f"# Müller & Søn, 株式会社\n{text}# Ende\n",
+    "comments between": lambda text: text.replace("-----BEGIN", "subject=O = Müller\n-----BEGIN"),
+    "a byte order mark": lambda text: f"\ufeff{text}",
+    "Windows line ends": lambda text: f"# Müller\r\n{text}".replace("\n", "\r\n"),
+    "other blocks": lambda text: f"{OTHERS}{text}{OTHERS}",
+    "beyond the basic plane": lambda text: f"\U0001f512 {text} \U0001f513",
+    "NUL": lambda text: f"\0\n{text}\0",
+}
+"""What may stand around PEM blocks and is nobody's business (https://www.rfc-editor.org/rfc/rfc7468#section-2)."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ import pytest
 
 from chalicelib import telemetry
 from chalicelib.core.deep import Finding
-from chalicelib.deep_probe import deep_probe_all, deep_probe_one
+from chalicelib.core.errors import Unserved
+from chalicelib.deep_probe import complain, deep_probe_all, deep_probe_one
 from lab.fidelity.knobs import KNOBS
 from tests import mqtt_broker as mqtt
 from tests.certificates import Issued, leaf
@@ -219,6 +220,25 @@ def test_obsolete_tls_is_refused_as_the_policy_says(
         )
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
     assert {one.result for one in verdict.findings if one.check == "obsolete-tls"} == found
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, RecursionError])
+def test_what_nobody_expected_of_one_fails_that_one_alone(here: Account, error: type[Exception]) -> None:
+    def resolved(host: str) -> tuple[str, ...]:
+        if "ill" in host:
+            raise error("made up")
+        return resolve(host)
+
+    with serving(Cluster().talk) as server:
+        for name in ("ill", "well"):
+            create(here, name, listener(server.port))
+            quick(here, name)
+        in_service(here, "well", 2)
+        verdicts = deep_probe_all(here.invocation(within=890), resolve=resolved)
+    assert {one.load_balancer: one.result for one in verdicts} == {"ill": "untested", "well": "passed"}
+    with pytest.raises(Unserved, match="ill: made up"):
+        complain(verdicts)
+    complain(one for one in verdicts if one.load_balancer == "well")
 
 
 def test_a_name_that_does_not_resolve_is_left_to_the_probe(here: Account) -> None:

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -22,13 +22,13 @@ from chalicelib.adapters.attempts import Attempt, attempt_all
 from chalicelib.adapters.mqtt import Means
 from chalicelib.api.openapi import document
 from chalicelib.api.probes import verdict_json
-from chalicelib.core.errors import Conflict, NotFound
+from chalicelib.core.errors import Conflict, NotFound, Unserved
 from chalicelib.core.handshake import Trust
-from chalicelib.core.verdict import Target
-from chalicelib.probe import probe_all, probe_one
+from chalicelib.core.verdict import Failure, Target
+from chalicelib.probe import complain, probe_all, probe_one
 from lab.fidelity.knobs import KNOBS
 from tests import mqtt_broker as mqtt
-from tests.certificates import authority, leaf
+from tests.certificates import AROUND, authority, leaf
 from tests.emitted import emitted
 from tests.mqtt_broker import broker
 from tests.provisioning import OWNER, Account, account
@@ -170,6 +170,60 @@ def test_the_private_ca_is_trusted_where_it_is_the_source(here: Account, tmp_pat
     assert told == {"ours": None, "other": "tls-untrusted"}
 
 
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_whatever_stands_around_one_ca_it_is_trusted_and_no_other_is_kept_from_being_probed(
+    here: Account, around: Callable[[str], str], tmp_path: Path
+) -> None:
+    root = authority("Company CA")
+    keep("authority", certificate=around(root.certificate_pem))
+    keep(
+        here.settings.private_ca_secret, certificate=around(root.certificate_pem), private_key="not looked at"
+    )
+    arn = here.world.upload()
+    served = over_tls(tls_context(leaf("own.example.com", signed_by=root), tmp_path), broker())
+    with serving(served) as server, serving(broker()) as plain:
+        create(here, "named", listener(server.port, "SSL", arn), probe="ca_secret_id=authority")
+        create(here, "private", listener(server.port, "SSL", arn), certificate="private-ca")
+        create(here, "other", listener(plain.port))
+        verdicts = probe_all(here.invocation(), resolve=resolve)
+    assert {one.load_balancer: one.grade for one in verdicts} == dict.fromkeys(
+        ("named", "private", "other"), "ok"
+    )
+
+
+UNEXPECTED = [TypeError, ValueError, KeyError, RecursionError, ZeroDivisionError, MemoryError]
+
+
+@pytest.mark.parametrize("error", UNEXPECTED)
+def test_what_nobody_expected_of_one_fails_that_one_alone(
+    here: Account, error: type[Exception], capsys: pytest.CaptureFixture[str], logged: Callable[[], list[Any]]
+) -> None:
+    def resolved(host: str) -> tuple[str, ...]:
+        if "ill" in host:
+            raise error("hush")
+        return (ADDRESS,)
+
+    with serving(broker()) as server:
+        create(here, "ill", listener(server.port))
+        create(here, "well", listener(server.port))
+        verdicts = probe_all(here.invocation(), resolve=resolved)
+    assert {one.load_balancer: one.grade for one in verdicts} == {"ill": "failed", "well": "ok"}
+    records = {record["LoadBalancer"]: record["ProbeSuccess"] for record in emitted(capsys.readouterr().out)}
+    assert records == {"ill": 0, "well": 1}
+    ill = next(one for one in verdicts if one.load_balancer == "ill")
+    assert ill.failure == Failure("prepare", f"unexpected:{error.__name__}")
+    (record,) = [one for one in logged() if one["message"] == "unexpected"]
+    assert (record["load_balancer"], error.__name__ in record["exception"]) == ("ill", True)
+    with pytest.raises(Unserved) as raised:
+        complain(verdicts)
+    assert [name for name, _ in raised.value.failures] == ["ill"]
+
+
+def test_a_failure_that_was_found_is_nothing_to_complain_of(here: Account) -> None:
+    create(here, "ill", listener(1))
+    complain(probe_all(here.invocation(), resolve=resolve))
+
+
 def test_a_name_that_does_not_resolve_is_told(here: Account) -> None:
     def nowhere(_host: str) -> tuple[str, ...]:
         raise OSError("Name or service not known")
@@ -259,13 +313,29 @@ def test_a_resolver_that_never_answers_outlives_no_deadline() -> None:
     assert outcome.failure.cause == "dns"
 
 
-def test_what_nobody_expected_is_raised_at_once() -> None:
-    """It is a defect of the prober, and no outcome of a load balancer."""
+def test_what_nobody_expected_is_handed_over_and_the_others_go_on() -> None:
+    """It is a defect of the prober: raised unless somebody takes it."""
+    told: list[tuple[str, Exception]] = []
     with serving(broker()) as good:
         broken = replace(attempt(good.port), means=Means(clock=lambda: 1 / 0))
-        tried = attempt_all([broken, attempt(good.port)], resolve, timeout=0.5, until=time.monotonic() + 3)
+        attempts = [broken, attempt(good.port)]
+        tried = list(
+            attempt_all(
+                attempts,
+                resolve,
+                timeout=2,
+                until=time.monotonic() + 60,
+                unexpected=lambda name, error: told.append((name, error)),
+            )
+        )
         with pytest.raises(ZeroDivisionError):
-            list(tried)
+            list(attempt_all(attempts, resolve, timeout=2, until=time.monotonic() + 60))
+    name = broken.target.load_balancer
+    assert [(at, type(error)) for at, error in told] == [(name, ZeroDivisionError)]
+    assert {outcome.failure and outcome.failure.cause for _, outcome in tried} == {
+        "unexpected:ZeroDivisionError",
+        None,
+    }
 
 
 def test_no_thread_is_left_when_all_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from chalicelib.core import errors
 from chalicelib.rotate import carry_on, rotate_one
 from chalicelib.rotations_told import watched
+from chalicelib.wire import Wire
 from lab.fidelity.knobs import KNOBS
-from tests.certificates import authority, leaf
+from tests.certificates import AROUND, authority, leaf
 from tests.emitted import emitted
 from tests.provisioning import OWNER, Account
 from tests.rotating import (
     HOST,
+    LONG_AGO,
     SECRET,
     Front,
     body,
@@ -254,6 +257,47 @@ def test_one_that_is_bad_stops_no_other(here: Account, demo: Front) -> None:
     with pytest.raises(errors.Unserved, match="bad: ") as caught:
         rotate(here, demo)
     assert [name for name, _ in caught.value.failures] == ["bad"]
+    assert served(here, demo.port) != old
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, RecursionError])
+def test_what_nobody_expected_of_one_stops_no_other(
+    here: Account, demo: Front, error: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    olds = {name: make(here, demo.port if name == "demo" else 8883, name=name) for name in ("bad", "demo")}
+
+    def resolve(host: str) -> tuple[str, ...]:
+        if "bad" in host:
+            raise error("made up")
+        return demo.wire.resolve(host)
+
+    with pytest.raises(errors.Unserved, match="bad: made up") as caught:
+        rotate(here, Wire(resolve=resolve))
+    assert [name for name, _ in caught.value.failures] == ["bad"]
+    assert served(here, 8883, "bad") == olds["bad"]
+    assert served(here, demo.port) != olds["demo"]
+    told = metrics(capsys)
+    assert (told["demo"]["CertificatesRotated"], told["bad"]["CertificatesRotated"]) == (1, 0)
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+@pytest.mark.parametrize("source", ["secret", "private-ca"])
+def test_what_stands_around_the_pem_blocks_of_a_secret_stops_nothing(
+    here: Account, demo: Front, around: Callable[[str], str], source: str
+) -> None:
+    ca = authority("Company CA", not_before=here.now() + 2 * LONG_AGO)
+    kept = {"certificate": around(ca.certificate_pem), "private_key": around(ca.private_key_pem)}
+    keep_secret(json.dumps(kept), here.settings.private_ca_secret)
+    if source == "secret":
+        keep_secret(bundle(40))
+        old = make(here, demo.port, SECRET, passed=timedelta())
+        one = bundle(70, key="other")
+        parts = {"fullchain": one.certificate_pem + one.chain_pem, "private_key": one.private_key_pem}
+        keep_secret(json.dumps({key: around(text) for key, text in parts.items()}))
+    else:
+        old = make(here, demo.port)
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, rotation.verified) == ("rotated", True), rotation.reason
     assert served(here, demo.port) != old
 
 

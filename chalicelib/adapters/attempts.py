@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
 from chalicelib.adapters.mqtt import Means, probe
-from chalicelib.core.verdict import Failure, Outcome, Target
+from chalicelib.core.verdict import Failure, Outcome, Target, unforeseen
 
 # While outcomes come at the processor's pace, more threads only wait for the interpreter's lock, and cost CPU
 # and memory for that (docs/benchmarks.md). When none comes for a moment, it is the network that is waited
@@ -39,13 +39,23 @@ _Done = Outcome | tuple[Attempt, ...]
 """What came of an address, or the attempts that a name resolved to."""
 
 
+def _raised(_load_balancer: str, error: Exception) -> None:
+    raise error
+
+
 def attempt_all(
-    attempts: Sequence[Attempt], resolve: Resolve, *, timeout: float, until: float
+    attempts: Sequence[Attempt],
+    resolve: Resolve,
+    *,
+    timeout: float,
+    until: float,
+    unexpected: Callable[[str, Exception], None] = _raised,
 ) -> Iterator[tuple[str, Outcome]]:
     """Yield what came of each address of each target, with its load balancer's name, as it comes.
 
     `timeout` is seconds for each; `until` is `time.monotonic()`'s, for all: what cannot have its full time
-    before that is not begun, and its outcome is `deadline`. What an attempt raises is a defect, and raised.
+    before that is not begun, and its outcome is `deadline`. What an attempt raises is a defect: `unexpected`
+    gets it with the load balancer's name, and unless that raises it the others go on.
     """
     results: SimpleQueue[Future[_Done]] = SimpleQueue()
     left = deque(attempts)
@@ -72,7 +82,12 @@ def attempt_all(
                 at_once = min(2 * at_once, _MOST_AT_ONCE)
                 continue
             attempt = tried.pop(ended)
-            match ended.result():
+            try:
+                done = ended.result()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this one's
+                unexpected(attempt.target.load_balancer, error)
+                done = Outcome(port=attempt.target.port, address=attempt.address, failure=unforeseen(error))
+            match done:
                 case Outcome() as outcome:
                     yield attempt.target.load_balancer, outcome
                 case resolved:
@@ -105,20 +120,22 @@ def _resolved(host: str, resolve: Resolve, timeout: float) -> tuple[str, ...]:
 
     Raises OSError, TimeoutError included; also for a host without an address.
     """
-    answer: SimpleQueue[tuple[str, ...] | OSError] = SimpleQueue()
+    answer: SimpleQueue[tuple[str, ...] | Exception] = SimpleQueue()
 
     def ask() -> None:
         try:
             answer.put(resolve(host) or OSError("no address"))
-        except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+        except UnicodeError as error:  # a name that cannot be one
             answer.put(OSError(str(error)))
+        except Exception as error:  # noqa: BLE001 - raised where somebody waits for it
+            answer.put(error)
 
     threading.Thread(target=ask, name="probe-dns", daemon=True).start()
     try:
         found = answer.get(timeout=timeout)
     except Empty:
         raise TimeoutError(f"{host} did not resolve in time") from None
-    if isinstance(found, OSError):
+    if isinstance(found, Exception):
         raise found
     return found
 

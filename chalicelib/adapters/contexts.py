@@ -47,13 +47,3 @@ def client_context(
         context.minimum_version = lowest
         context.maximum_version = highest
     return context
-
-
-def https_context(trusted: str | None = None) -> ssl.SSLContext:
-    """Return a context that trusts the roots of a PEM file, or the system's; OSError without the file."""
-    context = client_context()
-    if trusted is None:
-        context.load_default_certs()
-    else:
-        context.load_verify_locations(cafile=trusted)
-    return context

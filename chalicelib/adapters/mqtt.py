@@ -6,6 +6,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from chalicelib.adapters import tls
@@ -33,11 +34,12 @@ def probe(target: Target, address: str, means: Means, *, deadline: float) -> Out
     if connection is None:
         return outcome
     nonce = means.nonce()
-    session = open_session(connection, target, f"emq-elb-probe-{nonce}", means, deadline=deadline)
-    try:
-        return _use(session, target, outcome, nonce, means.clock)
-    finally:
-        session.close()
+    with closing(connection):
+        session = open_session(connection, target, f"emq-elb-probe-{nonce}", means, deadline=deadline)
+        try:
+            return _use(session, target, outcome, nonce, means.clock)
+        finally:
+            session.close()
 
 
 def open_session(

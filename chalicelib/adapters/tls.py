@@ -8,13 +8,15 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from threading import Lock
 
 from chalicelib.adapters.contexts import client_context
+from chalicelib.core import pem
 from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
 
 Resolve = Callable[[str], tuple[str, ...]]
@@ -157,17 +159,27 @@ def _context(
         if trust.system:
             context.load_default_certs()
         for anchor in trust.anchors:
-            context.load_verify_locations(cadata=anchor)
+            for der in _trustworthy(anchor):
+                context.load_verify_locations(cadata=der)
     return context
 
 
-def is_anchor(text: str) -> bool:
-    """Whether the PEM text holds certificates that can be trusted."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
+def anchor(text: str) -> str | None:
+    """Return the certificates of a PEM text that can be trusted, encoded anew; None when it holds none."""
+    return "".join(pem.encode(pem.CERTIFICATE, der) for der in _trustworthy(text)) or None
+
+
+def _trustworthy(text: str) -> Iterator[bytes]:
+    """The certificates (DER) of a PEM text that OpenSSL reads.
+
+    The text itself is not OpenSSL's: what stands around the blocks may be anything, in any encoding
+    (https://www.rfc-editor.org/rfc/rfc7468#section-2), and OpenSSL takes ASCII only.
+    """
+    context = client_context()
+    for der in pem.certificates(text):
+        with suppress(ssl.SSLError, ValueError):
+            context.load_verify_locations(cadata=der)
+            yield der
 
 
 def _tcp_cause(error: OSError) -> HandshakeCause:

@@ -6,7 +6,7 @@ may be a private key that was pasted into the wrong field.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from chalicelib.core.certificates import MOST_CERTIFICATES, KeyFacts, TextFacts
 
@@ -24,8 +24,8 @@ _KNOWN_BLOCKS = {
     "PUBLIC KEY": "a public key, which does not belong here: take it out",
     "RSA PUBLIC KEY": "a public key, which does not belong here: take it out",
 }
-# `openssl ecparam -genkey` writes the first, `openssl dhparam` the second, beside what is wanted.
-_HARMLESS_BLOCKS = frozenset({"EC PARAMETERS", "DH PARAMETERS"})
+# They may hold the very certificate that would be missing, in a form that is not read.
+_CERTIFICATES_TOO = frozenset({"TRUSTED CERTIFICATE", "PKCS7"})
 
 
 def certificate_text(text: TextFacts) -> Iterator[str]:
@@ -34,7 +34,7 @@ def certificate_text(text: TextFacts) -> Iterator[str]:
         yield "the certificate is empty: paste the PEM text from BEGIN CERTIFICATE to END CERTIFICATE"
     elif _holds_nothing(text):
         yield "the certificate holds none: paste the PEM text from BEGIN CERTIFICATE to END CERTIFICATE"
-    yield from _any_text("certificate", text)
+    yield from _any_text("certificate", text, _out_of_place(text))
     yield from _certificates("certificate", text)
 
 
@@ -42,7 +42,7 @@ def chain_text(text: TextFacts) -> Iterator[str]:
     """What is wrong with the text that should hold the chain, which may be empty."""
     if not text.blank and _holds_nothing(text):
         yield "the chain holds no certificate: paste the authorities' certificates as PEM, or leave it out"
-    yield from _any_text("chain", text)
+    yield from _any_text("chain", text, _out_of_place(text))
     yield from _certificates("chain", text)
 
 
@@ -54,7 +54,7 @@ def private_key_text(text: TextFacts) -> Iterator[str]:
         yield "a certificate stands where the private key belongs: paste the key that it was made for"
     elif _holds_nothing(text):
         yield "the private key holds none: paste the PEM text from its BEGIN line to its END line"
-    yield from _any_text("private key", text)
+    yield from _any_text("private key", text, () if text.key_blocks else text.others)
     if text.key_blocks > 1:
         yield f"the private key holds {text.key_blocks} keys: paste only the one of this certificate"
     if text.key is not None and not text.escaped:
@@ -75,7 +75,15 @@ def _holds_nothing(text: TextFacts) -> bool:
     return not (text.certificate_blocks or text.key_blocks or told_otherwise)
 
 
-def _any_text(what: str, text: TextFacts) -> Iterator[str]:
+def _out_of_place(text: TextFacts) -> Sequence[str]:
+    """The labels of blocks that are at fault: beside a certificate others stop nothing.
+
+    Parsers are to ignore what stands around a block: https://www.rfc-editor.org/rfc/rfc7468#section-2
+    """
+    return [label for label in text.others if not text.certificate_blocks or label in _CERTIFICATES_TOO]
+
+
+def _any_text(what: str, text: TextFacts, out_of_place: Iterable[str]) -> Iterator[str]:
     if text.escaped:
         yield (
             f"the {what} has its line breaks as the two characters backslash and n: escape them only once"
@@ -83,10 +91,9 @@ def _any_text(what: str, text: TextFacts) -> Iterator[str]:
         )
     elif text.torn:
         yield f"the {what} is cut off: a BEGIN or END line has no counterpart, so paste the whole of it"
-    for label in dict.fromkeys(text.others):
-        if label not in _HARMLESS_BLOCKS:
-            known = _KNOWN_BLOCKS.get(label, "a block of a kind that does not belong here: take it out")
-            yield f"the {what} holds {known}"
+    for label in dict.fromkeys(out_of_place):
+        known = _KNOWN_BLOCKS.get(label, "a block of a kind that does not belong here: take it out")
+        yield f"the {what} holds {known}"
 
 
 def _certificates(what: str, text: TextFacts) -> Iterator[str]:

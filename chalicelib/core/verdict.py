@@ -29,8 +29,11 @@ Grade = Literal["ok", "degraded", "failed"]
 PHASES: tuple[Phase, ...] = ("prepare", "dns", "tcp", "tls", "connack", "suback", "puback", "echo")
 """In the order in which a device goes through them; `prepare` is what happens before the first packet."""
 
+UNEXPECTED = "unexpected"
+
 CAUSES: Mapping[str, frozenset[Phase]] = {
     "secret": frozenset({"prepare"}),
+    UNEXPECTED: frozenset({"prepare"}),
     "deadline": frozenset(PHASES),
     "dns": frozenset({"dns"}),
     "tcp-refused": frozenset({"tcp"}),
@@ -64,7 +67,8 @@ CAUSES: Mapping[str, frozenset[Phase]] = {
 }
 """Every cause, and the phases in which it is told.
 
-A refusal goes on with the broker's reason after a colon, and so does a close that MQTT 5 gives a reason for.
+A refusal goes on with the broker's reason after a colon, and so does a close that MQTT 5 gives a reason for;
+`unexpected` goes on with the kind of the error.
 """
 
 
@@ -103,6 +107,11 @@ class Failure:
         return self.cause.partition(":")[0]
 
 
+def unforeseen(error: Exception) -> Failure:
+    """The failure of a target whose probe raised what nobody expected; nothing of the message is in it."""
+    return Failure("prepare", f"{UNEXPECTED}:{type(error).__name__}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """One address of one listener, tried once. Times are milliseconds by phase, for the phases passed."""
@@ -124,6 +133,15 @@ class Verdict:
     grade: Grade
     outcomes: tuple[Outcome, ...]
     failure: Failure | None = None
+
+
+def broken(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    """The load balancers at which the prober itself failed, as against those that it found failing."""
+    return tuple(
+        one.load_balancer
+        for one in verdicts
+        if any(outcome.failure and outcome.failure.kind == UNEXPECTED for outcome in one.outcomes)
+    )
 
 
 def judge(load_balancer: str, outcomes: Iterable[Outcome]) -> Verdict:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -245,6 +246,19 @@ def test_an_authority_of_another_making_signs_as_well(client: SecretsManagerClie
     loaded = load_authority(client, SECRET)
     assert loaded == kept
     parsed(issue(kept, ["a.example.com"], now=NOW).certificate).verify_directly_issued_by(own.certificate)
+
+
+@pytest.mark.parametrize("around", certificates.AROUND.values(), ids=certificates.AROUND)
+def test_what_stands_around_an_authority_of_another_making_is_left_out(
+    client: SecretsManagerClient, around: Callable[[str], str]
+) -> None:
+    own = certificates.authority("Own CA")
+    given = Authority(around(own.certificate_pem), around(own.private_key_pem))
+    store_authority(client, SECRET, given, "test-dev")
+    loaded = load_authority(client, SECRET)
+    assert loaded is not None
+    assert loaded.certificate == own.certificate_pem
+    parsed(issue(loaded, ["a.example.com"], now=NOW).certificate).verify_directly_issued_by(own.certificate)
 
 
 NO_AUTHORITY = leaf("mqtt.example.com", signed_by=certificates.authority("Root"))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.adapters import tls
 from chalicelib.core.handshake import HandshakeCause, Trust
-from tests.certificates import Issued, authority, leaf, self_signed
+from chalicelib.core.pem import encode
+from tests.certificates import AROUND, OTHERS, Issued, authority, leaf, self_signed
 from tests.servers import (
     ADDRESS,
     Talk,
@@ -88,6 +92,34 @@ def test_names_why_a_certificate_does_not_verify_and_shows_it_all_the_same(
 def test_any_anchor_is_enough(trust: Trust, tmp_path: Path) -> None:
     with serving(speaking_tls(GOOD, tmp_path)) as server:
         assert tls.handshake(ADDRESS, server.port, NAME, trust=trust, timeout=10).cause is None
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_whatever_stands_around_an_anchor_it_is_trusted(around: Callable[[str], str], tmp_path: Path) -> None:
+    both = authority("Stranger").certificate_pem + ROOT.certificate_pem
+    text = around(both)
+    with serving(speaking_tls(GOOD, tmp_path)) as server:
+        result = tls.handshake(ADDRESS, server.port, NAME, trust=Trust((text,), system=False), timeout=10)
+    assert result.cause is None, result
+    assert tls.anchor(text) == both
+
+
+@pytest.mark.parametrize("text", ["", "Müller", GOOD.private_key_pem, OTHERS, encode("CERTIFICATE", b"none")])
+def test_a_text_without_a_certificate_is_no_anchor_and_raises_nothing(text: str, tmp_path: Path) -> None:
+    assert tls.anchor(text) is None
+    with serving(speaking_tls(GOOD, tmp_path)) as server:
+        trust = Trust((text,), system=False)
+        assert tls.handshake(ADDRESS, server.port, NAME, trust=trust, timeout=10).cause == "tls-untrusted"
+
+
+def test_a_block_that_cannot_be_read_takes_nothing_from_the_others() -> None:
+    text = encode("CERTIFICATE", b"none") + ROOT.certificate_pem + GOOD.private_key_pem
+    assert tls.anchor(text) == ROOT.certificate_pem
+
+
+@given(st.text(), st.text())
+def test_any_text_around_a_block_leaves_it_as_it_is(before: str, after: str) -> None:
+    assert tls.anchor(f"{before}\n{ROOT.certificate_pem}{after}") == ROOT.certificate_pem
 
 
 @pytest.mark.parametrize(

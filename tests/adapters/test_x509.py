@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -15,7 +16,7 @@ from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.names import certificate_digest
 from chalicelib.core.pem import Bundle, encode
 from chalicelib.core.preflight import SECRET_FIELDS, examine
-from tests.certificates import KeyKind, authority, key_pem, leaf, private_key, self_signed
+from tests.certificates import AROUND, KeyKind, authority, key_pem, leaf, private_key, self_signed
 
 NOW = datetime.now(UTC)
 ROOT = authority("Root")
@@ -85,6 +86,28 @@ def test_a_bundle_is_put_in_the_form_that_iam_takes(
     assert faults(certificate, key, chain, "mqtt.example.com", "127.0.0.1") == []
     _, bundle = read(certificate, key, chain)
     assert bundle == Bundle(LEAF, KEY, expected)
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_what_stands_around_the_blocks_never_reaches_iam(around: Callable[[str], str]) -> None:
+    texts = around(LEAF), around(KEY), around(CHAIN)
+    assert faults(*texts, "mqtt.example.com") == []
+    _, bundle = read(*texts)
+    assert bundle == Bundle(LEAF, KEY, CHAIN)
+
+
+@pytest.mark.parametrize("label", ["TRUSTED CERTIFICATE", "PKCS7"])
+def test_a_block_that_may_hold_a_certificate_is_not_left_out_in_silence(label: str) -> None:
+    other = encode(label, b"perhaps the issuer")
+    assert len(faults(LEAF + other)) == 1
+    assert len(faults(LEAF, KEY, CHAIN + other)) == 1
+    assert faults(LEAF, KEY + other) == []
+
+
+def test_other_blocks_alone_are_told_by_their_kind() -> None:
+    parameters = encode("EC PARAMETERS", b"curve")
+    for texts in ((parameters, KEY, CHAIN), (LEAF, parameters, CHAIN), (LEAF, KEY, parameters)):
+        assert any("does not belong here" in message for message in faults(*texts))
 
 
 @pytest.mark.parametrize("kind", get_args(KeyKind))

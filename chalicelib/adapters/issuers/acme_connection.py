@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
+from chalicelib.adapters.issuers.https import https_context
 from chalicelib.adapters.library_logs import hold_at_warning
 from chalicelib.adapters.reasons import described
 from chalicelib.core.errors import IssuerLimited, IssuerRefused, IssuerSilent
@@ -65,10 +66,10 @@ def connect(
     from chalicelib.adapters.issuers.https_adapter import HttpsAdapter
 
     net = ClientNetwork(JWKEC(key=key), alg=ES256, user_agent=_USER_AGENT, timeout=_TIMEOUT)
-    net.session.mount("https://", HttpsAdapter())
-    if trusted:
-        # The library says bool; what it hands on to is requests' `verify`, which takes a path as well.
-        net.verify_ssl = cast("bool", trusted)
+    try:
+        net.session.mount("https://", HttpsAdapter(https_context(trusted)))
+    except (OSError, ValueError) as error:
+        raise IssuerSilent(f"the CA could not be asked: {described(error)}") from None
     acme = Acme(net, now, {})
 
     def keep(response: Response, **_: object) -> None:

@@ -1,24 +1,31 @@
 """The HTTPS of `requests`, which certbot's `acme` library speaks through, over a TLS context of ours.
 
-urllib3 would make one itself: strict on Python 3.13 and not before, with the ciphers of the build.
+urllib3 would make one itself: strict on Python 3.13 and not before, with the ciphers of the build. And
+requests takes no context, but a path that OpenSSL reads by itself, with whatever else is in that file.
 """
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-from chalicelib.adapters.contexts import client_context
-
 
 class HttpsAdapter(HTTPAdapter):
-    """Connect with a context of ours, through a proxy as well; what it trusts is what `verify` names."""
+    """Connect with this context, through a proxy as well, and trust what it trusts."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pool of direct connections."""
-        super().init_poolmanager(*arguments, **options, ssl_context=client_context())
+        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Make the pool of connections through a proxy."""
-        return super().proxy_manager_for(proxy, **options, ssl_context=client_context())
+        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
+
+    def cert_verify(self, *_: Any) -> None:
+        """Add no roots of requests' own."""

@@ -8,7 +8,7 @@ from http.client import HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.adapters.contexts import https_context
+from chalicelib.adapters.issuers.https import https_context
 from chalicelib.adapters.reasons import described
 from chalicelib.core.errors import IssuerSilent
 from chalicelib.core.renewal_window import Window, window_of
