@@ -7,7 +7,7 @@ asynchronous function `provision`, whose payload names what is wanted and holds 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -99,7 +99,7 @@ def _converge(
         declaration = _without_gone_instances(declaration, facts, progress)
         there = facts.actual.load_balancer
         background = background and background.seen(declaration, facts)
-        if found := (*faults, *objections(declaration, facts)):
+        if found := (*faults, *_more(objections(declaration, facts), faults)):
             raise InvalidRequest(found)
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         desired = left_as_they_are(
@@ -132,9 +132,11 @@ def _converge(
 def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invocation) -> Facts:
     """Read AWS; where a fault of the body keeps it from being read, tell those of the body alone."""
     wrong = {fault.field.partition(".")[0] for fault in faults}
-    # What is known to be wrong is neither issued for nor quoted: anything may stand there, a key as well.
+    # What is known to be wrong is neither looked up, nor issued for, nor quoted: a key may stand there.
     sound = replace(
         declaration,
+        subnets=_sound("subnets", declaration.subnets, wrong),
+        instances=_sound("instances", declaration.instances, wrong),
         certificate=None if "certificate" in wrong else declaration.certificate,
         hostname=None if "hostname" in wrong else declaration.hostname,
     )
@@ -160,6 +162,19 @@ def _without_gone_instances(declaration: Declaration, facts: Facts, progress: Pr
         for id_ in sorted(gone - progress.not_taken)
     ]
     return replace(declaration, instances=tuple(id_ for id_ in declaration.instances if id_ not in gone))
+
+
+def _sound(field: str, ids: Sequence[str], wrong: Collection[str]) -> tuple[str, ...]:
+    """Those of a list's ids that have no fault; none where the list as a whole has one."""
+    if field in wrong:
+        return ()
+    return tuple(id_ for place, id_ in enumerate(ids) if f"{field}[{place}]" not in wrong)
+
+
+def _more(objections: Iterable[Fault], faults: Sequence[Fault]) -> Iterator[Fault]:
+    """What AWS has against it beside `faults`; a value that has one of these was not looked up."""
+    told = {fault.field for fault in faults}
+    return (one for one in objections if one.field not in told)
 
 
 def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, cast
 
 import pytest
 
+from chalicelib.api.problems import problem
 from chalicelib.core import errors
 from chalicelib.core.errors import Conflict, InvalidRequest
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import WATCHED, Account, granted, issued, just_before, pem
+
+KEY = issued().private_key_pem
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +118,40 @@ def test_what_does_not_go_together_at_aws_is_a_fault(
         here.put(body)
     assert field in {fault.field for fault in caught.value.faults if says in fault.message}
     assert here.calls.writes == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "asked"),
+    [
+        ({"instances": [f"i-{n:017x}" for n in range(70_000)]}, "instances", []),
+        ({"subnets": [f"subnet-{n:017x}" for n in range(50_000)]}, "subnets", []),
+        ({"subnets": [KEY, "subnet-00000000"]}, "subnets[0]", ["subnet-00000000"]),
+        ({"instances": [KEY, "i-00000000"]}, "instances[0]", ["i-00000000"]),
+        ({"instances": ["i-00000000", {"id": KEY}]}, "instances[1]", ["i-00000000"]),
+        ({"security_groups": [KEY]}, "security_groups[0]", []),
+    ],
+    ids=["too many instances", "too many subnets", "a subnet", "an instance", "a member", "a group"],
+)
+def test_what_was_refused_is_neither_looked_up_nor_quoted(
+    here: Account, changes: dict[str, Any], field: str, asked: list[str]
+) -> None:
+    seen: list[str] = []
+
+    def note(_: str, parameters: Any) -> str | None:
+        seen.extend(str(value) for value in parameters.values())
+        return None
+
+    WATCHED.refuse = note
+    sound = {"subnets": here.subnets[:1], "certificate": {"pem": pem(issued())}}
+    with pytest.raises(InvalidRequest) as caught:
+        here.put({**sound, **changes})
+    told = problem(caught.value).body
+    assert [fault.field for fault in caught.value.faults if fault.field.startswith(field)] == [field]
+    assert len(json.dumps(told)) < 5000
+    assert "BEGIN" not in json.dumps(told) + "".join(seen)
+    looked_up = {value for value in seen if re.fullmatch("(i|subnet)-[0-9a-f]+", value)}
+    assert sorted(looked_up - {*here.subnets}) == asked
+    assert len(here.calls.made) <= 11
 
 
 def test_a_body_with_faults_is_told_even_where_aws_cannot_be_asked(here: Account) -> None:

@@ -1,7 +1,8 @@
 """The body of PUT as pydantic reads it: names and types, strictly; a field that it does not know is a fault.
 
 Typed dictionaries rather than models with defaults: what is absent stays absent, so that every default has
-one home, `core/model.py`. Ranges, patterns and whatever concerns two fields are judged in
+one home, `core/model.py`. How long a list is, is judged here before any element of it is looked at, and so is
+how many fields an object has. Ranges, patterns and whatever concerns two fields are judged in
 `core/declaration.py`; here they only stand in the schema, from the same constants.
 """
 
@@ -10,24 +11,43 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal, Required
 
-from pydantic import ConfigDict, Discriminator, Field, SecretStr, Tag, TypeAdapter, with_config
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    TypeAdapter,
+    with_config,
+)
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.core.declaration import (
+    CIDRS_MAX,
     DRAINING_MAX,
     INSTANCES_MAX,
     KEEPALIVE_MAX,
     LOG_INTERVALS,
     LOG_PREFIX_MAX,
+    OUR_TAGS,
     QOS,
     SECURITY_GROUPS_MAX,
+    SUBNETS_MAX,
     TAG_KEY_MAX,
     TAG_VALUE_MAX,
     TAGS_MAX,
 )
-from chalicelib.core.declaration_listeners import DOMAINS_MAX, HEALTH_RANGES, LISTENERS_MAX, PORT_MAX
+from chalicelib.core.declaration_listeners import (
+    DOMAINS_MAX,
+    HEALTH_RANGES,
+    LISTENERS_MAX,
+    PORT_MAX,
+    SHOWN_DOMAINS_MAX,
+)
 from chalicelib.core.model import Protocol, Scheme
 from chalicelib.core.syntax import (
     BUCKET_PATTERN,
@@ -44,6 +64,8 @@ from chalicelib.core.syntax import (
     SUBNET_PATTERN,
 )
 
+UNKNOWN_MAX = 10
+"""How many fields that it does not know an object may have to be told of each."""
 _STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 # The rules about two fields that a schema can tell; the default listeners need a certificate.
 _TOGETHER: JsonDict = {
@@ -61,9 +83,44 @@ def _texts(pattern: str, **schema: Any) -> Any:
     return _shows(items={"type": "string", "pattern": pattern}, **schema)
 
 
+def _at_most(most: int, why: str) -> BeforeValidator:
+    """Refuse a longer list or mapping as a whole: one body must not cost what all its elements would."""
+
+    def bounded(given: object) -> object:
+        if isinstance(given, list | dict) and len(given) > most:
+            raise PydanticCustomError(
+                "too_many",
+                "it has {count} elements: at most {most} are right, {why}",
+                {"count": len(given), "most": most, "why": why},
+            )
+        return given
+
+    return BeforeValidator(bounded)
+
+
+def _few_unknown(body: type) -> BeforeValidator:
+    """Refuse an object with many more fields than it can have, without a fault for each of them."""
+    known = len(body.__annotations__)
+
+    def bounded(given: object) -> object:
+        if isinstance(given, dict) and len(given) > known + UNKNOWN_MAX:
+            raise PydanticCustomError(
+                "too_many_fields",
+                "it has {count} fields: only {known} are known",
+                {"count": len(given), "known": known},
+            )
+        return given
+
+    return BeforeValidator(bounded)
+
+
 Port = Annotated[int, _shows(minimum=1, maximum=PORT_MAX)]
 SecretId = Annotated[str, _shows(pattern=SECRET_PATTERN)]
-Cidrs = Annotated[list[str], _texts(CIDR_PATTERN, uniqueItems=True)]
+Cidrs = Annotated[
+    list[str],
+    _at_most(CIDRS_MAX, "as a security group has no more inbound rules"),
+    _texts(CIDR_PATTERN, maxItems=CIDRS_MAX, uniqueItems=True),
+]
 
 
 @with_config(_STRICT)
@@ -84,7 +141,11 @@ class ArnBody(TypedDict, total=False):
     source: Annotated[str, _shows("As GET shows it.", pattern=SOURCE_PATTERN)]
     not_after: Annotated[str, _shows("As GET shows it; not read.")]
     days_left: Annotated[int, _shows("As GET shows it; not read.")]
-    domains: Annotated[list[str], _shows("As GET shows it; not read.")]
+    domains: Annotated[
+        list[str],
+        _at_most(SHOWN_DOMAINS_MAX, "as AWS takes no longer certificate"),
+        _shows("As GET shows it; not read.", maxItems=SHOWN_DOMAINS_MAX),
+    ]
 
 
 @with_config(_STRICT)
@@ -107,7 +168,7 @@ class PemTexts(TypedDict, total=False):
 class PemBody(TypedDict):
     """A certificate that comes with the request."""
 
-    pem: PemTexts
+    pem: Annotated[PemTexts, _few_unknown(PemTexts)]
 
 
 @with_config(_STRICT)
@@ -117,6 +178,7 @@ class IssuerBody(TypedDict, total=False):
     issuer: Required[Literal["private-ca", "acme"]]
     domains: Annotated[
         list[str],
+        _at_most(DOMAINS_MAX, "as Let's Encrypt certifies no more names at once"),
         _texts(DOMAIN_PATTERN, maxItems=DOMAINS_MAX, uniqueItems=True),
     ]
 
@@ -126,10 +188,18 @@ class CustomPolicyBody(TypedDict, total=False):
     """An SSL policy of one's own."""
 
     protocols: Required[
-        Annotated[list[str], _shows(items={"type": "string", "enum": list(PROTOCOLS)}, minItems=1)]
+        Annotated[
+            list[str],
+            _at_most(len(PROTOCOLS), "as AWS's list has no more"),
+            _shows(items={"type": "string", "enum": list(PROTOCOLS)}, minItems=1, maxItems=len(PROTOCOLS)),
+        ]
     ]
     ciphers: Required[
-        Annotated[list[str], _shows(items={"type": "string", "enum": list(CIPHERS)}, minItems=1)]
+        Annotated[
+            list[str],
+            _at_most(len(CIPHERS), "as AWS's list has no more"),
+            _shows(items={"type": "string", "enum": list(CIPHERS)}, minItems=1, maxItems=len(CIPHERS)),
+        ]
     ]
     server_defined_order: Annotated[bool, _shows(default=True)]
 
@@ -202,17 +272,17 @@ def _text_or_object(value: object) -> str | None:
 
 
 CertificateBody = Annotated[
-    Annotated[ArnBody, Tag("arn")]
-    | Annotated[SecretBody, Tag("secret_id")]
-    | Annotated[PemBody, Tag("pem")]
-    | Annotated[IssuerBody, Tag("issuer")],
+    Annotated[ArnBody, _few_unknown(ArnBody), Tag("arn")]
+    | Annotated[SecretBody, _few_unknown(SecretBody), Tag("secret_id")]
+    | Annotated[PemBody, _few_unknown(PemBody), Tag("pem")]
+    | Annotated[IssuerBody, _few_unknown(IssuerBody), Tag("issuer")],
     Discriminator(
         _form_of_certificate, custom_error_type="which_certificate", custom_error_message=WHICH_CERTIFICATE
     ),
 ]
 PolicyName = Annotated[str, _shows(enum=list(PREDEFINED_POLICIES)), Tag("text")]
 SslPolicyBody = Annotated[
-    PolicyName | Annotated[CustomPolicyBody, Tag("object")],
+    PolicyName | Annotated[CustomPolicyBody, _few_unknown(CustomPolicyBody), Tag("object")],
     Discriminator(
         _text_or_object,
         custom_error_type="text_or_object",
@@ -220,7 +290,8 @@ SslPolicyBody = Annotated[
     ),
 ]
 InstanceBody = Annotated[
-    Annotated[str, _shows(pattern=INSTANCE_PATTERN), Tag("text")] | Annotated[MemberBody, Tag("object")],
+    Annotated[str, _shows(pattern=INSTANCE_PATTERN), Tag("text")]
+    | Annotated[MemberBody, _few_unknown(MemberBody), Tag("object")],
     Discriminator(
         _text_or_object,
         custom_error_type="text_or_object",
@@ -233,29 +304,45 @@ InstanceBody = Annotated[
 class PutBody(TypedDict, total=False):
     """The whole declaration of a load balancer; what it omits takes its default."""
 
-    subnets: Required[Annotated[list[str], _texts(SUBNET_PATTERN, minItems=1, uniqueItems=True)]]
+    subnets: Required[
+        Annotated[
+            list[str],
+            _at_most(SUBNETS_MAX, "as a VPC has no more subnets"),
+            _texts(SUBNET_PATTERN, minItems=1, maxItems=SUBNETS_MAX, uniqueItems=True),
+        ]
+    ]
     scheme: Annotated[Scheme, _shows("Cannot be changed later.", default="internet-facing")]
-    listeners: Annotated[list[ListenerBody], _shows(minItems=1, maxItems=LISTENERS_MAX)]
+    listeners: Annotated[
+        list[Annotated[ListenerBody, _few_unknown(ListenerBody)]],
+        _at_most(LISTENERS_MAX, "as a load balancer has no more listeners"),
+        _shows(minItems=1, maxItems=LISTENERS_MAX),
+    ]
     certificate: Annotated[
         CertificateBody, _shows("Where the certificate of the secure listeners comes from.")
     ]
     ssl_policy: SslPolicyBody
     security_groups: Annotated[
         list[str],
+        _at_most(SECURITY_GROUPS_MAX, "as a load balancer is in no more security groups"),
         _texts(SECURITY_GROUP_PATTERN, minItems=1, maxItems=SECURITY_GROUPS_MAX, uniqueItems=True),
     ]
-    allow: AllowBody
-    health_check: HealthCheckBody
+    allow: Annotated[AllowBody, _few_unknown(AllowBody)]
+    health_check: Annotated[HealthCheckBody, _few_unknown(HealthCheckBody)]
     keepalive: Annotated[float, _shows(exclusiveMinimum=0, maximum=KEEPALIVE_MAX, default=300)]
     connection_draining: Annotated[int, _shows(minimum=0, maximum=DRAINING_MAX, default=300)]
     cross_zone: Annotated[bool, _shows(default=True)]
     proxy_protocol: Annotated[bool, _shows(default=False)]
-    access_logs: AccessLogsBody
-    instances: Annotated[list[InstanceBody], _shows(maxItems=INSTANCES_MAX, uniqueItems=True)]
+    access_logs: Annotated[AccessLogsBody, _few_unknown(AccessLogsBody)]
+    instances: Annotated[
+        list[InstanceBody],
+        _at_most(INSTANCES_MAX, "as a load balancer has no more instances"),
+        _shows(maxItems=INSTANCES_MAX, uniqueItems=True),
+    ]
     hostname: Annotated[str, _shows("The name that clients use.", pattern=HOST_PATTERN, maxLength=253)]
-    probe: ProbeBody
+    probe: Annotated[ProbeBody, _few_unknown(ProbeBody)]
     tags: Annotated[
         dict[str, str],
+        _at_most(TAGS_MAX, f"AWS's {TAGS_MAX + len(OUR_TAGS)} less the {len(OUR_TAGS)} of ours"),
         _shows(
             maxProperties=TAGS_MAX,
             propertyNames={"minLength": 1, "maxLength": TAG_KEY_MAX},
@@ -270,4 +357,4 @@ class PutBody(TypedDict, total=False):
 @cache
 def put_body() -> TypeAdapter[PutBody]:
     """Return what reads a PUT's body; made once, when the first body comes."""
-    return TypeAdapter(PutBody)
+    return TypeAdapter(Annotated[PutBody, _few_unknown(PutBody)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -15,6 +15,7 @@ from chalicelib.core.errors import (
     Denied,
     Duplicate,
     EmqElbError,
+    Fault,
     InUse,
     InvalidInstance,
     InvalidRequest,
@@ -28,6 +29,8 @@ from chalicelib.core.errors import (
     Unserved,
 )
 
+FAULTS_MAX = 100
+"""What an answer tells: a request can have more faults than an answer of Lambda's, 6 MB, has room for."""
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 """botocore has waited up to 20 s by then; another few let the account's bucket fill again."""
@@ -101,11 +104,7 @@ def problem(error: EmqElbError) -> Problem:
     kind = _kind(error)
     match error:
         case InvalidRequest():
-            faults = [{"field": fault.field, "message": fault.message} for fault in error.faults]
-            count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-            return _problem(
-                kind, f"The request has {count}; nothing was called that changes AWS.", errors=faults
-            )
+            return _invalid(kind, error.faults)
         case Throttled():
             told = _problem(kind, error.message, code=error.code, operation=error.operation)
             return Problem(told.status, told.body, {**told.headers, "Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -116,6 +115,18 @@ def problem(error: EmqElbError) -> Problem:
             return _problem(kind, error.message, code=error.code, operation=error.operation)
         case _:
             return _problem(kind, str(error))
+
+
+def _invalid(kind: Kind, faults: Sequence[Fault]) -> Problem:
+    told, more = faults[:FAULTS_MAX], len(faults[FAULTS_MAX:])
+    if more:
+        told = (*told, Fault("body", f"and {more} more faults"))
+    count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return _problem(
+        kind,
+        f"The request has {count}; nothing was called that changes AWS.",
+        errors=[{"field": fault.field, "message": fault.message} for fault in told],
+    )
 
 
 def http_date(moment: datetime) -> str:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 BODY_MAX = 1_000_000
 """Bytes. The largest body that makes sense, a PEM bundle and a thousand instances, is a tenth of that."""
-FAULTS_MAX = 200
-"""What an answer tells: a body can have more faults than an answer of Lambda's has room for."""
 
 _LISTS = frozenset({"subnets", "listeners", "security_groups", "instances"})
 
@@ -40,7 +38,7 @@ def read_json(raw: bytes | str | None) -> object:
     value, wrong = _parsed(data)
     # Raised here, not where it is caught: a decoder's error holds the document, and with it perhaps a key.
     if wrong:
-        raise InvalidRequest(_told(Fault("body", message) for message in wrong))
+        raise InvalidRequest([Fault("body", message) for message in wrong])
     return value
 
 
@@ -98,7 +96,7 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
         field: _sound_places(field, body[field], errors) for field in _LISTS & known & unsound & body.keys()
     }
     partial = {field: [body[field][place] for place in some] for field, some in places.items() if some}
-    found = [fault_of(error) for error in errors[:FAULTS_MAX]]
+    found = [fault_of(error) for error in errors]
     if sound.get("name", name) != name:
         found.append(Fault("name", f"{shown(sound['name'])} is not the name in the path, {shown(name)}"))
     if "allow" in body and "security_groups" in body:
@@ -110,14 +108,15 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
         judged = declaration_of(name, put_body().validate_python({"subnets": [], **sound, **partial}))
     beyond_types = faults(judged, region=region, unsound=unsound, partial=partial.keys())
     found += [_at_its_place(fault, places) for fault in beyond_types]
-    return declaration, _told(found, beyond=len(errors[FAULTS_MAX:]))
+    return declaration, tuple(dict.fromkeys(found))
 
 
 def _sound_places(field: str, elements: object, errors: Iterable[ErrorDetails]) -> list[int]:
-    """Which elements of a list are sound, by their places; none where it is no list."""
-    if not isinstance(elements, list):
+    """Which elements of a list are sound, by their places; none where it is no list, or too long a one."""
+    locations = [error["loc"] for error in errors if error["loc"][:1] == (field,)]
+    if not isinstance(elements, list) or (field,) in locations:
         return []
-    wrong = {error["loc"][1] for error in errors if error["loc"][:1] == (field,) and len(error["loc"]) > 1}
+    wrong = {location[1] for location in locations}
     return [place for place in range(len(elements)) if place not in wrong]
 
 
@@ -140,12 +139,6 @@ def _errors(body: dict[str, object]) -> list[ErrorDetails]:
     except ValidationError as error:
         return error.errors(include_url=False)
     return []
-
-
-def _told(found: Iterable[Fault], *, beyond: int = 0) -> tuple[Fault, ...]:
-    every = tuple(dict.fromkeys(found))
-    untold = len(every[FAULTS_MAX:]) + beyond
-    return (*every[:FAULTS_MAX], *([Fault("body", f"and {untold} more faults")] if untold else ()))
 
 
 def _no_constant(text: str) -> NoReturn:

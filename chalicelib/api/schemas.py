@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from chalicelib.api.body import put_body
-from chalicelib.api.problems import KINDS
+from chalicelib.api.problems import FAULTS_MAX, KINDS
 from chalicelib.core.verdict import PHASES
 
 Schema = dict[str, Any]
@@ -199,6 +199,8 @@ _PROBLEM = _object(
         "detail": _TEXT,
         "errors": {
             "type": "array",
+            "description": "Every fault, or the first ones and how many more there are.",
+            "maxItems": FAULTS_MAX + 1,
             "items": _object({"field": _TEXT, "message": _TEXT}, required=["field", "message"]),
         },
         "code": {"type": "string", "description": "AWS's error code."},

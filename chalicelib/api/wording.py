@@ -12,6 +12,8 @@ from chalicelib.core.syntax import shown
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+# To compare takes memory by the length; what is longer is not meant to be any of our names.
+_LONGEST_MEANT = 80
 DRAINING = "Draining"
 """The state under which GET shows a member that is on its way out: sent back, it is not asked for again."""
 
@@ -38,7 +40,7 @@ def fault_of(error: ErrorDetails) -> Fault:
 
 def unknown(name: str, known: Collection[str]) -> Fault:
     """Return the fault of a name that nobody knows, with the one that it may have been meant to be."""
-    close = get_close_matches(name, known, 1)
+    close = get_close_matches(name, known, 1) if len(name) <= _LONGEST_MEANT else []
     return Fault(_key(name), f"it is not known; did you mean {close[0]}?" if close else "it is not known")
 
 

@@ -40,8 +40,13 @@ from chalicelib.core.syntax import (
 ALLOW_BESIDE_GROUPS = Fault("allow", "only for a security group that we make: leave security_groups out")
 KEEPALIVE_MAX = 2400
 DRAINING_MAX = 3600
-SECURITY_GROUPS_MAX = 5
+# The quotas of a load balancer's listeners and instances, and of a VPC's subnets and a group's inbound rules:
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html
+# https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 INSTANCES_MAX = 1000
+SUBNETS_MAX = 200
+CIDRS_MAX = 60
+SECURITY_GROUPS_MAX = 5
 TAG_KEY_MAX = 127
 TAG_VALUE_MAX = 255
 LOG_INTERVALS = (5, 60)
@@ -103,25 +108,17 @@ def _subnets(declaration: Declaration) -> Iterator[Fault]:
     yield from _ids("subnets", declaration.subnets, SUBNET_PATTERN, "subnet-0123456789abcdef0")
 
 
-def _group_count(declaration: Declaration) -> Iterator[Fault]:
-    groups = declaration.security_groups
-    if groups is not None and not 1 <= len(groups) <= SECURITY_GROUPS_MAX:
+def _some_group(declaration: Declaration) -> Iterator[Fault]:
+    if declaration.security_groups is not None and not declaration.security_groups:
         yield Fault(
             "security_groups",
-            f"{len(groups)} named: 1 to {SECURITY_GROUPS_MAX} is right; leave it out and one is made",
+            f"none is named: 1 to {SECURITY_GROUPS_MAX} is right; leave it out and one is made",
         )
 
 
 def _security_groups(declaration: Declaration) -> Iterator[Fault]:
     groups = declaration.security_groups or ()
     yield from _ids("security_groups", groups, SECURITY_GROUP_PATTERN, "sg-0123456789abcdef0")
-
-
-def _instance_count(declaration: Declaration) -> Iterator[Fault]:
-    if len(declaration.instances) > INSTANCES_MAX:
-        yield Fault(
-            "instances", f"{len(declaration.instances)} named: a load balancer has at most {INSTANCES_MAX}"
-        )
 
 
 def _instances(declaration: Declaration) -> Iterator[Fault]:
@@ -215,13 +212,7 @@ def _probe(declaration: Declaration) -> Iterator[Fault]:
 
 
 def _tags(declaration: Declaration) -> Iterator[Fault]:
-    tags = declaration.tags
-    if len(tags) > TAGS_MAX:
-        yield Fault(
-            "tags",
-            f"{len(tags)} tags are too many: {TAGS_MAX} fit, AWS's 50 less the {len(OUR_TAGS)} of ours",
-        )
-    for key, value in tags.items():
+    for key, value in declaration.tags.items():
         yield from (Fault("tags", f"{shown(key)}: {wrong}") for wrong in _tag(key, value))
 
 
@@ -241,14 +232,13 @@ _CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("subnets", _some_subnet),
     ("subnets", _subnets),
     *of_listeners.CHECKS,
-    ("security_groups", _group_count),
+    ("security_groups", _some_group),
     ("security_groups", _security_groups),
     ("security_groups allow", _allow_without_groups),
     ("allow", _allow),
     ("keepalive", _keepalive),
     ("connection_draining", _connection_draining),
     ("access_logs", _access_logs),
-    ("instances", _instance_count),
     ("instances", _instances),
     ("hostname", _hostname),
     ("probe", _probe),

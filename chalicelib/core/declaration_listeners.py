@@ -33,6 +33,12 @@ WRONG_ID = "no id of a secret: 1 to 248 letters, digits and / _ + = . @ - (or it
 LISTENERS_MAX = 100
 PORT_MAX = 65535
 DOMAINS_MAX = 100
+"""https://letsencrypt.org/docs/rate-limits/"""
+SHOWN_DOMAINS_MAX = 8192
+"""What fits into ACM's 32,768 characters of PEM, at three bytes a name.
+
+https://docs.aws.amazon.com/acm/latest/APIReference/API_ImportCertificate.html
+"""
 HEALTH_RANGES = {
     "interval": (5, 300),
     "timeout": (2, 60),
@@ -51,9 +57,9 @@ def acm_certificate(declaration: Declaration, region: str) -> Iterator[Fault]:
             pass
 
 
-def _count(declaration: Declaration) -> Iterator[Fault]:
-    if not 1 <= len(declaration.listeners) <= LISTENERS_MAX:
-        yield Fault("listeners", f"{len(declaration.listeners)} listeners: 1 to {LISTENERS_MAX} is right")
+def _some_listener(declaration: Declaration) -> Iterator[Fault]:
+    if not declaration.listeners:
+        yield Fault("listeners", f"none is named: 1 to {LISTENERS_MAX} is right")
 
 
 def _listeners(declaration: Declaration) -> Iterator[Fault]:
@@ -161,8 +167,6 @@ def _acme_names(declaration: Declaration) -> Iterator[Fault]:
 
 
 def _domains(domains: tuple[str, ...]) -> Iterator[Fault]:
-    if len(domains) > DOMAINS_MAX:
-        yield Fault("certificate.domains", f"{len(domains)} names: at most {DOMAINS_MAX} fit")
     seen: set[str] = set()
     for index, domain in enumerate(domains):
         if (wrong := domain_fault(domain)) is not None:
@@ -217,7 +221,7 @@ def _health_check(declaration: Declaration) -> Iterator[Fault]:
 
 
 CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
-    ("listeners", _count),
+    ("listeners", _some_listener),
     ("listeners", _listeners),
     ("listeners certificate", _certificate_needed),
     ("listeners certificate", _certificate_wanted),

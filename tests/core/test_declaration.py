@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.core.ciphers import CIPHERS
-from chalicelib.core.declaration import TAGS_MAX, faults
+from chalicelib.core.declaration import faults
 from chalicelib.core.declared import (
     Allow,
     Declaration,
@@ -91,7 +91,6 @@ def test_what_a_classic_load_balancer_takes_has_no_fault(changes: dict[str, Any]
         ({"subnets": ()}, ["subnets"]),
         ({"subnets": (SUBNET, "subnet-", SUBNET)}, ["subnets[1]", "subnets[2]"]),
         ({"listeners": ()}, ["listeners"]),
-        ({"listeners": tuple(replace(TLS, port=port) for port in range(1, 102))}, ["listeners"]),
         ({"listeners": (replace(TLS, port=0),)}, ["listeners[0].port"]),
         (
             {"listeners": (replace(TLS, port=65536, instance_port=-1),)},
@@ -129,10 +128,6 @@ def test_what_a_classic_load_balancer_takes_has_no_fault(changes: dict[str, Any]
             },
             [f"certificate.domains[{index}]" for index in (0, 1, 2, 3, 4, 6)],
         ),
-        (
-            {"certificate": GivenIssuer("private-ca", tuple(f"{n}.example.com" for n in range(101)))},
-            ["certificate.domains"],
-        ),
         ({"ssl_policy": PredefinedPolicy("ELBSecurityPolicy-TLS13-1-2-2021-06")}, ["ssl_policy"]),
         (
             {"ssl_policy": CustomPolicy(frozenset(), frozenset())},
@@ -147,7 +142,6 @@ def test_what_a_classic_load_balancer_takes_has_no_fault(changes: dict[str, Any]
             ["ssl_policy.protocols", "ssl_policy.ciphers"],
         ),
         ({"security_groups": ()}, ["security_groups"]),
-        ({"security_groups": tuple(f"sg-0123456{n}" for n in range(6))}, ["security_groups"]),
         (
             {"security_groups": ("sg-01234567", "sg-01234567", "web")},
             ["security_groups[1]", "security_groups[2]"],
@@ -186,7 +180,6 @@ def test_what_a_classic_load_balancer_takes_has_no_fault(changes: dict[str, Any]
         ({"access_logs": AccessLogs("10.0.0.1")}, ["access_logs.bucket"]),
         ({"access_logs": AccessLogs("a..b")}, ["access_logs.bucket"]),
         ({"instances": ("i-01234567", "i-0123456G", "i-01234567")}, ["instances[1]", "instances[2]"]),
-        ({"instances": tuple(f"i-{n:08x}" for n in range(1001))}, ["instances"]),
         ({"hostname": "10.0.0.1"}, ["hostname"]),
         ({"hostname": "*.example.com"}, ["hostname"]),
         ({"hostname": "mqtt.example.com."}, ["hostname"]),
@@ -197,7 +190,6 @@ def test_what_a_classic_load_balancer_takes_has_no_fault(changes: dict[str, Any]
             ["probe.credentials_secret_id", "probe.qos"],
         ),
         ({"probe": ProbeOptions(credentials_secret_id="a" * 200, ca_secret_id="b" * 200)}, ["probe"]),
-        ({"tags": {f"t{n}": "" for n in range(TAGS_MAX + 1)}}, ["tags"]),
         (
             {"tags": {"": "", "k" * 128: "v" * 256, "AWS:x": "", "emq-elb:owner": "me", "a,b": "<"}},
             ["tags"] * 7,
