@@ -66,10 +66,7 @@ def connect(
     from chalicelib.adapters.issuers.https_adapter import HttpsAdapter
 
     net = ClientNetwork(JWKEC(key=key), alg=ES256, user_agent=_USER_AGENT, timeout=_TIMEOUT)
-    try:
-        net.session.mount("https://", HttpsAdapter(https_context(trusted)))
-    except (OSError, ValueError) as error:
-        raise IssuerSilent(f"the CA could not be asked: {described(error)}") from None
+    net.session.mount("https://", HttpsAdapter(https_context(trusted)))
     acme = Acme(net, now, {})
 
     def keep(response: Response, **_: object) -> None:
