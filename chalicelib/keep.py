@@ -11,13 +11,15 @@ from datetime import timedelta
 from chalicelib.apply import apply
 from chalicelib.core import actions as do
 from chalicelib.core.holding import WATCHED, uploaded
+from chalicelib.core.model import Certificate
 from chalicelib.core.names import REJECTED_TAG, certificate_name_of
 from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pending import of_rotation
-from chalicelib.core.proof import judge
-from chalicelib.core.renewal import FAILING, Keep
+from chalicelib.core.proof import Look, judge
+from chalicelib.core.renewal import FAILING, Keep, fallbacks
 from chalicelib.core.rotation import Rotation
 from chalicelib.holdings import detailed
+from chalicelib.invocation import Invocation
 from chalicelib.read_certificate import read_certificate
 from chalicelib.swap import Swap, spots, verified
 from chalicelib.wire import look
@@ -55,17 +57,26 @@ def kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
     if known.served is None:
         return left
     proven = verified(replace(swap, holding=known), known.served, decision.reason)
-    return (
-        proven
-        if proven.state != "rotated"
-        else replace(left, verified=proven.verified, steps=proven.steps, certificate=known.served)
+    if proven.state != "rotated":
+        return proven
+    left = replace(left, verified=proven.verified, steps=proven.steps, certificate=known.served)
+    older = next(iter(fallbacks(known, known.served.name, invocation.now())), None)
+    if not _untrusted(seen) or older is None or _same_issuer(known.served, older, invocation):
+        return left
+    # A PUT may have wanted just that, so that nothing is rolled back here.
+    doubt = ReviewWarning(
+        "unverified",
+        "its issuer is not trusted here, and is not the issuer of the certificate before it: devices that"
+        " trust only that one refuse it",
     )
+    return replace(left, verified=False, warnings=(*left.warnings, doubt))
 
 
-def mended(swap: Swap) -> Rotation | None:
+def mended(swap: Swap, older: Certificate) -> Rotation | None:
     """Keep what failed on the wire, if it does well by now: what made it fail was mended, perhaps by a PUT.
 
-    None when it does not, everywhere.
+    None when it does not, everywhere; also when its issuer is not trusted and not that of `older`, the one to
+    go back to: that may be why it failed.
     """
     holding, invocation = swap.holding, swap.invocation
     places = tuple(one for one in holding.places if certificate_name_of(one.certificate) == holding.rejected)
@@ -75,6 +86,8 @@ def mended(swap: Swap) -> Rotation | None:
     seen = look(spots(replace(holding, places=places), swap.load_balancers, failed.domains), swap.wire)
     proof = judge([seen], failed, {}, invocation.now(), last=True)
     if proof is None or not proof.complete:
+        return None
+    if _untrusted(seen) and not _same_issuer(failed, older, invocation):
         return None
     reason = "it failed on the wire before, and does well by now"
     forgive = do.RemoveTags(reason=reason, keys=(REJECTED_TAG,))
@@ -88,3 +101,13 @@ def mended(swap: Swap) -> Rotation | None:
         warnings=swap.warnings,
         steps=tuple(swap.progress.steps),
     )
+
+
+def _untrusted(seen: Look) -> bool:
+    return any(one.cause == "tls-untrusted" for one in seen.values())
+
+
+def _same_issuer(one: Certificate, older: Certificate, invocation: Invocation) -> bool:
+    """Whether one key signed both: then whoever trusts the older one trusts this one."""
+    known = older if older.issuer_key else read_certificate(older.arn, invocation)
+    return one.issuer_key is not None and known is not None and one.issuer_key == known.issuer_key

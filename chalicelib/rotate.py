@@ -216,10 +216,13 @@ def _carried_out(decision: Decision, swap: Swap, offers: Offers, *, dry_run: boo
         case Install(reason=reason) | Renew(reason=reason) if dry_run:
             return _foreseen(reason, swap)
         case Install(reason=reason, certificate=certificate, back=back):
-            if back and (well := mended(swap)):
-                return well
             known = certificate if certificate.serial else read_certificate(certificate.arn, swap.invocation)
-            return install(swap, known or certificate, reason, back=back)
+            known = known or certificate
+            if back and (well := mended(swap, known)):
+                return well
+            # Whether clients trust what is served now: what comes in its place is held against that.
+            before = swap.before or look(spots(swap.holding, swap.load_balancers, ()), swap.wire)
+            return install(replace(swap, before=before), known, reason, back=back)
         case Renew():
             return renewed(decision, swap, offers)
         case _:

@@ -43,6 +43,9 @@ KeyFormat = Literal["traditional", "pkcs8"]
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+"""Critical, it is one that every client has to refuse (https://www.rfc-editor.org/rfc/rfc5280#section-4.2)."""
+
 OTHERS = "".join(
     f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n"
     for label in ("DH PARAMETERS", "CERTIFICATE REQUEST", "PUBLIC KEY", "X509 CRL", "PGP MESSAGE")
@@ -57,6 +60,9 @@ AROUND: Mapping[str, Callable[[str], str]] = {
     "NUL": lambda text: f"\0\n{text}\0",
 }
 """What may stand around PEM blocks and is nobody's business (https://www.rfc-editor.org/rfc/rfc7468#section-2)."""
+
+
+_CA = x509.BasicConstraints(ca=True, path_length=None)
 
 
 @dataclass(frozen=True)
@@ -135,12 +141,21 @@ def authority(
     kind: KeyKind = "rsa-2048",
     not_before: datetime | None = None,
     not_after: datetime | None = None,
+    constraints: x509.BasicConstraints | None = _CA,
+    usage: x509.KeyUsage | None = None,
+    more: Sequence[x509.ExtensionType] = (),
 ) -> Issued:
-    """Return a certificate authority: a root, or an intermediate when another one signs it; ten years."""
+    """Return a certificate authority: a root, or an intermediate when another one signs it; ten years.
+
+    `more` are further extensions, critical.
+    """
     key = private_key(name, kind)
     builder = _builder(name, key, not_before, not_after, timedelta(days=3650))
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(authority=True), critical=True)
+    if constraints is not None:
+        builder = builder.add_extension(constraints, critical=True)
+    builder = builder.add_extension(usage or key_usage(authority=True), critical=True)
+    for extension in more:
+        builder = builder.add_extension(extension, critical=True)
     return _sign(builder, name, key, signed_by)
 
 
@@ -153,18 +168,24 @@ def leaf(
     key: str = "leaf",
     not_before: datetime | None = None,
     not_after: datetime | None = None,
+    purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+    more: Sequence[x509.ExtensionType] = (),
 ) -> Issued:
     """Return a server's certificate for these DNS names and IP addresses; 90 days from yesterday on.
 
     `key` is the label of its key. Without `signed_by` it signs itself and is no authority; without
-    `common_name` its subject is empty but for the organisation, and names are in the SAN only.
+    `common_name` its subject is empty but for the organisation, and names are in the SAN only. `purposes`
+    are its extended key usage, none without any; `more` are further extensions, critical.
     """
     subject = common_name or ""
     own = private_key(key, kind)
     builder = _builder(subject, own, not_before, not_after, timedelta(days=90))
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(authority=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    builder = builder.add_extension(key_usage(authority=False), critical=True)
+    if purposes:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+    for extension in more:
+        builder = builder.add_extension(extension, critical=True)
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives += [x509.IPAddress(ip_address(address)) for address in addresses]
     if alternatives:
@@ -191,7 +212,8 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name(attributes)
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def key_usage(*, authority: bool) -> x509.KeyUsage:
+    """Return what an authority's key, or a server's, is for."""
     return x509.KeyUsage(
         digital_signature=True,
         key_encipherment=not authority,

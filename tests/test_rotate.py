@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from chalicelib.core import errors
 from chalicelib.rotate import carry_on, rotate_one
@@ -33,6 +34,8 @@ from tests.rotating import (
     served,
     tags,
 )
+
+CLIENTS = [ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
 def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
@@ -110,8 +113,9 @@ def test_a_new_version_of_the_secret_is_taken_up_within_one_run(here: Account, d
         (json.dumps({"certificate": bundle().certificate_pem, "private_key": "none"}), "private key"),
         (bundle(80, host="other.example.com"), f"does not cover {HOST}"),
         (leaf(HOST, signed_by=authority(), kind="ed25519"), "neither RSA nor EC"),
+        (leaf(HOST, signed_by=authority(), purposes=CLIENTS), "leaves out server authentication"),
     ],
-    ids=["empty", "a list", "nothing in it", "no PEM", "no key", "other names", "Ed25519"],
+    ids=["empty", "a list", "nothing in it", "no PEM", "no key", "other names", "Ed25519", "a client's"],
 )
 def test_a_secret_without_a_good_certificate_is_refused_before_anything_is_uploaded(
     here: Account, demo: Front, held: Any, told: str

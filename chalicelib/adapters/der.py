@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Server authentication of old, Microsoft's and Netscape's, which OpenSSL still takes for it.
+_SERVER_GATED = ("1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1")
+
 
 @dataclass(frozen=True)
 class ReadCertificate:
@@ -110,7 +113,9 @@ def _certificate_facts(parsed: x509.Certificate, der: bytes) -> CertificateFacts
     names = [] if alternatives is None else alternatives.get_values_for_type(x509.DNSName)
     addresses = [] if alternatives is None else alternatives.get_values_for_type(x509.IPAddress)
     common_names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    purposes = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    servers = {ExtendedKeyUsageOID.SERVER_AUTH, *map(x509.ObjectIdentifier, _SERVER_GATED)}
+    any_purpose = usage is not None and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usage
+    named = usage is None or not servers.isdisjoint(usage)
     return CertificateFacts(
         subject=parsed.subject.rfc4514_string(),
         issuer=parsed.issuer.rfc4514_string(),
@@ -124,7 +129,8 @@ def _certificate_facts(parsed: x509.Certificate, der: bytes) -> CertificateFacts
         common_name=str(common_names[0].value) if common_names else None,
         authority=constraints is not None and constraints.ca,
         self_signed=_verified(parsed, parsed),
-        for_servers=usage is None or not purposes.isdisjoint(usage),
+        for_servers=named or any_purpose,
+        any_purpose=any_purpose and not named,
         issuer_published=access is not None
         and any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access),
         characters=len(pem.encode(pem.CERTIFICATE, der)),

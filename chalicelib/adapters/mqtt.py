@@ -112,7 +112,10 @@ def _look_again(
     if refused.cause != "tls-untrusted" or root is None:
         return told, None
     trust = replace(means.trust, anchors=(*means.trust.anchors, root))
-    return _shake(target, address, trust, deadline, means.clock)
+    result, secure = _shake(target, address, trust, deadline, means.clock)
+    if result.cause in UNVERIFIED_CAUSES:
+        return replace(told, cause=result.cause, detail=result.detail), None
+    return result, secure
 
 
 def _shaken(target: Target, result: Handshake) -> Outcome:

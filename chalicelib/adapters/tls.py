@@ -23,7 +23,15 @@ Resolve = Callable[[str], tuple[str, ...]]
 """From a host name to its addresses, sorted; OSError when it has none."""
 
 # OpenSSL's X509_V_ERR_…: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
+# Who knows an issuer depends on who verifies. Every code that is not listed is a flaw of the certificate or
+# of its path, which every client refuses: "tls-invalid".
 _VERIFY_CAUSES: dict[int, HandshakeCause] = {
+    2: "tls-untrusted",  # unable to get issuer certificate
+    18: "tls-untrusted",  # self-signed certificate
+    19: "tls-untrusted",  # self-signed certificate in certificate chain
+    20: "tls-untrusted",  # unable to get local issuer certificate
+    21: "tls-untrusted",  # unable to verify the first certificate
+    27: "tls-untrusted",  # certificate not trusted
     9: "tls-not-yet-valid",
     10: "tls-expired",
     62: "tls-name",
@@ -65,7 +73,9 @@ def handshake(
 ) -> Handshake:
     """Shake hands with one address and hang up. `timeout` is seconds, for the whole.
 
-    A certificate that does not verify is looked at in a second connection, so that `served` tells it.
+    A certificate that does not verify is looked at in a second connection, so that `served` tells it. One of
+    an unknown issuer is tried in a third, which trusts the last that was sent: OpenSSL looks for the issuer
+    first, and does not tell of other flaws where it finds none.
     """
     began = time.monotonic()
     result, connection = connect(
@@ -79,9 +89,21 @@ def handshake(
     again, connection = connect(
         address, port, server_name, trust=None, timeout=left, minimum=minimum, maximum=maximum
     )
+    sent: tuple[bytes, ...] = ()
+    if connection is not None:
+        sent = _sent_chain(connection)
+        connection.close()
+    seen = replace(result, served=again.served, version=again.version, cipher=again.cipher)
+    left = timeout - (time.monotonic() - began)
+    if result.cause != "tls-untrusted" or not sent or left <= 0:
+        return seen
+    last = Trust((ssl.DER_cert_to_PEM_cert(sent[-1]),), system=False)
+    beside, connection = connect(
+        address, port, server_name, trust=last, timeout=left, minimum=minimum, maximum=maximum
+    )
     if connection is not None:
         connection.close()
-    return replace(result, served=again.served, version=again.version, cipher=again.cipher)
+    return replace(seen, cause="tls-invalid", detail=beside.detail) if beside.cause == "tls-invalid" else seen
 
 
 def connect(
@@ -191,7 +213,7 @@ def _tcp_cause(error: OSError) -> HandshakeCause:
 def _tls_cause(error: OSError) -> HandshakeCause:
     match error:
         case ssl.SSLCertVerificationError():
-            return _VERIFY_CAUSES.get(error.verify_code, "tls-untrusted")
+            return _VERIFY_CAUSES.get(error.verify_code, "tls-invalid")
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return "tls-closed"
         case ssl.SSLError():

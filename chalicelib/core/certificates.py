@@ -36,8 +36,9 @@ class CertificateFacts:
 
     `subject` and `issuer` are distinguished names for people to read; `names` the DNS names and `addresses`
     the IP addresses of its SAN. `self_signed` is verified, not guessed from the names. `for_servers` is what
-    its extended key usage says, True without one; `issuer_published` whether it says where its issuer's
-    certificate can be fetched, as those of public authorities do. `characters` is its length as PEM.
+    its extended key usage says, True without one; `any_purpose` whether that says no more than "any", which
+    some clients do not take for servers; `issuer_published` whether it says where its issuer's certificate
+    can be fetched, as those of public authorities do. `characters` is its length as PEM.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class CertificateFacts:
     authority: bool = False
     self_signed: bool = False
     for_servers: bool = True
+    any_purpose: bool = False
     issuer_published: bool = False
     characters: int = 0
 

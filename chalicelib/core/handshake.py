@@ -19,10 +19,11 @@ HandshakeCause = Literal[
     "tls-not-yet-valid",
     "tls-name",  # its certificate is for other names
     "tls-untrusted",  # signed by nobody that is trusted
+    "tls-invalid",  # the certificate, or one that signed it, has a flaw of another kind
 ]
 
 UNVERIFIED_CAUSES: frozenset[HandshakeCause] = frozenset(
-    {"tls-expired", "tls-not-yet-valid", "tls-name", "tls-untrusted"}
+    {"tls-expired", "tls-not-yet-valid", "tls-name", "tls-untrusted", "tls-invalid"}
 )
 """Those where a certificate was served and refused by us."""
 

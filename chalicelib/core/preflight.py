@@ -98,6 +98,12 @@ def _leaf(leaf: CertificateFacts, now: datetime) -> Iterator[str]:
             f"the certificate's key is {_kind(leaf.key)}, and a classic load balancer takes RSA with 1024 to"
             " 4096 bits, EC P-256 and EC P-384: have it issued for one of these"
         )
+    # https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12
+    if not leaf.for_servers:
+        yield (
+            "the certificate's extended key usage leaves out server authentication, so every client refuses"
+            " it: have it issued with serverAuth"
+        )
     yield from _dates("the certificate", leaf, now, "renew it first")
     if leaf.characters > LONGEST_PEM:
         yield (
@@ -133,6 +139,11 @@ def _chain(pool: Sequence[CertificateFacts], arrangement: Arrangement, now: date
         yield from _dates(name, issuer, now, remedy)
         if not (issuer.authority or issuer.self_signed):
             yield f"{name} is not one of an authority, so clients refuse what it signed: get another leaf"
+        if not (issuer.for_servers or issuer.self_signed):
+            yield (
+                f"{name} has an extended key usage without server authentication, so clients refuse what it"
+                " signed for a server: get a leaf of another authority"
+            )
     characters = sum(pool[number].characters for number in arrangement.chain)
     if characters > LONGEST_CHAIN:
         yield f"the chain has {characters} characters and IAM takes {LONGEST_CHAIN}: shorten it"
@@ -162,10 +173,11 @@ def _leaf_warnings(leaf: CertificateFacts) -> Iterator[ReviewWarning]:
         yield ReviewWarning(
             "short-key", f"the certificate's key has only {leaf.key.bits} bits: many clients want 2048"
         )
-    if not leaf.for_servers:
+    if leaf.any_purpose:
         yield ReviewWarning(
             "not-for-servers",
-            "the certificate's extended key usage does not name server authentication: clients refuse it",
+            "the certificate's extended key usage says any purpose and does not name server authentication:"
+            " clients that use OpenSSL refuse it, and so does the probe",
         )
 
 

@@ -2,7 +2,8 @@
 
 A look is one handshake with every address of every listener. What counts as failing is positive: the new
 certificate is served and clients refuse it, or handshakes fail that went well before. An address that still
-serves the old one is waited for, one that cannot be reached says nothing.
+serves the old one is waited for, one that cannot be reached says nothing. An issuer that we do not know may
+be known to devices, unless the old certificate's was known to us: then trust was lost.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from chalicelib.core.domains import address_of, covers
-from chalicelib.core.handshake import Handshake, Served
+from chalicelib.core.handshake import Handshake, HandshakeCause, Served
 from chalicelib.core.model import Certificate
 
 Finding = Literal["proven", "waiting", "failing", "unreachable"]
@@ -22,6 +23,12 @@ Verdict = Literal["proven", "waiting", "failed", "unreachable"]
 FAILING_LOOKS = 4
 """So often in a row before it counts: with the waits in between that is some seconds."""
 HANDSHAKE_CAUSES = frozenset({"tls-timeout", "tls-closed", "tls-garbage", "tls-protocol", "tls-cipher"})
+
+
+# Whoever verifies looks for the issuer first: with these it was found.
+_ISSUER_KNOWN: frozenset[HandshakeCause | None] = frozenset(
+    {None, "tls-name", "tls-expired", "tls-not-yet-valid"}
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -51,19 +58,30 @@ def finding(
 ) -> Finding:
     """What one handshake says of the certificate that should be there."""
     served = shaken.served
-    at_first = [
-        one
-        for place, one in before.items()
-        if (place.load_balancer, place.port) == (endpoint.load_balancer, endpoint.port)
-    ]
+    at_first = _at_first(endpoint, before)
     # A serial number is one authority's, and the same leaf may come with another chain than before.
     old = {one.served.digest for one in at_first if one.served} - {certificate.digest}
     if served is not None and served.serial == certificate.serial and served.digest not in old:
-        return "proven" if _accepted(shaken, served, endpoint, certificate, now) else "failing"
+        lost = _lost_trust(shaken, endpoint, certificate, before)
+        return "proven" if not lost and _accepted(shaken, served, endpoint, certificate, now) else "failing"
     if shaken.cause in HANDSHAKE_CAUSES:
         # What failed in the same way before is not the new certificate's doing.
         return "unreachable" if shaken.cause in {one.cause for one in at_first} else "failing"
     return "waiting" if served is not None else "unreachable"
+
+
+def _at_first(endpoint: Endpoint, before: Look) -> list[Handshake]:
+    """What the addresses of the same listener served before."""
+    listener = (endpoint.load_balancer, endpoint.port)
+    return [one for place, one in before.items() if (place.load_balancer, place.port) == listener]
+
+
+def _lost_trust(shaken: Handshake, endpoint: Endpoint, certificate: Certificate, before: Look) -> bool:
+    """Whether we do not know the issuer, and knew that of the certificate that was served before."""
+    old = (
+        one for one in _at_first(endpoint, before) if one.served and one.served.digest != certificate.digest
+    )
+    return shaken.cause == "tls-untrusted" and any(one.cause in _ISSUER_KNOWN for one in old)
 
 
 def _accepted(
@@ -89,8 +107,10 @@ def judge(
         often = len(row) == FAILING_LOOKS or (last and len(row) > 1)
         if what == "failing" and often and {*row} == {"failing"}:
             shaken = looks[-1][endpoint]
-            why = shaken.cause or "it does not verify"
-            return Proof("failed", f"{endpoint.address}:{endpoint.port}: {why} {shaken.detail}".strip())
+            why = f"{shaken.cause or 'it does not verify'} {shaken.detail}".strip()
+            if _lost_trust(shaken, endpoint, certificate, before):
+                why += ", and the issuer of the certificate before it was trusted"
+            return Proof("failed", f"{endpoint.address}:{endpoint.port}: {why}")
     counts = [*newest.values()]
     proven, unreachable = counts.count("proven"), counts.count("unreachable")
     if counts and proven == len(counts):

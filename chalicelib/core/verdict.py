@@ -48,6 +48,7 @@ CAUSES: Mapping[str, frozenset[Phase]] = {
     "tls-not-yet-valid": frozenset({"tls"}),
     "tls-name": frozenset({"tls"}),
     "tls-untrusted": frozenset({"tls"}),
+    "tls-invalid": frozenset({"tls"}),
     "connack-refused": frozenset({"connack"}),
     "connack-timeout": frozenset({"connack"}),
     "connack-closed": frozenset({"connack"}),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests import mqtt_broker as mqtt
 from tests.adapters.test_mqtt import (
@@ -31,7 +32,7 @@ from tests.adapters.test_mqtt import (
     suback,
     tried,
 )
-from tests.certificates import Issued, authority, leaf
+from tests.certificates import UNKNOWN, Issued, authority, leaf
 from tests.mqtt_broker import Close, Connection, Packet, Reset, Rule, broker
 from tests.servers import ADDRESS, Talk, filtered, over_tls, silent, tls_context
 
@@ -192,6 +193,8 @@ SERVING_ALONE = leaf(NAME, signed_by=LEFT_OUT)
         (leaf(NAME, signed_by=ENDED), "tls-expired"),
         (Issued(SERVING_ALONE.certificate, SERVING_ALONE.key, ROOT), "tls-untrusted"),
         (leaf(NAME, signed_by=GOOD), "tls-untrusted"),
+        (leaf(NAME, signed_by=ROOT, purposes=[ExtendedKeyUsageOID.CLIENT_AUTH]), "tls-invalid"),
+        (leaf(NAME, signed_by=ROOT, more=[UNKNOWN]), "tls-invalid"),
         (leaf(signed_by=ROOT, common_name=NAME), "tls-name"),
         (leaf("*.com", signed_by=ROOT), "tls-name"),
         (leaf(signed_by=ROOT, addresses=[ADDRESS]), "tls-name"),
@@ -200,6 +203,8 @@ SERVING_ALONE = leaf(NAME, signed_by=LEFT_OUT)
         "an issuer has expired",
         "the intermediate is left out",
         "signed by one that is no authority",
+        "for clients",
+        "an unknown extension that is critical",
         "common name only",
         "too wide a wildcard",
         "an address only",

@@ -11,13 +11,16 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters import tls
 from chalicelib.core.handshake import HandshakeCause, Trust
 from chalicelib.core.pem import encode
-from tests.certificates import AROUND, OTHERS, Issued, authority, leaf, self_signed
+from tests.certificates import AROUND, OTHERS, UNKNOWN, Issued, authority, key_usage, leaf, self_signed
 from tests.servers import (
     ADDRESS,
     Talk,
@@ -92,6 +95,70 @@ def test_names_why_a_certificate_does_not_verify_and_shows_it_all_the_same(
 def test_any_anchor_is_enough(trust: Trust, tmp_path: Path) -> None:
     with serving(speaking_tls(GOOD, tmp_path)) as server:
         assert tls.handshake(ADDRESS, server.port, NAME, trust=trust, timeout=10).cause is None
+
+
+CLIENTS = [ExtendedKeyUsageOID.CLIENT_AUTH]
+NO_LEAVES = x509.BasicConstraints(ca=True, path_length=0)
+BELOW = authority("Below", signed_by=authority("Narrow", signed_by=ROOT, constraints=NO_LEAVES))
+FLAWED = {
+    "a client's": (leaf(NAME, signed_by=MIDDLE, purposes=CLIENTS), "unsuitable certificate purpose"),
+    "unknown and critical": (leaf(NAME, signed_by=MIDDLE, more=[UNKNOWN]), "unhandled critical extension"),
+    "of no authority": (
+        leaf(NAME, signed_by=authority("Plain", signed_by=ROOT, constraints=None)),
+        "invalid CA certificate",
+    ),
+    "of one that says so": (
+        leaf(NAME, signed_by=authority("No", signed_by=ROOT, constraints=x509.BasicConstraints(False, None))),
+        "invalid CA certificate",
+    ),
+    "of one whose key is for servers": (
+        leaf(NAME, signed_by=authority("Server", signed_by=ROOT, usage=key_usage(authority=False))),
+        "invalid CA certificate",
+    ),
+    "of one for clients": (
+        leaf(NAME, signed_by=authority("For Clients", signed_by=ROOT, more=[x509.ExtendedKeyUsage(CLIENTS)])),
+        "unsuitable certificate purpose",
+    ),
+    "path too long": (leaf(NAME, signed_by=BELOW), "path length constraint exceeded"),
+}
+
+
+@pytest.mark.parametrize("name", FLAWED)
+@pytest.mark.parametrize("trust", [TRUST, Trust((), system=False)], ids=["known", "unknown"])
+def test_a_flaw_is_no_matter_of_the_issuer_whether_it_is_known_or_not(
+    name: str, trust: Trust, tmp_path: Path
+) -> None:
+    issued, said = FLAWED[name]
+    with serving(speaking_tls(issued, tmp_path)) as server:
+        result = tls.handshake(ADDRESS, server.port, NAME, trust=trust, timeout=10)
+    if name == "of no authority" and trust is not TRUST:
+        # The last that was sent is trusted as it is then; `core/preflight.py` has refused it before.
+        assert result.cause == "tls-untrusted"
+    else:
+        assert (result.cause, said in result.detail) == ("tls-invalid", True), result
+    assert result.served is not None
+    assert int(result.served.serial, 16) == issued.certificate.serial_number
+
+
+def test_an_altered_signature_is_a_flaw(tmp_path: Path) -> None:
+    der = GOOD.certificate.public_bytes(Encoding.DER)
+    altered = x509.load_der_x509_certificate(der[:-1] + bytes([der[-1] ^ 1]))
+    with serving(speaking_tls(Issued(altered, GOOD.key, MIDDLE), tmp_path)) as server:
+        result = tls.handshake(ADDRESS, server.port, NAME, trust=TRUST, timeout=10)
+    assert (result.cause, "signature failure" in result.detail) == ("tls-invalid", True), result
+
+
+ISSUER_UNKNOWN = {2, 18, 19, 20, 21, 27}
+OWN_CAUSES = {9: "tls-not-yet-valid", 10: "tls-expired", 62: "tls-name", 64: "tls-name"}
+
+
+@pytest.mark.parametrize("code", range(100))
+def test_of_openssls_verification_errors_only_those_about_an_unknown_issuer_are_untrusted(code: int) -> None:
+    """https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/"""
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = code, "OpenSSL's words"
+    wanted = "tls-untrusted" if code in ISSUER_UNKNOWN else OWN_CAUSES.get(code, "tls-invalid")
+    assert (tls._tls_cause(error), tls._detail(error)) == (wanted, "OpenSSL's words")
 
 
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)

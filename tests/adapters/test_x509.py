@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,35 @@ def test_keys_of_the_kinds_that_a_load_balancer_takes_become_pkcs1_or_sec1(kind:
         assert bundle is not None
         assert bundle.private_key == device.private_key_pem
         assert re.match(r"-----BEGIN (RSA|EC) PRIVATE KEY-----", bundle.private_key)
+
+
+SERVERS, CLIENTS = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+ANY, EMAIL = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE, ExtendedKeyUsageOID.EMAIL_PROTECTION
+STEP_UP = ObjectIdentifier("2.16.840.1.113730.4.1")
+
+
+@pytest.mark.parametrize(
+    ("purposes", "told"),
+    [
+        ([], None),
+        ([SERVERS], None),
+        ([CLIENTS, SERVERS], None),
+        ([ANY, SERVERS], None),
+        ([STEP_UP], None),
+        ([ANY], "warning"),
+        ([ANY, CLIENTS], "warning"),
+        ([CLIENTS], "fault"),
+        ([EMAIL, CLIENTS], "fault"),
+    ],
+)
+def test_a_certificate_for_other_purposes_than_servers_is_told(
+    purposes: list[ObjectIdentifier], told: str | None
+) -> None:
+    one = leaf("mqtt.example.com", signed_by=ROOT, purposes=purposes)
+    facts, _ = read(one.certificate_pem, one.private_key_pem, "")
+    found = examine(facts, now=NOW)
+    assert [warning.code for warning in found.warnings] == (["not-for-servers"] if told == "warning" else [])
+    assert ["server authentication" in fault.message for fault in found.faults] == [True] * (told == "fault")
 
 
 @pytest.mark.parametrize("authority_flag", [True, False])

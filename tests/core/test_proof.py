@@ -31,14 +31,37 @@ def shaken(serial: str | None, cause: HandshakeCause | None = None, digest: str 
 OLD, PROVEN = shaken("01"), shaken("02")
 CLOSED, REFUSED = shaken(None, "tls-closed"), shaken(None, "tcp-refused")
 BEFORE: Look = {HERE: OLD, THERE: OLD}
+STRANGE: Look = {HERE: shaken("01", "tls-untrusted", "old"), THERE: shaken("01", "tls-untrusted", "old")}
+UNTRUSTED = shaken("02", "tls-untrusted")
+
+
+def seen_before(cause: HandshakeCause | None) -> Look:
+    """The old certificate at one of the addresses, refused for that."""
+    return {THERE: shaken("01", cause, "old")}
 
 
 @pytest.mark.parametrize(
     ("seen", "before", "found"),
     [
         (PROVEN, BEFORE, "proven"),
-        (shaken("02", "tls-untrusted"), BEFORE, "proven"),  # as installed: devices may know the root
-        (shaken("02", "tls-untrusted", "another chain"), BEFORE, "failing"),
+        (UNTRUSTED, STRANGE, "proven"),  # as installed: devices may know the root
+        (UNTRUSTED, {}, "proven"),
+        (UNTRUSTED, {THERE: CLOSED}, "proven"),
+        (UNTRUSTED, {replace(THERE, port=1): shaken("01", digest="old")}, "proven"),
+        (UNTRUSTED, {THERE: PROVEN}, "proven"),  # it was there already
+        # Trust that was there is lost; a name or a date is judged only where the issuer was known.
+        (UNTRUSTED, seen_before(None), "failing"),
+        (UNTRUSTED, seen_before("tls-name"), "failing"),
+        (UNTRUSTED, seen_before("tls-expired"), "failing"),
+        (UNTRUSTED, seen_before("tls-not-yet-valid"), "failing"),
+        (UNTRUSTED, seen_before("tls-invalid"), "proven"),
+        (UNTRUSTED, {**STRANGE, THERE: shaken("01", digest="old")}, "failing"),
+        (shaken("02", "tls-untrusted", "another chain"), STRANGE, "failing"),
+        # Whatever it is, if it is not the issuer, every client refuses it.
+        (shaken("02", "tls-invalid"), BEFORE, "failing"),
+        (shaken("02", "tls-invalid"), STRANGE, "failing"),
+        (shaken("02", "tls-invalid"), seen_before("tls-invalid"), "failing"),
+        (shaken("02", "tls-invalid"), {}, "failing"),
         (shaken("02", "tls-name"), BEFORE, "failing"),
         (shaken("02", "tls-expired"), BEFORE, "failing"),
         (OLD, BEFORE, "waiting"),
@@ -62,10 +85,23 @@ def test_what_one_handshake_says(seen: Handshake, before: Look, found: str) -> N
 
 
 def test_as_installed_is_not_enough_for_another_name_or_another_time() -> None:
-    untrusted = shaken("02", "tls-untrusted")
     elsewhere = replace(HERE, server_name="other.example.com")
-    assert finding(untrusted, elsewhere, NEW, BEFORE, NOW) == "failing"
-    assert finding(untrusted, HERE, NEW, BEFORE, NOW + 2 * DAY) == "failing"
+    assert finding(UNTRUSTED, elsewhere, NEW, STRANGE, NOW) == "failing"
+    assert finding(UNTRUSTED, HERE, NEW, STRANGE, NOW + 2 * DAY) == "failing"
+
+
+def test_a_failure_says_what_the_library_said_and_that_trust_was_lost() -> None:
+    refused = replace(UNTRUSTED, detail="unable to get local issuer certificate")
+    proof = judge([{HERE: refused}] * FAILING_LOOKS, NEW, seen_before(None), NOW, last=False)
+    assert proof is not None
+    assert proof.detail == (
+        "192.0.2.1:8883: tls-untrusted unable to get local issuer certificate, and the issuer of the"
+        " certificate before it was trusted"
+    )
+    flawed = replace(shaken("02", "tls-invalid"), detail="unsuitable certificate purpose")
+    proof = judge([{HERE: flawed}] * FAILING_LOOKS, NEW, STRANGE, NOW, last=False)
+    assert proof is not None
+    assert proof.detail == "192.0.2.1:8883: tls-invalid unsuitable certificate purpose"
 
 
 @pytest.mark.parametrize(
