@@ -1,7 +1,7 @@
 """One MQTT session on a socket that is connected already, in the thread that asks.
 
 paho connects by itself, to one host under one name, and has no way to be given a socket: `_create_socket` is
-overridden. It tells neither the packet that it could not read nor how much came: `_sock_recv` is overridden.
+overridden. It reads whatever length a packet announces, and into memory at once: `_sock_recv` is overridden.
 It does not look at the reason of a PUBREC: `_handle_pubrec` is overridden.
 All are private; the version is pinned, and `tests/adapters/test_mqtt.py` holds that they are called.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 End = Literal["timeout", "closed", "garbage", "refused"]
 
 _CONNACK = 0x20
-# A probe's own packets are tens of bytes; whoever sends more has something else in mind.
-_MOST_BYTES = 65_536
+# What a broker may send in a session, and one fixed header: a probe's own packets are tens of bytes.
+_MOST_BYTES = 65_536 + 5
 _VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQTTv5}
 _UNSUPPORTED_VERSION = "unsupported-protocol-version"
 
@@ -70,7 +70,6 @@ class Heard:
     messages: list[Message] = field(default_factory=list)
     goodbye: ReasonCode | None = None
     received: int = 0
-    garbage: bool = False
 
 
 class _Handed(Client):
@@ -89,9 +88,12 @@ class _Handed(Client):
         return handed
 
     def _sock_recv(self, bufsize: int) -> bytes:
+        """Refuse what is too long before it is read: paho asks for all that a fixed header announces."""
+        if self._heard.received + bufsize > _MOST_BYTES:
+            raise Ended("garbage")
         data = super()._sock_recv(bufsize)
         if data and self._heard.received == 0 and data[0] != _CONNACK:
-            self._heard.garbage = True
+            raise Ended("garbage")
         self._heard.received += len(data)
         return data
 
@@ -202,8 +204,6 @@ class Session:
             raise
         except Exception as error:  # noqa: BLE001 - what paho raises depends on what garbage it was given
             raise Ended("garbage", type(error).__name__.lower()) from None
-        if self.heard.garbage or self.heard.received > _MOST_BYTES:
-            raise Ended("garbage")
         return code
 
     def disconnect(self) -> None:
