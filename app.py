@@ -131,7 +131,7 @@ def rotate_certificate(request: Request, name: str) -> Response:
 def get_private_ca(request: Request) -> Response:
     """Show the private CA's certificate, for clients to trust."""
     from chalicelib.adapters.issuers.private_ca import load_authority
-    from chalicelib.core.errors import NotFound
+    from chalicelib.model.errors import NotFound
 
     flags(request)
     authority = load_authority(clients().secrets, settings().private_ca_secret)

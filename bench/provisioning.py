@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.account import Account
 from chalicelib.adapters.issuers.private_ca import create_authority
-from chalicelib.core.names import CLUSTER_TAG
+from chalicelib.model.names import CLUSTER_TAG
 from lab.issuer import Bundle, bundle
 
 NAME = "demo"

@@ -25,7 +25,7 @@ from bench.account import (
 from bench.crowd import Remembered, populate
 from bench.job import Chart, Contender, Goal, Job, Lineup, Run
 from bench.tools import versions
-from chalicelib.core.names import CLUSTER_TAG, OWNER_TAG
+from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
 from lab.fidelity.knobs import KNOBS
 
 OURS, FLOOR = "ours: reconcile", "boto3, the floor"

@@ -31,7 +31,7 @@ from bench.job import Chart, Contender, Figure, Goal, Job, Lineup, NotRun, Run
 from bench.launches import launching
 from bench.peers import ANSIBLE
 from bench.tools import PROGRAMS, programs, versions
-from chalicelib.core.names import CLUSTER_TAG, OWNER_TAG
+from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
 from lab.vpc import Vpc
 
 NAME = "demo"

@@ -12,8 +12,8 @@ from chalicelib import observe
 from chalicelib.adapters import cloudwatch
 from chalicelib.core.alarms import changes, desired
 from chalicelib.core.dashboard import body, dashboard_name
-from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
+from chalicelib.model.step import Step
 
 _EVERY_MINUTES = 10
 

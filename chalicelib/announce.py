@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from chalicelib import telemetry
 from chalicelib.adapters.clients import Clients
 from chalicelib.adapters.eventbridge import Announcement, put_events
-from chalicelib.core.errors import AwsError
-from chalicelib.core.step import Step
+from chalicelib.model.errors import AwsError
+from chalicelib.model.step import Step
 
 _MEMBERSHIP = {"RegisterInstances": "Instances Registered", "DeregisterInstances": "Instances Deregistered"}
 

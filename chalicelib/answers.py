@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chalice.app import Chalice, Request
 
     from chalicelib.api.problems import Problem
-    from chalicelib.core.outcome import Report
+    from chalicelib.model.report import Report
 
 View = Callable[..., Response]
 
@@ -32,7 +32,7 @@ def answering(app: Chalice) -> Callable[[View], View]:
         def answered(**parameters: str) -> Response:
             from chalicelib import telemetry
             from chalicelib.api.problems import problem, unexpected
-            from chalicelib.core.errors import EmqElbError
+            from chalicelib.model.errors import EmqElbError
 
             began = time.monotonic()
             try:
@@ -64,7 +64,7 @@ def query_of(request: Request) -> dict[str, list[str]]:
 def flags(request: Request, *known: str) -> dict[str, bool]:
     """The query parameters as flags; raises InvalidRequest for any other."""
     from chalicelib.api.query import read_flags
-    from chalicelib.core.errors import InvalidRequest
+    from chalicelib.model.errors import InvalidRequest
 
     given, faults = read_flags(query_of(request), *known)
     if faults:

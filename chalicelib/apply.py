@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 
 from chalicelib.adapters import ec2, elb_calls, iam, vpcs
 from chalicelib.adapters.issuers import private_ca
-from chalicelib.core import actions as do
-from chalicelib.core import errors
 from chalicelib.core.facts import Chosen
-from chalicelib.core.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
-from chalicelib.core.outcome import ReviewWarning
-from chalicelib.core.passing import makes_ours
-from chalicelib.core.step import Step
-from chalicelib.core.telling import step
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model import errors
+from chalicelib.model.actions import makes_ours, step
+from chalicelib.model.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.step import Step
 from chalicelib.registration import Change, NotTaken, register_or_deregister
 
 

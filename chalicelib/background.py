@@ -18,9 +18,9 @@ from typing import Any
 
 from chalicelib import telemetry
 from chalicelib.adapters.functions import invoke
-from chalicelib.core.errors import AwsError, IssuerLimited, NotFound
-from chalicelib.core.outcome import Report
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import AwsError, IssuerLimited, NotFound
+from chalicelib.model.report import Report
 
 _PROVISIONED = "Load Balancer Provisioned"
 _DELETED = "Load Balancer Deleted"

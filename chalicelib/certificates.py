@@ -10,7 +10,7 @@ from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, secret
 from chalicelib.adapters.x509 import checked, to_be
 from chalicelib.challenges import places
-from chalicelib.core import errors, preflight
+from chalicelib.core import preflight
 from chalicelib.core.declared import (
     CertificateSource,
     Declaration,
@@ -20,19 +20,22 @@ from chalicelib.core.declared import (
     GivenSecret,
 )
 from chalicelib.core.domains import default_domains
-from chalicelib.core.errors import Fault, InvalidRequest
 from chalicelib.core.facts import Chosen
-from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET
-from chalicelib.core.model import Certificate, LoadBalancer
-from chalicelib.core.names import (
-    CERTIFICATE_TAG,
-    certificate_name,
-    certificate_path,
-)
-from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Bundle
 from chalicelib.invocation import Invocation
 from chalicelib.issued import issued_before
+from chalicelib.model import errors
+from chalicelib.model.errors import Fault, InvalidRequest
+from chalicelib.model.load_balancer import Certificate, LoadBalancer
+from chalicelib.model.names import (
+    ACME,
+    CERTIFICATE_TAG,
+    PRIVATE_CA,
+    SECRET,
+    certificate_name,
+    certificate_path,
+)
+from chalicelib.model.report import ReviewWarning
 from chalicelib.read_certificate import read_certificate
 
 

@@ -16,9 +16,7 @@ from chalicelib.adapters import route53
 from chalicelib.apply import Progress
 from chalicelib.core.challenges import (
     Challenge,
-    Change,
     Entry,
-    Zone,
     changed_journal,
     changed_values,
     journal_name,
@@ -28,9 +26,10 @@ from chalicelib.core.challenges import (
     record_name,
     zones_of,
 )
-from chalicelib.core.errors import Absent, AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
-from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import Absent, AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
+from chalicelib.model.route53 import Change, Zone
+from chalicelib.model.step import Step
 
 # What Route 53 says when a record set is not (any more) as it was read, and while it is at work on the zone.
 _AGAIN = frozenset({"InvalidChangeBatch", "PriorRequestNotComplete"})

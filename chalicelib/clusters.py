@@ -10,12 +10,12 @@ from typing import Literal
 
 from chalicelib import telemetry
 from chalicelib.adapters import autoscaling, ec2, elb
-from chalicelib.core.errors import Absent, AwsError, InvalidInstance
 from chalicelib.core.membership import Membership, decide, going_away, may_be_interrupted, why_not
-from chalicelib.core.model import Instance, LoadBalancer
-from chalicelib.core.names import OWNER_TAG
-from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import Absent, AwsError, InvalidInstance
+from chalicelib.model.load_balancer import Instance, LoadBalancer
+from chalicelib.model.names import OWNER_TAG
+from chalicelib.model.step import Step
 
 Change = Literal["RegisterInstances", "DeregisterInstances"]
 
@@ -101,7 +101,7 @@ def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:
     if name is None:
         described = elb.describe_all(client)
     else:
-        from chalicelib.core.syntax import name_fault  # a look at everything starts without it
+        from chalicelib.model.syntax import name_fault  # a look at everything starts without it
 
         # ELB refuses to look for what can be no name; a tag can be any text.
         one = None if name_fault(name) else elb.describe(client, name)
@@ -183,8 +183,8 @@ def change(
     One that has ended meanwhile is none: there is nothing left to do for it.
     """
     # A look that changes nothing starts without them.
-    from chalicelib.core import actions as do
-    from chalicelib.core.telling import step
+    from chalicelib.model import actions as do
+    from chalicelib.model.actions import step
     from chalicelib.registration import NotTaken, register_or_deregister
 
     of_kind = do.RegisterInstances if kind == "RegisterInstances" else do.DeregisterInstances

@@ -25,11 +25,11 @@ from chalicelib.core.deep import (
     sessions_for,
     worst,
 )
-from chalicelib.core.errors import EmqElbError, Unserved
-from chalicelib.core.model import LoadBalancer
-from chalicelib.core.probe_metrics import SUCCESS
 from chalicelib.core.verdict import Target, enabled, targets
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import EmqElbError, Unserved
+from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.metrics import SUCCESS
 from chalicelib.probe import find
 from chalicelib.probing import Resolve, means, read_secrets
 

@@ -12,16 +12,16 @@ from typing import assert_never
 from chalicelib import survey
 from chalicelib.adapters import elb
 from chalicelib.apply import Progress, apply
-from chalicelib.core import actions as do
-from chalicelib.core import errors
-from chalicelib.core.errors import Conflict, NotFound, NotOurs
-from chalicelib.core.model import State
-from chalicelib.core.names import OWNER_TAG, certificate_name_of
-from chalicelib.core.outcome import Report
 from chalicelib.core.plan import plan
-from chalicelib.core.syntax import name_fault, shown
-from chalicelib.core.telling import step
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model import errors
+from chalicelib.model.actions import step
+from chalicelib.model.errors import Conflict, NotFound, NotOurs
+from chalicelib.model.load_balancer import State
+from chalicelib.model.names import OWNER_TAG, certificate_name_of
+from chalicelib.model.report import Report
+from chalicelib.model.syntax import name_fault, shown
 
 Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup
 

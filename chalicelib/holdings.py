@@ -12,21 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.adapters import elb, iam
-from chalicelib.core.holding import INVALID_CERTIFICATE, WATCHED, Holding, Place, age, current
-from chalicelib.core.model import Certificate, LoadBalancer
-from chalicelib.core.names import (
+from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place, current
+from chalicelib.core.proof import Look
+from chalicelib.invocation import Invocation
+from chalicelib.model.load_balancer import Certificate, LoadBalancer, age
+from chalicelib.model.names import (
     CERTIFICATE_TAG,
     DIGITS_IN_NAME,
     HOSTNAME_TAG,
     OWNER_TAG,
     REJECTED_TAG,
+    WATCHED,
     certificate_path,
     certificate_path_of,
     certificates_path,
     load_balancer_of_path,
 )
-from chalicelib.core.proof import Look
-from chalicelib.invocation import Invocation
 from chalicelib.read_certificate import read_certificate
 
 FRESH = timedelta(minutes=1)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from chalicelib.adapters import autoscaling, elb
 from chalicelib.clusters import Clusters, Work
-from chalicelib.core.errors import Absent, AwsError
 from chalicelib.core.lifecycle import Owed, in_warm_pool, owed, waits
-from chalicelib.core.model import Instance, Member
-from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import Absent, AwsError
+from chalicelib.model.load_balancer import Instance, Member
+from chalicelib.model.step import Step
 
 
 def let_go(clusters: Clusters, work: Work, invocation: Invocation) -> None:

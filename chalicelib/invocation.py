@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.adapters.clients import Clients
-from chalicelib.core.step import Step
+from chalicelib.model.step import Step
 from chalicelib.settings import Settings
 
 _FIRST_WAIT = timedelta(seconds=0.5)

@@ -8,10 +8,10 @@ from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca
 from chalicelib.adapters.x509 import describe_authority
 from chalicelib.core.domains import same_names
-from chalicelib.core.holding import ACME, PRIVATE_CA, AuthorityFacts, age
-from chalicelib.core.model import Certificate, LoadBalancer
-from chalicelib.core.names import CERTIFICATE_TAG, REJECTED_TAG, certificate_path
+from chalicelib.core.holding import AuthorityFacts
 from chalicelib.invocation import Invocation
+from chalicelib.model.load_balancer import Certificate, LoadBalancer, age
+from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, REJECTED_TAG, certificate_path
 from chalicelib.read_certificate import read_certificate
 
 

@@ -9,17 +9,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.apply import apply
-from chalicelib.core import actions as do
-from chalicelib.core.holding import WATCHED, uploaded
-from chalicelib.core.model import Certificate
-from chalicelib.core.names import REJECTED_TAG, certificate_name_of
-from chalicelib.core.outcome import ReviewWarning
-from chalicelib.core.pending import of_rotation
 from chalicelib.core.proof import Look, judge
 from chalicelib.core.renewal import FAILING, Keep, fallbacks
 from chalicelib.core.rotation import Rotation
 from chalicelib.holdings import detailed
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model.load_balancer import Certificate, uploaded
+from chalicelib.model.names import REJECTED_TAG, WATCHED, certificate_name_of
+from chalicelib.model.pending import of_rotation
+from chalicelib.model.report import ReviewWarning
 from chalicelib.read_certificate import read_certificate
 from chalicelib.swap import Swap, spots, verified
 from chalicelib.wire import look

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters import elb
-from chalicelib.core.errors import NotFound
-from chalicelib.core.model import LoadBalancer, Member
-from chalicelib.core.names import OWNER_TAG, security_group_name
-from chalicelib.core.outcome import View
-from chalicelib.core.syntax import name_fault
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import NotFound
+from chalicelib.model.load_balancer import LoadBalancer, Member
+from chalicelib.model.names import OWNER_TAG, security_group_name
+from chalicelib.model.report import View
+from chalicelib.model.syntax import name_fault
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
 
-    from chalicelib.core.vpcs import SecurityGroup
+    from chalicelib.model.vpc import SecurityGroup
 
 READS_AT_ONCE = 8
 

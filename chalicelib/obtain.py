@@ -13,17 +13,16 @@ from chalicelib.adapters.x509 import checked
 from chalicelib.apply import apply
 from chalicelib.certificates import of_bundle
 from chalicelib.challenges import Work
-from chalicelib.core import actions as do
 from chalicelib.core.declared import Declaration, GivenArn
-from chalicelib.core.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
 from chalicelib.core.facts import Chosen
-from chalicelib.core.holding import ACME
-from chalicelib.core.model import LoadBalancer
-from chalicelib.core.names import OWNER_TAG, PENDING_TAG, pending_tag
-from chalicelib.core.pending import WAITING, limited, not_before
 from chalicelib.core.preflight import ISSUER_FIELDS
-from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
+from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.names import ACME, OWNER_TAG, PENDING_TAG, pending_tag
+from chalicelib.model.pending import WAITING, limited, not_before
+from chalicelib.model.step import Step
 from chalicelib.order import order, time_enough
 
 _PAUSE = timedelta(minutes=1)

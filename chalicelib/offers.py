@@ -19,17 +19,18 @@ from chalicelib.certificates import as_uploaded, for_any_name
 from chalicelib.challenges import Work
 from chalicelib.core.declared import GivenPem
 from chalicelib.core.domains import default_domains
-from chalicelib.core.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
 from chalicelib.core.facts import Chosen
-from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, AuthorityFacts, Holding, Offered
-from chalicelib.core.model import Certificate
-from chalicelib.core.outcome import ReviewWarning
+from chalicelib.core.holding import AuthorityFacts, Holding, Offered
 from chalicelib.core.pem import Authority, Bundle
 from chalicelib.core.preflight import ISSUER_FIELDS, SECRET_FIELDS, room_for_one
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal_window import Window, certificate_id
 from chalicelib.holdings import as_seen
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
+from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.names import ACME, PRIVATE_CA, SECRET
+from chalicelib.model.report import ReviewWarning
 from chalicelib.order import order
 
 T = TypeVar("T")

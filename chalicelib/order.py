@@ -18,9 +18,9 @@ from chalicelib.adapters.issuers.acme_connection import Acme, connect
 from chalicelib.adapters.issuers.request import certificate_request
 from chalicelib.challenges import Work, done, places, shown
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import IssuerSilent
-from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import IssuerSilent
+from chalicelib.model.step import Step
 
 T = TypeVar("T")
 

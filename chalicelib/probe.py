@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from chalicelib import observe, telemetry
 from chalicelib.adapters import tls
-from chalicelib.core.errors import Conflict, Unserved
-from chalicelib.core.model import LoadBalancer
 from chalicelib.core.probe_metrics import metrics
 from chalicelib.core.verdict import Verdict, broken, enabled, targets
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import Conflict, Unserved
+from chalicelib.model.load_balancer import LoadBalancer
 
 if TYPE_CHECKING:
     from chalicelib.probing import Resolve

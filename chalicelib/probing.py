@@ -16,12 +16,11 @@ from chalicelib.adapters.mqtt import Means
 from chalicelib.adapters.mqtt_session import Credentials
 from chalicelib.adapters.secrets import read_secret
 from chalicelib.core.handshake import Trust
-from chalicelib.core.holding import PRIVATE_CA
-from chalicelib.core.model import LoadBalancer
-from chalicelib.core.names import CERTIFICATE_TAG, PROBE_TAG
-from chalicelib.core.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.core.verdict import Failure, Outcome, Verdict, judge, targets, unforeseen
 from chalicelib.invocation import Invocation
+from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.names import CERTIFICATE_TAG, PRIVATE_CA, PROBE_TAG
+from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 
 _READS_AT_ONCE = 8
 _UNREADABLE = Failure("prepare", "secret")

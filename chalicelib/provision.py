@@ -14,23 +14,22 @@ from datetime import datetime, timedelta
 from chalicelib import observe, survey
 from chalicelib.apply import Progress, apply
 from chalicelib.challenges import Work
-from chalicelib.core import actions as do
-from chalicelib.core import errors
 from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.desired import desire, left_as_they_are
-from chalicelib.core.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.core.facts import Facts
-from chalicelib.core.holding import PRIVATE_CA
-from chalicelib.core.model import LoadBalancer, State
-from chalicelib.core.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, pending_tag
-from chalicelib.core.outcome import Report, ReviewWarning
 from chalicelib.core.passing import passing, slow
-from chalicelib.core.pending import WAITING
 from chalicelib.core.plan import plan
 from chalicelib.core.review import conflict, gone_instances, objections, refuse_beyond_quota
 from chalicelib.core.succession import Background, TakenOver
-from chalicelib.core.telling import step
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model import errors
+from chalicelib.model.actions import step
+from chalicelib.model.errors import Conflict, Fault, InvalidRequest, NotOurs
+from chalicelib.model.load_balancer import LoadBalancer, State
+from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, PRIVATE_CA, pending_tag
+from chalicelib.model.pending import WAITING
+from chalicelib.model.report import Report, ReviewWarning
 from chalicelib.obtain import foreseen, obtained, refuse
 from chalicelib.order import time_enough
 from chalicelib.report import exists, pending, ready

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chalicelib.adapters import acm, iam
-from chalicelib.core.errors import Absent
-from chalicelib.core.model import Certificate
-from chalicelib.core.names import certificate_home, certificate_name_of
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import Absent
+from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.names import certificate_home, certificate_name_of
 
 
 def read_certificate(arn: str, invocation: Invocation, *, usable: bool = False) -> Certificate | None:

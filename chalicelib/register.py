@@ -18,7 +18,6 @@ from chalicelib import telemetry
 from chalicelib.adapters import ec2
 from chalicelib.announce import announce, of_steps
 from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve, with_lifecycles
-from chalicelib.core.errors import AwsError, Unserved, in_vain
 from chalicelib.core.events import (
     Event,
     LifecycleAction,
@@ -38,12 +37,13 @@ from chalicelib.core.membership import (
     tag_to_write,
     why_not,
 )
-from chalicelib.core.model import Instance, LoadBalancer
-from chalicelib.core.names import DRAINING_TAG
 from chalicelib.core.settling import LastLook, answered, wait_for_look
-from chalicelib.core.step import Step
 from chalicelib.hooks import let_go, pay
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import AwsError, Unserved, in_vain
+from chalicelib.model.load_balancer import Instance, LoadBalancer
+from chalicelib.model.names import DRAINING_TAG
+from chalicelib.model.step import Step
 
 _DRIFT = "drift: an event was lost or is late, or somebody changed it by hand"
 _EVERYWHERE = "every load balancer"

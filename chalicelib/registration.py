@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 from chalicelib.adapters import ec2
 from chalicelib.adapters.clients import Clients
 from chalicelib.adapters.elb_calls import perform
-from chalicelib.core.actions import DeregisterInstances, RegisterInstances
-from chalicelib.core.errors import InvalidInstance
-from chalicelib.core.model import Instance
+from chalicelib.model.actions import DeregisterInstances, RegisterInstances
+from chalicelib.model.errors import InvalidInstance
+from chalicelib.model.load_balancer import Instance
 
 Change = RegisterInstances | DeregisterInstances
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 from chalicelib.apply import apply
 from chalicelib.challenges import Work
-from chalicelib.core import actions as do
-from chalicelib.core.errors import IssuerLimited
-from chalicelib.core.holding import ACME, Holding, age, uploaded
-from chalicelib.core.names import pending_since
-from chalicelib.core.pending import ISSUING, awaited, limited, waits_for
+from chalicelib.core.holding import Holding
 from chalicelib.core.renewal import Renew
 from chalicelib.core.rotation import Rotation
+from chalicelib.model import actions as do
+from chalicelib.model.errors import IssuerLimited
+from chalicelib.model.load_balancer import age, uploaded
+from chalicelib.model.names import ACME, pending_since
+from chalicelib.model.pending import ISSUING, awaited, limited, waits_for
 from chalicelib.offers import Offers, bundle_for, chosen_of
 from chalicelib.order import time_enough
 from chalicelib.swap import Swap, install, postponed

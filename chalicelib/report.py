@@ -8,14 +8,14 @@ from datetime import datetime
 
 from chalicelib import observe
 from chalicelib.apply import Progress
-from chalicelib.core import actions as do
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Chosen, Facts
-from chalicelib.core.model import Member, State
-from chalicelib.core.outcome import Report, ReviewWarning, View
 from chalicelib.core.review import full_of_tags, warnings
-from chalicelib.core.vpcs import SecurityGroup
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model.load_balancer import Member, State
+from chalicelib.model.report import Report, ReviewWarning, View
+from chalicelib.model.vpc import SecurityGroup
 
 
 def exists(facts: Facts, progress: Progress) -> bool:

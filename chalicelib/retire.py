@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 from chalicelib.adapters import ec2, elb
 from chalicelib.apply import Progress, apply
-from chalicelib.core import actions as do
-from chalicelib.core import errors
-from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.retirement import Retire, retire, skippable, skipped
 from chalicelib.core.rotation import Rotation
-from chalicelib.core.step import Step
 from chalicelib.holdings import Estate
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model import errors
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.step import Step
 
 _REGIONS_AT_ONCE = 8
 

@@ -13,18 +13,19 @@ from typing import assert_never
 
 from chalicelib import challenges
 from chalicelib.apply import Progress
-from chalicelib.core import errors
-from chalicelib.core.holding import ACME, PRIVATE_CA, SECRET, WATCHED, AuthorityFacts, Holding, uploaded
-from chalicelib.core.names import PENDING_TAG
-from chalicelib.core.outcome import ReviewWarning
-from chalicelib.core.pending import awaited, not_before
+from chalicelib.core.holding import AuthorityFacts, Holding
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal import Decision, Install, Keep, Renew, Wait, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation
-from chalicelib.core.syntax import name_fault
 from chalicelib.holdings import FRESH, Estate, detailed, observe_estate
 from chalicelib.invocation import Invocation
 from chalicelib.keep import kept, mended
+from chalicelib.model import errors
+from chalicelib.model.load_balancer import uploaded
+from chalicelib.model.names import ACME, PENDING_TAG, PRIVATE_CA, SECRET, WATCHED
+from chalicelib.model.pending import awaited, not_before
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.syntax import name_fault
 from chalicelib.offers import Offers
 from chalicelib.read_certificate import read_certificate
 from chalicelib.renew import renewed, unfinished

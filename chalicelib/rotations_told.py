@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from chalicelib import announce, observe, telemetry
 from chalicelib.adapters.eventbridge import Announcement
-from chalicelib.core.alarms import ROLLBACKS
 from chalicelib.core.holding import Holding
-from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.rotation import Rotation
 from chalicelib.invocation import Invocation
+from chalicelib.model.metrics import ROLLBACKS
+from chalicelib.model.report import ReviewWarning
 
 
 def tell(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation: Invocation) -> None:

@@ -16,10 +16,10 @@ from chalicelib.certificates import choose
 from chalicelib.clusters import with_lifecycles
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Facts
-from chalicelib.core.model import LoadBalancer, Member, State
-from chalicelib.core.names import certificate_path, security_group_name
-from chalicelib.core.vpcs import SecurityGroup, Subnet
 from chalicelib.invocation import Invocation
+from chalicelib.model.load_balancer import LoadBalancer, Member, State
+from chalicelib.model.names import certificate_path, security_group_name
+from chalicelib.model.vpc import SecurityGroup, Subnet
 from chalicelib.observe import READS_AT_ONCE, Found, load_balancer, own_group
 
 if TYPE_CHECKING:

@@ -13,19 +13,19 @@ from typing import Literal
 
 from chalicelib.adapters import elb
 from chalicelib.apply import Progress, apply
-from chalicelib.core import actions as do
-from chalicelib.core import errors
 from chalicelib.core.domains import covers
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place
-from chalicelib.core.model import Certificate, LoadBalancer
-from chalicelib.core.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
-from chalicelib.core.outcome import ReviewWarning
-from chalicelib.core.pending import CERTIFICATE, of_rotation, waits_for
 from chalicelib.core.proof import Look, Proof, server_name
 from chalicelib.core.renewal import fallbacks
 from chalicelib.core.rotation import Rotation
 from chalicelib.holdings import FRESH
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model import errors
+from chalicelib.model.load_balancer import Certificate, LoadBalancer
+from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
+from chalicelib.model.pending import CERTIFICATE, of_rotation, waits_for
+from chalicelib.model.report import ReviewWarning
 from chalicelib.read_certificate import read_certificate
 from chalicelib.wire import Spot, Wire, prove
 

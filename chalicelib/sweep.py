@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 from chalicelib.adapters import ec2, elb, iam, vpcs
 from chalicelib.apply import Progress
-from chalicelib.core import actions as do
-from chalicelib.core.errors import AwsError, Unserved
-from chalicelib.core.model import Certificate
-from chalicelib.core.names import (
+from chalicelib.deprovision import Leftover, settled
+from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model.errors import AwsError, Unserved
+from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.names import (
     PENDING_TAG,
     certificates_path,
     load_balancer_of_group,
@@ -22,10 +24,8 @@ from chalicelib.core.names import (
     pending_since,
     pending_tag,
 )
-from chalicelib.core.step import Step
-from chalicelib.core.vpcs import SecurityGroup
-from chalicelib.deprovision import Leftover, settled
-from chalicelib.invocation import Invocation
+from chalicelib.model.step import Step
+from chalicelib.model.vpc import SecurityGroup
 
 _AGE = timedelta(hours=1)
 # Two reads that a look does not need, for what is an hour old: every quarter of an hour is soon enough.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from chalicelib.core.deep import Finding
     from chalicelib.core.rotation import Rotation
-    from chalicelib.core.step import Step
     from chalicelib.core.verdict import Verdict
+    from chalicelib.model.step import Step
 
 _EC2 = frozenset(
     {

@@ -11,12 +11,10 @@ from datetime import timedelta
 from chalicelib import background, observe
 from chalicelib.adapters import cloudwatch
 from chalicelib.api.page import DESCRIPTION, Row, probed, said, table
-from chalicelib.core.alarms import NAMESPACE, Metric
-from chalicelib.core.errors import EmqElbError
-from chalicelib.core.holding import WATCHED
-from chalicelib.core.names import CERTIFICATE_TAG, PENDING_TAG
-from chalicelib.core.probe_metrics import DAYS_TO_EXPIRY, SUCCESS
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import EmqElbError
+from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS, Metric
+from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, WATCHED
 from chalicelib.probe import probe_one
 
 _WITHIN = timedelta(hours=3)

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from chalicelib.adapters import tls
 from chalicelib.core.handshake import Handshake, Trust
-from chalicelib.core.model import Certificate
 from chalicelib.core.proof import Endpoint, Look, Proof, judge
 from chalicelib.invocation import Invocation
+from chalicelib.model.load_balancer import Certificate
 
 _HANDSHAKES_AT_ONCE = 16
 _HANDSHAKE_TIMEOUT = 5.0

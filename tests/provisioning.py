@@ -25,9 +25,9 @@ from chalicelib.adapters.clients import Clients
 from chalicelib.adapters.sessions import open_session
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import view_json
-from chalicelib.core.outcome import Report
-from chalicelib.core.step import Step
 from chalicelib.invocation import Invocation
+from chalicelib.model.report import Report
+from chalicelib.model.step import Step
 from chalicelib.settings import Settings
 from lab import fidelity
 from lab.fidelity.knobs import KNOBS, reset_knobs

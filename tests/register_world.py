@@ -19,9 +19,9 @@ from moto.ec2.models import ec2_backends
 
 from chalicelib import register
 from chalicelib.core.events import Event, Unreadable, read_event
-from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG, OWNER_TAG
 from chalicelib.core.settling import LastLook
-from chalicelib.core.step import Step
+from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG, OWNER_TAG
+from chalicelib.model.step import Step
 from chalicelib.register import Drained, Look
 from tests.provisioning import OWNER, WATCHED, Account, Calls
 

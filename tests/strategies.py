@@ -1,4 +1,4 @@
-"""Hypothesis strategies for values of `core/model.py`: every declaration here is one that AWS would take.
+"""Hypothesis strategies for values of `model/load_balancer.py`: every declaration here is one that AWS would take.
 
 @given(declarations())
 def test_…(declaration: Declaration) -> None: …
@@ -10,7 +10,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.core.declared import (
     Allow,
     CertificateSource,
@@ -20,9 +19,17 @@ from chalicelib.core.declared import (
     GivenPem,
     GivenSecret,
 )
-from chalicelib.core.keepalive import keepalive_of
-from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy, Protocol
-from chalicelib.core.probe_options import ProbeOptions
+from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
+from chalicelib.model.load_balancer import (
+    AccessLogs,
+    CustomPolicy,
+    HealthCheck,
+    Listener,
+    PredefinedPolicy,
+    Protocol,
+    keepalive_of,
+)
+from chalicelib.model.probe_options import ProbeOptions
 
 _HEX = "0123456789abcdef"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

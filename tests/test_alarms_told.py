@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 
 from chalicelib import telemetry
 from chalicelib.alarms import converge
-from chalicelib.core.alarms import NAMESPACE, ROLLBACKS
-from chalicelib.core.probe_metrics import SUCCESS
 from chalicelib.core.rotation import Rotation
+from chalicelib.model.metrics import NAMESPACE, ROLLBACKS, SUCCESS
 from chalicelib.probe import probe_all
 from chalicelib.rotations_told import tell
 from lab.alarms import Change, State, evaluate, told

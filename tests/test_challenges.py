@@ -13,7 +13,7 @@ import pytest
 from chalicelib.apply import Progress
 from chalicelib.challenges import Places, Work, places, shown, sweep
 from chalicelib.core.challenges import Challenge
-from chalicelib.core.errors import Denied, IssuerSilent
+from chalicelib.model.errors import Denied, IssuerSilent
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import WATCHED, Account
 

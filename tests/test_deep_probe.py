@@ -18,8 +18,8 @@ import pytest
 
 from chalicelib import telemetry
 from chalicelib.core.deep import Finding
-from chalicelib.core.errors import Unserved
 from chalicelib.deep_probe import complain, deep_probe_all, deep_probe_one
+from chalicelib.model.errors import Unserved
 from lab.fidelity.knobs import KNOBS
 from tests import mqtt_broker as mqtt
 from tests.certificates import Issued, leaf

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib import deprovision
-from chalicelib.core import errors
-from chalicelib.core.errors import Conflict, NotFound
+from chalicelib.model import errors
+from chalicelib.model.errors import Conflict, NotFound
 from chalicelib.sweep import sweep
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
 from tests.provisioning import WATCHED, Account, issued, pem

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from chalicelib.core.lifecycle import DRAIN_HOOK, READY_HOOK
-from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG
+from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG
 
 PAGE = (Path(__file__).parents[1] / "docs" / "register.md").read_text()
 

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.core.errors import Denied
+from chalicelib.model.errors import Denied
 from lab.fidelity.authorization import Role, enforce, release
 from lab.fidelity.knobs import KNOBS
 from tests.deploy.policies import policy, policy_files

@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from chalicelib.adapters import elb_calls, iam, vpcs
-from chalicelib.core import actions as do
-from chalicelib.core.errors import Absent, Denied, InvalidRequest
+from chalicelib.model import actions as do
+from chalicelib.model.errors import Absent, Denied, InvalidRequest
 from lab.acme import Acme
 from lab.fidelity.authorization import Role, enforce, release
 from tests.deploy.policies import LOGS, allowing, granted, policy, policy_files

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from chalice.test import Client
 
 from chalicelib import container, telemetry
-from chalicelib.core.errors import AwsError
+from chalicelib.model.errors import AwsError
 from chalicelib.settings import Settings
 from tests.chalice_client import OWNER, ROOT, app_client, invoked, lead_names_here
 from tests.emitted import emitted

@@ -16,10 +16,10 @@ import pytest
 from moto.iam.models import iam_backends
 
 from chalicelib.background import go_on
-from chalicelib.core import errors
-from chalicelib.core.names import PENDING_TAG
-from chalicelib.core.outcome import Report
-from chalicelib.core.pending import WAITING, limited
+from chalicelib.model import errors
+from chalicelib.model.names import PENDING_TAG
+from chalicelib.model.pending import WAITING, limited
+from chalicelib.model.report import Report
 from lab.fidelity import iam as fidelity_iam
 from tests.provisioning import WATCHED, Account, issued, pem
 from tests.rotating import tags

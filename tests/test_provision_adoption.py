@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.errors import Conflict, Denied, NotFound, NotOurs
+from chalicelib.model.errors import Conflict, Denied, NotFound, NotOurs
 from lab.fidelity.knobs import KNOBS, Health
 from tests.lab.load_balancing import ssl
 from tests.provisioning import WATCHED, Account

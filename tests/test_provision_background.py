@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import errors
-from chalicelib.core.outcome import Report
+from chalicelib.model import errors
+from chalicelib.model.report import Report
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import Account, Killed, issued, pem
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto.acm.models import acm_backends
 
-from chalicelib.core.errors import Conflict, InvalidRequest
+from chalicelib.model.errors import Conflict, InvalidRequest
 from lab.fidelity import iam as fidelity_iam
 from lab.fidelity.knobs import KNOBS
 from tests.certificates import authority, leaf, self_signed

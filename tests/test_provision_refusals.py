@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.api.problems import problem
-from chalicelib.core import errors
-from chalicelib.core.errors import Conflict, InvalidRequest
+from chalicelib.model import errors
+from chalicelib.model.errors import Conflict, InvalidRequest
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import WATCHED, Account, granted, issued, just_before, pem
 

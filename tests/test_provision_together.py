@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.outcome import Report
+from chalicelib.model.report import Report
 from tests.provisioning import Account, just_before
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from chalicelib.core.names import CLUSTER_TAG
+from chalicelib.model.names import CLUSTER_TAG
 from tests.emitted import emitted
 from tests.provisioning import WATCHED, Account
 from tests.register_world import Fleet

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib import container
-from chalicelib.core.errors import Unserved
+from chalicelib.model.errors import Unserved
 from tests.chalice_client import app_client
 from tests.provisioning import Account
 from tests.register_world import Fleet, sample

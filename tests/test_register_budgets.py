@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.core.names import CLUSTER_TAG
+from chalicelib.model.names import CLUSTER_TAG
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import Account
 from tests.register_world import Fleet, elb_writes

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG
+from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG
 from lab.fidelity import autoscaling as fidelity
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
 from tests.provisioning import Account

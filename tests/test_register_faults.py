@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from chalicelib.core.errors import Absent, Denied, InvalidInstance, Throttled, Unserved
+from chalicelib.model.errors import Absent, Denied, InvalidInstance, Throttled, Unserved
 from tests.provisioning import WATCHED, Account, Killed, account, granted
 from tests.register_world import Fleet
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.events import Event, RebalanceRecommendation, SpotInterruption
-from chalicelib.core.names import CLUSTER_TAG
+from chalicelib.model.names import CLUSTER_TAG
 from tests.provisioning import account
 from tests.register_world import Fleet
 

@@ -12,7 +12,7 @@ from chalice.test import Client
 
 import app
 from chalicelib import container
-from chalicelib.core.errors import Unserved
+from chalicelib.model.errors import Unserved
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import WATCHED, Account, granted
 from tests.register_world import Fleet

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from chalicelib.core import errors
+from chalicelib.model import errors
 from chalicelib.rotate import carry_on, rotate_one
 from chalicelib.rotations_told import watched
 from chalicelib.wire import Wire

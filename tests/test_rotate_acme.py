@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 
-from chalicelib.core import errors
+from chalicelib.model import errors
 from lab.fidelity.knobs import KNOBS
 from lab.tls import trusting
 from tests.acme_front import Answer, Asked

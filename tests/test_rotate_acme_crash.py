@@ -11,7 +11,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from chalicelib.core import errors
+from chalicelib.model import errors
 from chalicelib.rotate import rotate_all
 from lab.acme import Acme
 from lab.aws import server_certificate_pem

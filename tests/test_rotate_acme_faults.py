@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.core import errors
+from chalicelib.model import errors
 from lab.fidelity.knobs import KNOBS
 from tests.acme_front import Answer, Asked, as_it_is, nothing, problem
 from tests.certificates import Issued

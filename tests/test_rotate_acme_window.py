@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from chalicelib.core import errors
-from chalicelib.core.names import PENDING_TAG
+from chalicelib.model import errors
+from chalicelib.model.names import PENDING_TAG
 from chalicelib.rotate import carry_on, rotate_one
 from tests.acme_front import Answer, Asked, problem
 from tests.issuing import Authority, acme_for, make_due, settled

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.core import errors
+from chalicelib.model import errors
 from chalicelib.rotate import carry_on, rotate_one
 from lab.fidelity.knobs import KNOBS
 from tests.certificates import authority, leaf

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import errors
+from chalicelib.model import errors
 from chalicelib.rotate import rotate_all, rotate_one
 from chalicelib.wire import Wire
 from lab.fidelity.knobs import KNOBS

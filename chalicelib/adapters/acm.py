@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core.errors import Absent, Fault, InvalidRequest
-from chalicelib.core.model import Certificate
-from chalicelib.core.names import serial_text
+from chalicelib.model.errors import Absent, Fault, InvalidRequest
+from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.names import serial_text
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient

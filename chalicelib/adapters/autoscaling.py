@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core import errors
+from chalicelib.model import errors
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core import errors
-from chalicelib.core.alarms import Alarm, Found, Metric, Query
+from chalicelib.model import errors
+from chalicelib.model.metrics import Alarm, Found, Metric, Query
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

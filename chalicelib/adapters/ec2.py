@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core import errors
-from chalicelib.core.model import Instance
-from chalicelib.core.names import CLUSTER_TAG, DRAINING_TAG
+from chalicelib.model import errors
+from chalicelib.model.load_balancer import Instance
+from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core import errors
-from chalicelib.core.model import (
+from chalicelib.model import errors
+from chalicelib.model.load_balancer import (
     AccessLogs,
     CustomPolicy,
     ForeignPolicy,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, assert_never
 
 from chalicelib.adapters.elb import describe
 from chalicelib.adapters.faults import translated
-from chalicelib.core import actions as do
-from chalicelib.core import errors
-from chalicelib.core.model import (
+from chalicelib.model import actions as do
+from chalicelib.model import errors
+from chalicelib.model.load_balancer import (
     AccessLogs,
     CustomPolicy,
     ForeignPolicy,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core import errors
+from chalicelib.model import errors
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -1,11 +1,11 @@
-"""From AWS's error codes on the wire to the classes of `core/errors.py`: the one place that does it."""
+"""From AWS's error codes on the wire to the classes of `model/errors.py`: the one place that does it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chalicelib.core import errors
+from chalicelib.model import errors
 
 _CLASSES: dict[type[errors.AwsError], tuple[str, ...]] = {
     errors.Absent: (

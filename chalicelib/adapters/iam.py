@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
 from chalicelib.adapters.secrecy import discreetly
-from chalicelib.core.errors import Absent, Conflict, Denied, Duplicate
-from chalicelib.core.model import Certificate
-from chalicelib.core.names import CERTIFICATE_TAG, certificate_digest
+from chalicelib.model.errors import Absent, Conflict, Denied, Duplicate
+from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.names import CERTIFICATE_TAG, certificate_digest
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core.challenges import Change, RecordSet, Zone
+from chalicelib.model.route53 import Change, RecordSet, Zone
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client

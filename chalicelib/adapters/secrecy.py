@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core.errors import AwsError
+from chalicelib.model.errors import AwsError
 
 T = TypeVar("T")
 

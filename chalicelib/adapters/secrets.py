@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.faults import translated
 from chalicelib.adapters.secrecy import discreetly
-from chalicelib.core.errors import Absent, AwsError, Conflict, Fault, InvalidRequest, Refused
+from chalicelib.model.errors import Absent, AwsError, Conflict, Fault, InvalidRequest, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -244,7 +244,7 @@ def _served(secure: ssl.SSLSocket) -> Served | None:
 def _read(sent: tuple[bytes, ...]) -> Served | None:
     """Read what was sent, leaf first. A load balancer sends the same at each address and in each minute."""
     from chalicelib.adapters.der import issuer_key, read_certificate
-    from chalicelib.core.names import serial_text
+    from chalicelib.model.names import serial_text
 
     leaf = read_certificate(sent[0]) if sent else None
     if leaf is None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.ec2 import filters, tags_of
 from chalicelib.adapters.faults import translated
-from chalicelib.core import errors
-from chalicelib.core.names import OWNER_TAG, PENDING_TAG
-from chalicelib.core.vpcs import Rule, SecurityGroup, Subnet
+from chalicelib.model import errors
+from chalicelib.model.names import OWNER_TAG, PENDING_TAG
+from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

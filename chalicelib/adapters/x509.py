@@ -21,13 +21,13 @@ from chalicelib.adapters.der import (
 from chalicelib.core import pem
 from chalicelib.core.certificates import MOST_CERTIFICATES, BundleFacts, TextFacts, arrange
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.holding import AuthorityFacts
-from chalicelib.core.model import Certificate
-from chalicelib.core.names import certificate_digest, serial_text
-from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Bundle
 from chalicelib.core.preflight import PEM_FIELDS, Fields, examine
+from chalicelib.model.errors import InvalidRequest
+from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.names import certificate_digest, serial_text
+from chalicelib.model.report import ReviewWarning
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The body of PUT as pydantic reads it: names and types, strictly; a field that it does not know is a fault.
 
 Typed dictionaries rather than models with defaults: what is absent stays absent, so that every default has
-one home, `core/model.py`. How long a list is, is judged here before any element of it is looked at, and so is
+one home, `model/load_balancer.py`. How long a list is, is judged here before any element of it is looked at, and so is
 how many fields an object has. Ranges, patterns and whatever concerns two fields are judged in
 `core/declaration.py`; here they only stand in the schema, from the same constants.
 """
@@ -25,7 +25,6 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.core.declaration import (
     CIDRS_MAX,
     DRAINING_MAX,
@@ -48,8 +47,9 @@ from chalicelib.core.declaration_listeners import (
     PORT_MAX,
     SHOWN_DOMAINS_MAX,
 )
-from chalicelib.core.model import Protocol, Scheme
-from chalicelib.core.syntax import (
+from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
+from chalicelib.model.load_balancer import Protocol, Scheme
+from chalicelib.model.syntax import (
     BUCKET_PATTERN,
     CERTIFICATE_ARN_PATTERN,
     CIDR_PATTERN,

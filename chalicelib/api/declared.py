@@ -15,15 +15,22 @@ from chalicelib.core.declared import (
     GivenPem,
     GivenSecret,
 )
-from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy, SslPolicy
-from chalicelib.core.probe_options import ProbeOptions
+from chalicelib.model.load_balancer import (
+    AccessLogs,
+    CustomPolicy,
+    HealthCheck,
+    Listener,
+    PredefinedPolicy,
+    SslPolicy,
+)
+from chalicelib.model.probe_options import ProbeOptions
 
 if TYPE_CHECKING:  # pydantic is a fifth of a second, and GET needs no more of this module than a word
     from chalicelib.api.body import PutBody
 
 
 def declaration_of(name: str, body: PutBody) -> Declaration:
-    """Return the declaration; what the body omits takes the default of `core/model.py`."""
+    """Return the declaration; what the body omits takes the default of `model/load_balancer.py`."""
     given: Mapping[str, Any] = {**body}
     return Declaration(
         name=name, **{field: make(given[field]) for field, make in _MADE.items() if field in given}

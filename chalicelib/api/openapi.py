@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from chalicelib.api.problems import CONTENT_TYPE, KINDS
 from chalicelib.api.schemas import Schema, ref, schemas
-from chalicelib.core.model import DEFAULT_SSL_POLICY
-from chalicelib.core.syntax import NAME_PATTERN
+from chalicelib.model.load_balancer import DEFAULT_SSL_POLICY
+from chalicelib.model.syntax import NAME_PATTERN
 
 VERSION = "1"
 """Of the API, not of the package."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from chalicelib.core.errors import (
+from chalicelib.model.errors import (
     Absent,
     AwsError,
     CertificateUnknown,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chalicelib.api.wording import unknown
-from chalicelib.core.errors import Fault
-from chalicelib.core.syntax import shown
+from chalicelib.model.errors import Fault
+from chalicelib.model.syntax import shown
 
 
 def read_flags(query: Mapping[str, Sequence[str]], *known: str) -> tuple[dict[str, bool], tuple[Fault, ...]]:

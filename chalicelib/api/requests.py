@@ -12,8 +12,8 @@ from chalicelib.api.declared import declaration_of
 from chalicelib.api.wording import fault_of
 from chalicelib.core.declaration import ALLOW_BESIDE_GROUPS, faults
 from chalicelib.core.declared import Declaration
-from chalicelib.core.errors import Fault, InvalidRequest
-from chalicelib.core.syntax import name_fault, shown
+from chalicelib.model.errors import Fault, InvalidRequest
+from chalicelib.model.syntax import name_fault, shown
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from chalicelib.api.wording import DRAINING
-from chalicelib.core.keepalive import keepalive_of
-from chalicelib.core.model import (
+from chalicelib.model.load_balancer import (
     TCP_PROTOCOLS,
     CustomPolicy,
     Listener,
@@ -19,12 +18,13 @@ from chalicelib.core.model import (
     Member,
     PredefinedPolicy,
     SslPolicy,
+    keepalive_of,
 )
-from chalicelib.core.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG
-from chalicelib.core.outcome import Report, View
-from chalicelib.core.probe_options import ProbeOptions, read_probe_tag
-from chalicelib.core.syntax import SOURCE_PATTERN, cidr_fault, matches
-from chalicelib.core.vpcs import SecurityGroup
+from chalicelib.model.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG
+from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
+from chalicelib.model.report import Report, View
+from chalicelib.model.syntax import SOURCE_PATTERN, cidr_fault, matches
+from chalicelib.model.vpc import SecurityGroup
 
 Json = dict[str, object]
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from chalicelib.core.errors import Fault
-from chalicelib.core.syntax import shown
+from chalicelib.model.errors import Fault
+from chalicelib.model.syntax import shown
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -12,14 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
-from chalicelib.core.model import LoadBalancer
-from chalicelib.core.probe_metrics import DAYS_TO_EXPIRY, SUCCESS
 from chalicelib.core.verdict import enabled, targets
+from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.metrics import (
+    DAYS_TO_EXPIRY,
+    NAMESPACE,
+    ROLLBACKS,
+    SUCCESS,
+    Alarm,
+    Found,
+    Metric,
+    Query,
+)
 
-NAMESPACE = "EmqElb"
-ROLLBACKS = "CertificateRollbacks"
 FUNCTIONS = (
     "provision",
     "register",
@@ -39,51 +45,6 @@ FIRST_DATA_WITHIN = timedelta(minutes=5)
 _MINUTE = 60
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
 _METRICS_IN_MATH = 10
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric, aggregated over a period in seconds."""
-
-    namespace: str
-    name: str
-    dimensions: tuple[tuple[str, str], ...]
-    statistic: Literal["Minimum", "Maximum", "Sum"]
-    period: int
-
-
-@dataclass(frozen=True)
-class Query:
-    """One line of what an alarm computes: a metric, or an expression over the metrics, which it looks at."""
-
-    id: str
-    metric: Metric | None = None
-    expression: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alarm:
-    """One CloudWatch alarm; it rings after `datapoints` bad periods in a row."""
-
-    name: str
-    description: str
-    watched: Metric | tuple[Query, ...]
-    comparison: Literal["LessThanThreshold", "GreaterThanThreshold"]
-    threshold: float
-    datapoints: int
-    missing: Literal["breaching", "notBreaching", "ignore"]
-    topic: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """An alarm that is there; `alarm` None is one that we could not have made like that.
-
-    `without_data` is since when it has had too few to have a state; None when it has one.
-    """
-
-    alarm: Alarm | None
-    without_data: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

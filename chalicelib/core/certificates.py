@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import Fault, InvalidRequest
+from chalicelib.model.errors import Fault, InvalidRequest
 
 MOST_CERTIFICATES = 16
 """In one text. Chains in use have two to four; more is somebody's whole trust store, and costs time."""

@@ -14,32 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.core.domains import address_of
-from chalicelib.core.errors import Fault
+from chalicelib.model.errors import Fault
+from chalicelib.model.route53 import _TTL, RecordSet, Zone
 
 _LABEL = "_acme-challenge."
 _JOURNAL = f"{_LABEL}_emq-elb."
-_TTL = 60
 _START = 12
 """So many characters of a value tell it from any other: it is a hash, in base64."""
 ORPHANED = timedelta(hours=1)
 """No function works for so long: what is older belongs to one that was killed."""
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A public hosted zone; `name` without the trailing dot."""
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True)
-class RecordSet:
-    """A TXT record set: `values` as Route 53 has them, in quotation marks; `ttl` in seconds."""
-
-    name: str
-    values: tuple[str, ...]
-    ttl: int = _TTL
 
 
 @dataclass(frozen=True)
@@ -53,14 +36,6 @@ class Challenge:
     def record(self) -> str:
         """The record set's name; a wildcard has that of its parent."""
         return record_name(self.domain)
-
-
-@dataclass(frozen=True)
-class Change:
-    """One record set as it was found, and as it is to be; None where there is none."""
-
-    before: RecordSet | None
-    after: RecordSet | None
 
 
 def record_name(domain: str) -> str:

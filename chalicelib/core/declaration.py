@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from chalicelib.core import declaration_listeners as of_listeners
 from chalicelib.core.declared import Allow, Declaration
-from chalicelib.core.errors import Fault
-from chalicelib.core.keepalive import IDLE_TIMEOUT_MAX
-from chalicelib.core.names import (
+from chalicelib.model.errors import Fault
+from chalicelib.model.load_balancer import IDLE_TIMEOUT_MAX
+from chalicelib.model.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
     OWNER_TAG,
@@ -22,8 +22,8 @@ from chalicelib.core.names import (
     REJECTED_TAG,
     security_group_name,
 )
-from chalicelib.core.probe_options import probe_tag
-from chalicelib.core.syntax import (
+from chalicelib.model.probe_options import probe_tag
+from chalicelib.model.syntax import (
     INSTANCE_PATTERN,
     SECRET_PATTERN,
     SECURITY_GROUP_PATTERN,

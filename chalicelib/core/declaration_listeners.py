@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from chalicelib.core.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenPem, GivenSecret
 from chalicelib.core.domains import covers
-from chalicelib.core.errors import Fault
-from chalicelib.core.model import (
+from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
+from chalicelib.model.errors import Fault
+from chalicelib.model.load_balancer import (
     DEFAULT_SSL_POLICY,
     SECURE_PROTOCOLS,
     TCP_PROTOCOLS,
     CustomPolicy,
     PredefinedPolicy,
 )
-from chalicelib.core.syntax import (
+from chalicelib.model.syntax import (
     SECRET_PATTERN,
     SOURCE_PATTERN,
     certificate_arn_fault,

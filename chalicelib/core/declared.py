@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chalicelib.core.model import (
+from chalicelib.model.load_balancer import (
     DEFAULT_SSL_POLICY,
     AccessLogs,
     HealthCheck,
@@ -15,7 +15,7 @@ from chalicelib.core.model import (
     Scheme,
     SslPolicy,
 )
-from chalicelib.core.probe_options import ProbeOptions
+from chalicelib.model.probe_options import ProbeOptions
 
 
 @dataclass(frozen=True)

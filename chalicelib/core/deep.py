@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from chalicelib.core.ciphers import PROTOCOLS, allowed_protocols
-from chalicelib.core.keepalive import keepalive_of
-from chalicelib.core.model import SslPolicy
+from chalicelib.model.ciphers import PROTOCOLS, allowed_protocols
+from chalicelib.model.load_balancer import SslPolicy, keepalive_of
 
 Check = Literal["obsolete-tls", "idle", "delivery"]
 Result = Literal["passed", "failed", "untested"]

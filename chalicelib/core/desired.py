@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Facts
-from chalicelib.core.keepalive import idle_timeout
 from chalicelib.core.membership import Membership, decide, has_no_room
-from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer, State
-from chalicelib.core.names import (
+from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer, State, idle_timeout
+from chalicelib.model.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
     OWNER_TAG,
@@ -18,8 +17,8 @@ from chalicelib.core.names import (
     PROBE_TAG,
     security_group_name,
 )
-from chalicelib.core.probe_options import probe_tag
-from chalicelib.core.vpcs import Rule, SecurityGroup
+from chalicelib.model.probe_options import probe_tag
+from chalicelib.model.vpc import Rule, SecurityGroup
 
 # What a body sets or, by not naming it, takes off. `emq-elb:rejected` is not among them: it is `rotate`'s.
 _FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG})

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
-from chalicelib.core.model import InstanceState
-from chalicelib.core.names import CLUSTER_TAG
+from chalicelib.model.load_balancer import InstanceState
+from chalicelib.model.names import CLUSTER_TAG
 
 Transition = Literal["launching", "terminating"]
 Place = Literal["EC2", "AutoScalingGroup", "WarmPool"]

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chalicelib.core.errors import Fault
-from chalicelib.core.model import Certificate, Instance, Member, State
-from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem import Authority, Bundle
-from chalicelib.core.vpcs import SecurityGroup, Subnet
+from chalicelib.model.errors import Fault
+from chalicelib.model.load_balancer import Certificate, Instance, Member, State
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.vpc import SecurityGroup, Subnet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.core.model import Certificate
+from chalicelib.model.load_balancer import Certificate, age
 
-PRIVATE_CA = "private-ca"
-ACME = "acme"
-SECRET = "secret:"  # noqa: S105 - the prefix of a tag's text, not a secret
-WATCHED = frozenset({"pem", "external", ""})
 INVALID_CERTIFICATE = "Invalid-Certificate"
 
 
@@ -64,13 +60,3 @@ def current(
     used = {place.certificate for place in places}
     in_use = [one for one in certificates if one.arn in used]
     return max(in_use, key=lambda one: (one.name != rejected, age(one)), default=None)
-
-
-def uploaded(one: Certificate) -> datetime:
-    """When it was uploaded, or what comes closest to it."""
-    return one.uploaded or one.not_before or one.not_after
-
-
-def age(one: Certificate) -> tuple[datetime, datetime, str]:
-    """What puts certificates in the order in which they came: AWS tells whole seconds only."""
-    return uploaded(one), one.not_after, one.name or one.arn

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from chalicelib.core.model import Instance, Member
+from chalicelib.model.load_balancer import Instance, Member
 
 READY_HOOK = "emq-elb-ready"
 DRAIN_HOOK = "emq-elb-drain"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from chalicelib.core.model import Instance, LoadBalancer, Member
+from chalicelib.model.load_balancer import Instance, LoadBalancer, Member
 
 REBALANCE = "rebalance-recommendation"
 SPOT_INTERRUPTION = "spot-interruption"

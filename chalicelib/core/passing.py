@@ -5,9 +5,7 @@ AWS's parts see a change at different times, and somebody else may be at work.
 
 from __future__ import annotations
 
-from chalicelib.core import actions as do
-from chalicelib.core import errors
-from chalicelib.core.names import OWNER_TAG
+from chalicelib.model import errors
 
 _PASSING = (errors.CertificateUnknown, errors.Duplicate, errors.Absent, errors.InUse)
 # What is known to take AWS minutes.
@@ -38,14 +36,3 @@ def passing(error: errors.AwsError, *, own_group: bool, became_ours: bool) -> bo
 def slow(error: errors.AwsError) -> bool:
     """Whether it can take AWS longer than an answer may, so that the background goes on with it."""
     return isinstance(error, _SLOW)
-
-
-def makes_ours(action: do.Action) -> bool:
-    """Whether the call puts our owner tag on a load balancer or a security group."""
-    match action:
-        case do.CreateLoadBalancer() | do.CreateSecurityGroup():
-            return True
-        case do.AddTags(tags=tags):
-            return OWNER_TAG in dict(tags)
-        case _:
-            return False

@@ -19,8 +19,8 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from chalicelib.core import actions as do
-from chalicelib.core.model import (
+from chalicelib.model import actions as do
+from chalicelib.model.load_balancer import (
     SECURE_PROTOCOLS,
     CustomPolicy,
     ForeignPolicy,

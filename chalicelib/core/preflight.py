@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from chalicelib.core.certificates import Arrangement, BundleFacts, CertificateFacts, PublicKey, arrange
 from chalicelib.core.domains import covers
-from chalicelib.core.errors import Fault, QuotaReached
-from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.pem_faults import LONGEST_PEM, certificate_text, chain_text, private_key_text
+from chalicelib.model.errors import Fault, QuotaReached
+from chalicelib.model.report import ReviewWarning
 
 LONGEST_CHAIN = 2 * 1024 * 1024
 RENEW_BEFORE = timedelta(days=30)

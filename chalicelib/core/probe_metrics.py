@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from chalicelib.core.verdict import Verdict
+from chalicelib.model.metrics import DAYS_TO_EXPIRY, SUCCESS
 
-SUCCESS = "ProbeSuccess"
-DAYS_TO_EXPIRY = "CertificateDaysToExpiry"
 PHASE_TIMES: Mapping[str, str] = {
     "tcp": "ProbeTcpTime",
     "tls": "ProbeTlsTime",

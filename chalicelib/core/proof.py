@@ -15,7 +15,7 @@ from typing import Literal
 
 from chalicelib.core.domains import address_of, covers
 from chalicelib.core.handshake import Handshake, HandshakeCause, Served
-from chalicelib.core.model import Certificate
+from chalicelib.model.load_balancer import Certificate
 
 Finding = Literal["proven", "waiting", "failing", "unreachable"]
 Verdict = Literal["proven", "waiting", "failed", "unreachable"]

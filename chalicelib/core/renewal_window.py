@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from chalicelib.core.model import Certificate
+from chalicelib.model.load_balancer import Certificate
 
 _LOOKED_AT_EVERY = timedelta(hours=12)
 """The schedule of `rotate`."""

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.core.errors import AwsError, Denied
-from chalicelib.core.holding import age, uploaded
-from chalicelib.core.model import Certificate
-from chalicelib.core.outcome import ReviewWarning
+from chalicelib.model.errors import AwsError, Denied
+from chalicelib.model.load_balancer import Certificate, age, uploaded
+from chalicelib.model.report import ReviewWarning
 
 FORGOTTEN = timedelta(hours=1)
 """After this an upload that nobody installed is nobody's current work any more."""

@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_network
 
-from chalicelib.core.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.core.declared import Declaration
-from chalicelib.core.errors import Fault, QuotaReached
 from chalicelib.core.facts import Facts
 from chalicelib.core.membership import has_no_room
-from chalicelib.core.model import Instance, LoadBalancer, State
-from chalicelib.core.names import CLUSTER_TAG, OWNER_TAG
-from chalicelib.core.outcome import ReviewWarning
-from chalicelib.core.vpcs import Rule
+from chalicelib.model.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
+from chalicelib.model.errors import Fault, QuotaReached
+from chalicelib.model.load_balancer import Instance, LoadBalancer, State
+from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.vpc import Rule
 
 FREE_ADDRESSES = 8
 LONGEST_PREFIX = 27

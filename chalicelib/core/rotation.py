@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from chalicelib.core.model import Certificate
-from chalicelib.core.outcome import ReviewWarning
-from chalicelib.core.step import Step
+from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

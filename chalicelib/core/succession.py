@@ -10,7 +10,7 @@ from datetime import datetime
 
 from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.facts import Facts
-from chalicelib.core.names import PENDING_TAG, pending_since, pending_tag
+from chalicelib.model.names import PENDING_TAG, pending_since, pending_tag
 
 
 class TakenOver(Exception):

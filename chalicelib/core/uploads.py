@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chalicelib.core.domains import covers
-from chalicelib.core.holding import ACME, AuthorityFacts, Holding, age
-from chalicelib.core.model import Certificate
+from chalicelib.core.holding import AuthorityFacts, Holding
 from chalicelib.core.preflight import renew_from
+from chalicelib.model.load_balancer import Certificate, age
+from chalicelib.model.names import ACME
 
 
 def waiting(

@@ -13,15 +13,15 @@ from typing import Literal
 
 from chalicelib.core.domains import address_of, covers
 from chalicelib.core.handshake import Served
-from chalicelib.core.model import TCP_PROTOCOLS, LoadBalancer
-from chalicelib.core.names import (
+from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer
+from chalicelib.model.names import (
     DIGITS_IN_NAME,
     HOSTNAME_TAG,
     PROBE_TAG,
     certificate_home,
     certificate_name_of,
 )
-from chalicelib.core.probe_options import ProbeOptions, read_probe_tag
+from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 
 Phase = Literal["prepare", "dns", "tcp", "tls", "connack", "suback", "puback", "echo"]
 Grade = Literal["ok", "degraded", "failed"]

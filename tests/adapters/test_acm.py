@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from chalicelib.adapters.acm import describe_certificate, find_certificate
-from chalicelib.core.errors import Absent, Fault, InvalidRequest
+from chalicelib.model.errors import Absent, Fault, InvalidRequest
 from tests.certificates import authority, leaf
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from chalicelib.adapters.faults import translated
-from chalicelib.core import errors
+from chalicelib.model import errors
 
 URL = "https://elasticloadbalancing.eu-central-1.amazonaws.com"
 

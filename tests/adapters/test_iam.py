@@ -9,7 +9,8 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from chalicelib.adapters import iam
-from chalicelib.core.errors import (
+from chalicelib.core.pem import Bundle
+from chalicelib.model.errors import (
     AwsError,
     Conflict,
     Denied,
@@ -19,8 +20,7 @@ from chalicelib.core.errors import (
     Refused,
     Throttled,
 )
-from chalicelib.core.names import certificate_digest, certificate_name
-from chalicelib.core.pem import Bundle
+from chalicelib.model.names import certificate_digest, certificate_name
 from tests.certificates import authority, leaf
 
 if TYPE_CHECKING:

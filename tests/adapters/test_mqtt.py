@@ -16,9 +16,9 @@ from paho.mqtt.client import Client
 from chalicelib.adapters.mqtt import Means, probe
 from chalicelib.adapters.mqtt_session import Credentials, Session
 from chalicelib.core.handshake import Trust
-from chalicelib.core.names import certificate_digest
-from chalicelib.core.probe_options import ProbeOptions
 from chalicelib.core.verdict import Outcome, Target
+from chalicelib.model.names import certificate_digest
+from chalicelib.model.probe_options import ProbeOptions
 from tests import mqtt_broker as mqtt
 from tests.certificates import Issued, authority, leaf, self_signed
 from tests.mqtt_broker import Close, Connection, Packet, Reset, Rule, Stall, broker

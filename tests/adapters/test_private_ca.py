@@ -26,8 +26,8 @@ from chalicelib.adapters.issuers.private_ca import (
 )
 from chalicelib.adapters.x509 import checked, read
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import Conflict, Denied
 from chalicelib.core.pem import Authority, Bundle
+from chalicelib.model.errors import Conflict, Denied
 from lab.tls import trusting
 from tests import certificates
 from tests.certificates import key_pem, leaf, private_key

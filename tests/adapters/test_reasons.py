@@ -16,7 +16,7 @@ from chalicelib.adapters.faults import translated
 from chalicelib.adapters.issuers.acme_connection import connect
 from chalicelib.adapters.issuers.renewal_info import renewal_info_url
 from chalicelib.adapters.reasons import described, reason_of
-from chalicelib.core import errors
+from chalicelib.model import errors
 from tests.certificates import authority, leaf
 from tests.servers import ADDRESS, garbage, serving, speaking_tls
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from chalicelib.adapters.secrets import create_secret, read_secret
-from chalicelib.core.errors import Absent, AwsError, Denied, Duplicate, InvalidRequest, Refused
+from chalicelib.model.errors import Absent, AwsError, Denied, Duplicate, InvalidRequest, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from chalicelib.adapters.x509 import checked, describe, read
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import InvalidRequest
-from chalicelib.core.names import certificate_digest
 from chalicelib.core.pem import Bundle, encode
 from chalicelib.core.preflight import SECRET_FIELDS, examine
+from chalicelib.model.errors import InvalidRequest
+from chalicelib.model.names import certificate_digest
 from tests.certificates import AROUND, KeyKind, authority, key_pem, leaf, private_key, self_signed
 
 NOW = datetime.now(UTC)

@@ -12,7 +12,7 @@ from chalicelib.core.declared import (
     GivenPem,
     GivenSecret,
 )
-from chalicelib.core.model import CustomPolicy, PredefinedPolicy, SslPolicy
+from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy, SslPolicy
 
 
 def body_of(declaration: Declaration) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 from chalicelib.api.body import UNKNOWN_MAX, put_body
 from chalicelib.api.problems import FAULTS_MAX, problem
 from chalicelib.api.requests import BODY_MAX, read_json, read_put
-from chalicelib.core.errors import Fault, InvalidRequest
+from chalicelib.model.errors import Fault, InvalidRequest
 
 SCHEMA = put_body().json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.api.problems import KINDS, problem, unexpected
-from chalicelib.core import errors
-from chalicelib.core.errors import (
+from chalicelib.model import errors
+from chalicelib.model.errors import (
     Absent,
     AwsError,
     CertificateUnknown,

@@ -21,9 +21,9 @@ from chalicelib.core.declared import (
     GivenPem,
     GivenSecret,
 )
-from chalicelib.core.errors import Fault, InvalidRequest
-from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener
-from chalicelib.core.probe_options import ProbeOptions
+from chalicelib.model.errors import Fault, InvalidRequest
+from chalicelib.model.load_balancer import AccessLogs, CustomPolicy, HealthCheck, Listener
+from chalicelib.model.probe_options import ProbeOptions
 from tests.api.bodies import body_of
 from tests.strategies import declarations
 

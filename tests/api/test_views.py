@@ -13,8 +13,7 @@ from hypothesis import given
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import list_json, report_json, view_json
 from chalicelib.core.declared import Declaration, GivenArn
-from chalicelib.core.keepalive import idle_timeout
-from chalicelib.core.model import (
+from chalicelib.model.load_balancer import (
     Certificate,
     CustomPolicy,
     HealthCheck,
@@ -22,12 +21,13 @@ from chalicelib.core.model import (
     LoadBalancer,
     Member,
     PredefinedPolicy,
+    idle_timeout,
 )
-from chalicelib.core.names import CERTIFICATE_TAG, HOSTNAME_TAG, OWNER_TAG, PENDING_TAG, PROBE_TAG
-from chalicelib.core.outcome import Report, ReviewWarning, View
-from chalicelib.core.probe_options import probe_tag
-from chalicelib.core.step import Step
-from chalicelib.core.vpcs import Rule, SecurityGroup
+from chalicelib.model.names import CERTIFICATE_TAG, HOSTNAME_TAG, OWNER_TAG, PENDING_TAG, PROBE_TAG
+from chalicelib.model.probe_options import probe_tag
+from chalicelib.model.report import Report, ReviewWarning, View
+from chalicelib.model.step import Step
+from chalicelib.model.vpc import Rule, SecurityGroup
 from tests.strategies import declarations, given_arns
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -9,8 +9,8 @@ from typing import Any
 from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.desired import desire
 from chalicelib.core.facts import Chosen, Facts
-from chalicelib.core.model import Instance, LoadBalancer, Member, State
-from chalicelib.core.vpcs import Rule, SecurityGroup, Subnet
+from chalicelib.model.load_balancer import Instance, LoadBalancer, Member, State
+from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OWNER = "emq-elb-prod"

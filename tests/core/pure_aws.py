@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import reduce
 from typing import assert_never
 
-from chalicelib.core import actions as do
-from chalicelib.core.model import (
+from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY
+from chalicelib.model import actions as do
+from chalicelib.model.load_balancer import (
     SECURE_PROTOCOLS,
     CustomPolicy,
     Listener,
@@ -17,8 +18,7 @@ from chalicelib.core.model import (
     ProxyProtocolPolicy,
     State,
 )
-from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY
-from chalicelib.core.vpcs import SecurityGroup
+from chalicelib.model.vpc import SecurityGroup
 
 OWN_GROUP = "sg-own"
 ZONES = {f"subnet-{zone}{number}": f"zone-{zone}" for zone in "abc" for number in (1, 2)}

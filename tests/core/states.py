@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from chalicelib.core.model import (
+from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY, policy_name
+from chalicelib.model.load_balancer import (
     SECURE_PROTOCOLS,
     TCP_PROTOCOLS,
     AccessLogs,
@@ -25,9 +26,8 @@ from chalicelib.core.model import (
     SslPolicy,
     State,
 )
-from chalicelib.core.names import OWNER_TAG
-from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY, policy_name
-from chalicelib.core.vpcs import Rule, SecurityGroup
+from chalicelib.model.names import OWNER_TAG
+from chalicelib.model.vpc import Rule, SecurityGroup
 from tests.core.pure_aws import KNOWN_CERTIFICATES, KNOWN_GROUPS, OWN_GROUP, ZONES
 
 GROUP = "demo-elb"

@@ -12,8 +12,6 @@ from chalicelib.core.challenges import (
     ORPHANED,
     Challenge,
     Entry,
-    RecordSet,
-    Zone,
     changed_journal,
     changed_values,
     noted,
@@ -21,6 +19,7 @@ from chalicelib.core.challenges import (
     orphans,
     zones_of,
 )
+from chalicelib.model.route53 import RecordSet, Zone
 
 NOW = datetime(2026, 11, 22, 12, 30, 5, tzinfo=UTC)
 OWNER = "emq-elb-prod"

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.core.ciphers import CIPHERS
 from chalicelib.core.declaration import faults
 from chalicelib.core.declared import (
     Allow,
@@ -19,9 +18,17 @@ from chalicelib.core.declared import (
     GivenPem,
     GivenSecret,
 )
-from chalicelib.core.keepalive import idle_timeout, keepalive_of
-from chalicelib.core.model import AccessLogs, CustomPolicy, HealthCheck, Listener, PredefinedPolicy
-from chalicelib.core.probe_options import ProbeOptions
+from chalicelib.model.ciphers import CIPHERS
+from chalicelib.model.load_balancer import (
+    AccessLogs,
+    CustomPolicy,
+    HealthCheck,
+    Listener,
+    PredefinedPolicy,
+    idle_timeout,
+    keepalive_of,
+)
+from chalicelib.model.probe_options import ProbeOptions
 from tests.strategies import declarations
 
 SUBNET = "subnet-0123456789abcdef0"

@@ -20,7 +20,7 @@ from chalicelib.core.deep import (
     sessions_for,
     worst,
 )
-from chalicelib.core.model import CustomPolicy, PredefinedPolicy
+from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy
 
 
 def test_the_policy_says_which_obsolete_versions_are_allowed() -> None:

@@ -11,8 +11,10 @@ from hypothesis import given
 from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.desired import desire
 from chalicelib.core.facts import Chosen
-from chalicelib.core.model import Listener, LoadBalancer
-from chalicelib.core.names import (
+from chalicelib.core.pem import Bundle
+from chalicelib.core.plan import plan
+from chalicelib.model.load_balancer import Listener, LoadBalancer
+from chalicelib.model.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
     OWNER_TAG,
@@ -20,10 +22,8 @@ from chalicelib.core.names import (
     PROBE_TAG,
     REJECTED_TAG,
 )
-from chalicelib.core.pem import Bundle
-from chalicelib.core.plan import plan
-from chalicelib.core.probe_options import ProbeOptions
-from chalicelib.core.vpcs import Rule
+from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.model.vpc import Rule
 from tests.core.facts import ARN, DECLARATION, NOW, OWNER, facts, instance, there
 from tests.strategies import declarations
 

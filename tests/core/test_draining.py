@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.membership import REBALANCE, SPOT_INTERRUPTION, draining_tag, tag_to_write
-from chalicelib.core.model import Instance
+from chalicelib.model.load_balancer import Instance
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LAUNCHED = NOW - timedelta(hours=2)

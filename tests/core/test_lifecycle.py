@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.core.lifecycle import owed
-from chalicelib.core.model import Instance, Member
+from chalicelib.model.load_balancer import Instance, Member
 
 SERVING = Member("i-1", "InService")
 DRAINING = Member("i-1", "InService", "", "Instance deregistration currently in progress.")

@@ -18,7 +18,7 @@ from chalicelib.core.membership import (
     going_away,
     why_not,
 )
-from chalicelib.core.model import HealthCheck, Instance, LoadBalancer, Member
+from chalicelib.model.load_balancer import HealthCheck, Instance, LoadBalancer, Member
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LAUNCHED = NOW - timedelta(days=1)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core import names, pem
+from chalicelib.core import pem
 from chalicelib.core.pem import Bundle
+from chalicelib.model import names
 
 LEAF, OTHER_LEAF = (pem.encode("CERTIFICATE", der) for der in (b"leaf", b"other leaf"))
 ISSUER, ROOT = (pem.encode("CERTIFICATE", der) for der in (b"issuer", b"root"))

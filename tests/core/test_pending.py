@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.core.names import pending_since, pending_tag
-from chalicelib.core.pending import ISSUING, WAITING, awaited, limited, not_before, of_rotation, waits_for
+from chalicelib.model.names import pending_since, pending_tag
+from chalicelib.model.pending import ISSUING, WAITING, awaited, limited, not_before, of_rotation, waits_for
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 25, 4, 30, 0, tzinfo=UTC)

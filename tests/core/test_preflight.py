@@ -15,8 +15,8 @@ from chalicelib.core.certificates import (
     arrange,
     given_in_secret,
 )
-from chalicelib.core.errors import InvalidRequest
 from chalicelib.core.preflight import PEM_FIELDS, SECRET_FIELDS, examine, renew_from
+from chalicelib.model.errors import InvalidRequest
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.probe_options import ProbeOptions, probe_tag, read_probe_tag
-from chalicelib.core.syntax import tag_text_fault
+from chalicelib.model.probe_options import ProbeOptions, probe_tag, read_probe_tag
+from chalicelib.model.syntax import tag_text_fault
 from tests.strategies import probe_options
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.desired import desire
-from chalicelib.core.errors import Fault
 from chalicelib.core.facts import Chosen, Facts
-from chalicelib.core.model import CustomPolicy, HealthCheck, Listener, PredefinedPolicy, State
-from chalicelib.core.outcome import ReviewWarning
 from chalicelib.core.review import conflict, health_port, objections, warnings
-from chalicelib.core.vpcs import Rule, SecurityGroup, Subnet
+from chalicelib.model.errors import Fault
+from chalicelib.model.load_balancer import CustomPolicy, HealthCheck, Listener, PredefinedPolicy, State
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
 from tests.core.facts import BY_HAND, DECLARATION, NODES, OWNER, facts, instance, there
 
 

@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.handshake import Served
-from chalicelib.core.model import HealthCheck, Listener, LoadBalancer
-from chalicelib.core.names import HOSTNAME_TAG, PROBE_TAG
 from chalicelib.core.probe_metrics import metrics
 from chalicelib.core.verdict import (
     CAUSES,
@@ -26,6 +24,8 @@ from chalicelib.core.verdict import (
     name_to_verify,
     targets,
 )
+from chalicelib.model.load_balancer import HealthCheck, Listener, LoadBalancer
+from chalicelib.model.names import HOSTNAME_TAG, PROBE_TAG
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REFUSED = Failure("tcp", "tcp-refused")

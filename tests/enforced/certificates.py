@@ -8,7 +8,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from chalicelib.core.errors import Unserved
+from chalicelib.model.errors import Unserved
 from lab.fidelity.knobs import KNOBS
 from tests.enforced import OWNER, Deployment
 from tests.enforced.provisioning import LATE, PRIVATE_CA, acm_certificate

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from chalicelib.adapters.issuers.acme_connection import NO_ACME, Acme, post, refused, told
 from chalicelib.core.challenges import Challenge
-from chalicelib.core.errors import IssuerRefused, IssuerSilent
+from chalicelib.model.errors import IssuerRefused, IssuerSilent
 
 if TYPE_CHECKING:
     from acme import messages

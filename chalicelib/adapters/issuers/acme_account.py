@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from chalicelib.adapters.der import key_text
 from chalicelib.adapters.secrets import create_secret, read_secret
-from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest
-from chalicelib.core.names import OWNER_TAG
+from chalicelib.model.errors import Absent, Conflict, Duplicate, InvalidRequest
+from chalicelib.model.names import OWNER_TAG
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chalicelib.adapters.issuers.https import https_context
 from chalicelib.adapters.library_logs import hold_at_warning
 from chalicelib.adapters.reasons import described
-from chalicelib.core.errors import IssuerLimited, IssuerRefused, IssuerSilent
+from chalicelib.model.errors import IssuerLimited, IssuerRefused, IssuerSilent
 
 if TYPE_CHECKING:
     from acme import messages

@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.adapters import tls
 from chalicelib.adapters.contexts import client_context
 from chalicelib.adapters.reasons import described
-from chalicelib.core.errors import IssuerSilent
+from chalicelib.model.errors import IssuerSilent
 
 
 def https_context(trusted: str | None = None) -> ssl.SSLContext:

@@ -15,10 +15,10 @@ from chalicelib.adapters.der import key_text
 from chalicelib.adapters.secrets import create_secret, read_secret
 from chalicelib.adapters.x509 import certificates_alone, read
 from chalicelib.core.domains import address_of
-from chalicelib.core.errors import Absent, Conflict, Duplicate, InvalidRequest
-from chalicelib.core.names import OWNER_TAG
 from chalicelib.core.pem import Authority, Bundle
 from chalicelib.core.pem_faults import misplaced_key
+from chalicelib.model.errors import Absent, Conflict, Duplicate, InvalidRequest
+from chalicelib.model.names import OWNER_TAG
 
 if TYPE_CHECKING:
     from cryptography import x509

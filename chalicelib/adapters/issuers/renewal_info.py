@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from chalicelib.adapters.issuers.https import https_context
 from chalicelib.adapters.reasons import described
-from chalicelib.core.errors import IssuerSilent
 from chalicelib.core.renewal_window import Window, window_of
+from chalicelib.model.errors import IssuerSilent
 
 _TIMEOUT = 10
 _LONGEST = 1 << 16

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from chalicelib.adapters.secrets import read_secret
 from chalicelib.core.certificates import given_in_secret
 from chalicelib.core.declared import GivenPem
-from chalicelib.core.errors import Absent, Denied, Fault, InvalidRequest
-from chalicelib.core.names import OWNER_TAG
+from chalicelib.model.errors import Absent, Denied, Fault, InvalidRequest
+from chalicelib.model.names import OWNER_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

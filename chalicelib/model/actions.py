@@ -1,15 +1,25 @@
 """What a plan is made of: each action is one AWS call, and is named like it.
 
-A name may stand where AWS has not given an id or an ARN yet: see `core/model.py`.
+A name may stand where AWS has not given an id or an ARN yet: see `model/load_balancer.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
-from chalicelib.core.model import AccessLogs, HealthCheck, Listener, LoadBalancer, Policy
-from chalicelib.core.vpcs import Rule
+from chalicelib.model.load_balancer import (
+    AccessLogs,
+    CustomPolicy,
+    HealthCheck,
+    Listener,
+    LoadBalancer,
+    Policy,
+    PredefinedPolicy,
+)
+from chalicelib.model.names import OWNER_TAG
+from chalicelib.model.step import Step
+from chalicelib.model.vpc import Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,3 +233,57 @@ def bind_load_balancer(load_balancer: LoadBalancer, ids: Mapping[str, str]) -> L
 def _bound(listener: Listener, ids: Mapping[str, str]) -> Listener:
     certificate = listener.certificate
     return replace(listener, certificate=ids.get(certificate, certificate)) if certificate else listener
+
+
+def step(action: Action) -> Step:
+    """Return the action with its fields as JSON values, without those left alone."""
+    told = {
+        field.name: _plain(value)
+        for field in fields(action)
+        if field.name != "reason" and (value := getattr(action, field.name)) is not None
+    }
+    return Step(action=type(action).__name__, reason=action.reason, fields=told)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case LoadBalancer():
+            return {
+                "scheme": value.scheme,
+                "subnets": sorted(value.subnets),
+                "security_groups": sorted(value.security_groups),
+                "listeners": [_plain(listener) for listener in value.listeners],
+                "tags": dict(sorted(value.tags.items())),
+            }
+        case Listener():
+            told = dict(
+                zip(("port", "protocol", "instance_port", "instance_protocol"), value.wiring, strict=True)
+            )
+            return told | ({"certificate": value.certificate} if value.certificate else {})
+        case PredefinedPolicy():
+            return value.name
+        case CustomPolicy():
+            return {
+                "protocols": sorted(value.protocols),
+                "ciphers": sorted(value.ciphers),
+                "server_defined_order": value.server_defined_order,
+            }
+        case HealthCheck() | AccessLogs() | Rule():
+            return {field.name: getattr(value, field.name) for field in fields(value)}
+        case tuple():
+            return [_plain(item) for item in value]
+        case str() | int():
+            return value
+        case _:
+            return type(value).__name__
+
+
+def makes_ours(action: Action) -> bool:
+    """Whether the call puts our owner tag on a load balancer or a security group."""
+    match action:
+        case CreateLoadBalancer() | CreateSecurityGroup():
+            return True
+        case AddTags(tags=tags):
+            return OWNER_TAG in dict(tags)
+        case _:
+            return False

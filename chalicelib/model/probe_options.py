@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from chalicelib.core.syntax import SECRET_PATTERN, matches
+from chalicelib.model.syntax import SECRET_PATTERN, matches
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ listener's `certificate`; `provision` puts the id in their place once AWS has an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from chalicelib.core.vpcs import SecurityGroup
+    from chalicelib.model.vpc import SecurityGroup
 
 Protocol = Literal["TCP", "SSL", "HTTP", "HTTPS"]
 Scheme = Literal["internet-facing", "internal"]
@@ -219,3 +220,34 @@ class Certificate:
     uploaded: datetime | None = None
     issuer_key: str | None = None
     source: str | None = None
+
+
+IDLE_TIMEOUT_MAX = 3600
+
+
+"""Seconds: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-idle-timeout.html"""
+
+
+def idle_timeout(keepalive: float) -> int:
+    """Return the idle timeout in seconds, 1 to 3600, for the longest keepalive that clients use.
+
+    A client is given up after one and a half times its keepalive (MQTT 3.1.1, section 3.1.2.10); the load
+    balancer must not be quicker than the broker.
+    """
+    return max(1, min(IDLE_TIMEOUT_MAX, math.ceil(1.5 * keepalive)))
+
+
+def keepalive_of(seconds: int) -> float:
+    """Return the keepalive whose idle timeout is that many seconds: a whole one, else half."""
+    thirds, rest = divmod(seconds, 3)
+    return 2 * thirds + (0, 0.5, 1)[rest]
+
+
+def uploaded(one: Certificate) -> datetime:
+    """When it was uploaded, or what comes closest to it."""
+    return one.uploaded or one.not_before or one.not_after
+
+
+def age(one: Certificate) -> tuple[datetime, datetime, str]:
+    """What puts certificates in the order in which they came: AWS tells whole seconds only."""
+    return uploaded(one), one.not_after, one.name or one.arn

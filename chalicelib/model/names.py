@@ -121,3 +121,15 @@ def serial_text(serial: int) -> str:
     """Return a certificate's serial number as OpenSSL and Python's `ssl` write it: hex, whole bytes."""
     digits = f"{serial:X}"
     return digits if len(digits) % 2 == 0 else f"0{digits}"
+
+
+PRIVATE_CA = "private-ca"
+
+
+ACME = "acme"
+
+
+SECRET = "secret:"  # noqa: S105 - the prefix of a tag's text, not a secret
+
+
+WATCHED = frozenset({"pem", "external", ""})

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from chalicelib.core.errors import AwsError
-    from chalicelib.core.model import Certificate, LoadBalancer, Member
-    from chalicelib.core.step import Step
-    from chalicelib.core.vpcs import SecurityGroup
+    from chalicelib.model.errors import AwsError
+    from chalicelib.model.load_balancer import Certificate, LoadBalancer, Member
+    from chalicelib.model.step import Step
+    from chalicelib.model.vpc import SecurityGroup
 
 
 @dataclass(frozen=True, order=True)

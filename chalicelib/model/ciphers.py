@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-security-pol
 
 from __future__ import annotations
 
-from chalicelib.core.model import CustomPolicy, PredefinedPolicy, SslPolicy
+from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy, SslPolicy
 
 PREDEFINED_POLICIES = (
     "ELBSecurityPolicy-TLS-1-2-2017-01",
