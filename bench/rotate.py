@@ -32,8 +32,8 @@ from bench.account import (
 from bench.job import Chart, Contender, Goal, Job, Lineup, Run
 from bench.provisioning import authority
 from bench.tools import versions
-from chalicelib.core.pem import Bundle
-from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, certificate_name, certificate_path
+from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, certificate_path
+from chalicelib.x509.pem import Bundle, certificate_name
 from lab.aws import ACCOUNT, REGION
 from lab.fidelity.iam import set_quota
 from lab.fidelity.knobs import KNOBS

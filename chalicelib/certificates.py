@@ -8,35 +8,21 @@ from typing import assert_never
 
 from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, secret
-from chalicelib.adapters.x509 import checked, to_be
 from chalicelib.challenges import places
-from chalicelib.core import preflight
-from chalicelib.core.declared import (
-    CertificateSource,
-    Declaration,
-    GivenArn,
-    GivenIssuer,
-    GivenPem,
-    GivenSecret,
-)
-from chalicelib.core.domains import default_domains
+from chalicelib.core.declared import CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.core.facts import Chosen
-from chalicelib.core.pem import Bundle
 from chalicelib.invocation import Invocation
 from chalicelib.issued import issued_before
 from chalicelib.model import errors
 from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.model.load_balancer import Certificate, LoadBalancer
-from chalicelib.model.names import (
-    ACME,
-    CERTIFICATE_TAG,
-    PRIVATE_CA,
-    SECRET,
-    certificate_name,
-    certificate_path,
-)
+from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, SECRET, certificate_path
 from chalicelib.model.report import ReviewWarning
 from chalicelib.read_certificate import read_certificate
+from chalicelib.x509 import preflight
+from chalicelib.x509.domains import default_domains
+from chalicelib.x509.pem import Bundle, GivenPem, certificate_name
+from chalicelib.x509.read import checked, to_be
 
 
 def choose(declaration: Declaration, there: LoadBalancer | None, invocation: Invocation) -> Chosen | None:

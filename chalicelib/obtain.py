@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chalicelib.adapters.x509 import checked
 from chalicelib.apply import apply
 from chalicelib.certificates import of_bundle
 from chalicelib.challenges import Work
 from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.facts import Chosen
-from chalicelib.core.preflight import ISSUER_FIELDS
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
@@ -24,6 +22,8 @@ from chalicelib.model.names import ACME, OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.model.pending import WAITING, limited, not_before
 from chalicelib.model.step import Step
 from chalicelib.order import order, time_enough
+from chalicelib.x509.preflight import ISSUER_FIELDS
+from chalicelib.x509.read import checked
 
 _PAUSE = timedelta(minutes=1)
 """So long a CA is left alone at least, whatever it says."""

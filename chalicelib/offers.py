@@ -14,15 +14,10 @@ from typing import TypeVar, cast
 from chalicelib import telemetry
 from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, renewal_info, secret
-from chalicelib.adapters.x509 import checked, describe, describe_authority, read
 from chalicelib.certificates import as_uploaded, for_any_name
 from chalicelib.challenges import Work
-from chalicelib.core.declared import GivenPem
-from chalicelib.core.domains import default_domains
 from chalicelib.core.facts import Chosen
-from chalicelib.core.holding import AuthorityFacts, Holding, Offered
-from chalicelib.core.pem import Authority, Bundle
-from chalicelib.core.preflight import ISSUER_FIELDS, SECRET_FIELDS, room_for_one
+from chalicelib.core.holding import Holding, Offered
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal_window import Window, certificate_id
 from chalicelib.holdings import as_seen
@@ -32,6 +27,11 @@ from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET
 from chalicelib.model.report import ReviewWarning
 from chalicelib.order import order
+from chalicelib.x509.domains import default_domains
+from chalicelib.x509.facts import AuthorityFacts
+from chalicelib.x509.pem import Authority, Bundle, GivenPem
+from chalicelib.x509.preflight import ISSUER_FIELDS, SECRET_FIELDS, room_for_one
+from chalicelib.x509.read import checked, describe, describe_authority, read
 
 T = TypeVar("T")
 Issue = Callable[[Sequence[str]], GivenPem]

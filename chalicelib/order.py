@@ -17,10 +17,10 @@ from chalicelib.adapters.issuers.acme_account import account_key
 from chalicelib.adapters.issuers.acme_connection import Acme, connect
 from chalicelib.adapters.issuers.request import certificate_request
 from chalicelib.challenges import Work, done, places, shown
-from chalicelib.core.declared import GivenPem
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import IssuerSilent
 from chalicelib.model.step import Step
+from chalicelib.x509.pem import GivenPem
 
 T = TypeVar("T")
 

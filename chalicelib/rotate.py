@@ -13,7 +13,7 @@ from typing import assert_never
 
 from chalicelib import challenges
 from chalicelib.apply import Progress
-from chalicelib.core.holding import AuthorityFacts, Holding
+from chalicelib.core.holding import Holding
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal import Decision, Install, Keep, Renew, Wait, authority_ends, decide, due
 from chalicelib.core.rotation import Rotation
@@ -33,6 +33,7 @@ from chalicelib.retire import retire_superseded
 from chalicelib.rotations_told import tell
 from chalicelib.swap import Swap, install, spots
 from chalicelib.wire import Wire, look
+from chalicelib.x509.facts import AuthorityFacts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,6 @@ from typing import Literal
 
 from chalicelib.adapters import elb
 from chalicelib.apply import Progress, apply
-from chalicelib.core.domains import covers
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place
 from chalicelib.core.proof import Look, Proof, server_name
 from chalicelib.core.renewal import fallbacks
@@ -28,6 +27,7 @@ from chalicelib.model.pending import CERTIFICATE, of_rotation, waits_for
 from chalicelib.model.report import ReviewWarning
 from chalicelib.read_certificate import read_certificate
 from chalicelib.wire import Spot, Wire, prove
+from chalicelib.x509.domains import covers
 
 
 @dataclass(frozen=True, kw_only=True)

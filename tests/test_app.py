@@ -16,7 +16,7 @@ from chalice.test import Client, HTTPResponse
 import app
 from chalicelib import container
 from chalicelib.api.openapi import document
-from chalicelib.core import pem as pem_texts
+from chalicelib.x509 import pem as pem_texts
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
 from tests.certificates import authority, key_pem
 from tests.chalice_client import app_client

@@ -20,7 +20,7 @@ from botocore.config import Config
 from cryptography import x509
 
 from chalicelib.adapters.issuers.private_ca import issue
-from chalicelib.core.pem import Authority, Bundle
+from chalicelib.x509.pem import Authority, Bundle
 
 PORT = 8883
 

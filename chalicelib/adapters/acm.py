@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chalicelib.adapters.faults import translated
 from chalicelib.model.errors import Absent, Fault, InvalidRequest
 from chalicelib.model.load_balancer import Certificate
-from chalicelib.model.names import serial_text
+from chalicelib.x509.pem import serial_text
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient

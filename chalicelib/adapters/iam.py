@@ -12,20 +12,21 @@ from chalicelib.adapters.faults import translated
 from chalicelib.adapters.secrecy import discreetly
 from chalicelib.model.errors import Absent, Conflict, Denied, Duplicate
 from chalicelib.model.load_balancer import Certificate
-from chalicelib.model.names import CERTIFICATE_TAG, certificate_digest
+from chalicelib.model.names import CERTIFICATE_TAG
+from chalicelib.x509.pem import certificate_digest
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_iam.type_defs import ServerCertificateMetadataTypeDef
 
-    from chalicelib.core.pem import Bundle
+    from chalicelib.x509.pem import Bundle
 
 _PAGE = 1000
 
 
 def find_certificate(client: IAMClient, name: str) -> Certificate | None:
     """Read one server certificate by its name, which is unique in the account; None when there is none."""
-    from chalicelib.adapters.x509 import describe  # a listing needs none of it
+    from chalicelib.x509.read import describe  # a listing needs none of it
 
     try:
         with translated("GetServerCertificate"):

@@ -16,8 +16,8 @@ from hashlib import sha256
 from threading import Lock
 
 from chalicelib.adapters.contexts import client_context
-from chalicelib.core import pem
 from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
+from chalicelib.x509 import pem
 
 Resolve = Callable[[str], tuple[str, ...]]
 """From a host name to its addresses, sorted; OSError when it has none."""
@@ -243,8 +243,8 @@ def _served(secure: ssl.SSLSocket) -> Served | None:
 @lru_cache(maxsize=1024)
 def _read(sent: tuple[bytes, ...]) -> Served | None:
     """Read what was sent, leaf first. A load balancer sends the same at each address and in each minute."""
-    from chalicelib.adapters.der import issuer_key, read_certificate
-    from chalicelib.model.names import serial_text
+    from chalicelib.x509.parse import issuer_key, read_certificate
+    from chalicelib.x509.pem import serial_text
 
     leaf = read_certificate(sent[0]) if sent else None
     if leaf is None:

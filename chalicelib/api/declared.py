@@ -6,15 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.api.wording import DRAINING
-from chalicelib.core.declared import (
-    Allow,
-    CertificateSource,
-    Declaration,
-    GivenArn,
-    GivenIssuer,
-    GivenPem,
-    GivenSecret,
-)
+from chalicelib.core.declared import Allow, CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.load_balancer import (
     AccessLogs,
     CustomPolicy,
@@ -24,6 +16,7 @@ from chalicelib.model.load_balancer import (
     SslPolicy,
 )
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.x509.pem import GivenPem
 
 if TYPE_CHECKING:  # pydantic is a fifth of a second, and GET needs no more of this module than a word
     from chalicelib.api.body import PutBody

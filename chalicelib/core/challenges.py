@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.core.domains import address_of
 from chalicelib.model.errors import Fault
 from chalicelib.model.route53 import _TTL, RecordSet, Zone
+from chalicelib.x509.domains import address_of
 
 _LABEL = "_acme-challenge."
 _JOURNAL = f"{_LABEL}_emq-elb."

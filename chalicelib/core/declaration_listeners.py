@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenPem, GivenSecret
-from chalicelib.core.domains import covers
+from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import (
@@ -28,6 +27,8 @@ from chalicelib.model.syntax import (
     matches,
     shown,
 )
+from chalicelib.x509.domains import covers
+from chalicelib.x509.pem import GivenPem
 
 WRONG_ID = "no id of a secret: 1 to 248 letters, digits and / _ + = . @ - (or its ARN) is right"
 LISTENERS_MAX = 100

@@ -16,6 +16,7 @@ from chalicelib.model.load_balancer import (
     SslPolicy,
 )
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.x509.pem import GivenPem
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,6 @@ class GivenSecret:
     """A PEM bundle that other tooling keeps in Secrets Manager."""
 
     secret_id: str
-
-
-@dataclass(frozen=True)
-class GivenPem:
-    """PEM texts as they came in the request, not looked at yet: none is in a repr, any may be a key."""
-
-    certificate: str = field(repr=False)
-    private_key: str = field(repr=False)
-    chain: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

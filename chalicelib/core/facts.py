@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chalicelib.core.pem import Authority, Bundle
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import Certificate, Instance, Member, State
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import SecurityGroup, Subnet
+from chalicelib.x509.pem import Authority, Bundle
 
 
 @dataclass(frozen=True, kw_only=True)

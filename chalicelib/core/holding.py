@@ -28,14 +28,6 @@ class Offered:
     not_after: datetime
 
 
-@dataclass(frozen=True)
-class AuthorityFacts:
-    """A private CA: the identifier that its leaves name as their issuer's key, and its end."""
-
-    key_id: str
-    not_after: datetime
-
-
 @dataclass(frozen=True, kw_only=True)
 class Holding:
     """One load balancer's certificates and the listeners, its own or another's, that serve them.

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from chalicelib.core.domains import address_of, covers
 from chalicelib.core.handshake import Handshake, HandshakeCause, Served
 from chalicelib.model.load_balancer import Certificate
+from chalicelib.x509.domains import address_of, covers
 
 Finding = Literal["proven", "waiting", "failing", "unreachable"]
 Verdict = Literal["proven", "waiting", "failed", "unreachable"]

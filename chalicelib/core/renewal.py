@@ -30,12 +30,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.core.domains import covers
-from chalicelib.core.holding import AuthorityFacts, Holding, Offered
+from chalicelib.core.holding import Holding, Offered
 from chalicelib.core.renewal_window import Window, suggested
 from chalicelib.core.uploads import due_from, waiting, wanted
 from chalicelib.model.load_balancer import Certificate, age
 from chalicelib.model.names import PRIVATE_CA, SECRET, WATCHED, certificate_name_of
+from chalicelib.x509.domains import covers
+from chalicelib.x509.facts import AuthorityFacts
 
 AUTHORITY_WARNS = timedelta(days=365)
 """How long before its end a private CA is spoken of: every device has to be given the next one."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from chalicelib.core.domains import covers
-from chalicelib.core.holding import AuthorityFacts, Holding
-from chalicelib.core.preflight import renew_from
+from chalicelib.core.holding import Holding
 from chalicelib.model.load_balancer import Certificate, age
 from chalicelib.model.names import ACME
+from chalicelib.x509.domains import covers
+from chalicelib.x509.facts import AuthorityFacts
+from chalicelib.x509.preflight import renew_from
 
 
 def waiting(

@@ -18,11 +18,10 @@ The tags are all that is remembered between two invocations (`docs/architecture.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from chalicelib.core.pem import Bundle
+    pass
 
 OWNER_TAG = "emq-elb:owner"
 CLUSTER_TAG = "emq-elb:cluster"
@@ -34,24 +33,6 @@ PENDING_TAG = "emq-elb:pending"
 REJECTED_TAG = "emq-elb:rejected"
 
 DIGITS_IN_NAME = 16
-
-
-def certificate_digest(certificate: str, chain: str) -> str:
-    """Return the SHA-256, in hex, over the certificates of leaf and chain in their order.
-
-    Over their DER, not over the PEM text: IAM need not keep a text's line ends when it is read back. DER
-    says where it ends, so that no two different chains make the same bytes. The key is not part of it: the
-    leaf names its public half.
-    """
-    from chalicelib.core import pem  # most functions name no certificate by its content
-
-    return sha256(b"".join((*pem.certificates(certificate), *pem.certificates(chain)))).hexdigest()
-
-
-def certificate_name(region: str, load_balancer: str, bundle: Bundle) -> str:
-    """Return the name of the server certificate in IAM: same content, same name, at most 128 characters."""
-    digest = certificate_digest(bundle.certificate, bundle.chain)
-    return f"{region}-{load_balancer}-{digest[:DIGITS_IN_NAME]}"
 
 
 def certificate_path(owner: str, region: str, load_balancer: str) -> str:
@@ -115,12 +96,6 @@ def pending_since(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return since if since.tzinfo else None
-
-
-def serial_text(serial: int) -> str:
-    """Return a certificate's serial number as OpenSSL and Python's `ssl` write it: hex, whole bytes."""
-    digits = f"{serial:X}"
-    return digits if len(digits) % 2 == 0 else f"0{digits}"
 
 
 PRIVATE_CA = "private-ca"

@@ -9,7 +9,6 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from chalicelib.adapters import iam
-from chalicelib.core.pem import Bundle
 from chalicelib.model.errors import (
     AwsError,
     Conflict,
@@ -20,7 +19,7 @@ from chalicelib.model.errors import (
     Refused,
     Throttled,
 )
-from chalicelib.model.names import certificate_digest, certificate_name
+from chalicelib.x509.pem import Bundle, certificate_digest, certificate_name
 from tests.certificates import authority, leaf
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from chalicelib.adapters.mqtt import Means, probe
 from chalicelib.adapters.mqtt_session import Credentials, Session
 from chalicelib.core.handshake import Trust
 from chalicelib.core.verdict import Outcome, Target
-from chalicelib.model.names import certificate_digest
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.x509.pem import certificate_digest
 from tests import mqtt_broker as mqtt
 from tests.certificates import Issued, authority, leaf, self_signed
 from tests.mqtt_broker import Close, Connection, Packet, Reset, Rule, Stall, broker

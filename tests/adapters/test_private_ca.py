@@ -24,10 +24,9 @@ from chalicelib.adapters.issuers.private_ca import (
     load_authority,
     store_authority,
 )
-from chalicelib.adapters.x509 import checked, read
-from chalicelib.core.declared import GivenPem
-from chalicelib.core.pem import Authority, Bundle
 from chalicelib.model.errors import Conflict, Denied
+from chalicelib.x509.pem import Authority, Bundle, GivenPem
+from chalicelib.x509.read import checked, read
 from lab.tls import trusting
 from tests import certificates
 from tests.certificates import key_pem, leaf, private_key

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from chalicelib.adapters import tls
 from chalicelib.core.handshake import HandshakeCause, Trust
-from chalicelib.core.pem import encode
+from chalicelib.x509.pem import encode
 from tests.certificates import AROUND, OTHERS, UNKNOWN, Issued, authority, key_usage, leaf, self_signed
 from tests.servers import (
     ADDRESS,
@@ -132,7 +132,7 @@ def test_a_flaw_is_no_matter_of_the_issuer_whether_it_is_known_or_not(
     with serving(speaking_tls(issued, tmp_path)) as server:
         result = tls.handshake(ADDRESS, server.port, NAME, trust=trust, timeout=10)
     if name == "of no authority" and trust is not TRUST:
-        # The last that was sent is trusted as it is then; `core/preflight.py` has refused it before.
+        # The last that was sent is trusted as it is then; `x509/preflight.py` has refused it before.
         assert result.cause == "tls-untrusted"
     else:
         assert (result.cause, said in result.detail) == ("tls-invalid", True), result

@@ -11,12 +11,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.adapters.x509 import checked, describe, read
-from chalicelib.core.declared import GivenPem
-from chalicelib.core.pem import Bundle, encode
-from chalicelib.core.preflight import SECRET_FIELDS, examine
 from chalicelib.model.errors import InvalidRequest
-from chalicelib.model.names import certificate_digest
+from chalicelib.x509.pem import Bundle, GivenPem, certificate_digest, encode
+from chalicelib.x509.preflight import SECRET_FIELDS, examine
+from chalicelib.x509.read import checked, describe, read
 from tests.certificates import AROUND, KeyKind, authority, key_pem, leaf, private_key, self_signed
 
 NOW = datetime.now(UTC)

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from chalicelib.core.declared import (
-    CertificateSource,
-    Declaration,
-    GivenArn,
-    GivenIssuer,
-    GivenPem,
-    GivenSecret,
-)
+from chalicelib.core.declared import CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy, SslPolicy
+from chalicelib.x509.pem import GivenPem
 
 
 def body_of(declaration: Declaration) -> dict[str, Any]:

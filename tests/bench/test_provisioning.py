@@ -9,7 +9,7 @@ import pytest
 
 from bench.programs.rotate_replays import Issuer
 from bench.provisioning import Asked
-from chalicelib.core.pem import Authority
+from chalicelib.x509.pem import Authority
 
 ASKED = Asked(
     name="demo",

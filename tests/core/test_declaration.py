@@ -10,14 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.core.declaration import faults
-from chalicelib.core.declared import (
-    Allow,
-    Declaration,
-    GivenArn,
-    GivenIssuer,
-    GivenPem,
-    GivenSecret,
-)
+from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.ciphers import CIPHERS
 from chalicelib.model.load_balancer import (
     AccessLogs,
@@ -29,6 +22,7 @@ from chalicelib.model.load_balancer import (
     keepalive_of,
 )
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.x509.pem import GivenPem
 from tests.strategies import declarations
 
 SUBNET = "subnet-0123456789abcdef0"

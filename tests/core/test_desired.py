@@ -11,7 +11,6 @@ from hypothesis import given
 from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.desired import desire
 from chalicelib.core.facts import Chosen
-from chalicelib.core.pem import Bundle
 from chalicelib.core.plan import plan
 from chalicelib.model.load_balancer import Listener, LoadBalancer
 from chalicelib.model.names import (
@@ -24,6 +23,7 @@ from chalicelib.model.names import (
 )
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.model.vpc import Rule
+from chalicelib.x509.pem import Bundle
 from tests.core.facts import ARN, DECLARATION, NOW, OWNER, facts, instance, there
 from tests.strategies import declarations
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core import pem
-from chalicelib.core.pem import Bundle
 from chalicelib.model import names
+from chalicelib.x509 import pem
+from chalicelib.x509.pem import Bundle, certificate_digest, certificate_name, serial_text
 
 LEAF, OTHER_LEAF = (pem.encode("CERTIFICATE", der) for der in (b"leaf", b"other leaf"))
 ISSUER, ROOT = (pem.encode("CERTIFICATE", der) for der in (b"issuer", b"root"))
@@ -17,7 +17,7 @@ ISSUER, ROOT = (pem.encode("CERTIFICATE", der) for der in (b"issuer", b"root"))
 
 def test_a_certificate_is_named_by_region_load_balancer_and_content() -> None:
     digits = sha256(b"leafissuer").hexdigest()[:16]
-    assert names.certificate_name("eu-central-1", "demo", Bundle(LEAF, "key", ISSUER)) == (
+    assert certificate_name("eu-central-1", "demo", Bundle(LEAF, "key", ISSUER)) == (
         f"eu-central-1-demo-{digits}"
     )
 
@@ -27,8 +27,8 @@ def test_a_certificate_is_named_by_region_load_balancer_and_content() -> None:
     [(OTHER_LEAF, ISSUER), (LEAF, ""), (LEAF, ROOT), (LEAF, ISSUER + ROOT), (LEAF, ROOT + ISSUER)],
 )
 def test_another_leaf_or_chain_is_another_name(certificate: str, chain: str) -> None:
-    one = names.certificate_name("eu-central-1", "demo", Bundle(LEAF, "key", ISSUER))
-    assert names.certificate_name("eu-central-1", "demo", Bundle(certificate, "key", chain)) != one
+    one = certificate_name("eu-central-1", "demo", Bundle(LEAF, "key", ISSUER))
+    assert certificate_name("eu-central-1", "demo", Bundle(certificate, "key", chain)) != one
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_another_leaf_or_chain_is_another_name(certificate: str, chain: str) -> 
     ],
 )
 def test_the_same_content_written_differently_is_the_same_name(rewritten: str) -> None:
-    assert names.certificate_digest(rewritten, ISSUER) == names.certificate_digest(LEAF, ISSUER)
+    assert certificate_digest(rewritten, ISSUER) == certificate_digest(LEAF, ISSUER)
 
 
 def test_the_key_is_no_part_of_the_name() -> None:
-    one, other = (names.certificate_name("r", "l", Bundle(LEAF, key, "")) for key in ("one", "other"))
+    one, other = (certificate_name("r", "l", Bundle(LEAF, key, "")) for key in ("one", "other"))
     assert one == other
 
 
@@ -55,7 +55,7 @@ def test_the_key_is_no_part_of_the_name() -> None:
     st.binary(min_size=1),
 )
 def test_a_name_is_one_that_iam_takes(region: str, load_balancer: str, der: bytes) -> None:
-    name = names.certificate_name(region, load_balancer, Bundle(pem.encode("CERTIFICATE", der), "key"))
+    name = certificate_name(region, load_balancer, Bundle(pem.encode("CERTIFICATE", der), "key"))
     assert re.fullmatch(r"[\w+=,.@-]{1,128}", name, re.ASCII)
 
 
@@ -88,7 +88,7 @@ def test_the_name_in_an_arn_is_what_follows_the_path() -> None:
 
 @pytest.mark.parametrize(("serial", "text"), [(1, "01"), (0xABC, "0ABC"), (0xFF00, "FF00"), (0, "00")])
 def test_a_serial_number_is_written_as_openssl_writes_it(serial: int, text: str) -> None:
-    assert names.serial_text(serial) == text
+    assert serial_text(serial) == text
 
 
 def test_the_group_that_we_make_is_named_after_its_load_balancer() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core import pem
+from chalicelib.x509 import pem
 
 CERTIFICATE = pem.encode("CERTIFICATE", b"leaf")
 

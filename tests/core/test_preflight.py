@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.core.certificates import (
+from chalicelib.model.errors import InvalidRequest
+from chalicelib.x509.facts import (
     Arrangement,
     BundleFacts,
     CertificateFacts,
@@ -15,8 +16,7 @@ from chalicelib.core.certificates import (
     arrange,
     given_in_secret,
 )
-from chalicelib.core.preflight import PEM_FIELDS, SECRET_FIELDS, examine, renew_from
-from chalicelib.model.errors import InvalidRequest
+from chalicelib.x509.preflight import PEM_FIELDS, SECRET_FIELDS, examine, renew_from
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

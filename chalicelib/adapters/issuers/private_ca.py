@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.der import key_text
 from chalicelib.adapters.secrets import create_secret, read_secret
-from chalicelib.adapters.x509 import certificates_alone, read
-from chalicelib.core.domains import address_of
-from chalicelib.core.pem import Authority, Bundle
-from chalicelib.core.pem_faults import misplaced_key
 from chalicelib.model.errors import Absent, Conflict, Duplicate, InvalidRequest
 from chalicelib.model.names import OWNER_TAG
+from chalicelib.x509.domains import address_of
+from chalicelib.x509.parse import key_text
+from chalicelib.x509.pem import Authority, Bundle
+from chalicelib.x509.pem_faults import misplaced_key
+from chalicelib.x509.read import certificates_alone, read
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.adapters.der import key_text
 from chalicelib.adapters.issuers.private_ca import LEAF_KEY_BITS
+from chalicelib.x509.parse import key_text
 
 
 def certificate_request(domains: Sequence[str]) -> tuple[str, bytes]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.secrets import read_secret
-from chalicelib.core.certificates import given_in_secret
-from chalicelib.core.declared import GivenPem
 from chalicelib.model.errors import Absent, Denied, Fault, InvalidRequest
 from chalicelib.model.names import OWNER_TAG
+from chalicelib.x509.facts import given_in_secret
+from chalicelib.x509.pem import GivenPem
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

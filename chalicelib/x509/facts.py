@@ -1,6 +1,6 @@
 """What a reader found in the PEM texts of a certificate, its key and its chain, and the order it makes.
 
-`adapters/x509.py` reads; `core/preflight.py` judges. Nothing in here holds any part of a private key.
+`x509/read.py` reads; `x509/preflight.py` judges. Nothing in here holds any part of a private key.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from chalicelib.core.declared import GivenPem
 from chalicelib.model.errors import Fault, InvalidRequest
+from chalicelib.x509.pem import GivenPem
 
 MOST_CERTIFICATES = 16
 """In one text. Chains in use have two to four; more is somebody's whole trust store, and costs time."""
@@ -196,3 +196,11 @@ def _leaf(facts: BundleFacts) -> int:
             if certificate.key.digest == key.public.digest:
                 return number
     return 0
+
+
+@dataclass(frozen=True)
+class AuthorityFacts:
+    """A private CA: the identifier that its leaves name as their issuer's key, and its end."""
+
+    key_id: str
+    not_after: datetime

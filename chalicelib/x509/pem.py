@@ -9,6 +9,9 @@ import binascii
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
+from hashlib import sha256
+
+from chalicelib.model.names import DIGITS_IN_NAME
 
 CERTIFICATE = "CERTIFICATE"
 _CERTIFICATE_LABELS = frozenset({CERTIFICATE, "X509 CERTIFICATE"})
@@ -107,3 +110,35 @@ def _block(label: str, body: str) -> Block:
         return Block(label, binascii.a2b_base64(digits, strict_mode=True) or None, encrypted)
     except ValueError:
         return Block(label, None, encrypted)
+
+
+@dataclass(frozen=True)
+class GivenPem:
+    """PEM texts as they came in the request, not looked at yet: none is in a repr, any may be a key."""
+
+    certificate: str = field(repr=False)
+    private_key: str = field(repr=False)
+    chain: str = field(default="", repr=False)
+
+
+def certificate_digest(certificate: str, chain: str) -> str:
+    """Return the SHA-256, in hex, over the certificates of leaf and chain in their order.
+
+    Over their DER, not over the PEM text: IAM need not keep a text's line ends when it is read back. DER
+    says where it ends, so that no two different chains make the same bytes. The key is not part of it: the
+    leaf names its public half.
+    """
+
+    return sha256(b"".join((*certificates(certificate), *certificates(chain)))).hexdigest()
+
+
+def certificate_name(region: str, load_balancer: str, bundle: Bundle) -> str:
+    """Return the name of the server certificate in IAM: same content, same name, at most 128 characters."""
+    digest = certificate_digest(bundle.certificate, bundle.chain)
+    return f"{region}-{load_balancer}-{digest[:DIGITS_IN_NAME]}"
+
+
+def serial_text(serial: int) -> str:
+    """Return a certificate's serial number as OpenSSL and Python's `ssl` write it: hex, whole bytes."""
+    digits = f"{serial:X}"
+    return digits if len(digits) % 2 == 0 else f"0{digits}"

@@ -1,6 +1,6 @@
 """X.509 and PEM: from texts to facts, and to a bundle that IAM takes.
 
-What is wrong is for `core/preflight.py` to say: whatever the texts hold, reading them raises nothing.
+What is wrong is for `x509/preflight.py` to say: whatever the texts hold, reading them raises nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chalicelib.adapters.der import (
+from chalicelib.model.errors import InvalidRequest
+from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.report import ReviewWarning
+from chalicelib.x509 import pem
+from chalicelib.x509.facts import MOST_CERTIFICATES, AuthorityFacts, BundleFacts, TextFacts, arrange
+from chalicelib.x509.parse import (
     ReadCertificate,
     ReadKey,
     issuer_key,
@@ -18,16 +23,8 @@ from chalicelib.adapters.der import (
     read_private_key,
     signed,
 )
-from chalicelib.core import pem
-from chalicelib.core.certificates import MOST_CERTIFICATES, BundleFacts, TextFacts, arrange
-from chalicelib.core.declared import GivenPem
-from chalicelib.core.holding import AuthorityFacts
-from chalicelib.core.pem import Bundle
-from chalicelib.core.preflight import PEM_FIELDS, Fields, examine
-from chalicelib.model.errors import InvalidRequest
-from chalicelib.model.load_balancer import Certificate
-from chalicelib.model.names import certificate_digest, serial_text
-from chalicelib.model.report import ReviewWarning
+from chalicelib.x509.pem import Bundle, GivenPem, certificate_digest, serial_text
+from chalicelib.x509.preflight import PEM_FIELDS, Fields, examine
 
 
 @dataclass(frozen=True)

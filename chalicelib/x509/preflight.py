@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.core.certificates import Arrangement, BundleFacts, CertificateFacts, PublicKey, arrange
-from chalicelib.core.domains import covers
-from chalicelib.core.pem_faults import LONGEST_PEM, certificate_text, chain_text, private_key_text
 from chalicelib.model.errors import Fault, QuotaReached
 from chalicelib.model.report import ReviewWarning
+from chalicelib.x509.domains import covers
+from chalicelib.x509.facts import Arrangement, BundleFacts, CertificateFacts, PublicKey, arrange
+from chalicelib.x509.pem_faults import LONGEST_PEM, certificate_text, chain_text, private_key_text
 
 LONGEST_CHAIN = 2 * 1024 * 1024
 RENEW_BEFORE = timedelta(days=30)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from chalicelib.core.certificates import MOST_CERTIFICATES, KeyFacts, TextFacts
+from chalicelib.x509.facts import MOST_CERTIFICATES, KeyFacts, TextFacts
 
 LONGEST_PEM = 16_384
 """Characters that IAM takes for a certificate and for a key.

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
-from chalicelib.core import pem
-from chalicelib.core.certificates import CertificateFacts, KeyFacts, PublicKey
-from chalicelib.core.domains import address_of
-from chalicelib.core.pem_faults import LONGEST_PEM
+from chalicelib.x509 import pem
+from chalicelib.x509.domains import address_of
+from chalicelib.x509.facts import CertificateFacts, KeyFacts, PublicKey
+from chalicelib.x509.pem_faults import LONGEST_PEM
 
 if TYPE_CHECKING:
     from cryptography import x509
