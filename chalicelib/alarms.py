@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib import observe
-from chalicelib.adapters import cloudwatch
+from chalicelib.aws import cloudwatch
 from chalicelib.core.alarms import changes, desired
 from chalicelib.core.dashboard import body, dashboard_name
 from chalicelib.invocation import Invocation

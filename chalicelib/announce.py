@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chalicelib import telemetry
-from chalicelib.adapters.clients import Clients
-from chalicelib.adapters.eventbridge import Announcement, put_events
+from chalicelib.aws.clients import Clients
+from chalicelib.aws.eventbridge import Announcement, put_events
 from chalicelib.model.errors import AwsError
 from chalicelib.model.step import Step
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from chalicelib.adapters import ec2, elb_calls, iam, vpcs
 from chalicelib.adapters.issuers import private_ca
+from chalicelib.aws import ec2, elb_calls, iam
+from chalicelib.aws import vpc as vpcs
+from chalicelib.aws.registration import Change, NotTaken, register_or_deregister
 from chalicelib.core.facts import Chosen
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
@@ -15,7 +17,6 @@ from chalicelib.model.actions import makes_ours, step
 from chalicelib.model.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
-from chalicelib.registration import Change, NotTaken, register_or_deregister
 
 
 @dataclass

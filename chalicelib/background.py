@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib import telemetry
-from chalicelib.adapters.functions import invoke
+from chalicelib.aws.lambda_ import invoke
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import AwsError, IssuerLimited, NotFound
 from chalicelib.model.report import Report

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, secret
+from chalicelib.aws import iam
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.challenges import places
 from chalicelib.core.declared import CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.core.facts import Chosen
@@ -18,7 +19,6 @@ from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, SECRET, certificate_path
 from chalicelib.model.report import ReviewWarning
-from chalicelib.read_certificate import read_certificate
 from chalicelib.x509 import preflight
 from chalicelib.x509.domains import default_domains
 from chalicelib.x509.pem import Bundle, GivenPem, certificate_name

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chalicelib import telemetry
-from chalicelib.adapters import route53
 from chalicelib.apply import Progress
+from chalicelib.aws import route53
 from chalicelib.core.challenges import (
     Challenge,
     Entry,

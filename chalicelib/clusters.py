@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Literal
 
 from chalicelib import telemetry
-from chalicelib.adapters import autoscaling, ec2, elb
+from chalicelib.aws import ec2, elb
+from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.core.membership import Membership, decide, going_away, may_be_interrupted, why_not
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent, AwsError, InvalidInstance
@@ -85,15 +86,6 @@ def read_one(name: str, invocation: Invocation) -> Clusters:
 def read_load_balancer(name: str, invocation: Invocation) -> Clusters:
     """One load balancer without its cluster, in two calls."""
     return _load_balancers(name, invocation)
-
-
-def with_lifecycles(instances: Mapping[str, Instance], invocation: Invocation) -> Mapping[str, Instance]:
-    """Add the lifecycle state of those instances that are in an Auto Scaling group."""
-    grouped = [id_ for id_, one in instances.items() if one.group_name and one.state != "terminated"]
-    if not grouped:
-        return instances
-    states = autoscaling.lifecycles(invocation.clients.autoscaling, grouped)
-    return {id_: replace(instance, lifecycle=states.get(id_)) for id_, instance in instances.items()}
 
 
 def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:
@@ -183,9 +175,9 @@ def change(
     One that has ended meanwhile is none: there is nothing left to do for it.
     """
     # A look that changes nothing starts without them.
+    from chalicelib.aws.registration import NotTaken, register_or_deregister
     from chalicelib.model import actions as do
     from chalicelib.model.actions import step
-    from chalicelib.registration import NotTaken, register_or_deregister
 
     of_kind = do.RegisterInstances if kind == "RegisterInstances" else do.DeregisterInstances
     for outcome in register_or_deregister(invocation.clients, name, of_kind(reason=reason, instances=ids)):

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chalicelib.adapters.clients import Clients
+    from chalicelib.aws.clients import Clients
     from chalicelib.core.settling import LastLook
     from chalicelib.invocation import Invocation
     from chalicelib.settings import Settings
@@ -40,7 +40,7 @@ def settings() -> Settings:
 @cache
 def clients() -> Clients:
     """The clients, with the connections that they keep open."""
-    from chalicelib.adapters.clients import Clients
+    from chalicelib.aws.clients import Clients
 
     return Clients()
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib import observe, telemetry
-from chalicelib.adapters import deep, elb, tls
+from chalicelib.adapters import deep, tls
 from chalicelib.adapters.mqtt import Means
+from chalicelib.aws import elb
 from chalicelib.core.deep import (
     Finding,
     Result,

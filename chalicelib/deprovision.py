@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from chalicelib import survey
-from chalicelib.adapters import elb
 from chalicelib.apply import Progress, apply
+from chalicelib.aws import elb
 from chalicelib.core.plan import plan
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do

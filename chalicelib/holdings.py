@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib.adapters import elb, iam
+from chalicelib.aws import elb, iam
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place, current
 from chalicelib.core.proof import Look
 from chalicelib.invocation import Invocation
@@ -28,7 +29,6 @@ from chalicelib.model.names import (
     certificates_path,
     load_balancer_of_path,
 )
-from chalicelib.read_certificate import read_certificate
 
 FRESH = timedelta(minutes=1)
 """So long it is acted on what was read: a certificate takes minutes, and others are at work meanwhile."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from chalicelib.adapters import autoscaling, elb
+from chalicelib.aws import autoscaling, elb
 from chalicelib.clusters import Clusters, Work
 from chalicelib.core.lifecycle import Owed, in_warm_pool, owed, waits
 from chalicelib.invocation import Invocation

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from chalicelib.adapters.clients import Clients
+from chalicelib.aws.clients import Clients
 from chalicelib.model.step import Step
 from chalicelib.settings import Settings
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca
+from chalicelib.aws import iam
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import Certificate, LoadBalancer, age
 from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, REJECTED_TAG, certificate_path
-from chalicelib.read_certificate import read_certificate
 from chalicelib.x509.domains import same_names
 from chalicelib.x509.facts import AuthorityFacts
 from chalicelib.x509.read import describe_authority

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.apply import apply
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.core.proof import Look, judge
 from chalicelib.core.renewal import FAILING, Keep, fallbacks
 from chalicelib.core.rotation import Rotation
@@ -19,7 +20,6 @@ from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import REJECTED_TAG, WATCHED, certificate_name_of
 from chalicelib.model.pending import of_rotation
 from chalicelib.model.report import ReviewWarning
-from chalicelib.read_certificate import read_certificate
 from chalicelib.swap import Swap, spots, verified
 from chalicelib.wire import look
 

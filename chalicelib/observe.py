@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters import elb
+from chalicelib.aws import elb
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import NotFound
 from chalicelib.model.load_balancer import LoadBalancer, Member
@@ -54,8 +54,8 @@ def load_balancer(
 
 def view(name: str, invocation: Invocation) -> View | None:
     """What GET shows, in at most seven calls; None when there is no such load balancer."""
-    from chalicelib.adapters import vpcs  # a listing needs neither of the two
-    from chalicelib.read_certificate import read_certificate
+    from chalicelib.aws import vpc as vpcs  # a listing needs neither of the two
+    from chalicelib.aws.certificate import read_certificate
 
     found = load_balancer(name, invocation)
     if found is None:

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TypeVar, cast
 
 from chalicelib import telemetry
-from chalicelib.adapters import iam
 from chalicelib.adapters.issuers import private_ca, renewal_info, secret
+from chalicelib.aws import iam
 from chalicelib.certificates import as_uploaded, for_any_name
 from chalicelib.challenges import Work
 from chalicelib.core.facts import Chosen

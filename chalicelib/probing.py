@@ -14,7 +14,7 @@ from chalicelib.adapters import tls
 from chalicelib.adapters.attempts import Attempt, attempt_all
 from chalicelib.adapters.mqtt import Means
 from chalicelib.adapters.mqtt_session import Credentials
-from chalicelib.adapters.secrets import read_secret
+from chalicelib.aws.secrets import read_secret
 from chalicelib.core.handshake import Trust
 from chalicelib.core.verdict import Failure, Outcome, Verdict, judge, targets, unforeseen
 from chalicelib.invocation import Invocation

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from chalicelib import telemetry
-from chalicelib.adapters import ec2
 from chalicelib.announce import announce, of_steps
-from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve, with_lifecycles
+from chalicelib.aws import ec2
+from chalicelib.aws.autoscaling import with_lifecycles
+from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve
 from chalicelib.core.events import (
     Event,
     LifecycleAction,

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from chalicelib.adapters import ec2, elb
 from chalicelib.apply import Progress, apply
+from chalicelib.aws import ec2, elb
 from chalicelib.core.retirement import Retire, retire, skippable, skipped
 from chalicelib.core.rotation import Rotation
 from chalicelib.holdings import Estate

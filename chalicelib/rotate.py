@@ -13,6 +13,7 @@ from typing import assert_never
 
 from chalicelib import challenges
 from chalicelib.apply import Progress
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.core.holding import Holding
 from chalicelib.core.proof import Look
 from chalicelib.core.renewal import Decision, Install, Keep, Renew, Wait, authority_ends, decide, due
@@ -27,7 +28,6 @@ from chalicelib.model.pending import awaited, not_before
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.syntax import name_fault
 from chalicelib.offers import Offers
-from chalicelib.read_certificate import read_certificate
 from chalicelib.renew import renewed, unfinished
 from chalicelib.retire import retire_superseded
 from chalicelib.rotations_told import tell

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from chalicelib import announce, observe, telemetry
-from chalicelib.adapters.eventbridge import Announcement
+from chalicelib.aws.eventbridge import Announcement
 from chalicelib.core.holding import Holding
 from chalicelib.core.rotation import Rotation
 from chalicelib.invocation import Invocation

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters import ec2, elb, iam, vpcs
+from chalicelib.aws import ec2, elb, iam
+from chalicelib.aws import vpc as vpcs
+from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.certificates import choose
-from chalicelib.clusters import with_lifecycles
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Facts
 from chalicelib.invocation import Invocation

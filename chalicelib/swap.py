@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from chalicelib.adapters import elb
 from chalicelib.apply import Progress, apply
+from chalicelib.aws import elb
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place
 from chalicelib.core.proof import Look, Proof, server_name
 from chalicelib.core.renewal import fallbacks
@@ -25,7 +26,6 @@ from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
 from chalicelib.model.pending import CERTIFICATE, of_rotation, waits_for
 from chalicelib.model.report import ReviewWarning
-from chalicelib.read_certificate import read_certificate
 from chalicelib.wire import Spot, Wire, prove
 from chalicelib.x509.domains import covers
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from chalicelib.adapters import ec2, elb, iam, vpcs
 from chalicelib.apply import Progress
+from chalicelib.aws import ec2, elb, iam
+from chalicelib.aws import vpc as vpcs
 from chalicelib.deprovision import Leftover, settled
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from chalicelib import background, observe
-from chalicelib.adapters import cloudwatch
 from chalicelib.api.page import DESCRIPTION, Row, probed, said, table
+from chalicelib.aws import cloudwatch
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import EmqElbError
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS, Metric

@@ -21,10 +21,10 @@ from cryptography import x509
 from moto import mock_aws
 
 from chalicelib import deprovision, observe, provision
-from chalicelib.adapters.clients import Clients
-from chalicelib.adapters.sessions import open_session
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import view_json
+from chalicelib.aws.clients import Clients
+from chalicelib.aws.sessions import open_session
 from chalicelib.invocation import Invocation
 from chalicelib.model.report import Report
 from chalicelib.model.step import Step

@@ -46,13 +46,13 @@ def test_importing_the_app_loads_what_every_function_needs_and_no_story() -> Non
 
 
 def test_a_client_is_made_without_what_handles_certificates_and_bodies() -> None:
-    made = loaded_by("from chalicelib.adapters.clients import Clients; Clients().elb_in('eu-central-1')")
+    made = loaded_by("from chalicelib.aws.clients import Clients; Clients().elb_in('eu-central-1')")
     assert "botocore" in made
     assert made & {"OpenSSL", "acme", "boto3", "cryptography", "pydantic"} == set()
 
 
 def test_pyopenssl_is_there_for_whom_it_is_meant() -> None:
-    program = "from chalicelib.adapters.sessions import open_session; open_session(); import OpenSSL.crypto"
+    program = "from chalicelib.aws.sessions import open_session; open_session(); import OpenSSL.crypto"
     assert {"OpenSSL", "cryptography"} <= loaded_by(program)
 
 

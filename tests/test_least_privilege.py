@@ -9,7 +9,8 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from chalicelib.adapters import elb_calls, iam, vpcs
+from chalicelib.aws import elb_calls, iam
+from chalicelib.aws import vpc as vpcs
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Absent, Denied, InvalidRequest
 from lab.acme import Acme

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib import observe, telemetry
-from chalicelib.adapters import elb
 from chalicelib.api.views import report_json
+from chalicelib.aws import elb
 from lab.fidelity.knobs import KNOBS, Health
 from tests.provisioning import Account, clients, issued, pem
 

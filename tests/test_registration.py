@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.aws.registration import Change, NotTaken, by_halves, register_or_deregister
 from chalicelib.model.actions import DeregisterInstances, RegisterInstances
 from chalicelib.model.errors import InvalidInstance
-from chalicelib.registration import Change, NotTaken, by_halves, register_or_deregister
 from tests.provisioning import WATCHED, Account, clients
 from tests.register_world import Fleet
 

@@ -69,7 +69,7 @@ from pathlib import Path
 from ssl import TLSVersion as V
 import lab.tls
 from chalicelib.adapters import contexts, tls
-from chalicelib.adapters.clients import Clients
+from chalicelib.aws.clients import Clients
 from chalicelib.adapters.issuers.https import https_context
 from chalicelib.adapters.issuers.https_adapter import HttpsAdapter
 from chalicelib.core.handshake import Trust

@@ -21,7 +21,7 @@
         ├── Denied            our role may not
         └── Refused           AWS finds the request itself wrong
 
-`api/problems.py` is the one place that turns them into HTTP statuses; `adapters/faults.py` the one that makes
+`api/problems.py` is the one place that turns them into HTTP statuses; `aws/errors.py` the one that makes
 the lower half from AWS's codes.
 """
 

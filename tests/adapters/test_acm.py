@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from chalicelib.adapters.acm import describe_certificate, find_certificate
+from chalicelib.aws.acm import describe_certificate, find_certificate
 from chalicelib.model.errors import Absent, Fault, InvalidRequest
 from tests.certificates import authority, leaf
 

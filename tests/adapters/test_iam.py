@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from chalicelib.adapters import iam
+from chalicelib.aws import iam
 from chalicelib.model.errors import (
     AwsError,
     Conflict,

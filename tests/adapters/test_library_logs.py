@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.library_logs import LIBRARIES
+from chalicelib.aws.library_logs import LIBRARIES
 
 ROOT = Path(__file__).parents[2]
 # Ours, and the library that writes our own records; it has seen nothing else.

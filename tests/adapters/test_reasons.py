@@ -12,10 +12,10 @@ import pytest
 from botocore.exceptions import ReadTimeoutError, SSLError
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from chalicelib.adapters.faults import translated
 from chalicelib.adapters.issuers.acme_connection import connect
 from chalicelib.adapters.issuers.renewal_info import renewal_info_url
 from chalicelib.adapters.reasons import described, reason_of
+from chalicelib.aws.errors import translated
 from chalicelib.model import errors
 from tests.certificates import authority, leaf
 from tests.servers import ADDRESS, garbage, serving, speaking_tls

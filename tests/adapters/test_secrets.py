@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from chalicelib.adapters.secrets import create_secret, read_secret
+from chalicelib.aws.secrets import create_secret, read_secret
 from chalicelib.model.errors import Absent, AwsError, Denied, Duplicate, InvalidRequest, Refused
 
 if TYPE_CHECKING:

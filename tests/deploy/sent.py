@@ -21,7 +21,7 @@ import botocore
 from botocore import xform_name
 from botocore.awsrequest import AWSResponse
 
-from chalicelib.adapters.clients import Clients
+from chalicelib.aws.clients import Clients
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BLOB = "eA=="

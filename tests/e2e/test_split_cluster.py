@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from chalicelib.adapters.clients import Clients
+from chalicelib.aws.clients import Clients
 from chalicelib.deep_probe import DeepVerdict, deep_probe_one
 from chalicelib.invocation import Invocation
 from chalicelib.probe import probe_one

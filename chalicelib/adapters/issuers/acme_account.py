@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.secrets import create_secret, read_secret
+from chalicelib.aws.secrets import create_secret, read_secret
 from chalicelib.model.errors import Absent, Conflict, Duplicate, InvalidRequest
 from chalicelib.model.names import OWNER_TAG
 from chalicelib.x509.parse import key_text

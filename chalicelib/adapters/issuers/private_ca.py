@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.secrets import create_secret, read_secret
+from chalicelib.aws.secrets import create_secret, read_secret
 from chalicelib.model.errors import Absent, Conflict, Duplicate, InvalidRequest
 from chalicelib.model.names import OWNER_TAG
 from chalicelib.x509.domains import address_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.secrets import read_secret
+from chalicelib.aws.secrets import read_secret
 from chalicelib.model.errors import Absent, Denied, Fault, InvalidRequest
 from chalicelib.model.names import OWNER_TAG
 from chalicelib.x509.facts import given_in_secret

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.errors import translated
 from chalicelib.model.errors import Absent, Fault, InvalidRequest
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.x509.pem import serial_text

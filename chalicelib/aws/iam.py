@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.faults import translated
-from chalicelib.adapters.secrecy import discreetly
+from chalicelib.aws.errors import translated
+from chalicelib.aws.secrecy import discreetly
 from chalicelib.model.errors import Absent, Conflict, Denied, Duplicate
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.names import CERTIFICATE_TAG

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.errors import translated
 from chalicelib.model import errors
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
-from chalicelib.adapters.elb import describe
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.elb import describe
+from chalicelib.aws.errors import translated
 from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.load_balancer import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.errors import translated
 from chalicelib.model.errors import AwsError
 
 T = TypeVar("T")

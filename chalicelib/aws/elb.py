@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.errors import translated
 from chalicelib.model import errors
 from chalicelib.model.load_balancer import (
     AccessLogs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.adapters import acm, iam
+from chalicelib.aws import acm, iam
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent
 from chalicelib.model.load_balancer import Certificate

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.errors import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.ec2 import filters, tags_of
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.ec2 import filters, tags_of
+from chalicelib.aws.errors import translated
 from chalicelib.model import errors
 from chalicelib.model.names import OWNER_TAG, PENDING_TAG
 from chalicelib.model.vpc import Rule, SecurityGroup, Subnet

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.errors import translated
+from chalicelib.invocation import Invocation
 from chalicelib.model import errors
+from chalicelib.model.load_balancer import Instance
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -63,3 +66,12 @@ def _active(operation: str) -> Iterator[None]:
         if error.code == "ValidationError" and "No active Lifecycle Action" in error.message:
             raise errors.Absent(operation, error.code, error.message) from None
         raise
+
+
+def with_lifecycles(instances: Mapping[str, Instance], invocation: Invocation) -> Mapping[str, Instance]:
+    """Add the lifecycle state of those instances that are in an Auto Scaling group."""
+    grouped = [id_ for id_, one in instances.items() if one.group_name and one.state != "terminated"]
+    if not grouped:
+        return instances
+    states = lifecycles(invocation.clients.autoscaling, grouped)
+    return {id_: replace(instance, lifecycle=states.get(id_)) for id_, instance in instances.items()}

@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from chalicelib.adapters import ec2
-from chalicelib.adapters.clients import Clients
-from chalicelib.adapters.elb_calls import perform
+from chalicelib.aws import ec2
+from chalicelib.aws.clients import Clients
+from chalicelib.aws.elb_calls import perform
 from chalicelib.model.actions import DeregisterInstances, RegisterInstances
 from chalicelib.model.errors import InvalidInstance
 from chalicelib.model.load_balancer import Instance

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.faults import translated
+from chalicelib.aws.errors import translated
 from chalicelib.model import errors
 from chalicelib.model.load_balancer import Instance
 from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG

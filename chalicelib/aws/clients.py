@@ -6,7 +6,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-from chalicelib.adapters.library_logs import hold_at_warning
+from chalicelib.aws.library_logs import hold_at_warning
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -41,7 +41,7 @@ class Clients:
 
     @cached_property
     def _session(self) -> CoreSession:
-        from chalicelib.adapters.sessions import open_session
+        from chalicelib.aws.sessions import open_session
 
         return self._given._session if self._given else open_session()  # noqa: SLF001 - shown nowhere else
 

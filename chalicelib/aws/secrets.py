@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chalicelib.adapters.faults import translated
-from chalicelib.adapters.secrecy import discreetly
+from chalicelib.aws.errors import translated
+from chalicelib.aws.secrecy import discreetly
 from chalicelib.model.errors import Absent, AwsError, Conflict, Fault, InvalidRequest, Refused
 
 if TYPE_CHECKING:
