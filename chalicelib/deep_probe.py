@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib import observe, telemetry
-from chalicelib.adapters import deep, tls
+from chalicelib.adapters import deep
 from chalicelib.adapters.mqtt import Means
 from chalicelib.aws import elb
 from chalicelib.core.deep import (
@@ -33,6 +33,7 @@ from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.metrics import SUCCESS
 from chalicelib.probe import find
 from chalicelib.probing import Resolve, means, read_secrets
+from chalicelib.tls import connect as tls
 
 _AT_ONCE = 50
 # A fault that passes is none: what fails is looked at three times.

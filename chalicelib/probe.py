@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib import observe, telemetry
-from chalicelib.adapters import tls
 from chalicelib.core.probe_metrics import metrics
 from chalicelib.core.verdict import Verdict, broken, enabled, targets
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Conflict, Unserved
 from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.tls import connect as tls
 
 if TYPE_CHECKING:
     from chalicelib.probing import Resolve

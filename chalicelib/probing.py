@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib import telemetry
-from chalicelib.adapters import tls
 from chalicelib.adapters.attempts import Attempt, attempt_all
 from chalicelib.adapters.mqtt import Means
 from chalicelib.adapters.mqtt_session import Credentials
 from chalicelib.aws.secrets import read_secret
-from chalicelib.core.handshake import Trust
 from chalicelib.core.verdict import Failure, Outcome, Verdict, judge, targets, unforeseen
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.names import CERTIFICATE_TAG, PRIVATE_CA, PROBE_TAG
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
+from chalicelib.tls import connect as tls
+from chalicelib.tls.handshake import Trust
 
 _READS_AT_ONCE = 8
 _UNREADABLE = Failure("prepare", "secret")

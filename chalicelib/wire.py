@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from chalicelib.adapters import tls
-from chalicelib.core.handshake import Handshake, Trust
 from chalicelib.core.proof import Endpoint, Look, Proof, judge
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import Certificate
+from chalicelib.tls import connect as tls
+from chalicelib.tls.handshake import Handshake, Trust
 
 _HANDSHAKES_AT_ONCE = 16
 _HANDSHAKE_TIMEOUT = 5.0

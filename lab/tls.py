@@ -1,6 +1,6 @@
 """Every TLS context of the lab is made here, so that no build of Python or OpenSSL decides for it.
 
-`chalicelib/adapters/contexts.py` does the same for the app, and has the reasons.
+`chalicelib/tls/contexts.py` does the same for the app, and has the reasons.
 """
 
 from __future__ import annotations

@@ -22,10 +22,10 @@ from chalicelib.adapters.attempts import Attempt, attempt_all
 from chalicelib.adapters.mqtt import Means
 from chalicelib.api.openapi import document
 from chalicelib.api.probes import verdict_json
-from chalicelib.core.handshake import Trust
 from chalicelib.core.verdict import Failure, Target
 from chalicelib.model.errors import Conflict, NotFound, Unserved
 from chalicelib.probe import complain, probe_all, probe_one
+from chalicelib.tls.handshake import Trust
 from lab.fidelity.knobs import KNOBS
 from tests import mqtt_broker as mqtt
 from tests.certificates import AROUND, authority, leaf

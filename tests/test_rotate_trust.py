@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.core.handshake import Trust
 from chalicelib.model import errors
+from chalicelib.tls.handshake import Trust
 from chalicelib.wire import Wire
 from tests.certificates import UNKNOWN, Issued, authority, leaf, self_signed
 from tests.provisioning import Account, Killed

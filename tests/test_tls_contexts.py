@@ -30,7 +30,7 @@ from tests.servers import ADDRESS, server_context
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("app.py", "bench", "chalicelib", "lab", "tests", "tools")
-HOMES = {"chalicelib/adapters/contexts.py", "lab/tls.py", "tests/servers.py"}
+HOMES = {"chalicelib/tls/contexts.py", "lab/tls.py", "tests/servers.py"}
 # They make a context by themselves, whatever their caller's says.
 MAKERS = {
     "SSLContext",
@@ -72,7 +72,7 @@ from chalicelib.adapters import contexts, tls
 from chalicelib.aws.clients import Clients
 from chalicelib.adapters.issuers.https import https_context
 from chalicelib.adapters.issuers.https_adapter import HttpsAdapter
-from chalicelib.core.handshake import Trust
+from chalicelib.tls.handshake import Trust
 from tests.servers import server_context
 
 AUTHORITY, CHAIN = Path(sys.argv[2]).read_text(), sys.argv[2]

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from itertools import cycle, islice
 from threading import Event
 
-from chalicelib.adapters import tls
 from chalicelib.adapters.mqtt import Means, connect, open_session
 from chalicelib.adapters.mqtt_session import Ended, Session
 from chalicelib.core.verdict import Target
+from chalicelib.tls import connect as tls
 
 _VERSIONS = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1}
 # Only this alert says that the server would not: what else ends a handshake may be the client's own doing.

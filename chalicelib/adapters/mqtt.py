@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from chalicelib.adapters import tls
 from chalicelib.adapters.mqtt_session import Credentials, Ended, Session
-from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, Trust
 from chalicelib.core.verdict import Failure, Outcome, Phase, Target, name_failure, own_root
+from chalicelib.tls import connect as tls
+from chalicelib.tls.handshake import UNVERIFIED_CAUSES, Handshake, Trust
 
 
 @dataclass(frozen=True, kw_only=True)

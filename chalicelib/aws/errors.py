@@ -123,7 +123,7 @@ def translated(operation: str) -> Iterator[None]:
     except exceptions.ParamValidationError:
         raise errors.Refused(operation, "ParamValidation", "a value is not of AWS's form") from None
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        from chalicelib.adapters.reasons import reason_of
+        from chalicelib.tls.reasons import reason_of
 
         reason = reason_of(error)
         message = f"AWS could not be reached: {reason}" if reason else "AWS could not be reached"

@@ -26,7 +26,7 @@ def open_session() -> Session:
     from botocore.loaders import Loader
     from botocore.session import get_session
 
-    from chalicelib.adapters.contexts import client_context
+    from chalicelib.tls.contexts import client_context
 
     # botocore has no setting for TLS versions and ciphers: it makes all of its contexts by this function.
     httpsession.create_urllib3_context = client_context  # type: ignore[assignment] # it passes no arguments

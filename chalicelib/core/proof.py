@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from chalicelib.core.handshake import Handshake, HandshakeCause, Served
 from chalicelib.model.load_balancer import Certificate
+from chalicelib.tls.handshake import Handshake, HandshakeCause, Served
 from chalicelib.x509.domains import address_of, covers
 
 Finding = Literal["proven", "waiting", "failing", "unreachable"]

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chalicelib.core.handshake import Served
 from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer
 from chalicelib.model.names import (
     DIGITS_IN_NAME,
@@ -21,6 +20,7 @@ from chalicelib.model.names import (
     certificate_name_of,
 )
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
+from chalicelib.tls.handshake import Served
 from chalicelib.x509.domains import address_of, covers
 
 Phase = Literal["prepare", "dns", "tcp", "tls", "connack", "suback", "puback", "echo"]

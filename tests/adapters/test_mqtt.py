@@ -15,9 +15,9 @@ from paho.mqtt.client import Client
 
 from chalicelib.adapters.mqtt import Means, probe
 from chalicelib.adapters.mqtt_session import Credentials, Session
-from chalicelib.core.handshake import Trust
 from chalicelib.core.verdict import Outcome, Target
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.tls.handshake import Trust
 from chalicelib.x509.pem import certificate_digest
 from tests import mqtt_broker as mqtt
 from tests.certificates import Issued, authority, leaf, self_signed

@@ -14,9 +14,9 @@ import pytest
 from chalicelib.adapters import deep
 from chalicelib.adapters.mqtt import Means, connect, open_session
 from chalicelib.adapters.mqtt_session import Ended
-from chalicelib.core.handshake import Trust
 from chalicelib.core.verdict import Target
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.tls.handshake import Trust
 from tests import mqtt_broker as mqtt
 from tests.adapters.test_mqtt import AMPLE, GOOD, NAME, ROOT, ended, served
 from tests.mqtt_broker import Connection, Packet, Rule, broker

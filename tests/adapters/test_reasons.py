@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 
 from chalicelib.adapters.issuers.acme_connection import connect
 from chalicelib.adapters.issuers.renewal_info import renewal_info_url
-from chalicelib.adapters.reasons import described, reason_of
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
+from chalicelib.tls.reasons import described, reason_of
 from tests.certificates import authority, leaf
 from tests.servers import ADDRESS, garbage, serving, speaking_tls
 

@@ -17,8 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters import tls
-from chalicelib.core.handshake import HandshakeCause, Trust
+from chalicelib.tls import connect as tls
+from chalicelib.tls.handshake import HandshakeCause, Trust
 from chalicelib.x509.pem import encode
 from tests.certificates import AROUND, OTHERS, UNKNOWN, Issued, authority, key_usage, leaf, self_signed
 from tests.servers import (

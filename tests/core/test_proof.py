@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.core.handshake import Handshake, HandshakeCause, Served
 from chalicelib.core.proof import FAILING_LOOKS, Endpoint, Look, finding, judge, server_name
 from chalicelib.model.load_balancer import Certificate
+from chalicelib.tls.handshake import Handshake, HandshakeCause, Served
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.handshake import Served
 from chalicelib.core.probe_metrics import metrics
 from chalicelib.core.verdict import (
     CAUSES,
@@ -26,6 +25,7 @@ from chalicelib.core.verdict import (
 )
 from chalicelib.model.load_balancer import HealthCheck, Listener, LoadBalancer
 from chalicelib.model.names import HOSTNAME_TAG, PROBE_TAG
+from chalicelib.tls.handshake import Served
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REFUSED = Failure("tcp", "tcp-refused")

@@ -10,9 +10,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from chalicelib.adapters.issuers.https import https_context
-from chalicelib.adapters.reasons import described
 from chalicelib.aws.library_logs import hold_at_warning
 from chalicelib.model.errors import IssuerLimited, IssuerRefused, IssuerSilent
+from chalicelib.tls.reasons import described
 
 if TYPE_CHECKING:
     from acme import messages

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from chalicelib.adapters import tls
-from chalicelib.adapters.contexts import client_context
-from chalicelib.adapters.reasons import described
 from chalicelib.model.errors import IssuerSilent
+from chalicelib.tls import connect as tls
+from chalicelib.tls.contexts import client_context
+from chalicelib.tls.reasons import described
 
 
 def https_context(trusted: str | None = None) -> ssl.SSLContext:

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chalicelib.adapters.issuers.https import https_context
-from chalicelib.adapters.reasons import described
 from chalicelib.core.renewal_window import Window, window_of
 from chalicelib.model.errors import IssuerSilent
+from chalicelib.tls.reasons import described
 
 _TIMEOUT = 10
 _LONGEST = 1 << 16

@@ -15,8 +15,8 @@ from functools import lru_cache
 from hashlib import sha256
 from threading import Lock
 
-from chalicelib.adapters.contexts import client_context
-from chalicelib.core.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
+from chalicelib.tls.contexts import client_context
+from chalicelib.tls.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
 from chalicelib.x509 import pem
 
 Resolve = Callable[[str], tuple[str, ...]]
