@@ -130,7 +130,7 @@ def rotate_certificate(request: Request, name: str) -> Response:
 @answering(app)
 def get_private_ca(request: Request) -> Response:
     """Show the private CA's certificate, for clients to trust."""
-    from chalicelib.adapters.issuers.private_ca import load_authority
+    from chalicelib.issuers.private_ca import load_authority
     from chalicelib.model.errors import NotFound
 
     flags(request)

@@ -69,7 +69,7 @@ def _broker(processes: Processes, directory: Path, address: str) -> Endpoint:
 
 
 def _authority() -> Bundle:
-    from chalicelib.adapters.issuers.private_ca import create_authority
+    from chalicelib.issuers.private_ca import create_authority
 
     made = create_authority("bench", now=datetime.now(UTC))
     return Bundle(made.certificate, made.private_key)

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from bench.account import Account
-from chalicelib.adapters.issuers.private_ca import create_authority
+from chalicelib.issuers.private_ca import create_authority
 from chalicelib.model.names import CLUSTER_TAG
 from lab.issuer import Bundle, bundle
 

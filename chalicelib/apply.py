@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from chalicelib.adapters.issuers import private_ca
 from chalicelib.aws import ec2, elb_calls, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.registration import Change, NotTaken, register_or_deregister
 from chalicelib.core.facts import Chosen
 from chalicelib.invocation import Invocation
+from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.actions import makes_ours, step

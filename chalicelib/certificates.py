@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from chalicelib.adapters.issuers import private_ca, secret
 from chalicelib.aws import iam
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.challenges import places
@@ -14,6 +13,7 @@ from chalicelib.core.declared import CertificateSource, Declaration, GivenArn, G
 from chalicelib.core.facts import Chosen
 from chalicelib.invocation import Invocation
 from chalicelib.issued import issued_before
+from chalicelib.issuers import private_ca, secret
 from chalicelib.model import errors
 from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.model.load_balancer import Certificate, LoadBalancer

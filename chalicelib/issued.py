@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chalicelib.adapters.issuers import private_ca
 from chalicelib.aws import iam
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
+from chalicelib.issuers import private_ca
 from chalicelib.model.load_balancer import Certificate, LoadBalancer, age
 from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, REJECTED_TAG, certificate_path
 from chalicelib.x509.domains import same_names

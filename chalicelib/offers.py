@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from chalicelib import telemetry
-from chalicelib.adapters.issuers import private_ca, renewal_info, secret
+from chalicelib.adapters.issuers import renewal_info
 from chalicelib.aws import iam
 from chalicelib.certificates import as_uploaded, for_any_name
 from chalicelib.challenges import Work
@@ -22,6 +22,7 @@ from chalicelib.core.proof import Look
 from chalicelib.core.renewal_window import Window, certificate_id
 from chalicelib.holdings import as_seen
 from chalicelib.invocation import Invocation
+from chalicelib.issuers import private_ca, secret
 from chalicelib.model.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET

@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from cryptography import x509
 
-from chalicelib.adapters.issuers.private_ca import issue
+from chalicelib.issuers.private_ca import issue
 from chalicelib.x509.pem import Authority, Bundle
 
 PORT = 8883

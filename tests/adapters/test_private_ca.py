@@ -17,13 +17,8 @@ import pytest
 from botocore.stub import Stubber
 from cryptography import x509
 
-from chalicelib.adapters.issuers.private_ca import (
-    create_authority,
-    issue,
-    load_authority,
-    store_authority,
-)
 from chalicelib.aws import iam
+from chalicelib.issuers.private_ca import create_authority, issue, load_authority, store_authority
 from chalicelib.model.errors import Conflict, Denied
 from chalicelib.x509.pem import Authority, Bundle, GivenPem
 from chalicelib.x509.read import checked, read

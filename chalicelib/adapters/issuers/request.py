@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.adapters.issuers.private_ca import LEAF_KEY_BITS
+from chalicelib.issuers.private_ca import LEAF_KEY_BITS
 from chalicelib.x509.parse import key_text
 
 
