@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from chalicelib.acme.challenges import places
 from chalicelib.aws import iam
 from chalicelib.aws.certificate import read_certificate
-from chalicelib.challenges import places
 from chalicelib.core.declared import CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.core.facts import Chosen
 from chalicelib.invocation import Invocation

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from chalicelib.acme.challenges import Work
+from chalicelib.acme.order import order, time_enough
 from chalicelib.apply import apply
 from chalicelib.certificates import of_bundle
-from chalicelib.challenges import Work
 from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.facts import Chosen
 from chalicelib.invocation import Invocation
@@ -21,7 +22,6 @@ from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.names import ACME, OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.model.pending import WAITING, limited, not_before
 from chalicelib.model.step import Step
-from chalicelib.order import order, time_enough
 from chalicelib.x509.preflight import ISSUER_FIELDS
 from chalicelib.x509.read import checked
 

@@ -12,14 +12,15 @@ from functools import partial
 from typing import TypeVar, cast
 
 from chalicelib import telemetry
-from chalicelib.adapters.issuers import renewal_info
+from chalicelib.acme import renewal_info
+from chalicelib.acme.challenges import Work
+from chalicelib.acme.order import order
+from chalicelib.acme.renewal_window import Window, certificate_id
 from chalicelib.aws import iam
 from chalicelib.certificates import as_uploaded, for_any_name
-from chalicelib.challenges import Work
 from chalicelib.core.facts import Chosen
 from chalicelib.core.holding import Holding, Offered
 from chalicelib.core.proof import Look
-from chalicelib.core.renewal_window import Window, certificate_id
 from chalicelib.holdings import as_seen
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca, secret
@@ -27,7 +28,6 @@ from chalicelib.model.errors import Conflict, EmqElbError, Fault, InvalidRequest
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET
 from chalicelib.model.report import ReviewWarning
-from chalicelib.order import order
 from chalicelib.x509.domains import default_domains
 from chalicelib.x509.facts import AuthorityFacts
 from chalicelib.x509.pem import Authority, Bundle, GivenPem

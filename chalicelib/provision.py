@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib import observe, survey
+from chalicelib.acme.challenges import Work
+from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
-from chalicelib.challenges import Work
 from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.desired import desire, left_as_they_are
 from chalicelib.core.facts import Facts
@@ -31,7 +32,6 @@ from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, PRIV
 from chalicelib.model.pending import WAITING
 from chalicelib.model.report import Report, ReviewWarning
 from chalicelib.obtain import foreseen, obtained, refuse
-from chalicelib.order import time_enough
 from chalicelib.report import exists, pending, ready
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from chalicelib.acme.challenges import Work
+from chalicelib.acme.order import time_enough
 from chalicelib.apply import apply
-from chalicelib.challenges import Work
 from chalicelib.core.holding import Holding
 from chalicelib.core.renewal import Renew
 from chalicelib.core.rotation import Rotation
@@ -19,7 +20,6 @@ from chalicelib.model.load_balancer import age, uploaded
 from chalicelib.model.names import ACME, pending_since
 from chalicelib.model.pending import ISSUING, awaited, limited, waits_for
 from chalicelib.offers import Offers, bundle_for, chosen_of
-from chalicelib.order import time_enough
 from chalicelib.swap import Swap, install, postponed
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from chalicelib import challenges
+from chalicelib.acme import challenges
 from chalicelib.apply import Progress
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.core.holding import Holding

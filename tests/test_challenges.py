@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 import pytest
 
+from chalicelib.acme.challenges import Places, Work, places, shown, sweep
+from chalicelib.acme.records import Challenge
 from chalicelib.apply import Progress
-from chalicelib.challenges import Places, Work, places, shown, sweep
-from chalicelib.core.challenges import Challenge
 from chalicelib.model.errors import Denied, IssuerSilent
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import WATCHED, Account

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from chalicelib.adapters.issuers.acme_connection import connect
-from chalicelib.adapters.issuers.renewal_info import renewal_info_url
+from chalicelib.acme.connection import connect
+from chalicelib.acme.renewal_info import renewal_info_url
 from lab.issuer import Bundle, bundle, make_authority
 from lab.serving import serving
 from lab.tls import trusting
@@ -70,8 +70,8 @@ from ssl import TLSVersion as V
 import lab.tls
 from chalicelib.adapters import contexts, tls
 from chalicelib.aws.clients import Clients
-from chalicelib.adapters.issuers.https import https_context
-from chalicelib.adapters.issuers.https_adapter import HttpsAdapter
+from chalicelib.acme.https import https_context
+from chalicelib.acme.https_adapter import HttpsAdapter
 from chalicelib.tls.handshake import Trust
 from tests.servers import server_context
 

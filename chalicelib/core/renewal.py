@@ -30,8 +30,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chalicelib.acme.renewal_window import Window, suggested
 from chalicelib.core.holding import Holding, Offered
-from chalicelib.core.renewal_window import Window, suggested
 from chalicelib.core.uploads import due_from, waiting, wanted
 from chalicelib.model.load_balancer import Certificate, age
 from chalicelib.model.names import PRIVATE_CA, SECRET, WATCHED, certificate_name_of

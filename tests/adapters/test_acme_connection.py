@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from chalicelib.adapters.issuers.acme_connection import connect, retry_after
-from chalicelib.adapters.issuers.renewal_info import renewal_info_url
+from chalicelib.acme.connection import connect, retry_after
+from chalicelib.acme.renewal_info import renewal_info_url
 from chalicelib.model.errors import IssuerLimited, IssuerSilent
 from tests.certificates import AROUND, authority, leaf
 from tests.servers import ADDRESS, Talk, over_tls, serving, speaking_tls, tls_context

@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError, SSLError
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from chalicelib.adapters.issuers.acme_connection import connect
-from chalicelib.adapters.issuers.renewal_info import renewal_info_url
+from chalicelib.acme.connection import connect
+from chalicelib.acme.renewal_info import renewal_info_url
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
 from chalicelib.tls.reasons import described, reason_of

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.challenges import (
+from chalicelib.acme.records import (
     ORPHANED,
     Challenge,
     Entry,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.acme.renewal_window import Window
 from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Offered, Place, current
 from chalicelib.core.renewal import Decision, Install, Keep, Renew, Wait, decide, due
-from chalicelib.core.renewal_window import Window
 from chalicelib.core.retirement import retire
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.x509.facts import AuthorityFacts

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.renewal_window import Window, certificate_id, renew_at, suggested, window_of
+from chalicelib.acme.renewal_window import Window, certificate_id, renew_at, suggested, window_of
 from chalicelib.model.load_balancer import Certificate
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

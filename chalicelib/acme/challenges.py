@@ -1,6 +1,6 @@
 """Show a CA, by TXT records in Route 53, that names are ours; take them away again, whatever happens.
 
-What a killed function left is written down in the zone (`core/challenges.py`): the next order that changes
+What a killed function left is written down in the zone (`acme/records.py`): the next order that changes
 the zone takes it away, and so does every run of `rotate`.
 """
 
@@ -12,9 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chalicelib import telemetry
-from chalicelib.apply import Progress
-from chalicelib.aws import route53
-from chalicelib.core.challenges import (
+from chalicelib.acme.records import (
     Challenge,
     Entry,
     changed_journal,
@@ -26,6 +24,8 @@ from chalicelib.core.challenges import (
     record_name,
     zones_of,
 )
+from chalicelib.apply import Progress
+from chalicelib.aws import route53
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent, AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
 from chalicelib.model.route53 import Change, Zone

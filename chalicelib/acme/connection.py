@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from chalicelib.adapters.issuers.https import https_context
+from chalicelib.acme.https import https_context
 from chalicelib.aws.library_logs import hold_at_warning
 from chalicelib.model.errors import IssuerLimited, IssuerRefused, IssuerSilent
 from chalicelib.tls.reasons import described
@@ -63,7 +63,7 @@ def connect(
     from josepy.jwa import ES256
     from josepy.jwk import JWKEC
 
-    from chalicelib.adapters.issuers.https_adapter import HttpsAdapter
+    from chalicelib.acme.https_adapter import HttpsAdapter
 
     net = ClientNetwork(JWKEC(key=key), alg=ES256, user_agent=_USER_AGENT, timeout=_TIMEOUT)
     net.session.mount("https://", HttpsAdapter(https_context(trusted)))

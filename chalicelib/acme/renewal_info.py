@@ -8,8 +8,8 @@ from http.client import HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.adapters.issuers.https import https_context
-from chalicelib.core.renewal_window import Window, window_of
+from chalicelib.acme.https import https_context
+from chalicelib.acme.renewal_window import Window, window_of
 from chalicelib.model.errors import IssuerSilent
 from chalicelib.tls.reasons import described
 

@@ -12,14 +12,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from chalicelib.adapters.issuers import acme
-from chalicelib.adapters.issuers.acme_account import account_key
-from chalicelib.adapters.issuers.acme_connection import Acme, connect
-from chalicelib.adapters.issuers.request import certificate_request
-from chalicelib.challenges import Work, done, places, shown
+from chalicelib.acme import messages as acme
+from chalicelib.acme.account import account_key
+from chalicelib.acme.challenges import Work, done, places, shown
+from chalicelib.acme.connection import Acme, connect
 from chalicelib.invocation import Invocation
+from chalicelib.issuers.private_ca import LEAF_KEY_BITS
 from chalicelib.model.errors import IssuerSilent
 from chalicelib.model.step import Step
+from chalicelib.x509.parse import key_text
 from chalicelib.x509.pem import GivenPem
 
 T = TypeVar("T")
@@ -102,3 +103,17 @@ def _ready(ordered: acme.Order) -> bool:
 
 def _issued(ordered: acme.Order) -> bool:
     return ordered.status == "valid" and ordered.certificate is not None
+
+
+def certificate_request(domains: Sequence[str]) -> tuple[str, bytes]:
+    """Make an RSA-2048 key and a request (PEM, both) for DNS names, all of them in the SAN."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    key = generate_private_key(65537, LEAF_KEY_BITS)
+    names = x509.SubjectAlternativeName([x509.DNSName(domain) for domain in domains])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = builder.add_extension(names, critical=False).sign(key, SHA256())
+    return key_text(key), request.public_bytes(Encoding.PEM)

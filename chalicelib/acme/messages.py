@@ -1,6 +1,6 @@
 """An ACME CA (RFC 8555) through certbot's `acme` library: one request each, without waiting.
 
-Polling, which the library does with the machine's own clock and sleep, is left to `chalicelib/order.py`.
+Polling, which the library does with the machine's own clock and sleep, is left to `chalicelib/acme/order.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from chalicelib.adapters.issuers.acme_connection import NO_ACME, Acme, post, refused, told
-from chalicelib.core.challenges import Challenge
+from chalicelib.acme.connection import NO_ACME, Acme, post, refused, told
+from chalicelib.acme.records import Challenge
 from chalicelib.model.errors import IssuerRefused, IssuerSilent
 
 if TYPE_CHECKING:
