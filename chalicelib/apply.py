@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from chalicelib.aws import ec2, elb_calls, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.registration import Change, NotTaken, register_or_deregister
-from chalicelib.core.facts import Chosen
+from chalicelib.certificates.chosen import Chosen
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do

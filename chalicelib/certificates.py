@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from chalicelib.acme.challenges import places
 from chalicelib.aws import iam
 from chalicelib.aws.certificate import read_certificate
+from chalicelib.certificates.chosen import Chosen
+from chalicelib.certificates.existing import issued_before
+from chalicelib.certificates.upload import as_uploaded, for_any_name
 from chalicelib.core.declared import CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
-from chalicelib.core.facts import Chosen
 from chalicelib.invocation import Invocation
-from chalicelib.issued import issued_before
 from chalicelib.issuers import private_ca, secret
 from chalicelib.model import errors
 from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.model.load_balancer import Certificate, LoadBalancer
-from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, SECRET, certificate_path
+from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, SECRET
 from chalicelib.model.report import ReviewWarning
 from chalicelib.x509 import preflight
 from chalicelib.x509.domains import default_domains
-from chalicelib.x509.pem import Bundle, GivenPem, certificate_name
-from chalicelib.x509.read import checked, to_be
+from chalicelib.x509.pem import Bundle, GivenPem
+from chalicelib.x509.read import checked
 
 
 def choose(declaration: Declaration, there: LoadBalancer | None, invocation: Invocation) -> Chosen | None:
@@ -109,13 +109,6 @@ def _of_secret(secret_id: str, declaration: Declaration, invocation: Invocation)
     return of_bundle(bundle, SECRET + secret_id, warnings, declaration, invocation)
 
 
-def as_uploaded(bundle: Bundle, load_balancer: str, invocation: Invocation) -> Certificate:
-    """The certificate as it will be at AWS, its name standing for its ARN."""
-    region, owner = invocation.clients.region, invocation.settings.owner
-    name = certificate_name(region, load_balancer, bundle)
-    return to_be(bundle, name=name, path=certificate_path(owner, region, load_balancer))
-
-
 def of_bundle(
     bundle: Bundle,
     source: str,
@@ -181,13 +174,4 @@ def _of_acme(
         source=ACME,
         order=wanted,
         warnings=preflight.room_for_one(*iam.account_quota(invocation.clients.iam)),
-    )
-
-
-def for_any_name(wanted: Sequence[str]) -> ReviewWarning:
-    """What to say of a certificate whose names nobody gave."""
-    return ReviewWarning(
-        "default-domains",
-        "neither `hostname` nor `certificate.domains` is given, so the certificate is for"
-        f" {', '.join(wanted)}, whatever load balancer of the region that is",
     )

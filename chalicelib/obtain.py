@@ -13,8 +13,8 @@ from chalicelib.acme.challenges import Work
 from chalicelib.acme.order import order, time_enough
 from chalicelib.apply import apply
 from chalicelib.certificates import of_bundle
+from chalicelib.certificates.chosen import Chosen
 from chalicelib.core.declared import Declaration, GivenArn
-from chalicelib.core.facts import Chosen
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent

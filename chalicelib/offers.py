@@ -17,8 +17,8 @@ from chalicelib.acme.challenges import Work
 from chalicelib.acme.order import order
 from chalicelib.acme.renewal_window import Window, certificate_id
 from chalicelib.aws import iam
-from chalicelib.certificates import as_uploaded, for_any_name
-from chalicelib.core.facts import Chosen
+from chalicelib.certificates.chosen import Chosen
+from chalicelib.certificates.upload import as_uploaded, for_any_name
 from chalicelib.core.holding import Holding, Offered
 from chalicelib.core.proof import Look
 from chalicelib.holdings import as_seen

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from chalicelib import observe
 from chalicelib.apply import Progress
+from chalicelib.certificates.chosen import Chosen
 from chalicelib.core.declared import Declaration
-from chalicelib.core.facts import Chosen, Facts
+from chalicelib.core.facts import Facts
 from chalicelib.core.review import full_of_tags, warnings
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chalicelib.certificates.chosen import Chosen
 from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.core.desired import desire
-from chalicelib.core.facts import Chosen, Facts
+from chalicelib.core.facts import Facts
 from chalicelib.model.load_balancer import Instance, LoadBalancer, Member, State
 from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from chalicelib.certificates.chosen import Chosen
 from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.desired import desire
-from chalicelib.core.facts import Chosen
 from chalicelib.core.plan import plan
 from chalicelib.model.load_balancer import Listener, LoadBalancer
 from chalicelib.model.names import (

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.certificates.chosen import Chosen
 from chalicelib.core.declared import Allow, Declaration
 from chalicelib.core.desired import desire
-from chalicelib.core.facts import Chosen, Facts
+from chalicelib.core.facts import Facts
 from chalicelib.core.review import conflict, health_port, objections, warnings
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import CustomPolicy, HealthCheck, Listener, PredefinedPolicy, State
