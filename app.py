@@ -165,8 +165,8 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
 @app.on_cw_event(REGISTER_WHEN, name="register")
 def register(event: CloudWatchEvent) -> None:
     """Make the registered instances match the clusters, soon after something changed."""
-    from chalicelib import register as story
     from chalicelib import telemetry
+    from chalicelib.register import story
 
     told = story.readable("register", event.to_dict())
     if told is None:
@@ -185,8 +185,8 @@ def register(event: CloudWatchEvent) -> None:
 @app.on_cw_event(DRAIN_WHEN, name="drain")
 def drain(event: CloudWatchEvent) -> None:
     """Do at once what an interruption or a lifecycle hook asks for."""
-    from chalicelib import register as story
     from chalicelib import telemetry
+    from chalicelib.register import story
 
     told = story.readable("drain", event.to_dict())
     if told is not None:
@@ -205,7 +205,7 @@ def drain(event: CloudWatchEvent) -> None:
 def reconcile(event: CloudWatchEvent) -> None:
     """Look without an event, and now and then sweep what deleted load balancers left."""
     from chalicelib import alarms, sweep, telemetry
-    from chalicelib import register as story
+    from chalicelib.register import story
 
     work = invocation(remaining(event.context))
     look = story.reconcile(work)

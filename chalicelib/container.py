@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chalicelib.aws.clients import Clients
-    from chalicelib.core.settling import LastLook
     from chalicelib.invocation import Invocation
+    from chalicelib.register.settle import LastLook
     from chalicelib.settings import Settings
 
 # A start makes some 60,000 objects that stay: to look for garbage after every 700, as Python does, takes a

@@ -17,12 +17,12 @@ from typing import Any
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
-from chalicelib import register
-from chalicelib.core.events import Event, Unreadable, read_event
-from chalicelib.core.settling import LastLook
 from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG, OWNER_TAG
 from chalicelib.model.step import Step
-from chalicelib.register import Drained, Look
+from chalicelib.register import story as register
+from chalicelib.register.events import Event, Unreadable, read_event
+from chalicelib.register.settle import LastLook
+from chalicelib.register.story import Drained, Look
 from tests.provisioning import OWNER, WATCHED, Account, Calls
 
 SAMPLES = Path(__file__).parents[1] / "events"

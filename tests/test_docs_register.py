@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chalicelib.core.lifecycle import DRAIN_HOOK, READY_HOOK
 from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG
+from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK
 
 PAGE = (Path(__file__).parents[1] / "docs" / "register.md").read_text()
 

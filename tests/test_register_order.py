@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core.events import Event, RebalanceRecommendation, SpotInterruption
 from chalicelib.model.names import CLUSTER_TAG
+from chalicelib.register.events import Event, RebalanceRecommendation, SpotInterruption
 from tests.provisioning import account
 from tests.register_world import Fleet
 

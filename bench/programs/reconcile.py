@@ -12,7 +12,8 @@ from typing import Any
 
 def story() -> None:
     """What `reconcile` does every minute; hooks, sweeping and alarms have nothing to do here."""
-    from chalicelib import container, register
+    from chalicelib import container
+    from chalicelib.register import story as register
 
     look = register.reconcile(container.invocation(timedelta(seconds=50)))
     look.complain()

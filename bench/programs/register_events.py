@@ -69,8 +69,9 @@ def story(name: str, sky: Sky) -> None:
     """Ours: `register.answer` for each event, in one warm function."""
     from dataclasses import replace
 
-    from chalicelib import container, register
-    from chalicelib.core.events import Unreadable, read_event
+    from chalicelib import container
+    from chalicelib.register import story as register
+    from chalicelib.register.events import Unreadable, read_event
 
     last = None
     for told in sky.events():

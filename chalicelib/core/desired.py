@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from chalicelib.core.declared import Declaration
 from chalicelib.core.facts import Facts
-from chalicelib.core.membership import Membership, decide, has_no_room
 from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer, State, idle_timeout
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
@@ -19,6 +18,7 @@ from chalicelib.model.names import (
 )
 from chalicelib.model.probe_options import probe_tag
 from chalicelib.model.vpc import Rule, SecurityGroup
+from chalicelib.register.plan import Membership, decide, has_no_room
 
 # What a body sets or, by not naming it, takes off. `emq-elb:rejected` is not among them: it is `rotate`'s.
 _FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG})

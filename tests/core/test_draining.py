@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.membership import REBALANCE, SPOT_INTERRUPTION, draining_tag, tag_to_write
 from chalicelib.model.load_balancer import Instance
+from chalicelib.register.plan import REBALANCE, SPOT_INTERRUPTION, draining_tag, tag_to_write
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LAUNCHED = NOW - timedelta(hours=2)

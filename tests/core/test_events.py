@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.events import (
+from chalicelib.register.events import (
     LifecycleAction,
     RebalanceRecommendation,
     SpotInterruption,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.core.lifecycle import owed
 from chalicelib.model.load_balancer import Instance, Member
+from chalicelib.register.lifecycle import owed
 
 SERVING = Member("i-1", "InService")
 DRAINING = Member("i-1", "InService", "", "Instance deregistration currently in progress.")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.membership import (
+from chalicelib.model.load_balancer import HealthCheck, Instance, LoadBalancer, Member
+from chalicelib.register.plan import (
     REBALANCE,
     SPOT_INTERRUPTION,
     decide,
@@ -18,7 +19,6 @@ from chalicelib.core.membership import (
     going_away,
     why_not,
 )
-from chalicelib.model.load_balancer import HealthCheck, Instance, LoadBalancer, Member
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LAUNCHED = NOW - timedelta(days=1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.settling import LastLook, answered, settled_at, wait_for_look
+from chalicelib.register.settle import LastLook, answered, settled_at, wait_for_look
 
 SETTLE = timedelta(seconds=5)
 AT = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)

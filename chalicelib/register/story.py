@@ -4,7 +4,7 @@
     drain       what cannot wait: an interruption, or a group that holds an instance for us
     reconcile   every minute: look without an event, and let waiting instances go on
 
-All three end in the same decision (`core/membership.py`), on what is read from AWS at that moment.
+All three end in the same decision (`register/plan.py`), on what is read from AWS at that moment.
 """
 
 from __future__ import annotations
@@ -18,8 +18,13 @@ from chalicelib import telemetry
 from chalicelib.announce import announce, of_steps
 from chalicelib.aws import ec2
 from chalicelib.aws.autoscaling import with_lifecycles
-from chalicelib.clusters import Clusters, Work, change, read, read_load_balancer, serve
-from chalicelib.core.events import (
+from chalicelib.invocation import Invocation
+from chalicelib.model.errors import AwsError, Unserved, in_vain
+from chalicelib.model.load_balancer import Instance, LoadBalancer
+from chalicelib.model.names import DRAINING_TAG
+from chalicelib.model.step import Step
+from chalicelib.register.apply import Work, change, serve
+from chalicelib.register.events import (
     Event,
     LifecycleAction,
     RebalanceRecommendation,
@@ -29,8 +34,10 @@ from chalicelib.core.events import (
     Unreadable,
     read_event,
 )
-from chalicelib.core.lifecycle import DRAIN_HOOK, READY_HOOK, Owed, in_warm_pool
-from chalicelib.core.membership import (
+from chalicelib.register.hooks import let_go, pay
+from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, Owed, in_warm_pool
+from chalicelib.register.observe import Clusters, read, read_load_balancer
+from chalicelib.register.plan import (
     REBALANCE,
     SPOT_INTERRUPTION,
     Membership,
@@ -38,13 +45,7 @@ from chalicelib.core.membership import (
     tag_to_write,
     why_not,
 )
-from chalicelib.core.settling import LastLook, answered, wait_for_look
-from chalicelib.hooks import let_go, pay
-from chalicelib.invocation import Invocation
-from chalicelib.model.errors import AwsError, Unserved, in_vain
-from chalicelib.model.load_balancer import Instance, LoadBalancer
-from chalicelib.model.names import DRAINING_TAG
-from chalicelib.model.step import Step
+from chalicelib.register.settle import LastLook, answered, wait_for_look
 
 _DRIFT = "drift: an event was lost or is late, or somebody changed it by hand"
 _EVERYWHERE = "every load balancer"

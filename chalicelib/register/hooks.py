@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from chalicelib.aws import autoscaling, elb
-from chalicelib.clusters import Clusters, Work
-from chalicelib.core.lifecycle import Owed, in_warm_pool, owed, waits
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent, AwsError
 from chalicelib.model.load_balancer import Instance, Member
 from chalicelib.model.step import Step
+from chalicelib.register.apply import Work
+from chalicelib.register.lifecycle import Owed, in_warm_pool, owed, waits
+from chalicelib.register.observe import Clusters
 
 
 def let_go(clusters: Clusters, work: Work, invocation: Invocation) -> None:
