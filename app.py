@@ -99,8 +99,8 @@ def delete_load_balancer(request: Request, name: str) -> Response:
 def probe_load_balancer(request: Request, name: str) -> Response:
     """Use the load balancer as a device would, now; with `deep` in the background."""
     from chalicelib import background
-    from chalicelib import probe as story
     from chalicelib.api.probes import verdict_json
+    from chalicelib.probe import story
 
     query, work = flags(request, "deep"), invocation(ANSWER_WITHIN)
     if query["deep"]:
@@ -224,8 +224,8 @@ def reconcile(event: CloudWatchEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="probe")
 def probe(event: CloudWatchEvent) -> None:
     """Use every load balancer of ours as a device would."""
-    from chalicelib import probe as story
     from chalicelib import telemetry
+    from chalicelib.probe import story
 
     verdicts = story.probe_all(invocation(remaining(event.context)))
     grades = [verdict.grade for verdict in verdicts]
@@ -237,7 +237,7 @@ def probe(event: CloudWatchEvent) -> None:
 def deep_probe(event: CloudWatchEvent) -> None:
     """Try what takes minutes; of one load balancer, when the event names it."""
     from chalicelib import background, telemetry
-    from chalicelib import deep_probe as story
+    from chalicelib.probe import deep as story
 
     name, work = event.detail.get("name"), invocation(remaining(event.context))
     with background.unless_gone("deep_probe", name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from chalicelib.core.deep import Finding
     from chalicelib.core.rotation import Rotation
-    from chalicelib.core.verdict import Verdict
     from chalicelib.model.step import Step
 
 _EC2 = frozenset(
@@ -82,28 +80,6 @@ def failed(function: str, error: BaseException, **fields: object) -> None:
     logger().error("unexpected", extra={"function": function, **fields}, exc_info=error)
 
 
-def probed(verdict: Verdict) -> None:
-    """Tell a verdict; one that is not good is a warning, with every address that failed and why."""
-    told = logger().info if verdict.grade == "ok" else logger().warning
-    told(
-        "probe",
-        extra={
-            "load_balancer": verdict.load_balancer,
-            "verdict": verdict.grade,
-            "failed": [
-                {
-                    "address": one.address,
-                    "port": one.port,
-                    "phase": one.failure.phase,
-                    "cause": one.failure.cause,
-                }
-                for one in verdict.outcomes
-                if one.failure
-            ],
-        },
-    )
-
-
 def dropped(function: str, event: str, reason: str) -> None:
     """Tell an event that could not be read: trying it again would not help."""
     logger().warning("event dropped", extra={"function": function, "event": event, "reason": reason})
@@ -166,22 +142,6 @@ def spot_unknown(load_balancer: str, instances: Collection[str], error: str) -> 
 def unannounced(error: str) -> None:
     """Tell that a change was made and could not be put on EventBridge."""
     logger().warning("change not announced", extra={"error": error})
-
-
-def deeply_probed(load_balancer: str, result: str, findings: Iterable[Finding]) -> None:
-    """Tell what the deep probe found, each check with its sentence; a failure is a warning."""
-    told = logger().warning if result == "failed" else logger().info
-    told(
-        "deep-probe",
-        extra={
-            "load_balancer": load_balancer,
-            "result": result,
-            "findings": [
-                {"check": one.check, "port": one.port, "result": one.result, "note": one.note}
-                for one in findings
-            ],
-        },
-    )
 
 
 def emit(load_balancer: str, at: datetime | None = None, /, **metrics: float) -> None:

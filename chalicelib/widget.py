@@ -15,7 +15,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.model.errors import EmqElbError
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS, Metric
 from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, WATCHED
-from chalicelib.probe import probe_one
+from chalicelib.probe.story import probe_one
 
 _WITHIN = timedelta(hours=3)
 

@@ -16,10 +16,10 @@ import pytest
 from chalicelib import telemetry
 from chalicelib.alarms import converge, widget_arn
 from chalicelib.core.alarms import FUNCTIONS, desired, failures
-from chalicelib.core.probe_metrics import metrics
-from chalicelib.core.verdict import Outcome, judge
 from chalicelib.model.metrics import NAMESPACE, Alarm, Metric
 from chalicelib.observe import ours
+from chalicelib.probe.metrics import metrics
+from chalicelib.probe.plan import Outcome, judge
 from tests.emitted import emitted
 from tests.provisioning import OWNER, Account, account
 from tests.test_probe import create, listener

@@ -22,7 +22,7 @@ from chalicelib import telemetry
 from chalicelib.alarms import converge
 from chalicelib.core.rotation import Rotation
 from chalicelib.model.metrics import NAMESPACE, ROLLBACKS, SUCCESS
-from chalicelib.probe import probe_all
+from chalicelib.probe.story import probe_all
 from chalicelib.rotations_told import tell
 from lab.alarms import Change, State, evaluate, told
 from lab.events import Rule

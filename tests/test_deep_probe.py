@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from chalicelib import telemetry
-from chalicelib.core.deep import Finding
-from chalicelib.deep_probe import complain, deep_probe_all, deep_probe_one
 from chalicelib.model.errors import Unserved
+from chalicelib.probe.deep import complain, deep_probe_all, deep_probe_one
+from chalicelib.probe.deep_plan import Finding
 from lab.fidelity.knobs import KNOBS
 from tests import mqtt_broker as mqtt
 from tests.certificates import Issued, leaf

@@ -18,13 +18,13 @@ import boto3
 import jsonschema  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 
-from chalicelib.adapters.attempts import Attempt, attempt_all
-from chalicelib.adapters.mqtt import Means
 from chalicelib.api.openapi import document
 from chalicelib.api.probes import verdict_json
-from chalicelib.core.verdict import Failure, Target
 from chalicelib.model.errors import Conflict, NotFound, Unserved
-from chalicelib.probe import complain, probe_all, probe_one
+from chalicelib.probe.device import Means
+from chalicelib.probe.plan import Failure, Target
+from chalicelib.probe.pool import Attempt, attempt_all
+from chalicelib.probe.story import complain, probe_all, probe_one
 from chalicelib.tls.handshake import Trust
 from lab.fidelity.knobs import KNOBS
 from tests import mqtt_broker as mqtt

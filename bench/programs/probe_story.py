@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from chalicelib import container
-from chalicelib.probe import probe_all
+from chalicelib.probe.story import probe_all
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
-from chalicelib.core.verdict import Outcome, Verdict
+from chalicelib.probe.plan import Outcome, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.core.verdict import Outcome, Verdict
+from chalicelib.probe.plan import Outcome, Verdict
 
 
 def verdict_json(verdict: Verdict, now: datetime) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.api.body import put_body
 from chalicelib.api.problems import FAULTS_MAX, KINDS
-from chalicelib.core.verdict import PHASES
+from chalicelib.probe.plan import PHASES
 
 Schema = dict[str, Any]
 

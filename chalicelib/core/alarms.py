@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib.core.verdict import enabled, targets
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.metrics import (
     DAYS_TO_EXPIRY,
@@ -25,6 +24,7 @@ from chalicelib.model.metrics import (
     Metric,
     Query,
 )
+from chalicelib.probe.plan import enabled, targets
 
 FUNCTIONS = (
     "provision",

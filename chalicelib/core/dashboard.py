@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.core.probe_metrics import PHASE_TIMES
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS
+from chalicelib.probe.metrics import PHASE_TIMES
 
 _WIDTH = 24
 _HALF = 12

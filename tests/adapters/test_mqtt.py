@@ -13,10 +13,10 @@ from typing import Literal
 import pytest
 from paho.mqtt.client import Client
 
-from chalicelib.adapters.mqtt import Means, probe
-from chalicelib.adapters.mqtt_session import Credentials, Session
-from chalicelib.core.verdict import Outcome, Target
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.probe.device import Means, probe
+from chalicelib.probe.mqtt import Credentials, Session
+from chalicelib.probe.plan import Outcome, Target
 from chalicelib.tls.handshake import Trust
 from chalicelib.x509.pem import certificate_digest
 from tests import mqtt_broker as mqtt

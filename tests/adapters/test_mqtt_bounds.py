@@ -11,11 +11,11 @@ from typing import Literal
 
 import pytest
 
-from chalicelib.adapters import deep
-from chalicelib.adapters.mqtt import Means, connect, open_session
-from chalicelib.adapters.mqtt_session import Ended
-from chalicelib.core.verdict import Target
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.probe import deep_sessions as deep
+from chalicelib.probe.device import Means, connect, open_session
+from chalicelib.probe.mqtt import Ended
+from chalicelib.probe.plan import Target
 from chalicelib.tls.handshake import Trust
 from tests import mqtt_broker as mqtt
 from tests.adapters.test_mqtt import AMPLE, GOOD, NAME, ROOT, ended, served

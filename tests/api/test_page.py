@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.api.page import Row, probed, said, table
-from chalicelib.core.verdict import Failure, Outcome, judge
+from chalicelib.probe.plan import Failure, Outcome, judge
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:emq-elb-test-widget"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.deep import (
+from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy
+from chalicelib.probe.deep_plan import (
     Finding,
     Result,
     coverage,
@@ -20,7 +21,6 @@ from chalicelib.core.deep import (
     sessions_for,
     worst,
 )
-from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy
 
 
 def test_the_policy_says_which_obsolete_versions_are_allowed() -> None:

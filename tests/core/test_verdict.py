@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.probe_metrics import metrics
-from chalicelib.core.verdict import (
+from chalicelib.model.load_balancer import HealthCheck, Listener, LoadBalancer
+from chalicelib.model.names import HOSTNAME_TAG, PROBE_TAG
+from chalicelib.probe.metrics import metrics
+from chalicelib.probe.plan import (
     CAUSES,
     PHASES,
     Failure,
@@ -23,8 +25,6 @@ from chalicelib.core.verdict import (
     name_to_verify,
     targets,
 )
-from chalicelib.model.load_balancer import HealthCheck, Listener, LoadBalancer
-from chalicelib.model.names import HOSTNAME_TAG, PROBE_TAG
 from chalicelib.tls.handshake import Served
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,9 +12,9 @@ import boto3
 import pytest
 
 from chalicelib.aws.clients import Clients
-from chalicelib.deep_probe import DeepVerdict, deep_probe_one
 from chalicelib.invocation import Invocation
-from chalicelib.probe import probe_one
+from chalicelib.probe.deep import DeepVerdict, deep_probe_one
+from chalicelib.probe.story import probe_one
 from chalicelib.settings import Settings
 from lab.lab import Lab, open_lab
 from tests.emitted import emitted

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from chalicelib.core.verdict import Verdict
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, SUCCESS
+from chalicelib.probe.plan import Verdict
 
 PHASE_TIMES: Mapping[str, str] = {
     "tcp": "ProbeTcpTime",

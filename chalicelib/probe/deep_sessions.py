@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from itertools import cycle, islice
 from threading import Event
 
-from chalicelib.adapters.mqtt import Means, connect, open_session
-from chalicelib.adapters.mqtt_session import Ended, Session
-from chalicelib.core.verdict import Target
+from chalicelib.probe.device import Means, connect, open_session
+from chalicelib.probe.mqtt import Ended, Session
+from chalicelib.probe.plan import Target
 from chalicelib.tls import connect as tls
 
 _VERSIONS = {"TLSv1": ssl.TLSVersion.TLSv1, "TLSv1.1": ssl.TLSVersion.TLSv1_1}

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib import telemetry
-from chalicelib.adapters.attempts import Attempt, attempt_all
-from chalicelib.adapters.mqtt import Means
-from chalicelib.adapters.mqtt_session import Credentials
 from chalicelib.aws.secrets import read_secret
-from chalicelib.core.verdict import Failure, Outcome, Verdict, judge, targets, unforeseen
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.names import CERTIFICATE_TAG, PRIVATE_CA, PROBE_TAG
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
+from chalicelib.probe.device import Means
+from chalicelib.probe.mqtt import Credentials
+from chalicelib.probe.plan import Failure, Outcome, Verdict, judge, targets, unforeseen
+from chalicelib.probe.pool import Attempt, attempt_all
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import Trust
 

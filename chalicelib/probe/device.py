@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from chalicelib.adapters.mqtt_session import Credentials, Ended, Session
-from chalicelib.core.verdict import Failure, Outcome, Phase, Target, name_failure, own_root
+from chalicelib.probe.mqtt import Credentials, Ended, Session
+from chalicelib.probe.plan import Failure, Outcome, Phase, Target, name_failure, own_root
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import UNVERIFIED_CAUSES, Handshake, Trust
 

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib import observe, telemetry
-from chalicelib.adapters import deep
-from chalicelib.adapters.mqtt import Means
 from chalicelib.aws import elb
-from chalicelib.core.deep import (
+from chalicelib.invocation import Invocation
+from chalicelib.model.errors import EmqElbError, Unserved
+from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.metrics import SUCCESS
+from chalicelib.probe import deep_sessions as deep
+from chalicelib.probe.apply import Resolve, means, read_secrets
+from chalicelib.probe.deep_plan import (
     Finding,
     Result,
     idle_trial,
@@ -26,13 +30,10 @@ from chalicelib.core.deep import (
     sessions_for,
     worst,
 )
-from chalicelib.core.verdict import Target, enabled, targets
-from chalicelib.invocation import Invocation
-from chalicelib.model.errors import EmqElbError, Unserved
-from chalicelib.model.load_balancer import LoadBalancer
-from chalicelib.model.metrics import SUCCESS
-from chalicelib.probe import find
-from chalicelib.probing import Resolve, means, read_secrets
+from chalicelib.probe.device import Means
+from chalicelib.probe.plan import Target, enabled, targets
+from chalicelib.probe.report import deeply_probed
+from chalicelib.probe.story import find
 from chalicelib.tls import connect as tls
 
 _AT_ONCE = 50
@@ -93,7 +94,7 @@ def _probed(
         except Exception as error:  # noqa: BLE001 - what one brings along is no other's
             telemetry.failed("deep_probe", error, load_balancer=balancer.name)
             verdict = DeepVerdict(load_balancer=balancer.name, findings=(), error=error)
-        telemetry.deeply_probed(verdict.load_balancer, verdict.result, verdict.findings)
+        deeply_probed(verdict.load_balancer, verdict.result, verdict.findings)
         return verdict
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -149,7 +150,7 @@ def _again(trial: _Trial) -> list[Finding]:
         found = [*_obsolete(trial), *_delivery(trial)]
         if worst(found) != "failed":
             return found
-        telemetry.deeply_probed(trial.balancer.name, "failed", found)
+        deeply_probed(trial.balancer.name, "failed", found)
         if not left or trial.remaining < _PAUSE + 2 * trial.timeout:
             break
         trial.invocation.sleep(_PAUSE)

@@ -10,8 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
-from chalicelib.adapters.mqtt import Means, probe
-from chalicelib.core.verdict import Failure, Outcome, Target, unforeseen
+from chalicelib.probe.device import Means, probe
+from chalicelib.probe.plan import Failure, Outcome, Target, unforeseen
 
 # While outcomes come at the processor's pace, more threads only wait for the interpreter's lock, and cost CPU
 # and memory for that (docs/benchmarks.md). When none comes for a moment, it is the network that is waited

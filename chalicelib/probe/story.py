@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib import observe, telemetry
-from chalicelib.core.probe_metrics import metrics
-from chalicelib.core.verdict import Verdict, broken, enabled, targets
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Conflict, Unserved
 from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.probe.metrics import metrics
+from chalicelib.probe.plan import Verdict, broken, enabled, targets
+from chalicelib.probe.report import probed
 from chalicelib.tls import connect as tls
 
 if TYPE_CHECKING:
-    from chalicelib.probing import Resolve
+    from chalicelib.probe.apply import Resolve
 
 
 def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[Verdict, ...]:
@@ -34,7 +35,7 @@ def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tupl
     verdicts = _probed(balancers, invocation, resolve)
     for verdict in verdicts:
         telemetry.emit(verdict.load_balancer, began, **metrics(verdict, began))
-        telemetry.probed(verdict)
+        probed(verdict)
     return verdicts
 
 
@@ -53,7 +54,7 @@ def probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.resol
     Raises NotFound when it is not ours, Conflict when no listener of it carries MQTT.
     """
     (verdict,) = _probed([find(name, invocation)], invocation, resolve)
-    telemetry.probed(verdict)
+    probed(verdict)
     return verdict
 
 
@@ -70,6 +71,6 @@ def _probed(
 ) -> tuple[Verdict, ...]:
     if not balancers:
         return ()
-    from chalicelib.probing import verdicts
+    from chalicelib.probe.apply import verdicts
 
     return verdicts(balancers, invocation, resolve)

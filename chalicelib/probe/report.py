@@ -1,0 +1,50 @@
+"""What is told of the work: one JSON log record per action, one canonical record per invocation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from chalicelib.telemetry import logger
+
+if TYPE_CHECKING:
+    from chalicelib.probe.deep_plan import Finding
+    from chalicelib.probe.plan import Verdict
+
+
+def probed(verdict: Verdict) -> None:
+    """Tell a verdict; one that is not good is a warning, with every address that failed and why."""
+    told = logger().info if verdict.grade == "ok" else logger().warning
+    told(
+        "probe",
+        extra={
+            "load_balancer": verdict.load_balancer,
+            "verdict": verdict.grade,
+            "failed": [
+                {
+                    "address": one.address,
+                    "port": one.port,
+                    "phase": one.failure.phase,
+                    "cause": one.failure.cause,
+                }
+                for one in verdict.outcomes
+                if one.failure
+            ],
+        },
+    )
+
+
+def deeply_probed(load_balancer: str, result: str, findings: Iterable[Finding]) -> None:
+    """Tell what the deep probe found, each check with its sentence; a failure is a warning."""
+    told = logger().warning if result == "failed" else logger().info
+    told(
+        "deep-probe",
+        extra={
+            "load_balancer": load_balancer,
+            "result": result,
+            "findings": [
+                {"check": one.check, "port": one.port, "result": one.result, "note": one.note}
+                for one in findings
+            ],
+        },
+    )
