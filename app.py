@@ -42,9 +42,9 @@ ANSWER_WITHIN = timedelta(seconds=20)
 def put_load_balancer(request: Request, name: str) -> Response:
     """Create the load balancer or converge it."""
     from chalicelib import background
-    from chalicelib import provision as story
     from chalicelib.api.query import read_flags
     from chalicelib.api.requests import read_json, read_put
+    from chalicelib.provision import put as story
 
     query, wrong = read_flags(query_of(request), "dry_run", "adopt")
     body = read_json(request.raw_body)
@@ -85,7 +85,7 @@ def list_load_balancers(request: Request) -> Response:
 def delete_load_balancer(request: Request, name: str) -> Response:
     """Delete the load balancer and what was made for it."""
     from chalicelib import background
-    from chalicelib import deprovision as story
+    from chalicelib.provision import delete as story
 
     query, work = flags(request, "dry_run", "force"), invocation(ANSWER_WITHIN)
     report = story.delete(name, work, dry_run=query["dry_run"], force=query["force"])
@@ -204,7 +204,8 @@ def drain(event: CloudWatchEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
 def reconcile(event: CloudWatchEvent) -> None:
     """Look without an event, and now and then sweep what deleted load balancers left."""
-    from chalicelib import alarms, sweep, telemetry
+    from chalicelib import alarms, telemetry
+    from chalicelib.provision import sweep
     from chalicelib.register import story
 
     work = invocation(remaining(event.context))

@@ -50,7 +50,7 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
     """Do what a payload of `provision` asks for, and return how that ended."""
     name = payload["name"]
     if "leftovers" in payload:
-        from chalicelib import deprovision
+        from chalicelib.provision import delete as deprovision
 
         deprovision.finish(name, payload["leftovers"], invocation)
         _tell_others(_DELETED, name, (), invocation)
@@ -58,8 +58,8 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
     if "done" in payload:
         _tell_others(payload["done"], name, payload["actions"], invocation)
         return "told"
-    from chalicelib import provision
     from chalicelib.api.requests import read_put
+    from chalicelib.provision import put as provision
 
     declaration, faults = read_put(name, payload["body"], region=invocation.clients.region)
     since = datetime.fromisoformat(payload["since"])

@@ -20,7 +20,7 @@ import boto3
 from cryptography import x509
 from moto import mock_aws
 
-from chalicelib import deprovision, observe, provision
+from chalicelib import observe
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import view_json
 from chalicelib.aws.clients import Clients
@@ -28,6 +28,8 @@ from chalicelib.aws.sessions import open_session
 from chalicelib.invocation import Invocation
 from chalicelib.model.report import Report
 from chalicelib.model.step import Step
+from chalicelib.provision import delete as deprovision
+from chalicelib.provision import put as provision
 from chalicelib.settings import Settings
 from lab import fidelity
 from lab.fidelity.knobs import KNOBS, reset_knobs

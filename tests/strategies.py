@@ -10,7 +10,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from chalicelib.core.declared import Allow, CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.model.load_balancer import (
     AccessLogs,
@@ -22,6 +21,14 @@ from chalicelib.model.load_balancer import (
     keepalive_of,
 )
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.provision.declaration import (
+    Allow,
+    CertificateSource,
+    Declaration,
+    GivenArn,
+    GivenIssuer,
+    GivenSecret,
+)
 from chalicelib.x509.pem import GivenPem
 
 _HEX = "0123456789abcdef"

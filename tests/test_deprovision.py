@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib import deprovision
 from chalicelib.model import errors
 from chalicelib.model.errors import Conflict, NotFound
-from chalicelib.sweep import sweep
+from chalicelib.provision import delete as deprovision
+from chalicelib.provision.sweep import sweep
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
 from tests.provisioning import WATCHED, Account, issued, pem
 

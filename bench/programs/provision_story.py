@@ -7,8 +7,9 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from chalicelib import container, provision
+from chalicelib import container
 from chalicelib.api.requests import read_put
+from chalicelib.provision import put as provision
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 Typed dictionaries rather than models with defaults: what is absent stays absent, so that every default has
 one home, `model/load_balancer.py`. How long a list is, is judged here before any element of it is looked at, and so is
 how many fields an object has. Ranges, patterns and whatever concerns two fields are judged in
-`core/declaration.py`; here they only stand in the schema, from the same constants.
+`provision/declaration_checks.py`; here they only stand in the schema, from the same constants.
 """
 
 from __future__ import annotations
@@ -25,28 +25,6 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from chalicelib.core.declaration import (
-    CIDRS_MAX,
-    DRAINING_MAX,
-    INSTANCES_MAX,
-    KEEPALIVE_MAX,
-    LOG_INTERVALS,
-    LOG_PREFIX_MAX,
-    OUR_TAGS,
-    QOS,
-    SECURITY_GROUPS_MAX,
-    SUBNETS_MAX,
-    TAG_KEY_MAX,
-    TAG_VALUE_MAX,
-    TAGS_MAX,
-)
-from chalicelib.core.declaration_listeners import (
-    DOMAINS_MAX,
-    HEALTH_RANGES,
-    LISTENERS_MAX,
-    PORT_MAX,
-    SHOWN_DOMAINS_MAX,
-)
 from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.model.load_balancer import Protocol, Scheme
 from chalicelib.model.syntax import (
@@ -62,6 +40,28 @@ from chalicelib.model.syntax import (
     SECURITY_GROUP_PATTERN,
     SOURCE_PATTERN,
     SUBNET_PATTERN,
+)
+from chalicelib.provision.declaration_checks import (
+    CIDRS_MAX,
+    DRAINING_MAX,
+    INSTANCES_MAX,
+    KEEPALIVE_MAX,
+    LOG_INTERVALS,
+    LOG_PREFIX_MAX,
+    OUR_TAGS,
+    QOS,
+    SECURITY_GROUPS_MAX,
+    SUBNETS_MAX,
+    TAG_KEY_MAX,
+    TAG_VALUE_MAX,
+    TAGS_MAX,
+)
+from chalicelib.provision.declaration_listeners import (
+    DOMAINS_MAX,
+    HEALTH_RANGES,
+    LISTENERS_MAX,
+    PORT_MAX,
+    SHOWN_DOMAINS_MAX,
 )
 
 UNKNOWN_MAX = 10

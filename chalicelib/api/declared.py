@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.api.wording import DRAINING
-from chalicelib.core.declared import Allow, CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.load_balancer import (
     AccessLogs,
     CustomPolicy,
@@ -16,6 +15,14 @@ from chalicelib.model.load_balancer import (
     SslPolicy,
 )
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.provision.declaration import (
+    Allow,
+    CertificateSource,
+    Declaration,
+    GivenArn,
+    GivenIssuer,
+    GivenSecret,
+)
 from chalicelib.x509.pem import GivenPem
 
 if TYPE_CHECKING:  # pydantic is a fifth of a second, and GET needs no more of this module than a word

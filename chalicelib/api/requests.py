@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from chalicelib.api.declared import declaration_of
 from chalicelib.api.wording import fault_of
-from chalicelib.core.declaration import ALLOW_BESIDE_GROUPS, faults
-from chalicelib.core.declared import Declaration
 from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.model.syntax import name_fault, shown
+from chalicelib.provision.declaration import Declaration
+from chalicelib.provision.declaration_checks import ALLOW_BESIDE_GROUPS, faults
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from chalicelib.core.declared import CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy, SslPolicy
+from chalicelib.provision.declaration import (
+    CertificateSource,
+    Declaration,
+    GivenArn,
+    GivenIssuer,
+    GivenSecret,
+)
 from chalicelib.x509.pem import GivenPem
 
 

@@ -15,9 +15,9 @@ from chalicelib.api.openapi import ROUTES, document
 from chalicelib.api.problems import problem, unexpected
 from chalicelib.api.requests import read_name, read_put
 from chalicelib.api.views import list_json, report_json, view_json
-from chalicelib.core.declared import Declaration
 from chalicelib.model.report import Report, ReviewWarning
 from chalicelib.model.step import Step
+from chalicelib.provision.declaration import Declaration
 from tests.api.test_problems import ROWS
 from tests.api.test_views import VIEW, view_of
 from tests.strategies import declarations, given_arns

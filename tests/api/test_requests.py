@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from chalicelib.api.body import put_body
 from chalicelib.api.query import read_flags
 from chalicelib.api.requests import BODY_MAX, read_json, read_name, read_put
-from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.model.load_balancer import AccessLogs, CustomPolicy, HealthCheck, Listener
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.provision.declaration import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.x509.pem import GivenPem
 from tests.api.bodies import body_of
 from tests.strategies import declarations

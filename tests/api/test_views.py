@@ -12,7 +12,6 @@ from hypothesis import given
 
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import list_json, report_json, view_json
-from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.model.load_balancer import (
     Certificate,
     CustomPolicy,
@@ -28,6 +27,7 @@ from chalicelib.model.probe_options import probe_tag
 from chalicelib.model.report import Report, ReviewWarning, View
 from chalicelib.model.step import Step
 from chalicelib.model.vpc import Rule, SecurityGroup
+from chalicelib.provision.declaration import Declaration, GivenArn
 from tests.strategies import declarations, given_arns
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

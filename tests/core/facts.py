@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.certificates.chosen import Chosen
-from chalicelib.core.declared import Declaration, GivenArn
-from chalicelib.core.desired import desire
-from chalicelib.core.facts import Facts
 from chalicelib.model.load_balancer import Instance, LoadBalancer, Member, State
 from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
+from chalicelib.provision.declaration import Declaration, GivenArn
+from chalicelib.provision.desired import desire
+from chalicelib.provision.facts import Facts
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OWNER = "emq-elb-prod"

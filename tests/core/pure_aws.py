@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import reduce
 from typing import assert_never
 
-from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import (
     SECURE_PROTOCOLS,
@@ -19,6 +18,7 @@ from chalicelib.model.load_balancer import (
     State,
 )
 from chalicelib.model.vpc import SecurityGroup
+from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY
 
 OWN_GROUP = "sg-own"
 ZONES = {f"subnet-{zone}{number}": f"zone-{zone}" for zone in "abc" for number in (1, 2)}

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY, policy_name
 from chalicelib.model.load_balancer import (
     SECURE_PROTOCOLS,
     TCP_PROTOCOLS,
@@ -28,6 +27,7 @@ from chalicelib.model.load_balancer import (
 )
 from chalicelib.model.names import OWNER_TAG
 from chalicelib.model.vpc import Rule, SecurityGroup
+from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY, policy_name
 from tests.core.pure_aws import KNOWN_CERTIFICATES, KNOWN_GROUPS, OWN_GROUP, ZONES
 
 GROUP = "demo-elb"

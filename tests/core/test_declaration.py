@@ -9,8 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.core.declaration import faults
-from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.ciphers import CIPHERS
 from chalicelib.model.load_balancer import (
     AccessLogs,
@@ -22,6 +20,8 @@ from chalicelib.model.load_balancer import (
     keepalive_of,
 )
 from chalicelib.model.probe_options import ProbeOptions
+from chalicelib.provision.declaration import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
+from chalicelib.provision.declaration_checks import faults
 from chalicelib.x509.pem import GivenPem
 from tests.strategies import declarations
 

@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given
 
 from chalicelib.certificates.chosen import Chosen
-from chalicelib.core.declared import Allow, Declaration
-from chalicelib.core.desired import desire
-from chalicelib.core.plan import plan
 from chalicelib.model.load_balancer import Listener, LoadBalancer
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
@@ -23,6 +20,9 @@ from chalicelib.model.names import (
 )
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.model.vpc import Rule
+from chalicelib.provision.declaration import Allow, Declaration
+from chalicelib.provision.desired import desire
+from chalicelib.provision.plan import plan
 from chalicelib.x509.pem import Bundle
 from tests.core.facts import ARN, DECLARATION, NOW, OWNER, facts, instance, there
 from tests.strategies import declarations

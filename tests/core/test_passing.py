@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.core.passing import passing, slow
 from chalicelib.model import errors
+from chalicelib.provision.retry import passing, slow
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chalicelib.core.plan import plan
 from chalicelib.model import actions as do
 from chalicelib.model.actions import step
 from chalicelib.model.load_balancer import Listener, LoadBalancer, State
 from chalicelib.model.names import PENDING_TAG
+from chalicelib.provision.plan import plan
 from tests.core.pure_aws import ZONES, bound, performed, run
 from tests.core.states import actual_states, pairs
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from chalicelib.certificates.chosen import Chosen
-from chalicelib.core.declared import Allow, Declaration
-from chalicelib.core.desired import desire
-from chalicelib.core.facts import Facts
-from chalicelib.core.review import conflict, health_port, objections, warnings
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import CustomPolicy, HealthCheck, Listener, PredefinedPolicy, State
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
+from chalicelib.provision.declaration import Allow, Declaration
+from chalicelib.provision.desired import desire
+from chalicelib.provision.facts import Facts
+from chalicelib.provision.review import conflict, health_port, objections, warnings
 from tests.core.facts import BY_HAND, DECLARATION, NODES, OWNER, facts, instance, there
 
 

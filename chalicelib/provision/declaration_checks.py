@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from chalicelib.core import declaration_listeners as of_listeners
-from chalicelib.core.declared import Allow, Declaration
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import IDLE_TIMEOUT_MAX
 from chalicelib.model.names import (
@@ -36,6 +34,8 @@ from chalicelib.model.syntax import (
     shown,
     tag_text_fault,
 )
+from chalicelib.provision import declaration_listeners as of_listeners
+from chalicelib.provision.declaration import Allow, Declaration
 
 ALLOW_BESIDE_GROUPS = Fault("allow", "only for a security group that we make: leave security_groups out")
 KEEPALIVE_MAX = 2400

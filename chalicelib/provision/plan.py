@@ -25,11 +25,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from chalicelib.core.plan_listeners import AWS_DEFAULT_POLICY, listeners
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import HealthCheck, LoadBalancer, State
 from chalicelib.model.names import OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.model.vpc import SecurityGroup
+from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY, listeners
 
 T = TypeVar("T")
 

@@ -12,9 +12,7 @@ from datetime import datetime, timedelta
 from chalicelib.acme.challenges import Work
 from chalicelib.acme.order import order, time_enough
 from chalicelib.apply import apply
-from chalicelib.certificates import of_bundle
 from chalicelib.certificates.chosen import Chosen
-from chalicelib.core.declared import Declaration, GivenArn
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
@@ -22,6 +20,8 @@ from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.names import ACME, OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.model.pending import WAITING, limited, not_before
 from chalicelib.model.step import Step
+from chalicelib.provision.certificate import of_bundle
+from chalicelib.provision.declaration import Declaration, GivenArn
 from chalicelib.x509.preflight import ISSUER_FIELDS
 from chalicelib.x509.read import checked
 

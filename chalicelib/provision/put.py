@@ -11,17 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chalicelib import observe, survey
+from chalicelib import observe
 from chalicelib.acme.challenges import Work
 from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
-from chalicelib.core.declared import Declaration, GivenArn
-from chalicelib.core.desired import desire, left_as_they_are
-from chalicelib.core.facts import Facts
-from chalicelib.core.passing import passing, slow
-from chalicelib.core.plan import plan
-from chalicelib.core.review import conflict, gone_instances, objections, refuse_beyond_quota
-from chalicelib.core.succession import Background, TakenOver
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
@@ -31,8 +24,16 @@ from chalicelib.model.load_balancer import LoadBalancer, State
 from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, PRIVATE_CA, pending_tag
 from chalicelib.model.pending import WAITING
 from chalicelib.model.report import Report, ReviewWarning
-from chalicelib.obtain import foreseen, obtained, refuse
-from chalicelib.report import exists, pending, ready
+from chalicelib.provision import observe as survey
+from chalicelib.provision.declaration import Declaration, GivenArn
+from chalicelib.provision.desired import desire, left_as_they_are
+from chalicelib.provision.facts import Facts
+from chalicelib.provision.order_certificate import foreseen, obtained, refuse
+from chalicelib.provision.plan import plan
+from chalicelib.provision.report import exists, pending, ready
+from chalicelib.provision.retry import passing, slow
+from chalicelib.provision.review import conflict, gone_instances, objections, refuse_beyond_quota
+from chalicelib.provision.superseded import Background, TakenOver
 
 
 def put(

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from chalicelib.aws import ec2, elb, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.autoscaling import with_lifecycles
-from chalicelib.certificates import choose
-from chalicelib.core.declared import Declaration
-from chalicelib.core.facts import Facts
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import LoadBalancer, Member, State
 from chalicelib.model.names import certificate_path, security_group_name
 from chalicelib.model.vpc import SecurityGroup, Subnet
 from chalicelib.observe import READS_AT_ONCE, Found, load_balancer, own_group
+from chalicelib.provision.certificate import choose
+from chalicelib.provision.declaration import Declaration
+from chalicelib.provision.facts import Facts
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef

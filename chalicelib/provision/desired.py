@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import replace
 
-from chalicelib.core.declared import Declaration
-from chalicelib.core.facts import Facts
 from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer, State, idle_timeout
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
@@ -18,6 +16,8 @@ from chalicelib.model.names import (
 )
 from chalicelib.model.probe_options import probe_tag
 from chalicelib.model.vpc import Rule, SecurityGroup
+from chalicelib.provision.declaration import Declaration
+from chalicelib.provision.facts import Facts
 from chalicelib.register.plan import Membership, decide, has_no_room
 
 # What a body sets or, by not naming it, takes off. `emq-elb:rejected` is not among them: it is `rotate`'s.
@@ -25,7 +25,7 @@ _FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG})
 
 
 def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
-    """The state that the declaration asks for, in the words of `core/plan.py`.
+    """The state that the declaration asks for, in the words of `provision/plan.py`.
 
     Subnets that nobody read are those that the load balancer has. With an owner that the load balancer does
     not carry yet it is adopted: its registered instances are tagged into the cluster.

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chalicelib.core.declared import Declaration, GivenArn
-from chalicelib.core.facts import Facts
 from chalicelib.model.names import PENDING_TAG, pending_since, pending_tag
+from chalicelib.provision.declaration import Declaration, GivenArn
+from chalicelib.provision.facts import Facts
 
 
 class TakenOver(Exception):

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_network
 
-from chalicelib.core.declared import Declaration
-from chalicelib.core.facts import Facts
 from chalicelib.model.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.model.errors import Fault, QuotaReached
 from chalicelib.model.load_balancer import Instance, LoadBalancer, State
 from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import Rule
+from chalicelib.provision.declaration import Declaration
+from chalicelib.provision.facts import Facts
 from chalicelib.register.plan import has_no_room
 
 FREE_ADDRESSES = 8

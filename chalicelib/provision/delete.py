@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
-from chalicelib import survey
 from chalicelib.apply import Progress, apply
 from chalicelib.aws import elb
-from chalicelib.core.plan import plan
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
@@ -22,6 +20,8 @@ from chalicelib.model.load_balancer import State
 from chalicelib.model.names import OWNER_TAG, certificate_name_of
 from chalicelib.model.report import Report
 from chalicelib.model.syntax import name_fault, shown
+from chalicelib.provision import observe as survey
+from chalicelib.provision.plan import plan
 
 Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup
 

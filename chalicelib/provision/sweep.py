@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from chalicelib.apply import Progress
 from chalicelib.aws import ec2, elb, iam
 from chalicelib.aws import vpc as vpcs
-from chalicelib.deprovision import Leftover, settled
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.errors import AwsError, Unserved
@@ -27,6 +26,7 @@ from chalicelib.model.names import (
 )
 from chalicelib.model.step import Step
 from chalicelib.model.vpc import SecurityGroup
+from chalicelib.provision.delete import Leftover, settled
 
 _AGE = timedelta(hours=1)
 # Two reads that a look does not need, for what is an hour old: every quarter of an hour is soon enough.

@@ -11,7 +11,6 @@ from chalicelib.aws.certificate import read_certificate
 from chalicelib.certificates.chosen import Chosen
 from chalicelib.certificates.existing import issued_before
 from chalicelib.certificates.upload import as_uploaded, for_any_name
-from chalicelib.core.declared import CertificateSource, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca, secret
 from chalicelib.model import errors
@@ -19,6 +18,13 @@ from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, SECRET
 from chalicelib.model.report import ReviewWarning
+from chalicelib.provision.declaration import (
+    CertificateSource,
+    Declaration,
+    GivenArn,
+    GivenIssuer,
+    GivenSecret,
+)
 from chalicelib.x509 import preflight
 from chalicelib.x509.domains import default_domains
 from chalicelib.x509.pem import Bundle, GivenPem

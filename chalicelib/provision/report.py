@@ -9,14 +9,14 @@ from datetime import datetime
 from chalicelib import observe
 from chalicelib.apply import Progress
 from chalicelib.certificates.chosen import Chosen
-from chalicelib.core.declared import Declaration
-from chalicelib.core.facts import Facts
-from chalicelib.core.review import full_of_tags, warnings
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import Member, State
 from chalicelib.model.report import Report, ReviewWarning, View
 from chalicelib.model.vpc import SecurityGroup
+from chalicelib.provision.declaration import Declaration
+from chalicelib.provision.facts import Facts
+from chalicelib.provision.review import full_of_tags, warnings
 
 
 def exists(facts: Facts, progress: Progress) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from chalicelib.core.declared import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import (
@@ -27,6 +26,7 @@ from chalicelib.model.syntax import (
     matches,
     shown,
 )
+from chalicelib.provision.declaration import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.x509.domains import covers
 from chalicelib.x509.pem import GivenPem
 
