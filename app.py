@@ -115,8 +115,8 @@ def probe_load_balancer(request: Request, name: str) -> Response:
 def rotate_certificate(request: Request, name: str) -> Response:
     """Replace the certificate now."""
     from chalicelib import background
-    from chalicelib import rotate as story
     from chalicelib.api.rotations import rotation_json
+    from chalicelib.rotate import story
 
     query, work = flags(request, "dry_run", "new_ca"), invocation(ANSWER_WITHIN)
     asked = work.now().isoformat()
@@ -252,7 +252,7 @@ def deep_probe(event: CloudWatchEvent) -> None:
 def rotate(event: CloudWatchEvent) -> None:
     """Replace every certificate that is due; go on with that of one load balancer when the event names it."""
     from chalicelib import background, telemetry
-    from chalicelib import rotate as story
+    from chalicelib.rotate import story
 
     name, work = event.detail.get("name"), invocation(remaining(event.context))
     asked = event.detail.get("asked")
@@ -266,7 +266,7 @@ def rotate(event: CloudWatchEvent) -> None:
 def expiring(event: CloudWatchEvent) -> None:
     """Tell that a certificate of ACM ends soon, which nobody here renews."""
     from chalicelib import telemetry
-    from chalicelib.rotations_told import watched
+    from chalicelib.rotate.report import watched
 
     work = invocation(remaining(event.context))
     days = float(event.detail["DaysToExpiry"])

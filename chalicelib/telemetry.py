@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from chalicelib.core.rotation import Rotation
     from chalicelib.model.step import Step
 
 _EC2 = frozenset(
@@ -83,24 +82,6 @@ def failed(function: str, error: BaseException, **fields: object) -> None:
 def dropped(function: str, event: str, reason: str) -> None:
     """Tell an event that could not be read: trying it again would not help."""
     logger().warning("event dropped", extra={"function": function, "event": event, "reason": reason})
-
-
-def rotation(told: Rotation) -> None:
-    """Tell what became of a certificate; what a person has to look at is a warning."""
-    certificate = told.certificate
-    tell = logger().warning if told.failing or told.warnings else logger().info
-    tell(
-        "rotate",
-        extra={
-            "load_balancer": told.name,
-            "state": told.state,
-            "verified": told.verified,
-            "reason": told.reason,
-            "certificate": certificate.arn if certificate else None,
-            "not_after": certificate.not_after.isoformat() if certificate else None,
-            "warnings": [{"code": one.code, "message": one.message} for one in told.warnings],
-        },
-    )
 
 
 def left_behind(load_balancer: str, records: Sequence[str], error: str) -> None:

@@ -17,8 +17,8 @@ import boto3
 import pytest
 import requests.adapters
 
-from chalicelib.core.rotation import Rotation
-from chalicelib.rotate import rotate_one
+from chalicelib.rotate.model import Rotation
+from chalicelib.rotate.story import rotate_one
 from lab.acme import Acme
 from lab.fidelity.knobs import KNOBS
 from tests.acme_front import Front as AcmeFront

@@ -21,9 +21,9 @@ from typing import Any
 import boto3
 from moto.iam.models import iam_backends
 
-from chalicelib.core.rotation import Rotation
-from chalicelib.rotate import rotate_all
-from chalicelib.wire import Wire
+from chalicelib.rotate.model import Rotation
+from chalicelib.rotate.story import rotate_all
+from chalicelib.rotate.verify import Wire
 from lab.aws import ACCOUNT, server_certificate_pem
 from tests.certificates import Issued, authority, leaf
 from tests.provisioning import Account

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from chalicelib import telemetry
 from chalicelib.alarms import converge
-from chalicelib.core.rotation import Rotation
 from chalicelib.model.metrics import NAMESPACE, ROLLBACKS, SUCCESS
 from chalicelib.probe.story import probe_all
-from chalicelib.rotations_told import tell
+from chalicelib.rotate.model import Rotation
+from chalicelib.rotate.report import tell
 from lab.alarms import Change, State, evaluate, told
 from lab.events import Rule
 from lab.metrics import Point, embedded

@@ -12,9 +12,9 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from chalicelib.model import errors
-from chalicelib.rotate import carry_on, rotate_one
-from chalicelib.rotations_told import watched
-from chalicelib.wire import Wire
+from chalicelib.rotate.report import watched
+from chalicelib.rotate.story import carry_on, rotate_one
+from chalicelib.rotate.verify import Wire
 from lab.fidelity.knobs import KNOBS
 from tests.certificates import AROUND, authority, leaf
 from tests.emitted import emitted

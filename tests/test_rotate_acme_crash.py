@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from chalicelib.model import errors
-from chalicelib.rotate import rotate_all
+from chalicelib.rotate.story import rotate_all
 from lab.acme import Acme
 from lab.aws import server_certificate_pem
 from lab.fidelity.knobs import KNOBS

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.model import errors
 from chalicelib.model.names import PENDING_TAG
-from chalicelib.rotate import carry_on, rotate_one
+from chalicelib.rotate.story import carry_on, rotate_one
 from tests.acme_front import Answer, Asked, problem
 from tests.issuing import Authority, acme_for, make_due, settled
 from tests.provisioning import Account

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.model import errors
-from chalicelib.rotate import carry_on, rotate_one
+from chalicelib.rotate.story import carry_on, rotate_one
 from lab.fidelity.knobs import KNOBS
 from tests.certificates import authority, leaf
 from tests.provisioning import WATCHED, Account, Killed, just_before, pem

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.model import errors
-from chalicelib.rotate import rotate_all, rotate_one
-from chalicelib.wire import Wire
+from chalicelib.rotate.story import rotate_all, rotate_one
+from chalicelib.rotate.verify import Wire
 from lab.fidelity.knobs import KNOBS
 from tests.provisioning import WATCHED, Account, Killed, granted, issued
 from tests.rotating import (

@@ -13,9 +13,9 @@ import pytest
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from chalicelib.core.retirement import SILENT
 from chalicelib.model import errors
-from chalicelib.rotate import rotate_one
+from chalicelib.rotate.plan import SILENT
+from chalicelib.rotate.story import rotate_one
 from tests.provisioning import Account, clients
 from tests.rotating import Front, make, names, rotate, served
 

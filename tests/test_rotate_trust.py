@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.model import errors
+from chalicelib.rotate.verify import Wire
 from chalicelib.tls.handshake import Trust
-from chalicelib.wire import Wire
 from tests.certificates import UNKNOWN, Issued, authority, leaf, self_signed
 from tests.provisioning import Account, Killed
 from tests.rotating import (

@@ -6,7 +6,7 @@ import sys
 from datetime import timedelta
 
 from chalicelib import container
-from chalicelib.rotate import rotate_one
+from chalicelib.rotate.story import rotate_one
 
 
 def main() -> None:

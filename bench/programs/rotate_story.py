@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chalicelib import container
-from chalicelib.rotate import rotate_all
-from chalicelib.wire import Wire
+from chalicelib.rotate.story import rotate_all
+from chalicelib.rotate.verify import Wire
 
 
 def nowhere(_host: str) -> tuple[str, ...]:

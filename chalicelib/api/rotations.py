@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from chalicelib.core.rotation import Rotation
+from chalicelib.rotate.model import Rotation
 
 
 def rotation_json(rotation: Rotation) -> dict[str, object]:

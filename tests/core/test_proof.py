@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.core.proof import FAILING_LOOKS, Endpoint, Look, finding, judge, server_name
 from chalicelib.model.load_balancer import Certificate
+from chalicelib.rotate.proof import FAILING_LOOKS, Endpoint, Look, finding, judge, server_name
 from chalicelib.tls.handshake import Handshake, HandshakeCause, Served
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Every row of the table in `core/renewal.py`, and the edges of its clock."""
+"""Every row of the table in `rotate/plan.py`, and the edges of its clock."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.acme.renewal_window import Window
-from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Offered, Place, current
-from chalicelib.core.renewal import Decision, Install, Keep, Renew, Wait, decide, due
-from chalicelib.core.retirement import retire
 from chalicelib.model.load_balancer import Certificate
+from chalicelib.rotate.model import INVALID_CERTIFICATE, Holding, Offered, Place, current
+from chalicelib.rotate.plan import Decision, Install, Keep, Renew, Wait, decide, due, retire
 from chalicelib.x509.facts import AuthorityFacts
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from chalicelib.core.proof import Endpoint, Look, Proof, judge
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import Certificate
+from chalicelib.rotate.proof import Endpoint, Look, Proof, judge
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import Handshake, Trust
 

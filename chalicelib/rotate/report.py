@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chalicelib.telemetry import logger
+
+if TYPE_CHECKING:
+    from chalicelib.rotate.model import Rotation
+
+
 from datetime import timedelta
 
 from chalicelib import announce, observe, telemetry
 from chalicelib.aws.eventbridge import Announcement
-from chalicelib.core.holding import Holding
-from chalicelib.core.rotation import Rotation
 from chalicelib.invocation import Invocation
 from chalicelib.model.metrics import ROLLBACKS
 from chalicelib.model.report import ReviewWarning
+from chalicelib.rotate.model import Holding, Rotation
 
 
 def tell(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation: Invocation) -> None:
@@ -23,7 +30,7 @@ def tell(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation:
         invocation.clients,
     )
     for one in rotations:
-        telemetry.rotation(one)
+        rotation(one)
 
 
 def _told(rotation: Rotation) -> dict[str, object]:
@@ -74,5 +81,23 @@ def watched(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
         telemetry.emit(name, CertificateDaysToExpiry=days)
         warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {days:g} days")
         told = Rotation(name=name, state="kept", reason="ACM renews it, or you do", warnings=(warning,))
-        telemetry.rotation(told)
+        rotation(told)
     return tuple(serving)
+
+
+def rotation(told: Rotation) -> None:
+    """Tell what became of a certificate; what a person has to look at is a warning."""
+    certificate = told.certificate
+    tell = logger().warning if told.failing or told.warnings else logger().info
+    tell(
+        "rotate",
+        extra={
+            "load_balancer": told.name,
+            "state": told.state,
+            "verified": told.verified,
+            "reason": told.reason,
+            "certificate": certificate.arn if certificate else None,
+            "not_after": certificate.not_after.isoformat() if certificate else None,
+            "warnings": [{"code": one.code, "message": one.message} for one in told.warnings],
+        },
+    )

@@ -27,16 +27,19 @@ never mended here: `docs/rotate.md`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.acme.renewal_window import Window, suggested
-from chalicelib.core.holding import Holding, Offered
-from chalicelib.core.uploads import due_from, waiting, wanted
-from chalicelib.model.load_balancer import Certificate, age
-from chalicelib.model.names import PRIVATE_CA, SECRET, WATCHED, certificate_name_of
+from chalicelib.model.errors import AwsError, Denied
+from chalicelib.model.load_balancer import Certificate, age, uploaded
+from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, WATCHED, certificate_name_of
+from chalicelib.model.report import ReviewWarning
+from chalicelib.rotate.model import Holding, Offered
 from chalicelib.x509.domains import covers
 from chalicelib.x509.facts import AuthorityFacts
+from chalicelib.x509.preflight import renew_from
 
 AUTHORITY_WARNS = timedelta(days=365)
 """How long before its end a private CA is spoken of: every device has to be given the next one."""
@@ -233,3 +236,177 @@ def authority_ends(authority: AuthorityFacts, now: datetime) -> bool:
 
 def _everywhere(holding: Holding, served: Certificate) -> bool:
     return all(place.certificate == served.arn for place in holding.places)
+
+
+def waiting(
+    holding: Holding,
+    now: datetime,
+    before: timedelta,
+    authority: AuthorityFacts | None,
+    *,
+    trusted: bool,
+    awaited: str | None = None,
+) -> Certificate | None:
+    """The newest that was uploaded and never installed, if its issuer is the one that it would have now.
+
+    The one that is `awaited` was decided on already, when somebody may have said that devices trust its CA.
+    """
+    found = [
+        one
+        for one in holding.certificates
+        if _never_installed(one, holding, now, before)
+        and (
+            one.name == awaited
+            or (
+                one.source == ACME
+                if holding.source == ACME
+                else _same_authority(one, holding.served, authority, trusted=trusted)
+            )
+        )
+    ]
+    return max(found, key=age, default=None)
+
+
+def wanted(holding: Holding) -> tuple[str, ...]:
+    """The names for a new one: all that the old one covered, and the name that clients use.
+
+    Where the old one is lost, whatever was uploaded last says what it covered.
+    """
+    names = holding.served.domains if holding.served else _last_known(holding)
+    hostname = holding.hostname
+    return names if hostname is None or covers(names, hostname) else (hostname, *names)
+
+
+def _last_known(holding: Holding) -> tuple[str, ...]:
+    named = max((one for one in holding.certificates if one.domains), key=age, default=None)
+    return named.domains if named else ()
+
+
+def due_from(one: Certificate, before: timedelta) -> datetime:
+    """From when a certificate is due; a lifetime that is not known counts as long."""
+    return renew_from(one.not_before, one.not_after, before) if one.not_before else one.not_after - before
+
+
+def _never_installed(one: Certificate, holding: Holding, now: datetime, before: timedelta) -> bool:
+    served = holding.served
+    names = {*wanted(holding)}
+    return (
+        one.name != holding.rejected
+        and (served is None or (one.arn != served.arn and age(one) > age(served)))
+        and (served is None or one.not_after > served.not_after)
+        and now < due_from(one, before)
+        and (not names or all(covers(one.domains, name) for name in names))
+    )
+
+
+def _same_authority(
+    one: Certificate, served: Certificate | None, authority: AuthorityFacts | None, *, trusted: bool
+) -> bool:
+    """Whether whoever trusts what is served trusts this one: a former upload has the same names perhaps."""
+    keys = {served.issuer_key} if served else set()
+    if authority and (trusted or served is None):
+        keys = {authority.key_id}
+    return one.issuer_key is not None and one.issuer_key in keys
+
+
+FORGOTTEN = timedelta(hours=1)
+
+
+"""After this an upload that nobody installed is nobody's current work any more."""
+
+
+SILENT = frozenset(
+    {
+        # botocore got no answer, or none that AWS gave
+        "ConnectTimeoutError",
+        "ConnectionClosedError",
+        "ConnectionError",
+        "EndpointConnectionError",
+        "HTTPClientError",
+        "ProxyConnectionError",
+        "ReadTimeoutError",
+        "ResponseParserError",
+        "ResponseStreamingError",
+        "SSLError",
+        # AWS has trouble of its own; the numbers are what botocore makes of an answer without a code
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "Unavailable",
+        "500",
+        "502",
+        "503",
+        "504",
+    }
+)
+
+
+"""The codes of an `AwsError` that say nothing about the question."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retire:
+    """Delete a superseded one."""
+
+    reason: str
+    certificate: Certificate
+
+
+def retire(
+    certificates: Iterable[Certificate],
+    served: Certificate | None,
+    in_use: Iterable[str],
+    now: datetime,
+    *,
+    keep: int,
+    rejected: str | None = None,
+) -> tuple[Retire, ...]:
+    """Which of the certificates under one path are to go, so that `keep` are left to roll back to.
+
+    `in_use` are the ARNs on any listener. One that was uploaded after the served one, within the last hour,
+    is somebody's current work. What failed or expired is no use to roll back to.
+    """
+    used = {*in_use}
+    superseded = sorted(
+        (
+            one
+            for one in certificates
+            if one.arn not in used
+            and (
+                served is None
+                or one.name == rejected
+                or age(one) < age(served)
+                or now - uploaded(one) > FORGOTTEN
+            )
+        ),
+        key=age,
+        reverse=True,
+    )
+    useless = [one for one in superseded if one.not_after <= now or one.name == rejected]
+    good = [one for one in superseded if one not in useless]
+    return tuple(
+        [Retire(reason="it failed or expired", certificate=one) for one in useless]
+        + [Retire(reason="newer ones were kept to roll back to", certificate=one) for one in good[keep:]]
+    )
+
+
+def skippable(error: AwsError) -> bool:
+    """Whether another region is left out of the search for users of a certificate after this error.
+
+    An organisation may deny a region for good (Control Tower does), and no certificate would ever be retired.
+    IAM still refuses to delete what a listener uses. A region that throttles is asked again by the next run.
+    """
+    return isinstance(error, Denied) or error.code in SILENT
+
+
+def skipped(regions: Mapping[str, AwsError]) -> tuple[ReviewWarning, ...]:
+    """Return the warning that names the regions that were left out, each with what it said; none for none."""
+    if not regions:
+        return ()
+    named = ", ".join(f"{region} ({error.code})" for region, error in sorted(regions.items()))
+    message = f"not asked whether they use a superseded certificate, which IAM alone guards there: {named}"
+    return (ReviewWarning("region-skipped", message),)

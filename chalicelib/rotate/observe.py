@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 
 from chalicelib.aws import elb, iam
 from chalicelib.aws.certificate import read_certificate
-from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place, current
-from chalicelib.core.proof import Look
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import Certificate, LoadBalancer, age
 from chalicelib.model.names import (
@@ -29,6 +27,8 @@ from chalicelib.model.names import (
     certificates_path,
     load_balancer_of_path,
 )
+from chalicelib.rotate.model import INVALID_CERTIFICATE, Holding, Place, current
+from chalicelib.rotate.proof import Look
 
 FRESH = timedelta(minutes=1)
 """So long it is acted on what was read: a certificate takes minutes, and others are at work meanwhile."""

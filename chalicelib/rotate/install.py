@@ -14,11 +14,6 @@ from typing import Literal
 from chalicelib.apply import Progress, apply
 from chalicelib.aws import elb
 from chalicelib.aws.certificate import read_certificate
-from chalicelib.core.holding import INVALID_CERTIFICATE, Holding, Place
-from chalicelib.core.proof import Look, Proof, server_name
-from chalicelib.core.renewal import fallbacks
-from chalicelib.core.rotation import Rotation
-from chalicelib.holdings import FRESH
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
@@ -26,7 +21,11 @@ from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
 from chalicelib.model.pending import CERTIFICATE, of_rotation, waits_for
 from chalicelib.model.report import ReviewWarning
-from chalicelib.wire import Spot, Wire, prove
+from chalicelib.rotate.model import INVALID_CERTIFICATE, Holding, Place, Rotation
+from chalicelib.rotate.observe import FRESH
+from chalicelib.rotate.plan import fallbacks
+from chalicelib.rotate.proof import Look, Proof, server_name
+from chalicelib.rotate.verify import Spot, Wire, prove
 from chalicelib.x509.domains import covers
 
 

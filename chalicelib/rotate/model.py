@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from chalicelib.model.load_balancer import Certificate, age
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.step import Step
 
 INVALID_CERTIFICATE = "Invalid-Certificate"
 
@@ -52,3 +55,21 @@ def current(
     used = {place.certificate for place in places}
     in_use = [one for one in certificates if one.arn in used]
     return max(in_use, key=lambda one: (one.name != rejected, age(one)), default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """One rotation, or that there was none to be made.
+
+    `certificate` is the one that is served now. `verified` is whether it was seen at every address.
+    `failing` is whether a person has to look at it.
+    """
+
+    name: str
+    state: Literal["rotated", "kept", "pending", "rolled-back"]
+    reason: str
+    certificate: Certificate | None = None
+    verified: bool = False
+    warnings: tuple[ReviewWarning, ...] = ()
+    steps: tuple[Step, ...] = ()
+    failing: bool = False

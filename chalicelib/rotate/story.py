@@ -14,25 +14,23 @@ from typing import assert_never
 from chalicelib.acme import challenges
 from chalicelib.apply import Progress
 from chalicelib.aws.certificate import read_certificate
-from chalicelib.core.holding import Holding
-from chalicelib.core.proof import Look
-from chalicelib.core.renewal import Decision, Install, Keep, Renew, Wait, authority_ends, decide, due
-from chalicelib.core.rotation import Rotation
-from chalicelib.holdings import FRESH, Estate, detailed, observe_estate
 from chalicelib.invocation import Invocation
-from chalicelib.keep import kept, mended
 from chalicelib.model import errors
 from chalicelib.model.load_balancer import uploaded
 from chalicelib.model.names import ACME, PENDING_TAG, PRIVATE_CA, SECRET, WATCHED
 from chalicelib.model.pending import awaited, not_before
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.syntax import name_fault
-from chalicelib.offers import Offers
-from chalicelib.renew import renewed, unfinished
-from chalicelib.retire import retire_superseded
-from chalicelib.rotations_told import tell
-from chalicelib.swap import Swap, install, spots
-from chalicelib.wire import Wire, look
+from chalicelib.rotate.delete_superseded import retire_superseded
+from chalicelib.rotate.install import Swap, install, spots
+from chalicelib.rotate.issue import Offers, renewed, unfinished
+from chalicelib.rotate.model import Holding, Rotation
+from chalicelib.rotate.observe import FRESH, Estate, detailed, observe_estate
+from chalicelib.rotate.plan import Decision, Install, Keep, Renew, Wait, authority_ends, decide, due
+from chalicelib.rotate.proof import Look
+from chalicelib.rotate.recheck import kept, mended
+from chalicelib.rotate.report import tell
+from chalicelib.rotate.verify import Wire, look
 from chalicelib.x509.facts import AuthorityFacts
 
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 from chalicelib.apply import Progress, apply
 from chalicelib.aws import ec2, elb
-from chalicelib.core.retirement import Retire, retire, skippable, skipped
-from chalicelib.core.rotation import Rotation
-from chalicelib.holdings import Estate
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
+from chalicelib.rotate.model import Rotation
+from chalicelib.rotate.observe import Estate
+from chalicelib.rotate.plan import Retire, retire, skippable, skipped
 
 _REGIONS_AT_ONCE = 8
 

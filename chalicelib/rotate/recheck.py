@@ -10,18 +10,18 @@ from datetime import timedelta
 
 from chalicelib.apply import apply
 from chalicelib.aws.certificate import read_certificate
-from chalicelib.core.proof import Look, judge
-from chalicelib.core.renewal import FAILING, Keep, fallbacks
-from chalicelib.core.rotation import Rotation
-from chalicelib.holdings import detailed
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import REJECTED_TAG, WATCHED, certificate_name_of
 from chalicelib.model.pending import of_rotation
 from chalicelib.model.report import ReviewWarning
-from chalicelib.swap import Swap, spots, verified
-from chalicelib.wire import look
+from chalicelib.rotate.install import Swap, spots, verified
+from chalicelib.rotate.model import Rotation
+from chalicelib.rotate.observe import detailed
+from chalicelib.rotate.plan import FAILING, Keep, fallbacks
+from chalicelib.rotate.proof import Look, judge
+from chalicelib.rotate.verify import look
 
 RECENT = timedelta(days=1)
 """So long every run looks at a new certificate again: whoever installed it may not have come so far."""

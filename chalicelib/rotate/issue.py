@@ -7,27 +7,32 @@ has a module of its own in `adapters/issuers`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar, cast
 
 from chalicelib import telemetry
 from chalicelib.acme import renewal_info
 from chalicelib.acme.challenges import Work
-from chalicelib.acme.order import order
+from chalicelib.acme.order import order, time_enough
 from chalicelib.acme.renewal_window import Window, certificate_id
+from chalicelib.apply import apply
 from chalicelib.aws import iam
 from chalicelib.certificates.chosen import Chosen
 from chalicelib.certificates.upload import as_uploaded, for_any_name
-from chalicelib.core.holding import Holding, Offered
-from chalicelib.core.proof import Look
-from chalicelib.holdings import as_seen
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca, secret
-from chalicelib.model.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerSilent
-from chalicelib.model.load_balancer import Certificate
-from chalicelib.model.names import ACME, PRIVATE_CA, SECRET
+from chalicelib.model import actions as do
+from chalicelib.model.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerLimited, IssuerSilent
+from chalicelib.model.load_balancer import Certificate, age, uploaded
+from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, pending_since
+from chalicelib.model.pending import ISSUING, awaited, limited, waits_for
 from chalicelib.model.report import ReviewWarning
+from chalicelib.rotate.install import Swap, install, postponed
+from chalicelib.rotate.model import Holding, Offered, Rotation
+from chalicelib.rotate.observe import as_seen
+from chalicelib.rotate.plan import Renew
+from chalicelib.rotate.proof import Look
 from chalicelib.x509.domains import default_domains
 from chalicelib.x509.facts import AuthorityFacts
 from chalicelib.x509.pem import Authority, Bundle, GivenPem
@@ -202,3 +207,39 @@ def chosen_of(holding: Holding, bundle: Bundle, invocation: Invocation) -> tuple
 
 def _given(bundle: Bundle) -> GivenPem:
     return GivenPem(bundle.certificate, bundle.private_key, bundle.chain)
+
+
+def renewed(decision: Renew, swap: Swap, offers: Offers) -> Rotation:
+    """Upload it under its content's name, and install it.
+
+    Pending when this run is too short for the issuer. IssuerLimited is told on the load balancer first.
+    """
+    holding, invocation = swap.holding, swap.invocation
+    if holding.source == ACME and not time_enough(invocation):
+        return postponed(swap, ISSUING, f"{decision.reason}; the CA needs longer than this run has left")
+    quota = offers.quota()
+    try:
+        bundle, warnings = bundle_for(
+            holding, decision.domains, offers, Work(holding.load_balancer, swap.progress, invocation)
+        )
+    except IssuerLimited as error:
+        postponed(swap, limited(ISSUING, error.until), str(error))
+        raise
+    certificate, chosen = chosen_of(holding, bundle, invocation)
+    upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
+    apply(holding.load_balancer, [upload], swap.progress, invocation, chosen)
+    offers.uploaded()
+    known = replace(certificate, arn=swap.progress.bound[certificate.arn], uploaded=invocation.now())
+    return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)
+
+
+def unfinished(holding: Holding, pending: str | None) -> bool:
+    """Whether somebody asked for a new certificate, and it is not there or waits to be installed."""
+    what, served = waits_for(pending), holding.served
+    if what.startswith(ISSUING):
+        since = pending_since(pending)
+        # Whole seconds, both; an order takes longer than one.
+        return served is None or since is None or uploaded(served) <= since
+    name = awaited(pending)
+    waiting = next((one for one in holding.certificates if one.name == name), None)
+    return waiting is not None and (served is None or age(waiting) > age(served))
