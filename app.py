@@ -153,7 +153,8 @@ def get_openapi(request: Request) -> Response:
 @app.lambda_function(name="provision")
 def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
     """Go on with a PUT or a DELETE that AWS needed more time for; let the alarms follow."""
-    from chalicelib import alarms, background, telemetry
+    from chalicelib import background, telemetry
+    from chalicelib.monitor import apply as alarms
 
     name, work = event["name"], invocation(remaining(context))
     outcome = background.go_on(event, work)
@@ -204,7 +205,8 @@ def drain(event: CloudWatchEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
 def reconcile(event: CloudWatchEvent) -> None:
     """Look without an event, and now and then sweep what deleted load balancers left."""
-    from chalicelib import alarms, telemetry
+    from chalicelib import telemetry
+    from chalicelib.monitor import apply as alarms
     from chalicelib.provision import sweep
     from chalicelib.register import story
 
@@ -277,8 +279,8 @@ def expiring(event: CloudWatchEvent) -> None:
 @app.lambda_function(name="widget")
 def widget(event: dict[str, Any], context: Any) -> str | dict[str, object]:
     """Show how all load balancers are; probe or rotate one when its button was pressed."""
-    from chalicelib import widget as story
-    from chalicelib.alarms import widget_arn
+    from chalicelib.monitor import widget as story
+    from chalicelib.monitor.apply import widget_arn
 
     if story.describes(event):
         return story.described()

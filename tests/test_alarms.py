@@ -14,9 +14,9 @@ import boto3
 import pytest
 
 from chalicelib import telemetry
-from chalicelib.alarms import converge, widget_arn
-from chalicelib.core.alarms import FUNCTIONS, desired, failures
 from chalicelib.model.metrics import NAMESPACE, Alarm, Metric
+from chalicelib.monitor.apply import converge, widget_arn
+from chalicelib.monitor.plan import FUNCTIONS, desired, failures
 from chalicelib.observe import ours
 from chalicelib.probe.metrics import metrics
 from chalicelib.probe.plan import Outcome, judge

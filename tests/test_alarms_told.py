@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import telemetry
-from chalicelib.alarms import converge
 from chalicelib.model.metrics import NAMESPACE, ROLLBACKS, SUCCESS
+from chalicelib.monitor.apply import converge
 from chalicelib.probe.story import probe_all
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.report import tell

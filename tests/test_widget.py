@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib import widget
+from chalicelib.monitor import widget
 from tests.provisioning import Account, account
 from tests.test_probe import create, listener
 

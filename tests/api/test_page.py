@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.api.page import Row, probed, said, table
+from chalicelib.monitor.page import Row, probed, said, table
 from chalicelib.probe.plan import Failure, Outcome, judge
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Dialog, Page, sync_playwright
 
-from chalicelib import widget
+from chalicelib.monitor import widget
 from lab.console import console
 from tests.mqtt_broker import broker
 from tests.provisioning import Account, account

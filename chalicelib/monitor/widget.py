@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from chalicelib import background, observe
-from chalicelib.api.page import DESCRIPTION, Row, probed, said, table
 from chalicelib.aws import cloudwatch
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import EmqElbError
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS, Metric
 from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, WATCHED
+from chalicelib.monitor.page import DESCRIPTION, Row, probed, said, table
 from chalicelib.probe.story import probe_one
 
 _WITHIN = timedelta(hours=3)

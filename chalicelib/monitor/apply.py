@@ -10,10 +10,10 @@ from datetime import datetime
 
 from chalicelib import observe
 from chalicelib.aws import cloudwatch
-from chalicelib.core.alarms import changes, desired
-from chalicelib.core.dashboard import body, dashboard_name
 from chalicelib.invocation import Invocation
 from chalicelib.model.step import Step
+from chalicelib.monitor.dashboard import body, dashboard_name
+from chalicelib.monitor.plan import changes, desired
 
 _EVERY_MINUTES = 10
 
