@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, IAMAuthorizer, Rate, Response
 
-from chalicelib.answers import answering, flags, query_of, reported
+from chalicelib.api.answers import answering, flags, query_of, reported
 from chalicelib.container import clients, invocation, last_look, own_arn, remaining, settings
 from chalicelib.rules import DRAIN_WHEN, EXPIRING_WHEN, REGISTER_WHEN
 

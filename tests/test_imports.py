@@ -41,7 +41,7 @@ def test_importing_the_app_loads_what_every_function_needs_and_no_story() -> Non
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
-    shared = ("chalicelib.answers", "chalicelib.container", "chalicelib.rules")
+    shared = ("chalicelib.api.answers", "chalicelib.container", "chalicelib.rules")
     assert tuple(done.stdout.split()) == ("chalicelib", *shared)
 
 
