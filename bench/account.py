@@ -18,10 +18,10 @@ from bench.machine import ROOT
 from bench.peers import BYTECODE
 from bench.process import measure
 from lab import aws as api
-from lab.addresses import Network, claim
 from lab.aws import REGION, Aws
 from lab.counting import counted
-from lab.vpc import Vpc, prepare
+from lab.machine.addresses import Network, claim
+from lab.nodes.vpc import Vpc, prepare
 
 OWNER = "emq-elb-dev"
 # What the tables of the jobs against AWS's API show.

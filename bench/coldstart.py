@@ -28,11 +28,11 @@ from typing import Any
 from bench.job import Chart, Contender, Figure, Goal, Job, Lineup, Run
 from bench.process import measure
 from lab import aws as api
-from lab.addresses import claim
 from lab.aws import SECRET
-from lab.package import Function, build, copy_runtime, unpack
-from lab.processes import Processes, open_processes
-from lab.runtimeapi import Place, execution_environment
+from lab.lambda_.package import Function, build, copy_runtime, unpack
+from lab.lambda_.runtimeapi import Place, execution_environment
+from lab.machine.addresses import claim
+from lab.machine.processes import Processes, open_processes
 
 EVENTS = Path(__file__).parents[1] / "events"
 BARE = """

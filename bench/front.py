@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab import balancer as running
-from lab.addresses import Network, answers, free_port
-from lab.brokers import MQTT, mosquitto
-from lab.haproxy import Endpoint, HealthCheck, Listener, LoadBalancer, Member, slots
-from lab.issuer import Bundle, bundle
-from lab.processes import Processes, open_processes, until
-from lab.sslpolicies import PREDEFINED
+from lab.certificates.issuer import Bundle, bundle
+from lab.elb import balancer as running
+from lab.elb.haproxy import Endpoint, HealthCheck, Listener, LoadBalancer, Member, slots
+from lab.elb.sslpolicies import PREDEFINED
+from lab.machine.addresses import Network, answers, free_port
+from lab.machine.processes import Processes, open_processes, until
+from lab.nodes.brokers import MQTT, mosquitto
 
 SECURE = 8883
 BROKERS = 2

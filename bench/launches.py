@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
-from lab.serving import serving
+from lab.machine.serving import serving
 
 Launch = Callable[[int], list[str]]
 

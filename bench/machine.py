@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from lab.processes import with_server_paths
+from lab.machine.processes import with_server_paths
 
 ROOT = Path(__file__).parents[1]
 

@@ -31,10 +31,10 @@ from bench.machine import first_line
 from bench.peers import NotInstalledError
 from bench.process import Ran, measure
 from lab.aws import SECRET
-from lab.brokers import MQTT
 from lab.fidelity.knobs import KNOBS
-from lab.processes import missing, with_server_paths
-from lab.vpc import prepare
+from lab.machine.processes import missing, with_server_paths
+from lab.nodes.brokers import MQTT
+from lab.nodes.vpc import prepare
 
 STORY, PUB, RR, NODE, FLOOR = "ours: probe", "mosquitto_pub", "mosquitto_rr", "mqtt of npm", "openssl s_time"
 # Each number of load balancers in a region of its own: the story probes all that there are.

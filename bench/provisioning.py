@@ -12,7 +12,7 @@ from typing import Any
 from bench.account import Account
 from chalicelib.issuers.private_ca import create_authority
 from chalicelib.model.names import CLUSTER_TAG
-from lab.issuer import Bundle, bundle
+from lab.certificates.issuer import Bundle, bundle
 
 NAME = "demo"
 POLICY = "ELBSecurityPolicy-TLS-1-2-2017-01"

@@ -32,7 +32,7 @@ from bench.launches import launching
 from bench.peers import ANSIBLE
 from bench.tools import PROGRAMS, programs, versions
 from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
-from lab.vpc import Vpc
+from lab.nodes.vpc import Vpc
 
 NAME = "demo"
 OURS, EACH, DESCRIBED, PLAYBOOK = "ours: register", "one call each", "describe, then register", "Ansible"

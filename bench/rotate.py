@@ -35,9 +35,9 @@ from bench.tools import versions
 from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, certificate_path
 from chalicelib.x509.pem import Bundle, certificate_name
 from lab.aws import ACCOUNT, REGION
+from lab.certificates.issuer import bundle, keep
 from lab.fidelity.iam import set_quota
 from lab.fidelity.knobs import KNOBS
-from lab.issuer import bundle, keep
 
 OURS, FLOOR = "ours: rotate", "boto3, the floor"
 LETSENCRYPT, LEMUR = "letsencrypt-aws", "lemur"

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from bench import front
 from bench.machine import ROOT
 from bench.process import measure
-from lab import issuer
-from lab.brokers import MQTT
-from lab.declaration import NAME, declaration
-from lab.issuer import Bundle
+from lab.certificates import issuer
+from lab.certificates.issuer import Bundle
+from lab.demo.declaration import NAME, declaration
+from lab.demo.steps import SECURE
 from lab.lab import Lab
-from lab.processes import until
-from lab.steps import SECURE
-from lab.tls import looking
+from lab.machine.processes import until
+from lab.machine.tls import looking
+from lab.nodes.brokers import MQTT
 
 if TYPE_CHECKING:
     from mypy_boto3_elb import ElasticLoadBalancingClient

@@ -24,11 +24,11 @@ from bench.job import Chart, Contender, Figure, Goal, Job, Lineup, Run
 from bench.load import gap, load
 from bench.machine import first_line
 from bench.stage import NOTHING, THEIRS, Stage, listener, program, put_back, served, set_up, upload
-from lab.declaration import NAME
+from lab.demo.declaration import NAME
+from lab.demo.steps import SECURE
 from lab.fidelity.knobs import KNOBS
 from lab.lab import open_lab
-from lab.processes import until
-from lab.steps import SECURE
+from lab.machine.processes import until
 
 OURS, IN_PLACE, RECREATED = "ours: rotate", "in place", "delete and create"
 AT_ONCE, LATER = "known to ELB at once", "known to ELB after 5 s"

@@ -13,8 +13,8 @@ from typing import Any
 from bench.account import Account, deployed, program
 from bench.machine import ROOT
 from bench.peers import ANSIBLE, AWS_CLI, NotInstalledError, installed, size
-from lab.functions import Configuration, Functions, server
-from lab.serving import serving
+from lab.lambda_.functions import Configuration, Functions, server
+from lab.machine.serving import serving
 
 PROGRAMS = ROOT / "bench" / "programs"
 FLOOR, STORY, PUT = "boto3, the floor", "ours: provision", "ours: PUT"

@@ -10,10 +10,10 @@ import threading
 from contextlib import suppress
 from types import FrameType
 
-from lab import acme
-from lab.declaration import NAME, declaration
+from lab.certificates import acme
+from lab.demo.declaration import NAME, declaration
 from lab.lab import Lab, brokers_setting, open_lab
-from lab.processes import DidNotStartError, missing
+from lab.machine.processes import DidNotStartError, missing
 
 USAGE = "python -m lab [demo|rehearse]"
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
             case []:
                 return leave_running()
             case ["demo"]:
-                from lab.demo import demo
+                from lab.demo.demo import demo
 
                 return demo()
             case ["rehearse"]:

@@ -20,8 +20,8 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request
 
-from lab.api import OPENER
 from lab.aws import ACCOUNT, REGION
+from lab.lambda_.api import OPENER
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

@@ -15,20 +15,20 @@ from pathlib import Path
 from random import Random
 
 from lab import aws as api
-from lab import brokers
-from lab.acme import Acme, open_acme
-from lab.addresses import Network, claim
-from lab.alarms import Change, ringing
-from lab.api import STAGE, start_api, start_functions
 from lab.aws import Aws
-from lab.brokers import Cluster, Node
-from lab.console import console, over_http
-from lab.dataplane import DataPlane, follow
+from lab.certificates.acme import Acme, open_acme
+from lab.cloudwatch.alarms import Change, ringing
+from lab.cloudwatch.console import console, over_http
+from lab.cloudwatch.metrics import measuring
+from lab.elb.dataplane import DataPlane, follow
 from lab.events import EventBridge, emitting, invoker, rules_of
 from lab.fidelity.knobs import KNOBS
-from lab.metrics import measuring
-from lab.processes import Processes, open_processes
-from lab.vpc import Vpc, prepare
+from lab.lambda_.api import STAGE, start_api, start_functions
+from lab.machine.addresses import Network, claim
+from lab.machine.processes import Processes, open_processes
+from lab.nodes import brokers
+from lab.nodes.brokers import Cluster, Node
+from lab.nodes.vpc import Vpc, prepare
 
 Say = Callable[[str], None]
 

@@ -19,8 +19,8 @@ from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lab.acme import Acme
-from lab.serving import serving
+from lab.certificates.acme import Acme
+from lab.machine.serving import serving
 from tests.servers import server_context
 
 _OF_THE_CONNECTION = {"connection", "transfer-encoding", "content-length", "keep-alive"}

@@ -17,7 +17,7 @@ from lab import fidelity
 from lab.fidelity.knobs import reset_knobs
 
 if TYPE_CHECKING:
-    from lab.acme import Acme
+    from lab.certificates.acme import Acme
     from tests.issuing import Authority
     from tests.provisioning import Account
     from tests.rotating import Front

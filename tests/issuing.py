@@ -19,7 +19,7 @@ import requests.adapters
 
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.story import rotate_one
-from lab.acme import Acme
+from lab.certificates.acme import Acme
 from lab.fidelity.knobs import KNOBS
 from tests.acme_front import Front as AcmeFront
 from tests.acme_front import front as acme_front

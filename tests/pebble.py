@@ -13,9 +13,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lab.acme import Acme, open_acme
-from lab.addresses import claim
-from lab.processes import open_processes
+from lab.certificates.acme import Acme, open_acme
+from lab.machine.addresses import claim
+from lab.machine.processes import open_processes
 
 
 @contextmanager

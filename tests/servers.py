@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.tls import settled
+from lab.machine.tls import settled
 from tests.certificates import Issued
 
 ADDRESS = "127.83.4.1"

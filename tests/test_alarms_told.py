@@ -24,9 +24,9 @@ from chalicelib.monitor.apply import converge
 from chalicelib.probe.story import probe_all
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.report import tell
-from lab.alarms import Change, State, evaluate, told
+from lab.cloudwatch.alarms import Change, State, evaluate, told
+from lab.cloudwatch.metrics import Point, embedded
 from lab.events import Rule
-from lab.metrics import Point, embedded
 from tests.mqtt_broker import broker
 from tests.provisioning import OWNER, Account
 from tests.servers import ADDRESS, serving

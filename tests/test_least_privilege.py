@@ -13,7 +13,7 @@ from chalicelib.aws import elb_calls, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Absent, Denied, InvalidRequest
-from lab.acme import Acme
+from lab.certificates.acme import Acme
 from lab.fidelity.authorization import Role, enforce, release
 from tests.deploy.policies import LOGS, allowing, granted, policy, policy_files
 from tests.enforced import OWNER, STAGE, deployed

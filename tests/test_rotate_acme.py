@@ -10,7 +10,7 @@ from cryptography import x509
 
 from chalicelib.model import errors
 from lab.fidelity.knobs import KNOBS
-from lab.tls import trusting
+from lab.machine.tls import trusting
 from tests.acme_front import Answer, Asked
 from tests.issuing import Authority, account_keys, acme_for, make_due, rotate_now
 from tests.provisioning import Account

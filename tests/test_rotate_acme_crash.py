@@ -13,8 +13,8 @@ import pytest
 
 from chalicelib.model import errors
 from chalicelib.rotate.story import rotate_all
-from lab.acme import Acme
 from lab.aws import server_certificate_pem
+from lab.certificates.acme import Acme
 from lab.fidelity.knobs import KNOBS
 from tests.acme_front import Answer, Asked
 from tests.issuing import Authority, account_keys, acme_for, authority, dying, make_due, rotate_now, settled

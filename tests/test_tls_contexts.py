@@ -22,15 +22,15 @@ from cryptography.x509.oid import NameOID
 
 from chalicelib.acme.connection import connect
 from chalicelib.acme.renewal_info import renewal_info_url
-from lab.issuer import Bundle, bundle, make_authority
-from lab.serving import serving
-from lab.tls import trusting
+from lab.certificates.issuer import Bundle, bundle, make_authority
+from lab.machine.serving import serving
+from lab.machine.tls import trusting
 from tests.certificates import key_pem, private_key
 from tests.servers import ADDRESS, server_context
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("app.py", "bench", "chalicelib", "lab", "tests", "tools")
-HOMES = {"chalicelib/tls/contexts.py", "lab/tls.py", "tests/servers.py"}
+HOMES = {"chalicelib/tls/contexts.py", "lab/machine/tls.py", "tests/servers.py"}
 # They make a context by themselves, whatever their caller's says.
 MAKERS = {
     "SSLContext",
@@ -67,7 +67,7 @@ PROGRAM = """
 import json, os, sys
 from pathlib import Path
 from ssl import TLSVersion as V
-import lab.tls
+import lab.machine.tls
 from chalicelib.adapters import contexts, tls
 from chalicelib.aws.clients import Clients
 from chalicelib.acme.https import https_context

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import count, cycle
 from pathlib import Path
 
-from lab.tls import trusting
+from lab.machine.tls import trusting
 
 SESSIONS = 20
 BETWEEN_PINGS = 0.2

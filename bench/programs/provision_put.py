@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app import app
 from chalicelib import container
-from lab.functions import Context
+from lab.lambda_.functions import Context
 
 EVENT = Path(__file__).parents[2] / "events" / "apigateway-put-dry-run.json"
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lab import client, demo
 from lab.aws import SECRET
-from lab.client import Reply
-from lab.declaration import NAME
-from lab.processes import until
+from lab.demo import client, demo
+from lab.demo.client import Reply
+from lab.demo.declaration import NAME
+from lab.demo.steps import SECURE, refusal
+from lab.demo.story import hold
+from lab.machine.processes import until
 from lab.rehearsal import chapters_background as background
 from lab.rehearsal import chapters_events as events
 from lab.rehearsal.deployed import functions, rules
@@ -20,8 +22,6 @@ from lab.rehearsal.gateway import MISSING
 from lab.rehearsal.inventory import inventory
 from lab.rehearsal.rehearsal import STAGE, Rehearsal, chalice, connect, take_over
 from lab.rehearsal.signatures import MISMATCH
-from lab.steps import SECURE, refusal
-from lab.story import hold
 
 # What an update brings: a route that was not there, and a setting.
 ADDED = """

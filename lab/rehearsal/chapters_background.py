@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab import chapters_deep, client, demo
-from lab.client import Reply
-from lab.declaration import NAME, declaration
+from lab.demo import chapters_deep, client, demo
+from lab.demo.client import Reply
+from lab.demo.declaration import NAME, declaration
+from lab.demo.steps import refusal, show, state
+from lab.demo.story import hold
 from lab.fidelity.knobs import KNOBS
-from lab.processes import until
+from lab.machine.processes import until
 from lab.rehearsal.chapters_events import fired
 from lab.rehearsal.inventory import inventory
 from lab.rehearsal.rehearsal import NEVER, Rehearsal
-from lab.steps import refusal, show, state
-from lab.story import hold
 
 
 def created(rehearsal: Rehearsal) -> str:

@@ -6,16 +6,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lab import brokers, chapters_rotate, client, issuer
-from lab.api import ROOT
-from lab.chapters_register import CLUSTER, registered
-from lab.declaration import NAME, declaration
+from lab.certificates import issuer
+from lab.cloudwatch.metrics import embedded
+from lab.demo import chapters_rotate, client
+from lab.demo.chapters_register import CLUSTER, registered
+from lab.demo.declaration import NAME, declaration
+from lab.demo.steps import owner, refusal, watch
+from lab.demo.story import hold
 from lab.events import Delivery
-from lab.metrics import embedded
-from lab.processes import until
+from lab.lambda_.api import ROOT
+from lab.machine.processes import until
+from lab.nodes import brokers
 from lab.rehearsal.rehearsal import Rehearsal
-from lab.steps import owner, refusal, watch
-from lab.story import hold
 
 ACM_WARNS = ROOT / "events" / "acm-approaching-expiration.json"
 

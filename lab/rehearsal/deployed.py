@@ -13,7 +13,7 @@ from typing import Any
 from lab.aws import ACCOUNT, REGION, Aws
 from lab.events import Rule, minutes
 from lab.fidelity.authorization_policy import arn_like
-from lab.package import Function, unpack
+from lab.lambda_.package import Function, unpack
 from lab.rehearsal.gateway import Api, Route
 
 

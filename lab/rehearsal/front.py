@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from lab.lambda_.runtimeapi import Outcome
+from lab.machine.serving import serving
 from lab.rehearsal.gateway import Answered, Api, Asked, answered, event, routed
 from lab.rehearsal.signatures import authenticated
-from lab.runtimeapi import Outcome
-from lab.serving import serving
 
 Invoke = Callable[[str, Any], Outcome]
 

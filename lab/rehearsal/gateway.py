@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from lab.aws import ACCOUNT, REGION
-from lab.runtimeapi import Outcome
+from lab.lambda_.runtimeapi import Outcome
 
 TIMED_OUT = "Sandbox.Timedout"
 

@@ -14,20 +14,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lab import package
-from lab.api import ROOT
 from lab.aws import SECRET, Aws
-from lab.client import USER
-from lab.demo import closing
+from lab.demo.client import USER
+from lab.demo.demo import closing
+from lab.demo.steps import Story
+from lab.demo.story import DidNotHoldError, bold, hold, summary, tell
 from lab.events import EventBridge, emitting
 from lab.fidelity.knobs import KNOBS
 from lab.lab import Lab, Say, open_lab
+from lab.lambda_ import package
+from lab.lambda_.api import ROOT
 from lab.rehearsal import deployed
 from lab.rehearsal.front import front
 from lab.rehearsal.gateway import Api
 from lab.rehearsal.running import Functions
-from lab.steps import Story
-from lab.story import DidNotHoldError, bold, hold, summary, tell
 
 STAGE = "prod"
 NEVER = float("inf")

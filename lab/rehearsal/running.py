@@ -12,10 +12,10 @@ from typing import Any
 from lab.aws import SECRET
 from lab.events import ATTEMPTS
 from lab.fidelity.authorization import Role, enforce, release
-from lab.processes import Processes
+from lab.lambda_.runtimeapi import ExecutionEnvironment, Outcome, Place, execution_environment
+from lab.machine.processes import Processes
 from lab.rehearsal.deployed import Deployed
 from lab.rehearsal.gateway import TIMED_OUT
-from lab.runtimeapi import ExecutionEnvironment, Outcome, Place, execution_environment
 
 # Leads a function to the lab's load balancers by their names.
 NAMES = Path(__file__).parents[1] / "names" / "sitecustomize.py"

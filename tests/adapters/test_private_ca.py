@@ -22,7 +22,7 @@ from chalicelib.issuers.private_ca import create_authority, issue, load_authorit
 from chalicelib.model.errors import Conflict, Denied
 from chalicelib.x509.pem import Authority, Bundle, GivenPem
 from chalicelib.x509.read import checked, read
-from lab.tls import trusting
+from lab.machine.tls import trusting
 from tests import certificates
 from tests.certificates import key_pem, leaf, private_key
 from tests.servers import server_context

@@ -8,11 +8,11 @@ from random import Random
 import pytest
 
 from lab import aws as api
-from lab.addresses import claim
 from lab.aws import Aws
-from lab.package import Package, build, copy_runtime, unpack
-from lab.processes import Processes, open_processes
-from lab.runtimeapi import Place
+from lab.lambda_.package import Package, build, copy_runtime, unpack
+from lab.lambda_.runtimeapi import Place
+from lab.machine.addresses import claim
+from lab.machine.processes import Processes, open_processes
 from tests.deploy.small import small
 
 

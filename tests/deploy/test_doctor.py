@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab.package import build
+from lab.lambda_.package import build
 from tests.deploy.test_findings_account import NOTHING_DEPLOYED, Aws, recorded
 from tools.doctor import findings, package_findings, python_findings
 

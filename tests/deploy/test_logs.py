@@ -14,11 +14,11 @@ import pytest
 from moto.moto_api._internal.models import moto_api_backend
 
 from lab import aws as api
-from lab import vpc
 from lab.aws import Aws
-from lab.package import Package
-from lab.processes import Processes
-from lab.runtimeapi import ExecutionEnvironment, Place, execution_environment
+from lab.lambda_.package import Package
+from lab.lambda_.runtimeapi import ExecutionEnvironment, Place, execution_environment
+from lab.machine.processes import Processes
+from lab.nodes import vpc
 from tests.certificates import authority, leaf
 from tests.deploy.test_runtime import reach
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from lab.aws import Aws
-from lab.package import Package
-from lab.processes import Processes
-from lab.runtimeapi import Place, execution_environment
+from lab.lambda_.package import Package
+from lab.lambda_.runtimeapi import Place, execution_environment
+from lab.machine.processes import Processes
 from tests.deploy.test_runtime import reach, sample
 from tools.models import MODELS, bare, called, cut, files, spoken
 

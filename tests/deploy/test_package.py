@@ -13,7 +13,7 @@ from zipfile import ZipFile
 from packaging.requirements import Requirement
 
 from chalicelib.packaging import SOURCES
-from lab.package import RUNTIME, Package
+from lab.lambda_.package import RUNTIME, Package
 from tests.deploy.policies import policy, policy_files
 
 ROOT = Path(__file__).parents[2]

@@ -14,9 +14,9 @@ import pytest
 
 from chalicelib.packaging import SOURCES, prepare, write_bytecode
 from lab.aws import Aws
-from lab.package import Package
-from lab.processes import Processes
-from lab.runtimeapi import Place, execution_environment
+from lab.lambda_.package import Package
+from lab.lambda_.runtimeapi import Place, execution_environment
+from lab.machine.processes import Processes
 from tests.deploy.test_runtime import reach
 
 ROOT = Path(__file__).parents[2]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lab.lambda_.runtimeapi import Outcome
 from lab.rehearsal.gateway import (
     FAILED,
     FORBIDDEN,
@@ -22,7 +23,6 @@ from lab.rehearsal.gateway import (
     event,
     routed,
 )
-from lab.runtimeapi import Outcome
 
 SAMPLE = json.loads((Path(__file__).parents[2] / "events" / "apigateway-put-dry-run.json").read_text())
 

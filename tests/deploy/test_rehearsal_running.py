@@ -10,12 +10,12 @@ import pytest
 
 from lab.aws import Aws
 from lab.fidelity.knobs import KNOBS
-from lab.package import Function
-from lab.processes import Processes, until
+from lab.lambda_.package import Function
+from lab.lambda_.runtimeapi import Outcome, Place
+from lab.machine.processes import Processes, until
 from lab.rehearsal.deployed import Deployed
 from lab.rehearsal.gateway import TIMED_OUT
 from lab.rehearsal.running import Functions
-from lab.runtimeapi import Outcome, Place
 
 APP = """
 import os, time

@@ -16,13 +16,13 @@ from urllib.request import Request
 
 import pytest
 
-from lab.api import OPENER
 from lab.aws import REGION, SECRET
-from lab.client import USER, Reply, request, signature
+from lab.demo.client import USER, Reply, request, signature
+from lab.lambda_.api import OPENER
+from lab.lambda_.runtimeapi import Outcome
 from lab.rehearsal.front import front
 from lab.rehearsal.gateway import UNSIGNED, Answered, Api, Asked, Route
 from lab.rehearsal.signatures import MISMATCH, UNKNOWN, authenticated
-from lab.runtimeapi import Outcome
 
 SECRETS = {USER: SECRET}
 HOST = "127.0.0.1:1"

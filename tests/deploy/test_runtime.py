@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from lab.aws import Aws
-from lab.package import Function, Package
-from lab.processes import Processes
-from lab.routing import routed
-from lab.runtimeapi import ExecutionEnvironment, Outcome, Place, execution_environment
+from lab.lambda_.package import Function, Package
+from lab.lambda_.routing import routed
+from lab.lambda_.runtimeapi import ExecutionEnvironment, Outcome, Place, execution_environment
+from lab.machine.processes import Processes
 from tests.deploy.policies import granted
 
 EVENTS = Path(__file__).parents[2] / "events"

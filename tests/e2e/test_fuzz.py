@@ -14,12 +14,12 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from chalicelib.api.openapi import document
-from lab.addresses import claim
-from lab.api import start_api, start_functions
 from lab.aws import serve, warm
 from lab.lab import app_environment, directory_of_its_own
-from lab.processes import open_processes
-from lab.vpc import prepare
+from lab.lambda_.api import start_api, start_functions
+from lab.machine.addresses import claim
+from lab.machine.processes import open_processes
+from lab.nodes.vpc import prepare
 
 # Without the phase that tries every boundary of every field: hundreds of requests, which tests/api holds to
 # tables and properties without a server.

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, sync_playwright
 
 from chalicelib.monitor import widget
-from lab.console import console
+from lab.cloudwatch.console import console
 from tests.mqtt_broker import broker
 from tests.provisioning import Account, account
 from tests.servers import serving

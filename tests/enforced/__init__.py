@@ -25,7 +25,7 @@ from chalice.test import Client
 import app
 from chalicelib.container import last_look
 from chalicelib.settings import Settings
-from lab.acme import Acme
+from lab.certificates.acme import Acme
 from lab.fidelity.authorization import Role, denial, enforce, release
 from lab.fidelity.authorization_call import Call
 from tests.deploy.policies import policy, policy_files

@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
-from lab.addresses import Network, claim
-from lab.processes import Processes, open_processes
-from lab.serving import serving
+from lab.machine.addresses import Network, claim
+from lab.machine.processes import Processes, open_processes
+from lab.machine.serving import serving
 
 
 @pytest.fixture

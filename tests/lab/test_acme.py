@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from josepy.jwk import JWKRSA
 
-from lab.acme import LIFE, Acme
-from lab.processes import until
+from lab.certificates.acme import LIFE, Acme
+from lab.machine.processes import until
 from tests.pebble import pebble
 
 HOST = "mqtt.example.com"

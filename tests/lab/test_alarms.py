@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from lab.alarms import Change, State, evaluate, judge, look, told
-from lab.metrics import Point
+from lab.cloudwatch.alarms import Change, State, evaluate, judge, look, told
+from lab.cloudwatch.metrics import Point
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MARKS = {"0": False, "X": True, "-": None}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import client
-from lab.addresses import Network
-from lab.api import start_api
 from lab.aws import Aws
-from lab.processes import DidNotStartError, Processes
+from lab.demo import client
+from lab.lambda_.api import start_api
+from lab.machine.addresses import Network
+from lab.machine.processes import DidNotStartError, Processes
 
 APP = """
 import os

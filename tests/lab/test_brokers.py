@@ -13,12 +13,12 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from lab import aws as api
-from lab import brokers
-from lab.addresses import Network, answers
-from lab.api import OPENER
-from lab.brokers import DASHBOARD, MQTT, Cluster, Node
-from lab.processes import Processes, until
-from lab.statuspage import page
+from lab.lambda_.api import OPENER
+from lab.machine.addresses import Network, answers
+from lab.machine.processes import Processes, until
+from lab.nodes import brokers
+from lab.nodes.brokers import DASHBOARD, MQTT, Cluster, Node
+from lab.nodes.statuspage import page
 
 
 @pytest.mark.parametrize(

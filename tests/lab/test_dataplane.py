@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import aws as api
-from lab.addresses import Network
 from lab.aws import Aws, credential, operation
-from lab.balancer import Balancer
-from lab.dataplane import DataPlane, enough, follow, moves
+from lab.elb.balancer import Balancer
+from lab.elb.dataplane import DataPlane, enough, follow, moves
+from lab.elb.haproxy import Endpoint, HealthCheck, LoadBalancer, Member, Slot
+from lab.elb.observation import health_check
 from lab.fidelity.knobs import KNOBS
-from lab.haproxy import Endpoint, HealthCheck, LoadBalancer, Member, Slot
-from lab.observation import health_check
-from lab.processes import Processes, until
-from lab.tls import trusting
+from lab.machine.addresses import Network
+from lab.machine.processes import Processes, until
+from lab.machine.tls import trusting
 from tests.certificates import Issued, authority, leaf
 from tests.lab.conftest import named_server
 

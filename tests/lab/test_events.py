@@ -12,11 +12,11 @@ import pytest
 
 from chalicelib.rules import DRAIN_WHEN, REGISTER_WHEN
 from lab import events
-from lab.addresses import Network
 from lab.events import EventBridge, Rule, Seen, changes, emitting, envelope, look
-from lab.functions import Configuration, Functions, rules_of_app, server
-from lab.processes import until
-from lab.serving import serving
+from lab.lambda_.functions import Configuration, Functions, rules_of_app, server
+from lab.machine.addresses import Network
+from lab.machine.processes import until
+from lab.machine.serving import serving
 from tests.lab.load_balancing import World
 from tests.register_world import sample
 

@@ -10,9 +10,9 @@ import boto3
 import pytest
 
 from lab import aws as api
-from lab.addresses import claim
 from lab.aws import Aws
 from lab.fidelity.authorization import Role, enforce, release
+from lab.machine.addresses import claim
 from tests.lab.load_balancing import World, refusal
 
 KEY = "role"

@@ -13,7 +13,7 @@ from moto.core.base_backend import BackendDict
 from moto.server import ThreadedMotoServer
 
 from lab import fidelity
-from lab.addresses import Network
+from lab.machine.addresses import Network
 from tests.lab.load_balancing import TCP, refusal
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from lab.addresses import Network
-from lab.functions import Configuration, Context, Functions, configuration, server
-from lab.metrics import embedded
-from lab.processes import until
-from lab.serving import serving
+from lab.cloudwatch.metrics import embedded
+from lab.lambda_.functions import Configuration, Context, Functions, configuration, server
+from lab.machine.addresses import Network
+from lab.machine.processes import until
+from lab.machine.serving import serving
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import balancer as running
-from lab.addresses import Network
-from lab.balancer import Balancer, RefusedError
-from lab.haproxy import HealthCheck, Listener, LoadBalancer, Member, Slot, render, sections, slots
-from lab.processes import Processes, until
-from lab.sslpolicies import PREDEFINED, SslNegotiation, bind_options, negotiation
-from lab.tls import OBSOLETE_CIPHERS, trusting
+from lab.elb import balancer as running
+from lab.elb.balancer import Balancer, RefusedError
+from lab.elb.haproxy import HealthCheck, Listener, LoadBalancer, Member, Slot, render, sections, slots
+from lab.elb.sslpolicies import PREDEFINED, SslNegotiation, bind_options, negotiation
+from lab.machine.addresses import Network
+from lab.machine.processes import Processes, until
+from lab.machine.tls import OBSOLETE_CIPHERS, trusting
 from tests.certificates import Issued, authority, leaf
 from tests.lab.conftest import named_server
 

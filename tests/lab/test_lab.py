@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import brokers, client
-from lab.brokers import MQTT
-from lab.client import publish, subscribe
+from lab.demo import client
+from lab.demo.client import publish, subscribe
+from lab.demo.story import DidNotHoldError, Step, counted, hold, summary, tell
 from lab.lab import Lab, directory_of_its_own, open_lab
-from lab.processes import until
-from lab.story import DidNotHoldError, Step, counted, hold, summary, tell
+from lab.machine.processes import until
+from lab.nodes import brokers
+from lab.nodes.brokers import MQTT
 from tests.certificates import authority, leaf
 
 TOPIC = "t"

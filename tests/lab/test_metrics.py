@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from chalicelib import telemetry
-from lab.metrics import embedded, reader
+from lab.cloudwatch.metrics import embedded, reader
 
 
 def line(**values: float) -> str:

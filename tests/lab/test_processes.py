@@ -13,9 +13,9 @@ from random import Random
 
 import pytest
 
-from lab.addresses import Network, answers, claim, free_port, port_or_free
-from lab.keeper import survivors
-from lab.processes import DidNotStartError, Processes, missing, open_processes, until
+from lab.machine.addresses import Network, answers, claim, free_port, port_or_free
+from lab.machine.keeper import survivors
+from lab.machine.processes import DidNotStartError, Processes, missing, open_processes, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,7 +96,7 @@ def test_children_and_keys_are_gone_when_the_lab_is_killed(tmp_path: Path) -> No
     script = f"""
 import os, signal
 from pathlib import Path
-from lab.processes import open_processes
+from lab.machine.processes import open_processes
 with open_processes(Path({str(tmp_path)!r})) as processes:
     child = processes.start("child", ["sleep", "600"], ready=lambda: True)
     Path({str(tmp_path)!r}, "8883.pem").write_text("a key")

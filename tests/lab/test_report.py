@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lab.alarms import Change, State
-from lab.metrics import Point
-from lab.pictures import Sample, Seen, Served, drawn, faults, with_gaps
-from lab.report import sessions, write
-from lab.story import Step
+from lab.cloudwatch.alarms import Change, State
+from lab.cloudwatch.metrics import Point
+from lab.demo.pictures import Sample, Seen, Served, drawn, faults, with_gaps
+from lab.demo.report import sessions, write
+from lab.demo.story import Step
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

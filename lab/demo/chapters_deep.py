@@ -1,0 +1,80 @@
+"""The demo's chapters on the deep probe: what takes minutes at AWS, and what only it finds."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab.demo import client
+from lab.demo.declaration import declaration
+from lab.demo.probing import ask, put_back, show_verdict
+from lab.demo.steps import Story, refusal
+from lab.demo.story import hold
+from lab.machine.processes import until
+
+KEEPALIVE = 4
+"""Seconds: a session is left idle for as long as that, and nobody waits five minutes for a demo."""
+
+
+def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
+    """Return the steps: title and what to do."""
+    return [
+        ("The deep probe: obsolete TLS, an idle session, the cluster", lambda: healthy(story)),
+        ("The cluster has split, and every broker answers", lambda: split(story)),
+    ]
+
+
+def healthy(story: Story) -> str:
+    """Ask for a deep probe, and read in the log what it found."""
+    reply = client.request("PUT", story.url, declaration(story.lab) | {"keepalive": KEEPALIVE})
+    hold(reply.status == 200, f"the PUT answers 200, not {refusal(reply)}")
+    told = deeply(story)
+    show(told)
+    hold(told["result"] == "passed", f"all of it passes, not {told['result']}")
+    return f"{len(told['findings'])} checks passed"
+
+
+def split(story: Story) -> str:
+    """Freeze what the nodes' bridges meet at: two brokers go on, and no longer as one cluster."""
+    hub = story.lab.cluster.backplane
+    hold(hub is not None, "there is a backplane")
+    if hub is None:
+        return ""
+    hub.signal(signal.SIGSTOP)
+    try:
+        told = ask(story)
+        show_verdict(told)
+        hold(told["verdict"] == "ok", f"the probe is ok, not {told['verdict']}")
+        found = deeply(story)
+    finally:
+        hub.signal(signal.SIGCONT)
+        put_back(story)
+    show(found)
+    failed = {one["check"] for one in found["findings"] if one["result"] == "failed"}
+    hold(failed == {"delivery"}, f"delivery fails and nothing else, not {failed or 'nothing'}")
+    return "told by delivery across the cluster; the probe itself saw nothing"
+
+
+def deeply(story: Story) -> Any:
+    """Ask for a deep probe, and return the next record of one in the functions' log."""
+    log = story.lab.directory / "functions.log"
+    before = len(records(log))
+    reply = client.request("POST", f"{story.url}/probe?deep=true")
+    hold(reply.status == 202, f"the deep probe answers 202, not {refusal(reply)}")
+    until(lambda: len(records(log)) > before, 60, "the deep probe tells what it found", pause=0.2)
+    return records(log)[before]
+
+
+def records(log: Path) -> list[Any]:
+    """Return what deep probes told so far in a function's log."""
+    lines = log.read_text().splitlines()
+    return [json.loads(line) for line in lines if '"message":"deep-probe"' in line]
+
+
+def show(told: Any) -> None:
+    """Print each finding."""
+    for one in told["findings"]:
+        print(f"   {one['result']}: {one['check']}: {one['note']}", flush=True)
