@@ -18,9 +18,9 @@ from lab.fidelity.knobs import reset_knobs
 
 if TYPE_CHECKING:
     from lab.certificates.acme import Acme
-    from tests.issuing import Authority
-    from tests.provisioning import Account
-    from tests.rotating import Front
+    from tests.world.issuing import Authority
+    from tests.world.provisioning import Account
+    from tests.world.rotating import Front
 
 REGION = "eu-central-1"
 
@@ -74,7 +74,7 @@ def aws() -> Iterator[None]:
 @pytest.fixture
 def here() -> Iterator[Account]:
     """An account in which the stories of provisioning run, every call counted."""
-    from tests.provisioning import account
+    from tests.world.provisioning import account
 
     with account() as one:
         yield one
@@ -83,7 +83,7 @@ def here() -> Iterator[Account]:
 @pytest.fixture(scope="session")
 def acme() -> Iterator[Acme]:
     """A real ACME server, the same for every test that orders from it; their accounts are their own."""
-    from tests.pebble import pebble
+    from tests.world.pebble import pebble
 
     with pebble() as one:
         yield one
@@ -92,7 +92,7 @@ def acme() -> Iterator[Acme]:
 @pytest.fixture
 def ca(here: Account, acme: Acme) -> Iterator[Authority]:
     """The ACME server as the account's CA, with a hosted zone to show it that names are ours."""
-    from tests.issuing import authority
+    from tests.world.issuing import authority
 
     with authority(acme, here) as one:
         yield one
@@ -101,7 +101,7 @@ def ca(here: Account, acme: Acme) -> Iterator[Authority]:
 @pytest.fixture
 def demo(here: Account) -> Iterator[Front]:
     """A load balancer as clients see it: what the API says that it serves is on the wire."""
-    from tests.rotating import front
+    from tests.world.rotating import front
 
     with front(here) as made:
         yield made

@@ -18,10 +18,10 @@ from chalicelib import container
 from chalicelib.api.openapi import document
 from chalicelib.x509 import pem as pem_texts
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
-from tests.certificates import authority, key_pem
-from tests.chalice_client import app_client
-from tests.provisioning import Account, issued, pem
-from tests.rotating import keep_secret
+from tests.world.certificates import authority, key_pem
+from tests.world.chalice_client import app_client
+from tests.world.provisioning import Account, issued, pem
+from tests.world.rotating import keep_secret
 
 ROOT = Path(__file__).parents[1]
 JSON = {"Content-Type": "application/json"}

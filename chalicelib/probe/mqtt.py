@@ -3,7 +3,7 @@
 paho connects by itself, to one host under one name, and has no way to be given a socket: `_create_socket` is
 overridden. It reads whatever length a packet announces, and into memory at once: `_sock_recv` is overridden.
 It does not look at the reason of a PUBREC: `_handle_pubrec` is overridden.
-All are private; the version is pinned, and `tests/adapters/test_mqtt.py` holds that they are called.
+All are private; the version is pinned, and `tests/probe/test_device.py` holds that they are called.
 """
 
 from __future__ import annotations

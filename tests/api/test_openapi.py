@@ -20,7 +20,7 @@ from chalicelib.model.step import Step
 from chalicelib.provision.declaration import Declaration
 from tests.api.test_problems import ROWS
 from tests.api.test_views import VIEW, view_of
-from tests.strategies import declarations, given_arns
+from tests.world.strategies import declarations, given_arns
 
 DOCUMENT = document()
 

@@ -18,8 +18,8 @@ from chalicelib.model.load_balancer import AccessLogs, CustomPolicy, HealthCheck
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.provision.declaration import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.x509.pem import GivenPem
-from tests.api.bodies import body_of
-from tests.strategies import declarations
+from tests.world.bodies import body_of
+from tests.world.strategies import declarations
 
 SUBNET = "subnet-0123456789abcdef0"
 ARN = "arn:aws:iam::123456789012:server-certificate/demo"

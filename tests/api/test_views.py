@@ -28,7 +28,7 @@ from chalicelib.model.report import Report, ReviewWarning, View
 from chalicelib.model.step import Step
 from chalicelib.model.vpc import Rule, SecurityGroup
 from chalicelib.provision.declaration import Declaration, GivenArn
-from tests.strategies import declarations, given_arns
+from tests.world.strategies import declarations, given_arns
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ARN = "arn:aws:iam::123456789012:server-certificate/demo"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bench.load import Attempt, Noticed, gap, load
-from tests.certificates import authority, leaf
-from tests.mqtt_broker import CONNECT, Close, Connection, Packet, broker
-from tests.servers import ADDRESS, over_tls, serving, tls_context
+from tests.world.certificates import authority, leaf
+from tests.world.mqtt_broker import CONNECT, Close, Connection, Packet, broker
+from tests.world.servers import ADDRESS, over_tls, serving, tls_context
 
 PINGREQ = 12
 

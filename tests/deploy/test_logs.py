@@ -19,8 +19,8 @@ from lab.lambda_.package import Package
 from lab.lambda_.runtimeapi import ExecutionEnvironment, Place, execution_environment
 from lab.machine.processes import Processes
 from lab.nodes import vpc
-from tests.certificates import authority, leaf
 from tests.deploy.test_runtime import reach
+from tests.world.certificates import authority, leaf
 
 EVENTS = Path(__file__).parents[2] / "events"
 UPLOADED = leaf("mqtt.example.com", signed_by=authority("Log CA"))

@@ -17,8 +17,8 @@ from chalicelib.probe.deep import DeepVerdict, deep_probe_one
 from chalicelib.probe.story import probe_one
 from chalicelib.settings import Settings
 from lab.lab import Lab, open_lab
-from tests.emitted import emitted
 from tests.lab.test_lab import front
+from tests.world.emitted import emitted
 
 NAME = "split"
 OWNER = "emq-elb-test"

@@ -13,11 +13,11 @@ from playwright.sync_api import Dialog, Page, sync_playwright
 
 from chalicelib.monitor import widget
 from lab.cloudwatch.console import console
-from tests.mqtt_broker import broker
-from tests.provisioning import Account, account
-from tests.servers import serving
-from tests.test_probe import create, listener
-from tests.test_widget import put
+from tests.monitor.test_widget import put
+from tests.probe.test_story import create, listener
+from tests.world.mqtt_broker import broker
+from tests.world.provisioning import Account, account
+from tests.world.servers import serving
 
 ADDRESS = "127.83.4.2"
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:emq-elb-test-widget"

@@ -29,8 +29,8 @@ from lab.certificates.acme import Acme
 from lab.fidelity.authorization import Role, denial, enforce, release
 from lab.fidelity.authorization_call import Call
 from tests.deploy.policies import policy, policy_files
-from tests.provisioning import CALLER, Account, clients
-from tests.servers import ADDRESS
+from tests.world.provisioning import CALLER, Account, clients
+from tests.world.servers import ADDRESS
 
 ROOT = Path(__file__).parents[2]
 STAGE = "prod"

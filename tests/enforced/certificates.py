@@ -12,10 +12,10 @@ from chalicelib.model.errors import Unserved
 from lab.fidelity.knobs import KNOBS
 from tests.enforced import OWNER, Deployment
 from tests.enforced.provisioning import LATE, PRIVATE_CA, acm_certificate
-from tests.issuing import acme_for, authority, make_due
-from tests.provisioning import issued
-from tests.register_world import sample
-from tests.rotating import HOST, LONG_AGO, body, bundle, front, keep_secret
+from tests.world.issuing import acme_for, authority, make_due
+from tests.world.provisioning import issued
+from tests.world.register import sample
+from tests.world.rotating import HOST, LONG_AGO, body, bundle, front, keep_secret
 
 SECRET = {"secret_id": f"{OWNER}/mqtt"}
 

@@ -9,9 +9,9 @@ from moto.elbv2.models import elbv2_backends
 
 from lab.fidelity.authorization_call import Call
 from tests.lab.load_balancing import issued
-from tests.provisioning import Account
-from tests.rotating import keep_secret
-from tests.test_register_drain import group
+from tests.register.test_drain import group
+from tests.world.provisioning import Account
+from tests.world.rotating import keep_secret
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 PROD, DEV = "emq-elb-prod", "emq-elb-dev"

@@ -8,9 +8,9 @@ from typing import Any
 from lab.fidelity import autoscaling
 from tests.enforced import OWNER, Deployment
 from tests.enforced.provisioning import PRIVATE_CA
-from tests.provisioning import issued, pem
-from tests.register_world import Fleet, sample
-from tests.test_register_drain import DRAIN, READY, group
+from tests.register.test_drain import DRAIN, READY, group
+from tests.world.provisioning import issued, pem
+from tests.world.register import Fleet, sample
 
 
 def events(prod: Deployment) -> None:

@@ -9,11 +9,11 @@ import boto3
 
 from lab.fidelity.knobs import KNOBS
 from tests.enforced import OWNER, Deployment
-from tests.provisioning import issued, pem
-from tests.rotating import bundle, keep_secret
-from tests.test_provision_adoption import by_hand
-from tests.test_provision_drift import DRIFTS, body_of
-from tests.test_register_drain import group
+from tests.provision.test_adoption import by_hand
+from tests.provision.test_drift import DRIFTS, body_of
+from tests.register.test_drain import group
+from tests.world.provisioning import issued, pem
+from tests.world.rotating import bundle, keep_secret
 
 PRIVATE_CA = {"issuer": "private-ca", "domains": ["mqtt.example.com"]}
 LATE = 120.0

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.certificates import Issued, leaf
+from tests.world.certificates import Issued, leaf
 
 TCP = {"Protocol": "TCP", "LoadBalancerPort": 1883, "InstanceProtocol": "TCP", "InstancePort": 1883}
 HTTP = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstanceProtocol": "HTTP", "InstancePort": 18083}

@@ -15,7 +15,7 @@ from josepy.jwk import JWKRSA
 
 from lab.certificates.acme import LIFE, Acme
 from lab.machine.processes import until
-from tests.pebble import pebble
+from tests.world.pebble import pebble
 
 HOST = "mqtt.example.com"
 RECORD = f"_acme-challenge.{HOST}."

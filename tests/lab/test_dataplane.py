@@ -23,8 +23,8 @@ from lab.fidelity.knobs import KNOBS
 from lab.machine.addresses import Network
 from lab.machine.processes import Processes, until
 from lab.machine.tls import trusting
-from tests.certificates import Issued, authority, leaf
 from tests.lab.conftest import named_server
+from tests.world.certificates import Issued, authority, leaf
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import ListenerTypeDef

@@ -18,7 +18,7 @@ from lab.machine.addresses import Network
 from lab.machine.processes import until
 from lab.machine.serving import serving
 from tests.lab.load_balancing import World
-from tests.register_world import sample
+from tests.world.register import sample
 
 REGISTER = Rule("register", REGISTER_WHEN)
 DRAIN = Rule("drain", DRAIN_WHEN)

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.certificates import Issued, KeyKind, authority, leaf
+from tests.world.certificates import Issued, KeyKind, authority, leaf
 
 pytestmark = pytest.mark.usefixtures("aws")
 

@@ -14,7 +14,7 @@ from moto.iam.models import iam_backends
 
 from lab.fidelity.iam import set_quota
 from lab.fidelity.knobs import KNOBS
-from tests.certificates import (
+from tests.world.certificates import (
     Issued,
     KeyFormat,
     KeyKind,

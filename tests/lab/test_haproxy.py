@@ -18,8 +18,8 @@ from lab.elb.sslpolicies import PREDEFINED, SslNegotiation, bind_options, negoti
 from lab.machine.addresses import Network
 from lab.machine.processes import Processes, until
 from lab.machine.tls import OBSOLETE_CIPHERS, trusting
-from tests.certificates import Issued, authority, leaf
 from tests.lab.conftest import named_server
+from tests.world.certificates import Issued, authority, leaf
 
 TCP = Listener("TCP", 1883, "TCP", 1883)
 SSL = Listener("SSL", 8883, "TCP", 1883, ssl=PREDEFINED["ELBSecurityPolicy-TLS-1-2-2017-01"])

@@ -15,7 +15,7 @@ from lab.lab import Lab, directory_of_its_own, open_lab
 from lab.machine.processes import until
 from lab.nodes import brokers
 from lab.nodes.brokers import MQTT
-from tests.certificates import authority, leaf
+from tests.world.certificates import authority, leaf
 
 TOPIC = "t"
 

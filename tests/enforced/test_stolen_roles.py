@@ -1,0 +1,315 @@
+"""What whoever has stolen a function's role can do with it, and what nobody can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from lab.fidelity.authorization import denial, enforce, release
+from lab.fidelity.authorization_call import Call
+from lab.fidelity.authorization_policy import Question, decide
+from tests.deploy.policies import granted, policy, policy_files
+from tests.enforced.estate import (
+    DEV,
+    KINDS,
+    OWNER,
+    PROD,
+    REGION,
+    Estate,
+    alarm,
+    arn,
+    balancer,
+    call,
+    creating,
+    dashboard,
+    event,
+    grouped,
+    hook,
+    keeping,
+    made,
+    marking,
+    named,
+    new_group,
+    of_kind,
+    owned,
+    records,
+    ringing,
+    secret,
+    tagging,
+    upload,
+)
+from tests.world.provisioning import account
+
+STOLEN = "stolen"
+DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+FUNCTIONS = sorted(policy_files())
+
+
+@pytest.fixture(scope="module")
+def estate() -> Iterator[Estate]:
+    """Made once: nothing here changes it."""
+    with pytest.MonkeyPatch.context() as environment, account() as here:
+        environment.setenv("AWS_DEFAULT_REGION", REGION)
+        yield made(here)
+
+
+MEMBERSHIP = {"api_handler", "drain", "provision", "reconcile", "register"}
+MAKERS = {"api_handler", "provision"}
+SWEEPERS = {"api_handler", "provision", "reconcile"}
+READERS = {"api_handler", "deep_probe", "probe", "rotate", "widget"}
+ALARMS = {"provision", "reconcile"}
+NO_INSTANCES: list[dict[str, str]] = []
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:ops"
+SWAP = {"LoadBalancerPort": 8883, "SSLCertificateId": "arn:aws:iam::123456789012:server-certificate/theirs"}
+
+WHEN = ("AlarmActions", "OKActions", "InsufficientDataActions")
+# What an alarm may do beside notifying.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+DEEDS = (
+    *(f"arn:aws:automate:{REGION}:ec2:{deed}" for deed in ("terminate", "stop", "reboot", "recover")),
+    "arn:aws:swf:eu-central-1:123456789012:action/actions/AWS_EC2.InstanceId.Terminate/1.0",
+    "arn:aws:autoscaling:eu-central-1:123456789012:scalingPolicy:0:autoScalingGroupName/nodes:policyName/out",
+    "arn:aws:lambda:eu-central-1:123456789012:function:sns:live",
+    "arn:aws:ssm:eu-central-1:123456789012:opsitem:1",
+)
+
+# Who may do what to that which is the deployment's own: nobody else may, and nobody may to anything else.
+OWN: list[tuple[Call, set[str]]] = [
+    (balancer("DeleteLoadBalancer", "prod"), {"api_handler"}),
+    (balancer("RegisterInstancesWithLoadBalancer", "prod", Instances=NO_INSTANCES), MEMBERSHIP),
+    (balancer("DeregisterInstancesFromLoadBalancer", "prod", Instances=NO_INSTANCES), MEMBERSHIP),
+    (balancer("SetLoadBalancerListenerSSLCertificate", "prod", **SWAP), {*MAKERS, "rotate"}),
+    (creating(PROD), MAKERS),
+    (tagging("prod", owned(None, team="iot")), MAKERS),
+    (tagging("prod", owned(None, **{"emq-elb:pending": "x"})), {*MAKERS, "rotate"}),
+    (tagging("theirs", owned(PROD)), {"api_handler"}),
+    (upload(f"/emq-elb/{PROD}/{REGION}/prod/", PROD), {*MAKERS, "rotate"}),
+    (call("iam", "DeleteServerCertificate", ServerCertificateName="prod"), {*SWEEPERS, "rotate"}),
+    (new_group(PROD), MAKERS),
+    (grouped("DeleteSecurityGroup", "prod"), SWEEPERS),
+    (grouped("AuthorizeSecurityGroupIngress", "prod"), MAKERS),
+    (marking("group:prod", "emq-elb:pending"), {"reconcile"}),
+    (marking("instance:theirs", "emq-elb:cluster"), MAKERS),
+    (marking("instance:prod", "emq-elb:draining"), {"drain"}),
+    (secret(f"{PROD}/private-ca"), READERS),
+    (keeping(f"{PROD}/private-ca", PROD), {"api_handler"}),
+    (hook("CompleteLifecycleAction", "nodes"), {"drain", "reconcile"}),
+    (hook("RecordLifecycleActionHeartbeat", "nodes"), {"reconcile"}),
+    (call("lambda", "Invoke", FunctionName=f"{PROD}-provision"), {"api_handler"}),
+    (call("lambda", "Invoke", FunctionName=f"{PROD}-rotate"), {"api_handler", "widget"}),
+    (event("emq-elb"), {*MEMBERSHIP, "rotate"}),
+    (alarm(f"{PROD}/demo/probe"), ALARMS),
+    (ringing(f"{PROD}/demo/probe"), ALARMS),
+    *((ringing(f"{PROD}/demo/probe", TOPIC, when=when), ALARMS) for when in WHEN),
+    (ringing(f"{PROD}/demo/probe", TOPIC.replace("arn:aws:", "arn:aws-cn:")), ALARMS),
+    (dashboard(f"{PROD}-{REGION}"), ALARMS),
+    (keeping(f"{PROD}/acme-account", PROD), {"provision", "rotate"}),
+    (secret(f"{PROD}/acme-account"), {*READERS, "provision"}),
+    (records("_acme-challenge.mqtt.example.com."), {"provision", "rotate"}),
+]
+
+FOREIGN: list[Call] = [
+    *(
+        call_
+        for name in ("dev", "theirs")
+        for call_ in (
+            balancer("DeleteLoadBalancer", name),
+            balancer("RegisterInstancesWithLoadBalancer", name, Instances=NO_INSTANCES),
+            balancer("DeregisterInstancesFromLoadBalancer", name, Instances=NO_INSTANCES),
+            balancer("SetLoadBalancerListenerSSLCertificate", name, **SWAP),
+            balancer("DeleteLoadBalancerListeners", name, LoadBalancerPorts=[8883]),
+            tagging(name, owned(None, team="iot")),
+            tagging(name, owned(DEV)),
+            call("iam", "DeleteServerCertificate", ServerCertificateName=name),
+            grouped("DeleteSecurityGroup", name),
+            grouped("AuthorizeSecurityGroupIngress", name),
+            marking(f"group:{name}", OWNER),
+            marking(f"group:{name}", "emq-elb:pending"),
+        )
+    ),
+    call("iam", "DeleteServerCertificate", ServerCertificateName="untagged"),
+    tagging("dev", owned(PROD)),
+    tagging("prod", owned(DEV)),
+    call("elb", "RemoveTags", LoadBalancerNames=["prod"], Tags=[{"Key": OWNER}]),
+    creating(DEV),
+    creating(None),
+    upload(f"/emq-elb/{DEV}/{REGION}/dev/", PROD),
+    upload(f"/emq-elb/{PROD}/{REGION}/prod/", None),
+    upload("/", PROD),
+    upload("/cloudfront/", PROD),
+    new_group(DEV),
+    new_group(None),
+    marking("group:prod", OWNER),
+    marking("instance:dev", "emq-elb:cluster"),
+    marking("instance:theirs", "emq-elb:draining"),
+    marking("instance:theirs", "Name"),
+    marking("instance:theirs", "emq-elb:cluster", "Name"),
+    secret(f"{DEV}/private-ca"),
+    secret("team/private-ca"),
+    secret("not-there"),
+    keeping(f"{DEV}/private-ca", PROD),
+    keeping(f"{PROD}/private-ca", DEV),
+    hook("CompleteLifecycleAction", "theirs"),
+    hook("RecordLifecycleActionHeartbeat", "theirs"),
+    call("lambda", "Invoke", FunctionName=f"{DEV}-provision"),
+    call("lambda", "Invoke", FunctionName="theirs"),
+    event("theirs"),
+    alarm(f"{DEV}/demo/probe"),
+    alarm("theirs"),
+    ringing("theirs"),
+    *(ringing(f"{PROD}/demo/probe", deed, when=when) for deed in DEEDS for when in WHEN),
+    ringing(f"{PROD}/demo/probe", TOPIC, DEEDS[0]),
+    *(
+        call_
+        for kind, its_type in KINDS.items()
+        for name in ("prod", "theirs")
+        for there in [of_kind(kind, name)]
+        for call_ in (
+            *(call("elbv2", "AddTags", ResourceArns=[one], Tags=owned(PROD)) for one in there.values()),
+            *(call("elbv2", "RemoveTags", ResourceArns=[one], TagKeys=["team"]) for one in there.values()),
+            call("elbv2", "CreateLoadBalancer", Name=name, Type=its_type, Tags=owned(PROD)),
+            call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=there["load balancer"]),
+            call(
+                "elbv2",
+                "ModifyLoadBalancerAttributes",
+                LoadBalancerArn=there["load balancer"],
+                Attributes=[{"Key": "deletion_protection.enabled", "Value": "false"}],
+            ),
+            call("elbv2", "SetSubnets", LoadBalancerArn=there["load balancer"], Subnets=["subnet-0"]),
+            call("elbv2", "DeleteListener", ListenerArn=there["listener"]),
+            call("elbv2", "DeleteRule", RuleArn=there["rule"]),
+            call("elbv2", "DeleteTargetGroup", TargetGroupArn=there["target group"]),
+            call("elbv2", "RegisterTargets", TargetGroupArn=there["target group"], Targets=[{"Id": "i-0"}]),
+            call("elbv2", "DeregisterTargets", TargetGroupArn=there["target group"], Targets=[{"Id": "i-0"}]),
+        )
+    ),
+    dashboard(f"{DEV}-{REGION}"),
+    records("mqtt.example.com."),
+    records("_acme-challenge.mqtt.example.com.", "CNAME"),
+    records("_acme-challenge.mqtt.example.com.", action="UPSERT"),
+    # What nobody has a reason to do at all.
+    call("ec2", "TerminateInstances", InstanceIds=["instance:prod"]),
+    call("ec2", "StopInstances", InstanceIds=["instance:prod"]),
+    call("ec2", "RunInstances", ImageId="ami-0", MinCount=1, MaxCount=1),
+    call("iam", "CreateUser", UserName="me"),
+    call("iam", "CreateAccessKey", UserName="me"),
+    call("iam", "PutRolePolicy", RoleName="me", PolicyName="all", PolicyDocument="{}"),
+    call("autoscaling", "SetDesiredCapacity", AutoScalingGroupName="nodes", DesiredCapacity=0),
+    call("secretsmanager", "PutSecretValue", SecretId=f"{PROD}/private-ca", SecretString="{}"),
+    call("secretsmanager", "DeleteSecret", SecretId=f"{PROD}/private-ca"),
+    call("acm", "DeleteCertificate", CertificateArn="arn:aws:acm:eu-central-1:123456789012:certificate/x"),
+    call("lambda", "UpdateFunctionConfiguration", FunctionName=f"{PROD}-provision"),
+    call("route53", "DeleteHostedZone", Id="Z0"),
+    call("logs", "DeleteLogGroup", logGroupName=f"/aws/lambda/{PROD}"),
+]
+
+
+def told(one: Call) -> str:
+    """A call as the name of a test."""
+    about = [str(value) for value in one.parameters.values() if isinstance(value, str) and len(value) < 40]
+    return " ".join([one.operation, *about])
+
+
+def holding(function: str) -> None:
+    enforce(STOLEN, policy(policy_files()[function]))
+
+
+@pytest.fixture(autouse=True)
+def free() -> Iterator[None]:
+    yield
+    release(STOLEN)
+
+
+@pytest.mark.parametrize(("one", "who"), OWN, ids=[told(one) for one, _ in OWN])
+def test_these_functions_may_do_it_and_no_other(estate: Estate, one: Call, who: set[str]) -> None:
+    able = set()
+    for function in FUNCTIONS:
+        holding(function)
+        if denial(STOLEN, named(one, estate)) is None:
+            able.add(function)
+    assert able == who
+
+
+@pytest.mark.parametrize("one", FOREIGN, ids=[told(one) for one in FOREIGN])
+def test_no_function_may_do_it_on_the_wire(estate: Estate, one: Call) -> None:
+    client = boto3.client(  # type: ignore[call-overload] # any service
+        one.service, REGION, aws_access_key_id=STOLEN, aws_secret_access_key="made-up"
+    )
+    for function in FUNCTIONS:
+        holding(function)
+        with pytest.raises(ClientError) as caught:
+            getattr(client, xform_name(one.operation))(**named(one, estate).parameters)
+        assert caught.value.response["Error"]["Code"] in DENIALS, function
+
+
+# A condition on tags may be met by any of these; all that can be known of a call is in one of them.
+CONTEXTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "ours": {f"aws:resourcetag/{OWNER}": (PROD,), "aws:tagkeys": ("team",)},
+    "ours, a mark on it": {f"aws:resourcetag/{OWNER}": (PROD,), "aws:tagkeys": ("emq-elb:pending",)},
+    "nobody's, to be ours": {f"aws:requesttag/{OWNER}": (PROD,), "aws:tagkeys": (OWNER,)},
+    "made as ours": {
+        f"aws:requesttag/{OWNER}": (PROD,),
+        "aws:tagkeys": (OWNER,),
+        "elasticloadbalancing:createaction": ("CreateLoadBalancer",),
+    },
+}
+
+
+def writes(function: str) -> list[str]:
+    """What a function may change of load balancers."""
+    prefix = "elasticloadbalancing:"
+    actions = granted(policy(policy_files()[function]))
+    return sorted(
+        one for one in actions if one.startswith(prefix) and not one.startswith(f"{prefix}Describe")
+    )
+
+
+def contexts(function: str, action: str, resource: str) -> set[str]:
+    """The contexts in which a function may do it."""
+    own = policy(policy_files()[function])
+    return {
+        name for name, context in CONTEXTS.items() if decide(own, Question(action, resource, context)).allowed
+    }
+
+
+@pytest.mark.parametrize(
+    ("function", "action"), [(function, action) for function in FUNCTIONS for action in writes(function)]
+)
+def test_whatever_changes_a_classic_load_balancer_changes_no_other(function: str, action: str) -> None:
+    assert contexts(function, action, arn("loadbalancer/prod")), "a classic one, in some context"
+    others = {one for kind in KINDS for one in of_kind(kind, "prod").values()}
+    assert {one: contexts(function, action, one) for one in others} == {one: set() for one in others}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_changes_load_balancers_is_denied_the_other_kinds_by_name(function: str) -> None:
+    denying = {
+        kind
+        for kind in KINDS
+        if decide(
+            policy(policy_files()[function]),
+            Question("elasticloadbalancing:SetSubnets", of_kind(kind, "prod")["load balancer"]),
+        ).statements
+    }
+    assert denying == ({*KINDS} if writes(function) else set())
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_writes_its_own_log_and_no_other(function: str) -> None:
+    holding(function)
+    own = PROD if function == "api_handler" else f"{PROD}-{function}"
+    others = {PROD, DEV, *(f"{PROD}-{other}" for other in FUNCTIONS), "theirs"} - {own}
+    writes: tuple[tuple[str, dict[str, str]], ...] = (
+        ("CreateLogGroup", {}),
+        ("CreateLogStream", {"logStreamName": "s"}),
+        ("PutLogEvents", {"logStreamName": "s"}),
+    )
+    for operation, more in writes:
+        group_name = f"/aws/lambda/{own}"
+        assert denial(STOLEN, call("logs", operation, logGroupName=group_name, **more)) is None
+        for other in others:
+            assert denial(STOLEN, call("logs", operation, logGroupName=f"/aws/lambda/{other}", **more))

@@ -1,0 +1,264 @@
+"""Alarms and dashboard: made, converged and deleted with the load balancers, and about what is emitted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from chalicelib import telemetry
+from chalicelib.model.metrics import NAMESPACE, Alarm, Metric
+from chalicelib.monitor.apply import converge, widget_arn
+from chalicelib.monitor.plan import FUNCTIONS, desired, failures
+from chalicelib.observe import ours
+from chalicelib.probe.metrics import metrics
+from chalicelib.probe.plan import Outcome, judge
+from tests.probe.test_story import create, listener
+from tests.world.emitted import emitted
+from tests.world.provisioning import OWNER, Account, account
+
+ROOT = Path(__file__).parents[2]
+ARN = f"arn:aws:lambda:eu-central-1:123456789012:function:{OWNER}-provision"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:told"
+
+
+@pytest.fixture
+def here() -> Iterator[Account]:
+    with account() as found:
+        yield found
+
+
+@pytest.fixture
+def cloudwatch(here: Account) -> Any:  # noqa: ARG001 - within the account
+    return boto3.client("cloudwatch")
+
+
+def names(cloudwatch: Any) -> set[str]:
+    return {alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+
+
+def changed(here: Account) -> list[str]:
+    return [step.action for step in converge(here.invocation(), ARN)]
+
+
+def three(name: str) -> set[str]:
+    return {f"{OWNER}/{name}/{kind}" for kind in ("probe", "certificate", "nodes")}
+
+
+BOTH = {f"{OWNER}/rollbacks", f"{OWNER}/functions"}
+
+
+def test_three_alarms_for_each_load_balancer_two_for_all_and_one_dashboard(
+    here: Account, cloudwatch: Any
+) -> None:
+    arn = here.world.upload()
+    for name in ("a", "b"):
+        create(here, name, listener(8883, "SSL", arn))
+    create(here, "theirs", listener(8883, "SSL", arn), owner="somebody")
+    assert changed(here) == ["PutMetricAlarm"] * 8 + ["PutDashboard"]
+    assert names(cloudwatch) == three("a") | three("b") | BOTH
+    (told,) = cloudwatch.list_dashboards()["DashboardEntries"]
+    assert told["DashboardName"] == f"{OWNER}-eu-central-1"
+
+
+def test_a_second_look_writes_nothing(here: Account) -> None:
+    create(here, "demo", listener(8883, "SSL", here.world.upload()))
+    converge(here.invocation(), ARN)
+    with here.counted() as calls:
+        assert changed(here) == []
+    assert calls.made == ["DescribeLoadBalancers", "DescribeTags", "DescribeAlarms", "GetDashboard"]
+
+
+def test_what_was_changed_by_hand_is_put_back(here: Account, cloudwatch: Any) -> None:
+    create(here, "demo", listener(1883))
+    converge(here.invocation(), ARN)
+    name = f"{OWNER}/demo/probe"
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    kept = ("AlarmName", "MetricName", "Namespace", "Dimensions", "Statistic", "Period", "ComparisonOperator")
+    cloudwatch.put_metric_alarm(**{key: alarm[key] for key in kept}, EvaluationPeriods=10, Threshold=1)
+    cloudwatch.put_dashboard(DashboardName=f"{OWNER}-eu-central-1", DashboardBody='{"widgets": []}')
+    assert changed(here) == ["PutMetricAlarm", "PutDashboard"]
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert alarm["EvaluationPeriods"] == 3
+    assert changed(here) == []
+
+
+def test_a_load_balancer_that_is_gone_takes_its_alarms_along(here: Account, cloudwatch: Any) -> None:
+    for name in ("a", "b"):
+        create(here, name, listener(1883))
+    converge(here.invocation(), ARN)
+    here.world.elb.delete_load_balancer(LoadBalancerName="a")
+    assert changed(here) == ["DeleteAlarms", "PutDashboard"]
+    assert names(cloudwatch) == {f"{OWNER}/b/probe", f"{OWNER}/b/nodes"} | BOTH
+    here.world.elb.delete_load_balancer(LoadBalancerName="b")
+    assert changed(here) == ["DeleteAlarms", "DeleteDashboards"]
+    assert names(cloudwatch) == set()
+    assert changed(here) == []
+
+
+def test_alarms_of_others_are_left_alone(here: Account, cloudwatch: Any) -> None:
+    for name in (f"{OWNER}-two/demo/probe", "somebody"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name, MetricName="m", Namespace="n", Statistic="Sum", Period=60,
+            ComparisonOperator="LessThanThreshold", EvaluationPeriods=1, Threshold=1,
+        )  # fmt: skip
+    assert changed(here) == []
+    assert names(cloudwatch) == {f"{OWNER}-two/demo/probe", "somebody"}
+
+
+WAITING = {f"{OWNER}/demo/probe", f"{OWNER}/demo/nodes"}
+
+
+def missing(cloudwatch: Any) -> dict[str, str]:
+    """How the alarms that wait for first data treat missing ones by now."""
+    found = cloudwatch.describe_alarms(AlarmNames=sorted(WAITING))["MetricAlarms"]
+    return {alarm["AlarmName"]: alarm["TreatMissingData"] for alarm in found}
+
+
+@pytest.mark.parametrize("state", ["OK", "ALARM"])
+def test_an_alarm_takes_missing_data_for_bad_once_it_has_seen_some(
+    here: Account, cloudwatch: Any, state: str
+) -> None:
+    create(here, "demo", listener(8883, "SSL", here.world.upload()))
+    converge(here.invocation(), ARN)
+    assert missing(cloudwatch) == dict.fromkeys(WAITING, "ignore")
+    cloudwatch.set_alarm_state(AlarmName=f"{OWNER}/demo/probe", StateValue=state, StateReason="data came")
+    assert changed(here) == ["PutMetricAlarm"]
+    assert missing(cloudwatch) == {f"{OWNER}/demo/probe": "breaching", f"{OWNER}/demo/nodes": "ignore"}
+    assert changed(here) == []
+
+
+def test_an_alarm_that_no_data_reach_takes_that_for_bad_after_five_minutes(
+    here: Account, cloudwatch: Any
+) -> None:
+    create(here, "demo", listener(1883))
+    converge(here.invocation(), ARN)
+    here.sleep(290)
+    assert changed(here) == []
+    here.sleep(20)
+    assert changed(here) == ["PutMetricAlarm"] * 2
+    assert missing(cloudwatch) == dict.fromkeys(WAITING, "breaching")
+    assert changed(here) == [], "it does not begin to wait again"
+
+
+@pytest.mark.parametrize("tag", ["enabled=false", "enabled=true"])
+def test_no_probe_no_probe_alarm(here: Account, cloudwatch: Any, tag: str) -> None:
+    create(here, "demo", listener(1883), probe=tag)
+    converge(here.invocation(), ARN)
+    assert (f"{OWNER}/demo/probe" in names(cloudwatch)) is (tag == "enabled=true")
+
+
+def test_the_topic_hears_of_both_ends(here: Account, cloudwatch: Any) -> None:
+    create(here, "demo", listener(1883))
+    converge(here.invocation(), ARN)
+    here.settings = replace(here.settings, alarm_topic_arn=TOPIC)
+    assert set(changed(here)) == {"PutMetricAlarm"}
+    for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC]
+    assert changed(here) == []
+
+
+def test_alarms_look_at_exactly_what_is_emitted(here: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    create(here, "demo", listener(8883, "SSL", here.world.upload()))
+    converge(here.invocation(), ARN)
+    looked = {
+        (alarm["Namespace"], alarm["MetricName"], tuple(one["Name"] for one in alarm["Dimensions"]))
+        for alarm in boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        if alarm.get("Namespace") == NAMESPACE
+    }
+    verdict = judge("demo", [Outcome(port=8883)])
+    now = datetime.now(UTC)
+    telemetry.emit("demo", **metrics(verdict, now), CertificateDaysToExpiry=1)
+    telemetry.emit_total(OWNER, CertificateRollbacks=0)
+    put = {
+        (told["Namespace"], one["Name"], tuple(dimensions))
+        for record in emitted(capsys.readouterr().out)
+        for told in record["_aws"]["CloudWatchMetrics"]
+        for dimensions in told["Dimensions"]
+        for one in told["Metrics"]
+    }
+    assert looked
+    assert looked <= put
+
+
+def test_every_function_of_the_app_is_watched() -> None:
+    text = (ROOT / "app.py").read_text()
+    assert set(re.findall(r'name="([a-z_]+)"\)?$', text, re.MULTILINE)) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize(("count", "parts"), [(1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])])
+def test_no_alarm_computes_with_more_than_ten_functions_and_none_is_left_out(
+    count: int, parts: list[int]
+) -> None:
+    functions = [f"function-{number}" for number in range(count)]
+    alarms = list(failures("ours/functions", functions, None))
+    assert [alarm.name for alarm in alarms] == [
+        "ours/functions", *(f"ours/functions-{number}" for number in range(2, len(parts) + 1))
+    ]  # fmt: skip
+    watched = [
+        [query.metric.dimensions for query in alarm.watched if query.metric]
+        for alarm in alarms
+        if not isinstance(alarm.watched, Metric)
+    ]
+    assert [len(part) for part in watched] == parts
+    assert [one for part in watched for one in part] == [(("FunctionName", name),) for name in functions]
+
+
+def test_deployments_do_not_hear_of_each_others_rollbacks(here: Account, cloudwatch: Any) -> None:
+    create(here, "demo", listener(1883))
+    converge(here.invocation(), ARN)
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[f"{OWNER}/rollbacks"])["MetricAlarms"]
+    assert alarm["Dimensions"] == [{"Name": "Owner", "Value": OWNER}]
+
+
+def test_the_dashboard_shows_every_load_balancer_and_the_widget(here: Account, cloudwatch: Any) -> None:
+    for name in ("a", "b"):
+        create(here, name, listener(1883))
+    converge(here.invocation(), ARN)
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=f"{OWNER}-eu-central-1")["DashboardBody"])
+    table, *graphs = body["widgets"]
+    assert table["properties"]["endpoint"] == widget_arn(ARN, OWNER) == ARN.replace("provision", "widget")
+    shown = {metric[1] for graph in graphs for metric in graph["properties"]["metrics"]}
+    assert shown == {
+        "ProbeSuccess",
+        "ProbeTcpTime",
+        "ProbeTlsTime",
+        "ProbeConnackTime",
+        "ProbeRoundTripTime",
+        "CertificateDaysToExpiry",
+        "HealthyHostCount",
+    }
+    for graph in graphs:
+        assert [metric[3] for metric in graph["properties"]["metrics"]] == ["a", "b"]
+    cells = {(x, y) for one in body["widgets"] for x, y in [(one["x"], one["y"])]}
+    assert len(cells) == len(body["widgets"])
+
+
+def test_every_alarm_has_its_entry_in_the_runbook() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    told = set(re.findall(r"^### `<owner>/([^`]+)`$", text, re.MULTILINE))
+    assert told == {"<load balancer>/probe", "<load balancer>/certificate", "<load balancer>/nodes"} | {
+        "rollbacks",
+        "functions",
+    }
+
+
+def test_without_a_load_balancer_there_is_no_alarm() -> None:
+    assert desired(OWNER, [], renew_before=timedelta(days=30), topic=None) == ()
+
+
+def test_the_probe_alarm_is_as_the_runbook_says(here: Account) -> None:
+    create(here, "demo", listener(1883))
+    found = desired(OWNER, ours(here.invocation()), renew_before=timedelta(days=30), topic=None)
+    (probe,) = [alarm for alarm in found if alarm.name.endswith("/probe")]
+    assert isinstance(probe, Alarm)
+    assert isinstance(probe.watched, Metric)
+    assert (probe.watched.statistic, probe.watched.period, probe.datapoints) == ("Minimum", 60, 3)
+    assert (probe.comparison, probe.threshold, probe.missing) == ("LessThanThreshold", 1, "breaching")

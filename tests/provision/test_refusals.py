@@ -1,0 +1,454 @@
+"""What is refused, with every fault at once and nothing changed; and what AWS itself refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, cast
+
+import pytest
+
+from chalicelib.api.problems import problem
+from chalicelib.model import errors
+from chalicelib.model.errors import Conflict, InvalidRequest
+from lab.fidelity.knobs import KNOBS
+from tests.world.provisioning import WATCHED, Account, granted, issued, just_before, pem
+
+KEY = issued().private_key_pem
+
+
+@pytest.fixture(autouse=True)
+def nothing_refused() -> Any:
+    """Whatever a test lets AWS refuse, it refuses for that test only."""
+    yield
+    WATCHED.refuse = granted
+
+
+def refusing(operation: str, code: str, times: int = 1000) -> None:
+    left = [times]
+
+    def refuse(name: str, _: Any) -> str | None:
+        if name == operation and left[0] > 0:
+            left[0] -= 1
+            return code
+        return None
+
+    WATCHED.refuse = refuse
+
+
+def private_subnet(here: Account, zone: str = "eu-central-1a", cidr: str = "172.31.96.0/24") -> str:
+    vpc = here.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    subnet = here.world.ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=zone)["Subnet"]
+    table = here.world.ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    here.world.ec2.associate_route_table(RouteTableId=table, SubnetId=subnet["SubnetId"])
+    return str(subnet["SubnetId"])
+
+
+def elsewhere(here: Account) -> tuple[str, str, str]:
+    """A subnet, an instance and a group of another VPC."""
+    vpc = here.world.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = here.world.ec2.create_subnet(
+        VpcId=vpc, CidrBlock="10.9.0.0/24", AvailabilityZone="eu-central-1b"
+    )["Subnet"]["SubnetId"]
+    group = here.world.ec2.create_security_group(GroupName="there", Description="there", VpcId=vpc)["GroupId"]
+    return str(subnet), here.launch("far", subnet=subnet)[0], str(group)
+
+
+def another_vpc(here: Account) -> dict[str, Any]:
+    subnet, _, group = elsewhere(here)
+    return {"subnets": [subnet], "security_groups": [group], "instances": []}
+
+
+def test_every_fault_is_told_at_once_those_that_only_aws_knows_beside_those_of_the_body(
+    here: Account,
+) -> None:
+    body = {
+        "subnets": ["subnet-00000000", private_subnet(here), here.subnets[0]],
+        "security_groups": ["sg-00000000"],
+        "certificate": {"arn": "arn:aws:iam::123456789012:server-certificate/none"},
+        "instances": ["i-00000000"],
+        "health_check": {"interval": 5, "timeout": 5},
+        "keepalive": 100000,
+        "sheme": "internal",
+    }
+    before = here.snapshot()
+    with pytest.raises(InvalidRequest) as caught:
+        here.put(body)
+    told = {(fault.field, fault.message.split(";")[0]) for fault in caught.value.faults}
+    assert {field for field, _ in told} == {
+        "subnets[0]",
+        "subnets[1]",
+        "subnets[2]",
+        "security_groups[0]",
+        "certificate.arn",
+        "instances[0]",
+        "health_check.timeout",
+        "keepalive",
+        "sheme",
+    }
+    assert here.calls.writes == []
+    assert here.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        (lambda here: {"subnets": [private_subnet(here)]}, "subnets[0]", "is private"),
+        (
+            lambda here: {"subnets": [private_subnet(here, cidr="172.31.96.0/28")], "scheme": "internal"},
+            "subnets[0]",
+            "a /27 or larger",
+        ),
+        (lambda here: {"subnets": [here.subnets[0], elsewhere(here)[0]]}, "subnets[0]", "one VPC"),
+        (
+            lambda here: {"subnets": [here.subnets[0], private_subnet(here)], "scheme": "internal"},
+            "subnets[0]",
+            "one of 2 in eu-central-1a",
+        ),
+        (lambda here: {"security_groups": [elsewhere(here)[2]]}, "security_groups[0]", "in the VPC"),
+        (lambda here: {"instances": [elsewhere(here)[1]]}, "instances[0]", "and the load balancer in"),
+    ],
+    ids=["private subnet", "too small", "two VPCs", "two in a zone", "group", "instance"],
+)
+def test_what_does_not_go_together_at_aws_is_a_fault(
+    here: Account, change: Any, field: str, says: str
+) -> None:
+    body = here.article | change(here)
+    with pytest.raises(InvalidRequest) as caught:
+        here.put(body)
+    assert field in {fault.field for fault in caught.value.faults if says in fault.message}
+    assert here.calls.writes == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "asked"),
+    [
+        ({"instances": [f"i-{n:017x}" for n in range(70_000)]}, "instances", []),
+        ({"subnets": [f"subnet-{n:017x}" for n in range(50_000)]}, "subnets", []),
+        ({"subnets": [KEY, "subnet-00000000"]}, "subnets[0]", ["subnet-00000000"]),
+        ({"instances": [KEY, "i-00000000"]}, "instances[0]", ["i-00000000"]),
+        ({"instances": ["i-00000000", {"id": KEY}]}, "instances[1]", ["i-00000000"]),
+        ({"security_groups": [KEY]}, "security_groups[0]", []),
+    ],
+    ids=["too many instances", "too many subnets", "a subnet", "an instance", "a member", "a group"],
+)
+def test_what_was_refused_is_neither_looked_up_nor_quoted(
+    here: Account, changes: dict[str, Any], field: str, asked: list[str]
+) -> None:
+    seen: list[str] = []
+
+    def note(_: str, parameters: Any) -> str | None:
+        seen.extend(str(value) for value in parameters.values())
+        return None
+
+    WATCHED.refuse = note
+    sound = {"subnets": here.subnets[:1], "certificate": {"pem": pem(issued())}}
+    with pytest.raises(InvalidRequest) as caught:
+        here.put({**sound, **changes})
+    told = problem(caught.value).body
+    assert [fault.field for fault in caught.value.faults if fault.field.startswith(field)] == [field]
+    assert len(json.dumps(told)) < 5000
+    assert "BEGIN" not in json.dumps(told) + "".join(seen)
+    looked_up = {value for value in seen if re.fullmatch("(i|subnet)-[0-9a-f]+", value)}
+    assert sorted(looked_up - {*here.subnets}) == asked
+    assert len(here.calls.made) <= 11
+
+
+def test_a_body_with_faults_is_told_even_where_aws_cannot_be_asked(here: Account) -> None:
+    body = here.article
+    refusing("DescribeLoadBalancers", "Throttling")
+    with pytest.raises(InvalidRequest, match="keepalive"):
+        here.put(body | {"keepalive": 0})
+    with pytest.raises(errors.Throttled):
+        here.put(body)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda _: {"scheme": "internet-facing"}, "its scheme is internal, which AWS cannot change"),
+        (
+            another_vpc,
+            "which AWS cannot change, and the subnets are in",
+        ),
+        (
+            lambda here: {"instances": here.launch("theirs", **{"emq-elb_cluster": "other"})},
+            "is tagged emq-elb:cluster=other",
+        ),
+    ],
+    ids=["scheme", "VPC", "member of another"],
+)
+def test_what_there_is_stands_against_it(here: Account, change: Any, says: str) -> None:
+    body = here.article | {"scheme": "internal"}
+    here.put(body)
+    asked = body | change(here)
+    before = here.snapshot()
+    with pytest.raises(Conflict, match=says):
+        here.put(asked)
+    assert here.calls.writes == []
+    assert here.snapshot() == before
+
+
+def test_the_only_zones_subnet_cannot_be_exchanged(here: Account) -> None:
+    body = here.article | {"subnets": here.subnets[:1], "scheme": "internal"}
+    here.put(body)
+    with pytest.raises(Conflict, match="the only zone's subnet cannot be exchanged"):
+        here.put(body | {"subnets": [private_subnet(here)]})
+    assert here.calls.writes == []
+    here.put(body | {"subnets": [private_subnet(here, cidr="172.31.97.0/24"), here.subnets[1]]})
+    assert here.calls.writes == [
+        "AttachLoadBalancerToSubnets",
+        "DetachLoadBalancerFromSubnets",
+        "AttachLoadBalancerToSubnets",
+    ]
+
+
+@pytest.mark.parametrize("name", ["demo-elb", "Demo-ELB"])
+def test_a_group_of_the_name_that_ours_would_have_is_a_conflict(here: Account, name: str) -> None:
+    here.group(name)
+    body = {key: value for key, value in here.article.items() if key != "security_groups"}
+    with pytest.raises(Conflict, match=rf"a security group {name} in vpc-.* that is not ours"):
+        here.put(body)
+    assert here.calls.writes == []
+
+
+@pytest.mark.parametrize("outgoing", [False, True])
+def test_a_group_that_others_refer_to_is_not_given_up(here: Account, outgoing: bool) -> None:
+    body = {key: value for key, value in here.article.items() if key != "security_groups"}
+    here.put(body)
+    own = here.world.describe()["SecurityGroups"][0]
+    nodes = here.group("nodes", own, outgoing=outgoing)
+    with pytest.raises(Conflict, match=f"{nodes} names the security group"):
+        here.put(body | {"security_groups": [here.group()]})
+    assert here.calls.writes == []
+    # Beside another one it may stay.
+    here.put(body | {"security_groups": [here.group(), own]})
+    assert here.calls.writes == ["ApplySecurityGroupsToLoadBalancer"]
+
+
+def test_one_instance_that_aws_does_not_take_keeps_no_other_out(here: Account) -> None:
+    body = here.article | {"instances": here.launch("node-3", "node-4", "node-5")}
+    bad = body["instances"][1]
+
+    def refuse(operation: str, parameters: Any) -> str | None:
+        registering = operation == "RegisterInstancesWithLoadBalancer"
+        return "InvalidInstance" if registering and bad in parameters.values() else None
+
+    WATCHED.refuse = refuse
+    report = here.put(body)
+    assert report.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
+    assert [warning.code for warning in report.warnings].count("instance-refused") == 1
+    # The call for all, and four at most to find one of three by halves.
+    assert here.calls.writes.count("RegisterInstancesWithLoadBalancer") <= 5
+    actions = [step for step in report.steps if step.action == "RegisterInstances"]
+    taken = sorted(id_ for step in actions for id_ in cast("list[str]", step.fields["instances"]))
+    assert taken == sorted({*body["instances"]} - {bad}), "actions name the calls that AWS took"
+    assert report.view is not None
+    assert bad not in {member.id for member in report.view.members}
+
+
+def test_an_instance_that_ends_in_the_middle_of_a_put_keeps_no_other_out(here: Account) -> None:
+    body = here.article | {"instances": here.launch("node-3", "node-4", "node-5")}
+    ends = body["instances"][1]
+    just_before(
+        "RegisterInstancesWithLoadBalancer",
+        lambda: here.world.ec2.terminate_instances(InstanceIds=[ends]),
+    )
+    report = here.put(body)
+    assert report.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
+    (warning,) = [one for one in report.warnings if one.code == "instance-refused"]
+    assert warning.message == f"AWS does not register {ends}: it is terminated"
+    assert here.calls.writes.count("RegisterInstancesWithLoadBalancer") == 2
+
+
+def fill(here: Account, instance: str, left: int = 0) -> None:
+    """Give the instance as many tags as EC2 allows, or all but a few."""
+    (reservation,) = here.world.ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+    free = 50 - len(reservation["Instances"][0]["Tags"]) - left
+    for number in range(free):
+        here.tag([instance], f"theirs-{number}", "x")
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["created", "converged"])
+def test_an_instance_without_room_for_the_tag_is_named_and_everything_else_is_done(
+    here: Account, exists: bool
+) -> None:
+    """EC2 allows 50 tags; before, nothing was done, and the answer was 502 without a name."""
+    body = here.article
+    if exists:
+        here.put(body)
+    (full,) = here.launch("full")
+    body["instances"] += [full]
+    fill(here, full)
+    planned = here.put(body, dry_run=True)
+    assert "tags-full" in {warning.code for warning in planned.warnings}
+    report = here.put(body)
+    assert report.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-1", "node-2"]
+    with pytest.raises(errors.QuotaReached, match=rf"^CreateTags: TagLimitExceeded: {full} carries as many"):
+        report.complain()
+    here.put(body)
+    assert here.calls.writes == []
+    here.world.ec2.delete_tags(Resources=[full], Tags=[{"Key": "theirs-0"}])
+    here.put(body).complain()
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["full", "node-1", "node-2"]
+
+
+def test_an_instance_that_gets_its_last_tag_since_it_was_read_is_named_as_well(here: Account) -> None:
+    body = here.article
+    full = body["instances"][0]
+    fill(here, full, left=1)
+    just_before("CreateTags", lambda: here.tag([full], "theirs-too", "x"))
+    report = here.put(body)
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-2"]
+    with pytest.raises(errors.QuotaReached, match=full):
+        report.complain()
+
+
+def test_nothing_is_adopted_whose_members_would_be_taken_out_for_want_of_a_tag(here: Account) -> None:
+    body = here.article
+    full, other = body.pop("instances")
+    fill(here, full)
+    here.world.create("demo", Subnets=here.subnets[:2])
+    named = [{"InstanceId": id_} for id_ in (full, other)]
+    here.world.elb.register_instances_with_load_balancer(LoadBalancerName="demo", Instances=named)
+    with pytest.raises(errors.QuotaReached, match=f"{full} carries .* nothing was changed"):
+        here.put(body, adopt=True)
+    assert here.calls.writes == []
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["created", "converged"])
+def test_an_instance_that_ends_before_it_is_tagged_keeps_no_other_out(here: Account, exists: bool) -> None:
+    """EC2 tags none of them then, and what was begun is finished without it."""
+    body = here.article | {"instances": here.launch("node-3")}
+    if exists:
+        here.put(body)
+    body["instances"] += here.launch("node-4", "node-5")
+    ends = body["instances"][1]
+
+    def end(operation: str, parameters: Any) -> str | None:
+        if operation != "CreateTags" or ends not in parameters.values():
+            return None
+        here.world.ec2.terminate_instances(InstanceIds=[ends])
+        return "InvalidInstanceID.NotFound"
+
+    WATCHED.refuse = end
+    report = here.put(body)
+    assert report.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
+    (warning,) = [one for one in report.warnings if one.code == "instance-refused"]
+    assert ends in warning.message
+    assert here.calls.writes.count("CreateTags") == 2
+
+
+def test_the_background_goes_on_without_an_instance_that_has_ended_since(here: Account) -> None:
+    body = here.article | {"certificate": {"pem": pem(issued())}}
+    KNOBS.certificate_propagation_seconds = 120
+    report = here.put(body)
+    here.sleep(120)
+    here.world.ec2.terminate_instances(InstanceIds=body["instances"][:1])
+    done = here.carry_on(report, body)
+    assert done is not None
+    assert done.state == "ready"
+    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-2"]
+
+
+def test_an_instance_that_aws_does_not_take_is_tried_once_in_the_background(here: Account) -> None:
+    """One call a look is made there, and every look would plan it again."""
+    body = here.article | {"certificate": {"pem": pem(issued())}}
+    bad = body["instances"][0]
+    KNOBS.certificate_propagation_seconds = 120
+    report = here.put(body)
+    assert report.state == "pending"
+    here.sleep(120)
+    calls = [0]
+
+    def refuse(operation: str, parameters: Any) -> str | None:
+        if operation != "RegisterInstancesWithLoadBalancer" or bad not in parameters.values():
+            return None
+        calls[0] += 1
+        assert calls[0] < 10
+        return "InvalidInstance"
+
+    WATCHED.refuse = refuse
+    done = here.carry_on(report, body)
+    assert done is not None
+    assert done.state == "ready"
+    assert calls == [2], "with the others, and alone"
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "error"),
+    [
+        ("DescribeTags", "Throttling", errors.Throttled),
+        ("CreateLoadBalancer", "TooManyLoadBalancers", errors.QuotaReached),
+        ("CreateLoadBalancer", "AccessDenied", errors.Denied),
+        ("CreateLoadBalancer", "InvalidSubnet", errors.Refused),
+        ("ConfigureHealthCheck", "Throttling", errors.Throttled),
+        ("RegisterInstancesWithLoadBalancer", "InternalFailure", errors.AwsError),
+    ],
+)
+def test_what_aws_refuses_is_told_at_once_and_the_next_request_goes_on(
+    here: Account, operation: str, code: str, error: type[errors.AwsError]
+) -> None:
+    body = here.article
+    if operation == "DescribeTags":
+        here.put(body)
+    refusing(operation, code)
+    with pytest.raises(errors.AwsError) as caught:
+        here.put(body)
+    assert type(caught.value) is error
+    assert not here.passed
+    WATCHED.refuse = granted
+    assert here.put(body).state == "ready"
+    here.put(body)
+    assert here.calls.writes == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("CreateLoadBalancer", "InvalidSecurityGroup"),
+        ("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"),
+        ("CreateLoadBalancerPolicy", "LoadBalancerNotFound"),
+        ("CreateLoadBalancerPolicy", "DuplicatePolicyName"),
+        ("SetLoadBalancerPoliciesOfListener", "PolicyNotFound"),
+    ],
+)
+def test_what_aws_sees_a_moment_later_is_tried_again(here: Account, operation: str, code: str) -> None:
+    body = {key: value for key, value in here.article.items() if key != "security_groups"}
+    refusing(operation, code, times=2)
+    assert here.put(body).state == "ready"
+    assert here.passed
+    assert len(here.snapshot()["groups"]) == 2
+    here.put(body)
+    assert here.calls.writes == []
+
+
+def test_what_aws_never_sees_is_an_error_and_not_pending(here: Account) -> None:
+    refusing("SetLoadBalancerPoliciesOfListener", "PolicyNotFound")
+    with pytest.raises(errors.Absent):
+        here.put(here.article)
+
+
+def test_an_upload_that_aws_holds_up_cannot_be_carried_on_without_its_key(here: Account) -> None:
+    refusing("UploadServerCertificate", "ConcurrentModification")
+    with pytest.raises(errors.InUse):
+        here.put(here.article | {"certificate": {"pem": pem(issued())}})
+    assert here.snapshot()["load balancers"] == {}
+
+
+def test_the_regions_quota_is_told_before_it_is_reached(here: Account) -> None:
+    KNOBS.load_balancers_quota = 20
+    body = here.article
+    for number in range(15):
+        here.world.create(f"lb-{number:02}", Subnets=here.subnets[:1])
+    report = here.put(body, dry_run=True)
+    assert "quota" in {warning.code for warning in report.warnings}
+    KNOBS.load_balancers_quota = 15
+    for asked in (body, {key: value for key, value in body.items() if key != "security_groups"}):
+        with pytest.raises(errors.QuotaReached, match="15 load balancers in the region"):
+            here.put(asked)
+        assert here.calls.writes == []

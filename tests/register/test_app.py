@@ -1,0 +1,131 @@
+"""The functions `register`, `drain` and `reconcile` as Lambda calls them, with every sample of an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chalicelib import container
+from chalicelib.model.errors import Unserved
+from tests.world.chalice_client import app_client
+from tests.world.provisioning import Account
+from tests.world.register import Fleet, sample
+
+ROOT = Path(__file__).parents[2]
+REGISTER = [
+    *(f"ec2-instance-{state}" for state in ("running", "stopping", "stopped", "shutting-down", "terminated")),
+    *(f"tag-cluster-{what}" for what in ("set", "changed", "removed")),
+]
+DRAIN = [
+    "ec2-spot-interruption",
+    "ec2-spot-interruption-stop",
+    "ec2-spot-interruption-hibernate",
+    "ec2-rebalance-recommendation",
+    "autoscaling-launch-lifecycle",
+    "autoscaling-launch-into-warm-pool",
+    "autoscaling-launch-from-warm-pool",
+    "autoscaling-terminate-lifecycle",
+    "autoscaling-terminate-into-warm-pool",
+]
+
+
+@pytest.fixture
+def fleet(here: Account) -> Fleet:
+    """An account with a load balancer of the deployment `emq-elb-dev`."""
+    fleet = Fleet(here)
+    fleet.balancer("demo", owner="emq-elb-dev")
+    return fleet
+
+
+@pytest.fixture
+def invoke(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, Any], object]]:
+    """Invoke a function of the deployment `emq-elb-dev`, as a cold container does first."""
+    monkeypatch.setenv("SETTLE_SECONDS", "0")
+    assert fleet.registered() == set()
+    container.last_look.clear()
+    with app_client() as client:
+        yield client.lambda_.invoke
+    container.last_look.clear()
+
+
+@pytest.mark.parametrize("name", REGISTER)
+def test_any_event_about_an_instance_leads_to_a_look_at_all(
+    fleet: Fleet, invoke: Callable[[str, Any], object], name: str
+) -> None:
+    (node,) = fleet.nodes("demo")
+    invoke("register", sample(name))
+    assert fleet.registered() == {node}
+
+
+def test_a_warm_container_answers_a_second_event_by_the_look_it_took(
+    fleet: Fleet, invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]]
+) -> None:
+    fleet.nodes("demo")
+    for name in REGISTER:
+        invoke("register", sample(name))
+    told = [record for record in logged() if record.get("function") == "register"]
+    assert ["outcome" in record for record in told] == [False, *[True] * (len(REGISTER) - 1)]
+    assert {record["outcome"] for record in told[1:]} == {"answered already"}
+
+
+@pytest.mark.parametrize("name", DRAIN)
+def test_an_urgent_event_about_an_instance_that_is_gone_does_nothing(
+    invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]], name: str
+) -> None:
+    invoke("drain", sample(name))
+    (told,) = [record for record in logged() if record.get("function") == "drain"]
+    assert told["actions"] == []
+
+
+def test_an_interruption_drains(fleet: Fleet, invoke: Callable[[str, Any], object]) -> None:
+    (node,) = fleet.nodes("demo")
+    fleet.by_hand("demo", add=[node])
+    invoke("drain", fleet.raw("ec2-spot-interruption", node))
+    assert fleet.registered() == set()
+
+
+@pytest.mark.parametrize("function", ["register", "drain"])
+def test_an_event_that_cannot_be_read_is_told_with_its_id_and_dropped(
+    fleet: Fleet, invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]], function: str
+) -> None:
+    event = fleet.raw("ec2-instance-running", "i-1", state="dreaming")
+    invoke(function, event)
+    (told,) = logged()
+    assert (told["message"], told["event"]) == ("event dropped", event["id"])
+    assert "its state is 'dreaming'" in told["reason"]
+
+
+def test_reconcile_looks_and_tells_what_was_drift(
+    fleet: Fleet, invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]]
+) -> None:
+    (node,) = fleet.nodes("demo")
+    invoke("reconcile", sample("schedule-tick"))
+    assert fleet.registered() == {node}
+    (told,) = [record for record in logged() if record.get("function") == "reconcile"]
+    assert told["drift"] == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [("register", "ec2-instance-running"), ("reconcile", "schedule-tick")]
+)
+def test_a_failure_is_loud_so_that_lambda_tries_again(
+    fleet: Fleet, invoke: Callable[[str, Any], object], function: str, name: str
+) -> None:
+    fleet.nodes("demo")
+    events = container.clients().elb.meta.events
+
+    def refuse(**_: Any) -> tuple[Any, Any]:
+        answer = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
+        return SimpleNamespace(status_code=403), answer
+
+    operation = "before-call.elastic-load-balancing.RegisterInstancesWithLoadBalancer"
+    events.register(operation, refuse)  # type: ignore[arg-type] # it may answer
+    with pytest.raises(Unserved, match="demo: RegisterInstances: AccessDenied"):
+        invoke(function, sample(name))
+    events.unregister(operation, refuse)  # type: ignore[arg-type] # it may answer
+    invoke(function, sample(name))
+    assert len(fleet.registered()) == 1

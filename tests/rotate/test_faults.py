@@ -1,0 +1,291 @@
+"""Rotation under faults, crashes and company, and what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.model import errors
+from chalicelib.rotate.story import rotate_all, rotate_one
+from chalicelib.rotate.verify import Wire
+from lab.fidelity.knobs import KNOBS
+from tests.world.provisioning import WATCHED, Account, Killed, granted, issued
+from tests.world.rotating import (
+    HOST,
+    SECRET,
+    Front,
+    body,
+    bundle,
+    keep_secret,
+    make,
+    names,
+    nowhere,
+    rotate,
+    served,
+    tags,
+)
+
+OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
+
+
+def refusing(operation: str, code: str) -> Any:
+    """Refuse one operation with one code."""
+
+    def refuse(called: str, _: Mapping[str, str]) -> str | None:
+        return code if called == operation else None
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "kind"),
+    [
+        ("GetSecretValue", "ThrottlingException", errors.Throttled),
+        ("GetSecretValue", "AccessDeniedException", errors.Denied),
+        ("UploadServerCertificate", "Throttling", errors.Throttled),
+        ("UploadServerCertificate", "AccessDenied", errors.Denied),
+        ("UploadServerCertificate", "LimitExceeded", errors.QuotaReached),
+        ("SetLoadBalancerListenerSSLCertificate", "Throttling", errors.Throttled),
+        ("SetLoadBalancerListenerSSLCertificate", "AccessDenied", errors.Denied),
+        ("SetLoadBalancerListenerSSLCertificate", "InvalidConfigurationRequest", errors.Refused),
+    ],
+)
+def test_a_step_that_is_refused_leaves_what_is_served_and_the_next_run_ends_it(
+    here: Account, demo: Front, operation: str, code: str, kind: type[errors.AwsError]
+) -> None:
+    old = make(here, demo.port)
+    WATCHED.refuse = refusing(operation, code)
+    with pytest.raises(errors.Unserved) as caught:
+        rotate(here, demo)
+    assert [type(error) for _, error in caught.value.failures] == [kind]
+    assert served(here, demo.port) == old
+    WATCHED.refuse = granted
+    (rotation,) = rotate(here, demo)
+    assert rotation.verified
+    assert served(here, demo.port) != old
+    assert len(names(here)) == 2, "none was left over"
+
+
+@pytest.mark.parametrize("operation", OBSERVING)
+def test_a_look_that_is_refused_changes_nothing(here: Account, demo: Front, operation: str) -> None:
+    old = make(here, demo.port)
+    WATCHED.refuse = refusing(operation, "Throttling")
+    with pytest.raises(errors.Throttled):
+        rotate(here, demo)
+    assert (served(here, demo.port), here.calls.writes) == (old, [])
+
+
+@pytest.mark.parametrize("operation", ["DescribeRegions", "DeleteServerCertificate"])
+def test_what_cannot_be_retired_does_not_undo_a_rotation(here: Account, demo: Front, operation: str) -> None:
+    make(here, demo.port, passed=timedelta(days=-85))
+    rotate(here, demo)
+    rotate_one("demo", here.invocation(), demo.wire)
+    here.passed = timedelta(hours=2)
+    WATCHED.refuse = refusing(operation, "AccessDenied")
+    with pytest.raises(errors.Unserved, match="retiring certificates"):
+        rotate(here, demo)
+    assert len(names(here)) == 3
+    WATCHED.refuse = granted
+    rotate(here, demo)
+    assert len(names(here)) == 2
+
+
+def test_one_that_aws_still_holds_on_to_is_left_to_the_next_run(here: Account, demo: Front) -> None:
+    make(here, demo.port)
+    rotate(here, demo)
+    rotate_one("demo", here.invocation(), demo.wire)
+    here.passed = timedelta(hours=2)
+    WATCHED.refuse = refusing("DeleteServerCertificate", "DeleteConflict")
+    rotate(here, demo)
+    WATCHED.refuse = granted
+    rotate(here, demo)
+    assert len(names(here)) == 2
+
+
+def settled(here: Account, port: int) -> tuple[bool, int, bool]:
+    """What every good run ends in: a certificate is served, two are there, nothing is waited for."""
+    return served(here, port).startswith("arn:"), len(names(here)), "emq-elb:pending" in tags(here)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.mark.parametrize("source", ["private-ca", "secret"])
+def test_killed_after_any_call_the_next_run_ends_in_the_same_state(
+    here: Account, demo: Front, after: int, source: str
+) -> None:
+    if source == "secret":
+        keep_secret(bundle(40))
+        old = make(here, demo.port, SECRET, passed=timedelta())
+        keep_secret(bundle(70, key="other"))
+    else:
+        old = make(here, demo.port)
+    here.calls.kill_after = after
+    with pytest.raises(Killed):
+        rotate(here, demo)
+    here.calls.kill_after = None
+    (rotation,) = rotate(here, demo)
+    assert rotation.verified, rotation.reason
+    assert served(here, demo.port) != old
+    assert settled(here, demo.port) == (True, 2, False)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_killed_in_a_roll_back_the_next_run_brings_the_old_one_back(
+    here: Account, demo: Front, after: int
+) -> None:
+    keep_secret(bundle(40))
+    old = make(here, demo.port, SECRET, passed=timedelta())
+    keep_secret(bundle(70, key="other"))
+    demo.good = old
+    here.calls.kill_after = after
+    with pytest.raises(Killed):
+        rotate(here, demo)
+    here.calls.kill_after = None
+    for _ in range(2):
+        with pytest.raises(errors.Unserved, match="failed on the wire"):
+            rotate(here, demo)
+    assert served(here, demo.port) == old
+    assert names(here) == [old.rpartition("/")[2]]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_two_rotations_at_once_end_with_one_certificate_served_everywhere(
+    here: Account, demo: Front, at: int
+) -> None:
+    old = make(here, demo.port)
+    calls = 0
+
+    def meanwhile(operation: str, _: Mapping[str, str]) -> None:
+        nonlocal calls
+        calls += not operation.startswith(("Describe", "Get", "List"))
+        if calls == at:
+            WATCHED.refuse = granted
+            rotate_all(here.invocation(), demo.wire)
+
+    WATCHED.refuse = meanwhile
+    rotate(here, demo)
+    WATCHED.refuse = granted
+    here.passed = timedelta(hours=2)
+    rotate(here, demo)
+    (rotation,) = rotate(here, demo)
+    assert rotation.state == "kept"
+    assert served(here, demo.port) != old
+    assert settled(here, demo.port) == (True, 2, False)
+
+
+def test_a_half_done_swap_is_ended_though_nothing_is_due(here: Account) -> None:
+    old = make(here)
+    here.put(body(here, 8884, {"arn": old}), "second")
+    here.calls.kill_after = 2
+    with pytest.raises(Killed):
+        rotate(here, nowhere())
+    here.calls.kill_after = None
+    (rotation,) = rotate(here, nowhere())
+    assert rotation.reason.startswith("one listener was left behind")
+    assert served(here, 8884, "second") == served(here) != old
+
+
+def test_a_full_iam_is_a_warning_before_it_is_a_failure(here: Account, demo: Front) -> None:
+    make(here, demo.port)
+    for number in range(16):
+        here.world.upload(f"strangers-{number}")
+    (rotation,) = rotate(here, demo)
+    assert [warning.code for warning in rotation.warnings] == ["certificate-quota"]
+    assert "GetAccountSummary" in here.calls.made
+
+
+def test_the_quota_is_asked_for_once_and_counted_on(here: Account) -> None:
+    make(here)
+    make(here, name="second")
+    for number in range(14):
+        here.world.upload(f"strangers-{number}")
+    warnings = [warning for rotation in rotate(here, nowhere()) for warning in rotation.warnings]
+    told = [warning.message for warning in warnings if warning.code == "certificate-quota"]
+    assert ["17 of 20" in told[0], "18 of 20" in told[1]] == [True, True]
+    assert here.calls.made.count("GetAccountSummary") == 1
+
+
+def test_no_key_is_in_anything_that_is_told(
+    here: Account, demo: Front, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = bundle(40), bundle(70, key="other")
+    keep_secret(first)
+    old = make(here, demo.port, SECRET, passed=timedelta())
+    keep_secret(second)
+    demo.good = old
+    with pytest.raises(errors.Unserved) as caught:
+        rotate(here, demo)
+    keep_secret('{"certificate": "x", "private_key": "' + second.private_key_pem.replace("\n", "") + '"}')
+    with pytest.raises(errors.Unserved) as again:
+        rotate(here, demo)
+    output = capfd.readouterr()
+    told = "".join(
+        [output.out, output.err, caplog.text, str(caught.value), str(again.value), repr(here.told)]
+        + [repr(record.__dict__) for record in caplog.records]
+    )
+    keys = "".join(one.private_key_pem for one in (first, second)).splitlines()
+    assert "failed on the wire" in told
+    assert not [line for line in keys if "-----" not in line and line in told]
+
+
+def test_an_idle_look_at_a_hundred_costs_seven_calls_and_one_for_the_private_ca(here: Account) -> None:
+    KNOBS.load_balancers_quota = 200
+    one = issued(HOST)
+    given = {"pem": {"certificate": one.certificate_pem, "private_key": one.private_key_pem}}
+    arn = make(here, 8883, given, passed=timedelta())
+    listener = here.world.describe()["ListenerDescriptions"][0]["Listener"]
+    for number in range(99):
+        here.world.create(f"lb-{number}", listener, Subnets=here.subnets[:1])
+        here.world.elb.add_tags(
+            LoadBalancerNames=[f"lb-{number}"],
+            Tags=[
+                {"Key": "emq-elb:owner", "Value": here.settings.owner},
+                {"Key": "emq-elb:certificate", "Value": "pem"},
+            ],
+        )
+    rotate(here, nowhere())
+    assert sorted(here.calls.made) == [
+        "DescribeLoadBalancers",
+        *["DescribeTags"] * 5,
+        "ListServerCertificates",
+    ]
+    make(here, 8883, name="private", passed=timedelta())
+    rotate(here, nowhere())
+    assert sorted(here.calls.made) == [
+        "DescribeLoadBalancers",
+        *["DescribeTags"] * 6,
+        "GetSecretValue",
+        "ListServerCertificates",
+    ]
+    assert served(here) == arn
+
+
+def test_one_that_is_due_costs_one_upload_and_one_swap(here: Account, demo: Front) -> None:
+    make(here, demo.port)
+    make(here, 8883, name="idle", passed=timedelta())
+    with_front_for_demo = Wire(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
+    rotate(here, with_front_for_demo)
+    assert sorted(here.calls.made) == [
+        *OBSERVING[:2],
+        "GetSecretValue",
+        "ListServerCertificates",
+        "PutEvents",
+        "SetLoadBalancerListenerSSLCertificate",
+        "UploadServerCertificate",
+    ]
+
+
+@pytest.mark.parametrize("listeners", [1, 3, 5])
+def test_one_certificate_on_n_listeners_costs_n_and_four_beside_the_secret_and_the_event(
+    here: Account, demo: Front, listeners: int
+) -> None:
+    old = make(here, demo.port)
+    for number in range(1, listeners):
+        here.put(body(here, 8883, {"arn": old}), f"lb-{number}")
+    wire = Wire(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
+    rotate(here, wire)
+    made = [name for name in here.calls.made if name not in {"GetSecretValue", "PutEvents"}]
+    assert len(made) == listeners + 4, made
+    assert made.count("SetLoadBalancerListenerSSLCertificate") == listeners

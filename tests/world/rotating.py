@@ -1,0 +1,180 @@
+"""An account whose load balancers answer TLS: what the API says they serve is what is on the wire.
+
+with account() as here, front(here) as wire:
+    make(here, wire.port)
+    rotate(here, wire)
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto.iam.models import iam_backends
+
+from chalicelib.rotate.model import Rotation
+from chalicelib.rotate.story import rotate_all
+from chalicelib.rotate.verify import Wire
+from lab.aws import ACCOUNT, server_certificate_pem
+from tests.world.certificates import Issued, authority, leaf
+from tests.world.provisioning import Account
+from tests.world.servers import ADDRESS, server_context, serving
+
+HOST = "mqtt.example.com"
+SECRET = {"secret_id": "mqtt"}
+PRIVATE = {"issuer": "private-ca", "domains": [HOST]}
+LONG_AGO = timedelta(days=-70)
+"""A leaf of the private CA that was issued then is due now."""
+
+
+@dataclass
+class Front:
+    """A load balancer as clients see it. With `good` no handshake goes well with any other ARN; `stale` is
+    the ARN that it goes on serving whatever the API says."""
+
+    here: Account
+    name: str = "demo"
+    port: int = 0
+    good: str | None = None
+    stale: str | None = None
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def wire(self) -> Wire:
+        """Resolves every host to it."""
+        return Wire(resolve=lambda _: (ADDRESS,))
+
+    def talk(self, connection: socket.socket) -> None:
+        """Shake hands with what the listener has."""
+        arn = self.stale or self._arn()
+        self.seen.append(arn)
+        pem = server_certificate_pem(arn)
+        if pem is None or self.good not in {None, arn}:
+            connection.recv(1)
+            return
+        with context(pem).wrap_socket(connection, server_side=True) as secure:
+            secure.recv(1)
+
+    def _arn(self) -> str:
+        for one in self.here.world.describe(self.name)["ListenerDescriptions"]:
+            if one["Listener"]["LoadBalancerPort"] == self.port:
+                return str(one["Listener"]["SSLCertificateId"])
+        raise AssertionError("no such listener")
+
+
+def context(pem: str) -> ssl.SSLContext:
+    """A server's context for certificate, chain and key in one text."""
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(pem)
+        file.flush()
+        return server_context(Path(file.name))
+
+
+@contextmanager
+def front(here: Account, name: str = "demo") -> Iterator[Front]:
+    """Answer on a free port until the block ends."""
+    made = Front(here, name)
+    with serving(made.talk) as server:
+        made.port = server.port
+        yield made
+
+
+def nowhere() -> Wire:
+    """A wire on which nothing resolves, as for an internal load balancer."""
+
+    def resolve(host: str) -> tuple[str, ...]:
+        raise OSError(f"{host} does not resolve")
+
+    return Wire(resolve=resolve)
+
+
+def body(here: Account, port: int, certificate: Mapping[str, Any]) -> dict[str, Any]:
+    """A PUT's body for one secure listener."""
+    return {
+        "subnets": here.subnets[:2],
+        "hostname": HOST,
+        "listeners": [{"protocol": "SSL", "port": port, "instance_protocol": "TCP", "instance_port": 1883}],
+        "certificate": dict(certificate),
+    }
+
+
+def make(
+    here: Account,
+    port: int = 8883,
+    certificate: Mapping[str, Any] | None = None,
+    name: str = "demo",
+    passed: timedelta = LONG_AGO,
+) -> str:
+    """PUT a load balancer at a time that has passed, and return the ARN that it serves."""
+    here.passed = passed
+    asked = certificate or PRIVATE
+    report = here.put(body(here, port, asked), name)
+    if report.state == "pending":
+        here.carry_on(report, body(here, port, asked), name)
+    here.passed = timedelta()
+    return served(here, port, name)
+
+
+def uploaded_a_minute_ago() -> None:
+    """Make all that is in IAM a minute older: in the second of a request it would be as new."""
+    for kept in iam_backends[ACCOUNT]["aws"].certificates.values():
+        kept.upload_date -= timedelta(minutes=1)  # type: ignore[attr-defined] # moto's stubs have none
+
+
+def tag(here: Account, key: str, value: str) -> None:
+    """Set one of our tags on the load balancer."""
+    here.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=[{"Key": f"emq-elb:{key}", "Value": value}])
+
+
+def served(here: Account, port: int = 8883, name: str = "demo") -> str:
+    """The certificate on a listener."""
+    front_of = Front(here, name, port)
+    return front_of._arn()
+
+
+def names(here: Account) -> list[str]:
+    """The names of all server certificates."""
+    return sorted(str(one["ServerCertificateName"]) for one in here.certificates())
+
+
+def tags(here: Account, name: str = "demo") -> dict[str, str]:
+    """A load balancer's tags."""
+    found = here.world.elb.describe_tags(LoadBalancerNames=[name])["TagDescriptions"][0]["Tags"]
+    return {one["Key"]: one["Value"] for one in found}
+
+
+def bundle(days: float = 60, *, host: str = HOST, key: str = "leaf", life: float = 90) -> Issued:
+    """A leaf of a test CA with so many days left of its life."""
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    return leaf(host, signed_by=authority(), key=key, not_after=end, not_before=end - timedelta(days=life))
+
+
+def keep_secret(one: Issued | str, name: str = "mqtt") -> None:
+    """Put a bundle into Secrets Manager, as other tooling does; a second time as a new version."""
+    client = boto3.client("secretsmanager", "eu-central-1")
+    text = (
+        one
+        if isinstance(one, str)
+        else json.dumps(
+            {"fullchain": one.certificate_pem + one.chain_pem, "private_key": one.private_key_pem}
+        )
+    )
+    try:
+        client.create_secret(Name=name, SecretString=text)
+    except client.exceptions.ResourceExistsException:
+        client.put_secret_value(SecretId=name, SecretString=text)
+
+
+def rotate(here: Account, wire: Wire | Front, within: float = 300) -> tuple[Rotation, ...]:
+    """What the schedule does, counted."""
+    with here.counted(here.calls.kill_after):
+        return rotate_all(here.invocation(within), wire.wire if isinstance(wire, Front) else wire)
