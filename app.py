@@ -66,7 +66,7 @@ def get_load_balancer(request: Request, name: str) -> Response:
     from chalicelib.api.views import view_json
 
     adopt = flags(request, "adopt")["adopt"]
-    return Response(view_json(observe.shown(name, invocation(ANSWER_WITHIN), adopt=adopt)))
+    return Response(view_json(observe.show(name, invocation(ANSWER_WITHIN), adopt=adopt)))
 
 
 @app.route("/load-balancers", methods=["GET"], authorizer=signed)
@@ -172,7 +172,7 @@ def register(event: CloudWatchEvent) -> None:
     told = story.readable("register", event.to_dict())
     if told is None:
         return
-    look = story.answer(told, invocation(remaining(event.context)), last_look.get("register"))
+    look = story.answer_event(told, invocation(remaining(event.context)), last_look.get("register"))
     if look is None:
         telemetry.canonical("register", event=told.id, instance=told.instance, outcome="answered already")
         return
@@ -212,8 +212,8 @@ def reconcile(event: CloudWatchEvent) -> None:
 
     work = invocation(remaining(event.context))
     look = story.reconcile(work)
-    swept = sweep.sweep(work) if sweep.due(work.now()) else ()
-    if alarms.due(work.now()):
+    swept = sweep.sweep(work) if sweep.sweep_due(work.now()) else ()
+    if alarms.alarms_due(work.now()):
         alarms.converge(work, own_arn(event.context))
     telemetry.canonical(
         "reconcile",
@@ -268,11 +268,11 @@ def rotate(event: CloudWatchEvent) -> None:
 def expiring(event: CloudWatchEvent) -> None:
     """Tell that a certificate of ACM ends soon, which nobody here renews."""
     from chalicelib import telemetry
-    from chalicelib.rotate.report import watched
+    from chalicelib.rotate.report import report_expiring
 
     work = invocation(remaining(event.context))
     days = float(event.detail["DaysToExpiry"])
-    serving = [name for arn in event.resources for name in watched(arn, days, work)]
+    serving = [name for arn in event.resources for name in report_expiring(arn, days, work)]
     telemetry.canonical("expiring", serving=len(serving))
 
 
@@ -287,8 +287,8 @@ def widget(event: dict[str, Any], context: Any) -> str | dict[str, object]:
     work, name = invocation(remaining(context)), str(event.get("name", ""))
     match event.get("action"):
         case "probe":
-            return story.probe(name, work)
+            return story.probe_button(name, work)
         case "rotate":
-            return story.rotate(name, work)
+            return story.rotate_button(name, work)
         case _:
-            return story.shown(work, widget_arn(own_arn(context), settings().owner))
+            return story.status_table(work, widget_arn(own_arn(context), settings().owner))

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from chalicelib.aws import ec2, elb_calls, iam
 from chalicelib.aws import vpc as vpcs
-from chalicelib.aws.registration import Change, NotTaken, register_or_deregister
+from chalicelib.aws.registration import MembershipAction, NotTaken, register_or_deregister
 from chalicelib.certificates.chosen import Chosen
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
 from chalicelib.model import errors
-from chalicelib.model.actions import makes_ours, step
+from chalicelib.model.actions import makes_ours, to_step
 from chalicelib.model.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
@@ -48,7 +48,7 @@ def apply(
     for action in plan:
         for done in _done(name, do.bind(action, progress.bound), progress, invocation, chosen):
             progress.became_ours = progress.became_ours or makes_ours(done)
-            told = step(done)
+            told = to_step(done)
             progress.steps.append(told)
             invocation.told(name, told)
 
@@ -106,7 +106,9 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
             elb_calls.perform(clients.elb, name, action)
 
 
-def _members(name: str, action: Change, progress: Progress, invocation: Invocation) -> Iterator[Change]:
+def _members(
+    name: str, action: MembershipAction, progress: Progress, invocation: Invocation
+) -> Iterator[MembershipAction]:
     """The calls that AWS took; whom it did not take keeps nobody else out, and is told as a warning."""
     for outcome in register_or_deregister(invocation.clients, name, action):
         if not isinstance(outcome, NotTaken):

@@ -28,28 +28,30 @@ READS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundLoadBalancer:
     """One load balancer and the health of its members."""
 
     load_balancer: LoadBalancer
     members: tuple[Member, ...]
 
 
-def load_balancer(
+def find_load_balancer(
     name: str, invocation: Invocation, described: LoadBalancerDescriptionTypeDef | None = None
-) -> Found | None:
+) -> FoundLoadBalancer | None:
     """Read one load balancer in five calls, four where it is described already; None when there is none."""
     client = invocation.clients.elb
-    described = described or elb.describe(client, name)
+    described = described or elb.describe_load_balancer(client, name)
     if described is None:
         return None
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        tags = pool.submit(elb.tags_of, client, [name])
+        tags = pool.submit(elb.load_balancer_tags, client, [name])
         attributes = pool.submit(elb.attributes, client, name)
         policies = pool.submit(elb.policies, client, name)
         members = pool.submit(elb.members, client, name)
-    found = elb.load_balancer(described, attributes.result(), policies.result(), tags.result().get(name, {}))
-    return Found(found, members.result())
+    found = elb.parse_load_balancer(
+        described, attributes.result(), policies.result(), tags.result().get(name, {})
+    )
+    return FoundLoadBalancer(found, members.result())
 
 
 def view(name: str, invocation: Invocation) -> View | None:
@@ -57,7 +59,7 @@ def view(name: str, invocation: Invocation) -> View | None:
     from chalicelib.aws import vpc as vpcs  # a listing needs neither of the two
     from chalicelib.aws.certificate import read_certificate
 
-    found = load_balancer(name, invocation)
+    found = find_load_balancer(name, invocation)
     if found is None:
         return None
     there = found.load_balancer
@@ -74,7 +76,7 @@ def view(name: str, invocation: Invocation) -> View | None:
     )
 
 
-def shown(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
+def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
     """One load balancer of ours, or with `adopt` one that nobody owns yet; raises NotFound."""
     found = None if name_fault(name) else view(name, invocation)
     owner = found.load_balancer.tags.get(OWNER_TAG) if found else None
@@ -86,11 +88,11 @@ def shown(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
 def one_of_ours(name: str, invocation: Invocation) -> LoadBalancer:
     """One load balancer of ours, as far as a listing and tags tell, in two calls; raises NotFound."""
     client = invocation.clients.elb
-    described = None if name_fault(name) else elb.describe(client, name)
-    tags = elb.tags_of(client, [name]).get(name, {}) if described else {}
+    described = None if name_fault(name) else elb.describe_load_balancer(client, name)
+    tags = elb.load_balancer_tags(client, [name]).get(name, {}) if described else {}
     if described is None or tags.get(OWNER_TAG) != invocation.settings.owner:
         raise NotFound(f"there is no load balancer {name} of ours")
-    return elb.load_balancer(described, {}, {}, tags)
+    return elb.parse_load_balancer(described, {}, {}, tags)
 
 
 def own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> SecurityGroup | None:

@@ -80,7 +80,7 @@ def story(name: str, sky: Sky) -> None:
             raise SystemExit(event.reason)
         work = container.invocation(timedelta(seconds=175))
         work = replace(work, now=sky.now, sleep=sky.sleep, deadline=sky.now() + timedelta(seconds=175))
-        look = register.answer(event, work, last)
+        look = register.answer_event(event, work, last)
         if look is None:
             continue
         last = look.memory

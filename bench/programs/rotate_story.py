@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from chalicelib import container
 from chalicelib.rotate.story import rotate_all
-from chalicelib.rotate.verify import Wire
+from chalicelib.rotate.verify import TlsClient
 
 
 def nowhere(_host: str) -> tuple[str, ...]:
@@ -16,7 +16,7 @@ def nowhere(_host: str) -> tuple[str, ...]:
 
 def main() -> None:
     """Look at every load balancer, and replace what is due."""
-    rotate_all(container.invocation(timedelta(minutes=10)), Wire(resolve=nowhere))
+    rotate_all(container.invocation(timedelta(minutes=10)), TlsClient(resolve=nowhere))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ from chalicelib import telemetry
 from chalicelib.acme.records import (
     Challenge,
     Entry,
+    challenge_faults,
+    challenge_record_name,
     changed_journal,
     changed_values,
     journal_name,
     noted,
-    objections,
     orphans,
-    record_name,
     zones_of,
 )
 from chalicelib.apply import Progress
@@ -52,13 +52,13 @@ def places(domains: Sequence[str], invocation: Invocation) -> Places:
     """
     zones = route53.public_zones(invocation.clients.route53)
     contact = invocation.settings.acme_contact is not None
-    if faults := tuple(objections(domains, zones, contact=contact)):
+    if faults := tuple(challenge_faults(domains, zones, contact=contact)):
         raise InvalidRequest(faults)
-    return {record_name(domain): zones_of(domain, zones)[0] for domain in domains}
+    return {challenge_record_name(domain): zones_of(domain, zones)[0] for domain in domains}
 
 
 @dataclass(frozen=True)
-class Work:
+class OrderWork:
     """For which load balancer it is, and where what was done is noted."""
 
     name: str
@@ -76,14 +76,16 @@ class Edit:
     gone: Sequence[Entry] = ()
 
 
-def done(step: Step, work: Work) -> None:
+def done(step: Step, work: OrderWork) -> None:
     """Note and tell what was done."""
     work.progress.steps.append(step)
     work.invocation.told(work.name, step)
 
 
 @contextmanager
-def shown(challenges: Sequence[Challenge], where: Places, work: Work, until: datetime) -> Iterator[None]:
+def records_shown(
+    challenges: Sequence[Challenge], where: Places, work: OrderWork, until: datetime
+) -> Iterator[None]:
     """Have the records up and spread to every name server within the block, and gone after it.
 
     IssuerSilent when they have not spread by `until`. What cannot be taken away again is told, and left to a
@@ -104,12 +106,12 @@ def shown(challenges: Sequence[Challenge], where: Places, work: Work, until: dat
                 telemetry.left_behind(work.name, sorted(values), str(error))
 
 
-def sweep(invocation: Invocation) -> list[tuple[str, AwsError]]:
+def sweep_challenges(invocation: Invocation) -> list[tuple[str, AwsError]]:
     """Take away what killed functions of this deployment left; return where that failed, and why."""
     failures = []
     for zone in route53.public_zones(invocation.clients.route53):
         try:
-            _change(zone, Edit(_SWEPT), Work(zone.name, Progress(), invocation))
+            _change(zone, Edit(_SWEPT), OrderWork(zone.name, Progress(), invocation))
         except Absent:
             continue
         except AwsError as error:
@@ -127,7 +129,7 @@ def _by_zone(challenges: Sequence[Challenge], where: Places) -> Iterator[tuple[Z
         yield zone, values
 
 
-def _change(zone: Zone, edit: Edit, work: Work) -> str | None:
+def _change(zone: Zone, edit: Edit, work: OrderWork) -> str | None:
     """Show values and take others away, with what a crash left, and write down which; all or nothing.
 
     Again, when somebody else changed one of the record sets in between. Return by which id to ask how far it
@@ -140,7 +142,7 @@ def _change(zone: Zone, edit: Edit, work: Work) -> str | None:
         if not changes:
             return None
         try:
-            change = route53.change(client, zone.id, changes)
+            change = route53.change_record_sets(client, zone.id, changes)
         except (Refused, Throttled) as error:
             tries -= 1
             if error.code not in _AGAIN or not tries or next(waits, None) is None:

@@ -54,7 +54,7 @@ class Acme:
         return bool(self.answers) and self.answers[-1].status_code in _TOO_MANY
 
 
-def connect(
+def connect_to_ca(
     directory: str, key: EllipticCurvePrivateKey, now: Callable[[], datetime], trusted: str | None = None
 ) -> Acme:
     """Read the CA's directory. `trusted` is a PEM file with the roots that its HTTPS is verified by."""

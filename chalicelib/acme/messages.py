@@ -97,7 +97,7 @@ def authorization(acme: Acme, url: str) -> Authorization:
     return Authorization(url, status, Challenge(domain, value), offered.uri)
 
 
-def answer(acme: Acme, authorization: Authorization) -> None:
+def answer_challenge(acme: Acme, authorization: Authorization) -> None:
     """Say that the record can be looked at (https://www.rfc-editor.org/rfc/rfc8555#section-7.5.1)."""
     from acme import challenges
 

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from chalicelib.acme import messages as acme
 from chalicelib.acme.account import account_key
-from chalicelib.acme.challenges import Work, done, places, shown
-from chalicelib.acme.connection import Acme, connect
+from chalicelib.acme.challenges import OrderWork, done, places, records_shown
+from chalicelib.acme.connection import Acme, connect_to_ca
 from chalicelib.invocation import Invocation
 from chalicelib.issuers.private_ca import LEAF_KEY_BITS
 from chalicelib.model.errors import IssuerSilent
@@ -40,7 +40,7 @@ def time_enough(invocation: Invocation, begin: datetime | None = None) -> bool:
     return invocation.deadline - max(invocation.now(), begin or invocation.now()) >= _LEAST
 
 
-def order(domains: Sequence[str], work: Work, *, replaces: str | None = None) -> GivenPem:
+def order(domains: Sequence[str], work: OrderWork, *, replaces: str | None = None) -> GivenPem:
     """Have a certificate issued for the domains, on a new key.
 
     `replaces` is the `certificate_id` of the one that it is to take the place of. Raises InvalidRequest as
@@ -57,10 +57,10 @@ def order(domains: Sequence[str], work: Work, *, replaces: str | None = None) ->
     challenges = [one.challenge for one in asked if one.challenge]
     if any(one.record not in where for one in challenges):
         raise IssuerSilent("the CA asks to be shown a name that was not ordered")
-    with shown(challenges, where, work, end):
+    with records_shown(challenges, where, work, end):
         for one in asked:
             if one.challenge:
-                acme.answer(ca, one)
+                acme.answer_challenge(ca, one)
         for one in asked:
             _awaited(partial(acme.authorization, ca, one.url), _valid, ca, patient)
     ready = _awaited(partial(acme.order_now, ca, ordered), _ready, ca, patient)
@@ -70,13 +70,13 @@ def order(domains: Sequence[str], work: Work, *, replaces: str | None = None) ->
     return GivenPem(acme.certificate(ca, issued.certificate or ""), key)
 
 
-def _signed_in(work: Work) -> Acme:
+def _signed_in(work: OrderWork) -> Acme:
     settings, clients = work.invocation.settings, work.invocation.clients
     key, made = account_key(clients.secrets, settings.acme_account_secret, settings.owner)
     if made:
         reason, fields = "the CA does not know us yet", {"secret": settings.acme_account_secret}
         done(Step(action="CreateSecret", reason=reason, fields=fields), work)
-    ca = connect(settings.acme_directory_url, key, work.invocation.now, settings.acme_ca_bundle)
+    ca = connect_to_ca(settings.acme_directory_url, key, work.invocation.now, settings.acme_ca_bundle)
     acme.sign_in(ca, settings.acme_contact or "")
     return ca
 

@@ -35,10 +35,10 @@ class Challenge:
     @property
     def record(self) -> str:
         """The record set's name; a wildcard has that of its parent."""
-        return record_name(self.domain)
+        return challenge_record_name(self.domain)
 
 
-def record_name(domain: str) -> str:
+def challenge_record_name(domain: str) -> str:
     """Return the name of the TXT record set that is looked up for a domain."""
     return _LABEL + domain.lower().removeprefix("*.")
 
@@ -56,7 +56,7 @@ def zones_of(domain: str, zones: Iterable[Zone]) -> tuple[Zone, ...]:
     return tuple(zone for zone in fitting if len(zone.name) == longest)
 
 
-def objections(domains: Sequence[str], zones: Sequence[Zone], *, contact: bool) -> Iterator[Fault]:
+def challenge_faults(domains: Sequence[str], zones: Sequence[Zone], *, contact: bool) -> Iterator[Fault]:
     """Everything that would keep a CA from issuing for these domains, before it is asked.
 
     `zones` are the account's public ones; `contact` is whether there is an address to give to the CA.

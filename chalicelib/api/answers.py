@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from chalicelib.api.problems import Problem
     from chalicelib.model.report import Report
 
-View = Callable[..., Response]
+ViewFunction = Callable[..., Response]
 
 
-def answering(app: Chalice) -> Callable[[View], View]:
+def answering(app: Chalice) -> Callable[[ViewFunction], ViewFunction]:
     """Give a view the request before its parameters, and turn what it raises into a problem document.
 
     Middleware of Chalice's is no place for it: by then an error is an answer already.
     """
 
-    def decorated(view: View) -> View:
+    def decorated(view: ViewFunction) -> ViewFunction:
         @wraps(view)
         def answered(**parameters: str) -> Response:
             from chalicelib import telemetry

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from chalicelib.api.wording import unknown
 from chalicelib.model.errors import Fault
-from chalicelib.model.syntax import shown
+from chalicelib.model.syntax import quoted
 
 
 def read_flags(query: Mapping[str, Sequence[str]], *known: str) -> tuple[dict[str, bool], tuple[Fault, ...]]:
@@ -16,7 +16,7 @@ def read_flags(query: Mapping[str, Sequence[str]], *known: str) -> tuple[dict[st
     """
     given = {name: values for name, values in query.items() if name in known}
     wrong = [
-        Fault(name, f"true or false is right, not {shown(value)}")
+        Fault(name, f"true or false is right, not {quoted(value)}")
         for name, values in given.items()
         for value in values
         if value not in {"true", "false"}

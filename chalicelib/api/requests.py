@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from chalicelib.api.declared import declaration_of
 from chalicelib.api.wording import fault_of
 from chalicelib.model.errors import Fault, InvalidRequest
-from chalicelib.model.syntax import name_fault, shown
+from chalicelib.model.syntax import name_fault, quoted
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.declaration_checks import ALLOW_BESIDE_GROUPS, faults
 
@@ -65,7 +65,7 @@ def _parsed(data: bytes) -> tuple[object, list[str]]:
     except ValueError:
         # `_no_constant`, or an integer of more than 4,300 digits.
         return None, ["it holds a number that JSON or AWS does not know: NaN, Infinity, or far too long"]
-    return value, [f"{shown(key)} comes twice in one object" for key in twice]
+    return value, [f"{quoted(key)} comes twice in one object" for key in twice]
 
 
 def read_name(name: str) -> tuple[Fault, ...]:
@@ -84,7 +84,7 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     from chalicelib.api.body import PutBody, put_body  # pydantic: what reads no body does without it
 
     if not isinstance(body, dict):
-        wrong = Fault("body", f"an object is right, not {shown(body)}")
+        wrong = Fault("body", f"an object is right, not {quoted(body)}")
         return Declaration(name=name, subnets=()), (wrong, *read_name(name))
     errors = _errors(body)
     # Without a location the error is about the body as a whole: nothing of it can be trusted.
@@ -98,7 +98,7 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     partial = {field: [body[field][place] for place in some] for field, some in places.items() if some}
     found = [fault_of(error) for error in errors]
     if sound.get("name", name) != name:
-        found.append(Fault("name", f"{shown(sound['name'])} is not the name in the path, {shown(name)}"))
+        found.append(Fault("name", f"{quoted(sound['name'])} is not the name in the path, {quoted(name)}"))
     if "allow" in body and "security_groups" in body:
         found.append(ALLOW_BESIDE_GROUPS)
     # The path's name is judged even where the body's is no text.

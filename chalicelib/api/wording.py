@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from chalicelib.model.errors import Fault
-from chalicelib.model.syntax import shown
+from chalicelib.model.syntax import quoted
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -60,7 +60,7 @@ def _message(error: ErrorDetails, location: Sequence[int | str]) -> str:
         return error["msg"]
     # What stands where a key belongs is told to nobody.
     secret = location[:1] == ["certificate"] and ("pem" in location or "private_key" in location)
-    return f"{right} is right, not {'that' if secret else shown(error['input'])}"
+    return f"{right} is right, not {'that' if secret else quoted(error['input'])}"
 
 
 def _path(location: Sequence[int | str]) -> str:
@@ -69,5 +69,5 @@ def _path(location: Sequence[int | str]) -> str:
 
 
 def _key(text: str) -> str:
-    plain = shown(text)
+    plain = quoted(text)
     return plain[1:-1] if plain == f'"{text}"' else plain

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TAKEN_KEYS = frozenset({"RSA_1024", "RSA_2048", "RSA_3072"})
 
 
-def find_certificate(client: ACMClient, arn: str) -> Certificate | None:
+def find_acm_certificate(client: ACMClient, arn: str) -> Certificate | None:
     """Read one certificate as it is, expired or revoked too: what a listener serves can be any of these.
 
     None when there is none, or it was never issued.

@@ -16,11 +16,11 @@ def read_certificate(arn: str, invocation: Invocation, *, usable: bool = False) 
     """
     match certificate_home(arn):
         case "iam":
-            found = iam.find_certificate(invocation.clients.iam, certificate_name_of(arn))
+            found = iam.find_server_certificate(invocation.clients.iam, certificate_name_of(arn))
             return found if found and found.arn == arn else None
         case "acm":
             try:
-                read = acm.describe_certificate if usable else acm.find_certificate
+                read = acm.describe_certificate if usable else acm.find_acm_certificate
                 return read(invocation.clients.acm, arn)
             except Absent:
                 return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
-from chalicelib.model.metrics import Alarm, Found, Metric, Query
+from chalicelib.model.metrics import Alarm, FoundAlarm, Metric, Query
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -22,7 +22,7 @@ _NAMES = 100
 _QUERIES = 500
 
 
-def alarms(client: CloudWatchClient, prefix: str) -> Mapping[str, Found]:
+def alarms(client: CloudWatchClient, prefix: str) -> Mapping[str, FoundAlarm]:
     """The alarms whose names begin so, one call for each 100."""
     with translated("DescribeAlarms"):
         pages = client.get_paginator("describe_alarms").paginate(
@@ -30,7 +30,7 @@ def alarms(client: CloudWatchClient, prefix: str) -> Mapping[str, Found]:
         )
         found = [alarm for page in pages for alarm in page["MetricAlarms"]]
     return {
-        alarm.get("AlarmName", ""): Found(
+        alarm.get("AlarmName", ""): FoundAlarm(
             alarm=_read(cast("Mapping[str, Any]", alarm)),
             without_data=alarm.get("StateUpdatedTimestamp")
             if alarm.get("StateValue") == "INSUFFICIENT_DATA"

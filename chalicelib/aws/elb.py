@@ -41,7 +41,9 @@ def describe_all(client: ElasticLoadBalancingClient) -> tuple[LoadBalancerDescri
         return tuple(found for page in pages for found in page["LoadBalancerDescriptions"])
 
 
-def describe(client: ElasticLoadBalancingClient, name: str) -> LoadBalancerDescriptionTypeDef | None:
+def describe_load_balancer(
+    client: ElasticLoadBalancingClient, name: str
+) -> LoadBalancerDescriptionTypeDef | None:
     """The load balancer of that name, or None."""
     try:
         with translated("DescribeLoadBalancers"):
@@ -50,7 +52,9 @@ def describe(client: ElasticLoadBalancingClient, name: str) -> LoadBalancerDescr
         return None
 
 
-def tags_of(client: ElasticLoadBalancingClient, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+def load_balancer_tags(
+    client: ElasticLoadBalancingClient, names: Sequence[str]
+) -> Mapping[str, Mapping[str, str]]:
     """The tags of each load balancer, by its name: one call for each 20.
 
     One that vanished in between fails the whole call at AWS: its batch is then asked for one by one, and it
@@ -63,7 +67,7 @@ def tags_of(client: ElasticLoadBalancingClient, names: Sequence[str]) -> Mapping
         except errors.Absent:
             if len(batch) > 1:
                 for name in batch:
-                    tags |= tags_of(client, [name])
+                    tags |= load_balancer_tags(client, [name])
     return tags
 
 
@@ -144,7 +148,7 @@ def quota(client: ElasticLoadBalancingClient) -> int | None:
     return next((int(limit) for limit in found if limit), None)
 
 
-def load_balancer(
+def parse_load_balancer(
     found: LoadBalancerDescriptionTypeDef,
     attributes: LoadBalancerAttributesOutputTypeDef,
     policies: Mapping[str, Policy],
@@ -164,7 +168,7 @@ def load_balancer(
         vpc=found.get("VPCId", ""),
         subnets=frozenset(found.get("Subnets", [])),
         zones=frozenset(found.get("AvailabilityZones", [])),
-        listeners=listeners(found, policies),
+        listeners=parse_listeners(found, policies),
         security_groups=frozenset(found.get("SecurityGroups", [])),
         health_check=HealthCheck(
             target=check.get("Target", ""),
@@ -201,15 +205,17 @@ def listed(
     client: ElasticLoadBalancingClient, described: Sequence[LoadBalancerDescriptionTypeDef]
 ) -> dict[str, LoadBalancer]:
     """By name, what a listing and tags tell of each, without attributes and policies: a call for each 20."""
-    tags = tags_of(client, [one.get("LoadBalancerName", "") for one in described])
+    tags = load_balancer_tags(client, [one.get("LoadBalancerName", "") for one in described])
     return {
-        name: load_balancer(one, {}, {}, tags[name])
+        name: parse_load_balancer(one, {}, {}, tags[name])
         for one in described
         if (name := one.get("LoadBalancerName", "")) in tags
     }
 
 
-def listeners(found: LoadBalancerDescriptionTypeDef, policies: Mapping[str, Policy]) -> tuple[Listener, ...]:
+def parse_listeners(
+    found: LoadBalancerDescriptionTypeDef, policies: Mapping[str, Policy]
+) -> tuple[Listener, ...]:
     """Its listeners by port; without `policies`, without what they negotiate."""
     return tuple(
         sorted(

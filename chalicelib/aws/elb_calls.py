@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
-from chalicelib.aws.elb import describe
+from chalicelib.aws.elb import describe_load_balancer
 from chalicelib.aws.errors import translated
 from chalicelib.model import actions as do
 from chalicelib.model import errors
@@ -73,7 +73,7 @@ def perform(client: ElasticLoadBalancingClient, name: str, action: ElbAction) ->
     try:
         _call(client, name, action)
     except errors.Denied as error:
-        if describe(client, name) is not None:
+        if describe_load_balancer(client, name) is not None:
             raise
         if not isinstance(action, do.DeleteLoadBalancer):  # that one succeeds for one that is gone
             raise errors.Absent(error.operation, error.code, f"there is no load balancer {name}") from None

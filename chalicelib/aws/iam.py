@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 _PAGE = 1000
 
 
-def find_certificate(client: IAMClient, name: str) -> Certificate | None:
+def find_server_certificate(client: IAMClient, name: str) -> Certificate | None:
     """Read one server certificate by its name, which is unique in the account; None when there is none."""
-    from chalicelib.x509.read import describe  # a listing needs none of it
+    from chalicelib.x509.read import described_certificate  # a listing needs none of it
 
     try:
         with translated("GetServerCertificate"):
@@ -34,7 +34,7 @@ def find_certificate(client: IAMClient, name: str) -> Certificate | None:
     except Absent:
         return None
     metadata = found["ServerCertificateMetadata"]
-    described = describe(found["CertificateBody"], found.get("CertificateChain", ""))
+    described = described_certificate(found["CertificateBody"], found.get("CertificateChain", ""))
     if described is None:
         return _listed(metadata)
     return Certificate(
@@ -74,7 +74,7 @@ def upload_certificate(
     try:
         return _upload(client, bundle, name, path, tags)
     except Duplicate:
-        existing = find_certificate(client, name)
+        existing = find_server_certificate(client, name)
         if existing is None:
             raise
     if existing.path != path:

@@ -25,7 +25,7 @@ from chalicelib.model.actions import DeregisterInstances, RegisterInstances
 from chalicelib.model.errors import InvalidInstance
 from chalicelib.model.load_balancer import Instance
 
-Change = RegisterInstances | DeregisterInstances
+MembershipAction = RegisterInstances | DeregisterInstances
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,15 @@ class NotTaken:
     error: InvalidInstance | None = None
 
 
-def register_or_deregister(clients: Clients, name: str, change: Change) -> Iterator[Change | NotTaken]:
+def register_or_deregister(
+    clients: Clients, name: str, change: MembershipAction
+) -> Iterator[MembershipAction | NotTaken]:
     """Make the change to the load balancer `name`; yield each call that AWS took, and whom it did not take.
 
     A call is yielded as soon as it is made, so that an error in a later one hides nothing.
     """
 
-    def call(part: Change) -> None:
+    def call(part: MembershipAction) -> None:
         perform(clients.elb, name, part)
 
     try:
@@ -64,8 +66,8 @@ def register_or_deregister(clients: Clients, name: str, change: Change) -> Itera
 
 
 def by_halves(
-    call: Callable[[Change], None], change: Change, refused: InvalidInstance | None = None
-) -> Iterator[Change | NotTaken]:
+    call: Callable[[MembershipAction], None], change: MembershipAction, refused: InvalidInstance | None = None
+) -> Iterator[MembershipAction | NotTaken]:
     """Make the call, and where AWS refuses it, one for either half.
 
     With `refused` AWS has just refused this very call, so that it begins with the halves.
@@ -86,7 +88,7 @@ def by_halves(
         yield from by_halves(call, replace(change, instances=half))
 
 
-def _nothing_to_do(change: Change, instance: Instance | None) -> str | None:
+def _nothing_to_do(change: MembershipAction, instance: Instance | None) -> str | None:
     """Why no further call is made for the instance; None when one is."""
     if instance is None:
         return "it no longer exists"

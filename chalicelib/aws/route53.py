@@ -41,7 +41,7 @@ def text_record(client: Route53Client, zone: str, name: str) -> RecordSet | None
     return next((one for one in _text_records(found["ResourceRecordSets"]) if one.name == name), None)
 
 
-def change(client: Route53Client, zone: str, changes: Iterable[Change]) -> str:
+def change_record_sets(client: Route53Client, zone: str, changes: Iterable[Change]) -> str:
     """Make all of the changes or none, and return the id by which to ask how far they have spread.
 
     What was read is deleted by all its values, and what is to be is created: whoever changed a record set in

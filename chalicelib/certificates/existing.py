@@ -43,7 +43,7 @@ def issued_before(
     ]
     comes_from_it = _origin(source, invocation) if listed else None
     for candidate in sorted(listed, key=lambda one: one.not_after, reverse=True):
-        found = iam.find_certificate(client, candidate.name or "") if comes_from_it else None
+        found = iam.find_server_certificate(client, candidate.name or "") if comes_from_it else None
         if found and comes_from_it and comes_from_it(found) and _fits(found, path, wanted, invocation):
             return found
     return None

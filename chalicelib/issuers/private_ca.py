@@ -18,7 +18,7 @@ from chalicelib.x509.domains import address_of
 from chalicelib.x509.parse import key_text
 from chalicelib.x509.pem import Authority, Bundle
 from chalicelib.x509.pem_faults import misplaced_key
-from chalicelib.x509.read import certificates_alone, read
+from chalicelib.x509.read import certificates_alone, read_pem
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -110,7 +110,7 @@ def load_authority(client: SecretsManagerClient, secret_id: str) -> Authority | 
     except InvalidRequest:
         value = {}
     given, private_key = value.get("certificate", ""), value.get("private_key", "")
-    facts, _ = read(given, "", "")
+    facts, _ = read_pem(given, "", "")
     for fault in misplaced_key("certificate", facts.certificate):
         raise Conflict(f"the secret {secret_id} does not hold the private CA as it should: {fault}")
     authority = Authority(certificates_alone(given), private_key)
@@ -160,7 +160,7 @@ def _signer(authority: Authority) -> _Signer | None:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    facts, bundle = read(authority.certificate, authority.private_key, "")
+    facts, bundle = read_pem(authority.certificate, authority.private_key, "")
     if bundle is None or not facts.pool[0].authority:
         return None
     certificate = x509.load_pem_x509_certificate(bundle.certificate.encode())

@@ -235,7 +235,7 @@ def _bound(listener: Listener, ids: Mapping[str, str]) -> Listener:
     return replace(listener, certificate=ids.get(certificate, certificate)) if certificate else listener
 
 
-def step(action: Action) -> Step:
+def to_step(action: Action) -> Step:
     """Return the action with its fields as JSON values, without those left alone."""
     told = {
         field.name: _plain(value)

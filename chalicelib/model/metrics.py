@@ -47,7 +47,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundAlarm:
     """An alarm that is there; `alarm` None is one that we could not have made like that.
 
     `without_data` is since when it has had too few to have a state; None when it has one.

@@ -33,7 +33,7 @@ HOST_MAX = 253
 _SHOWN = 80
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """Return a value as a message may tell it: JSON, short, and never a PEM text or what a list holds."""
     match value:
         case str():
@@ -66,7 +66,7 @@ def name_fault(name: str) -> str | None:
     if matches(NAME_PATTERN, name):
         return None
     return (
-        f"{shown(name)} is no name for a load balancer: at most 32 letters, digits and hyphens, "
+        f"{quoted(name)} is no name for a load balancer: at most 32 letters, digits and hyphens, "
         'no hyphen at either end, not beginning with "internal-"'
     )
 
@@ -75,7 +75,7 @@ def host_fault(name: str) -> str | None:
     """A DNS name without a trailing dot, as clients would use it; an IP address is none."""
     if len(name) <= HOST_MAX and matches(HOST_PATTERN, name):
         return None
-    return f"{shown(name)} is no DNS name: labels of letters, digits and hyphens between dots"
+    return f"{quoted(name)} is no DNS name: labels of letters, digits and hyphens between dots"
 
 
 def domain_fault(name: str) -> str | None:
@@ -83,7 +83,7 @@ def domain_fault(name: str) -> str | None:
     if len(name) <= HOST_MAX and matches(DOMAIN_PATTERN, name):
         return None
     return (
-        f"{shown(name)} cannot be certified: a DNS name, an IPv4 address, or a wildcard "
+        f"{quoted(name)} cannot be certified: a DNS name, an IPv4 address, or a wildcard "
         'for one label, as in "*.example.com", is right'
     )
 
@@ -94,12 +94,12 @@ def cidr_fault(text: str) -> str | None:
     https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-internet-facing-load-balancers.html
     """
     if ":" in text:
-        return f"{shown(text)} is IPv6, which a classic load balancer in a VPC does not have: use IPv4"
+        return f"{quoted(text)} is IPv6, which a classic load balancer in a VPC does not have: use IPv4"
     if not matches(CIDR_PATTERN, text):
-        return f'{shown(text)} is no IPv4 network: write it as "10.0.0.0/8"'
+        return f'{quoted(text)} is no IPv4 network: write it as "10.0.0.0/8"'
     network = ipaddress.IPv4Network(text, strict=False)
     if str(network) != text:
-        return f'{shown(text)} has bits set beyond its prefix: the network is "{network}"'
+        return f'{quoted(text)} has bits set beyond its prefix: the network is "{network}"'
     return None
 
 
@@ -107,12 +107,12 @@ def certificate_arn_fault(arn: str, region: str | None = None) -> str | None:
     """A server certificate of IAM, or a certificate of ACM in the load balancer's own region."""
     if not matches(CERTIFICATE_ARN_PATTERN, arn):
         return (
-            f"{shown(arn)} is no certificate's ARN: arn:aws:iam::<account>:server-certificate/<name> "
+            f"{quoted(arn)} is no certificate's ARN: arn:aws:iam::<account>:server-certificate/<name> "
             "or arn:aws:acm:<region>:<account>:certificate/<id> is right"
         )
     service, there = arn.split(":")[2:4]
     if service == "acm" and region is not None and there != region:
-        return f"{shown(arn)} is in {there}: ACM's certificates work in one region, here {region}"
+        return f"{quoted(arn)} is in {there}: ACM's certificates work in one region, here {region}"
     return None
 
 
@@ -122,7 +122,7 @@ def health_target_fault(target: str) -> str | None:
     if fits and 1 <= int(target.partition(":")[2].partition("/")[0]) <= 65535:
         return None
     return (
-        f"{shown(target)} is no target: TCP:port, SSL:port, HTTP:port/path, HTTPS:port/path; path up to 1024"
+        f"{quoted(target)} is no target: TCP:port, SSL:port, HTTP:port/path, HTTPS:port/path; path up to 1024"
     )
 
 
@@ -130,7 +130,7 @@ def bucket_fault(bucket: str) -> str | None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"""
     if matches(BUCKET_PATTERN, bucket) and ".." not in bucket and not matches(_ADDRESS, bucket):
         return None
-    return f"{shown(bucket)} is no bucket's name: 3 to 63 small letters, digits, hyphens and single dots"
+    return f"{quoted(bucket)} is no bucket's name: 3 to 63 small letters, digits, hyphens and single dots"
 
 
 def tag_text_fault(text: str) -> str | None:
@@ -139,5 +139,5 @@ def tag_text_fault(text: str) -> str | None:
     return (
         None
         if odd is None
-        else f"{shown(odd)} cannot be in a tag: letters, digits, spaces and _ . : / = + - @ can"
+        else f"{quoted(odd)} cannot be in a tag: letters, digits, spaces and _ . : / = + - @ can"
     )

@@ -18,7 +18,7 @@ from chalicelib.monitor.plan import changes, desired
 _EVERY_MINUTES = 10
 
 
-def due(now: datetime) -> bool:
+def alarms_due(now: datetime) -> bool:
     """Whether the `reconcile` of this minute converges."""
     return now.minute % _EVERY_MINUTES == 0
 

@@ -104,7 +104,7 @@ def _button(action: str, name: str, widget_arn: str) -> str:
     )
 
 
-def probed(verdict: Verdict) -> str:
+def verdict_page(verdict: Verdict) -> str:
     """What a probe just saw, address by address."""
     kind = {"ok": "good", "degraded": "fair", "failed": "bad"}[verdict.grade]
     heads = "".join(f"<th scope=col>{head}</th>" for head in ("address", "port", "outcome", "times, ms"))
@@ -126,7 +126,7 @@ def _outcome(outcome: Outcome) -> str:
     )
 
 
-def said(sentence: str) -> str:
+def answer_page(sentence: str) -> str:
     """One sentence."""
     return f"<p>{escape(sentence)}</p>"
 

@@ -20,7 +20,7 @@ from chalicelib.model.metrics import (
     ROLLBACKS,
     SUCCESS,
     Alarm,
-    Found,
+    FoundAlarm,
     Metric,
     Query,
 )
@@ -63,7 +63,7 @@ def desired(
     return (*found, *_of_all(owner, topic)) if found else ()
 
 
-def changes(desired: Iterable[Alarm], actual: Mapping[str, Found], now: datetime) -> Changes:
+def changes(desired: Iterable[Alarm], actual: Mapping[str, FoundAlarm], now: datetime) -> Changes:
     """Hold them against each other by name."""
     wanted = {alarm.name: alarm for alarm in desired}
     by_now = {name: _by_now(alarm, actual.get(name), now) for name, alarm in wanted.items()}
@@ -75,7 +75,7 @@ def changes(desired: Iterable[Alarm], actual: Mapping[str, Found], now: datetime
     )
 
 
-def _by_now(alarm: Alarm, found: Found | None, now: datetime) -> Alarm:
+def _by_now(alarm: Alarm, found: FoundAlarm | None, now: datetime) -> Alarm:
     """The alarm as it is to be for now: what is new must not ring because no data have come yet.
 
     It begins with keeping its state while data are missing, and takes that for bad once it has a state, or

@@ -14,7 +14,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.model.errors import EmqElbError
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS, Metric
 from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, WATCHED
-from chalicelib.monitor.page import DESCRIPTION, Row, probed, said, table
+from chalicelib.monitor.page import DESCRIPTION, Row, answer_page, table, verdict_page
 from chalicelib.probe.story import probe_one
 
 _WITHIN = timedelta(hours=3)
@@ -30,7 +30,7 @@ def described() -> dict[str, object]:
     return {"markdown": DESCRIPTION}
 
 
-def shown(invocation: Invocation, widget_arn: str) -> str:
+def status_table(invocation: Invocation, widget_arn: str) -> str:
     """The table as HTML, in ceil(N/400) + ceil(N/20) calls for N load balancers and one for 166 of them."""
     balancers = observe.ours(invocation)
     now = invocation.now()
@@ -62,23 +62,25 @@ def _metrics(name: str) -> tuple[Metric, Metric, Metric]:
     )
 
 
-def probe(name: str, invocation: Invocation) -> str:
+def probe_button(name: str, invocation: Invocation) -> str:
     """Probe now, and tell how that went as HTML."""
     try:
-        return probed(probe_one(name, invocation))
+        return verdict_page(probe_one(name, invocation))
     except EmqElbError as error:
-        return said(str(error))
+        return answer_page(str(error))
 
 
-def rotate(name: str, invocation: Invocation) -> str:
+def rotate_button(name: str, invocation: Invocation) -> str:
     """Have the certificate replaced in the background, and tell so as HTML; or why nobody is asked."""
     try:
         source = observe.one_of_ours(name, invocation).tags.get(CERTIFICATE_TAG)
         if source is None:
-            return said(f"{name} has no certificate of its own: there is nothing to replace.")
+            return answer_page(f"{name} has no certificate of its own: there is nothing to replace.")
         if source in WATCHED:
-            return said(f"{name}: its certificate is {source}, and nobody renews it but you, with a PUT.")
+            return answer_page(
+                f"{name}: its certificate is {source}, and nobody renews it but you, with a PUT."
+            )
         background.ask("rotate", name, invocation, asked=invocation.now().isoformat())
     except EmqElbError as error:
-        return said(str(error))
-    return said(f"{name}: asked for; the log of the function rotate tells how it went.")
+        return answer_page(str(error))
+    return answer_page(f"{name}: asked for; the log of the function rotate tells how it went.")

@@ -15,9 +15,9 @@ from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.names import CERTIFICATE_TAG, PRIVATE_CA, PROBE_TAG
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
-from chalicelib.probe.device import Means
+from chalicelib.probe.device import DeviceClient
 from chalicelib.probe.mqtt import Credentials
-from chalicelib.probe.plan import Failure, Outcome, Verdict, judge, targets, unforeseen
+from chalicelib.probe.plan import Failure, Outcome, Verdict, judge_outcomes, targets, unforeseen
 from chalicelib.probe.pool import Attempt, attempt_all
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import Trust
@@ -46,7 +46,7 @@ def verdicts(
             match given:
                 case Failure():
                     outcomes[one.name].append(Outcome(port=target.port, failure=given))
-                case Means():
+                case DeviceClient():
                     attempts.append(Attempt(target, given))
     left = (invocation.deadline - invocation.now()).total_seconds()
     timeout = min(invocation.settings.probe_timeout.total_seconds(), max(left - 1, 0))
@@ -55,7 +55,7 @@ def verdicts(
     )
     for name, outcome in tried:
         outcomes[name].append(outcome)
-    return tuple(judge(name, seen) for name, seen in sorted(outcomes.items()))
+    return tuple(judge_outcomes(name, seen) for name, seen in sorted(outcomes.items()))
 
 
 def read_secrets(balancers: Iterable[LoadBalancer], invocation: Invocation) -> Secrets:
@@ -81,7 +81,7 @@ def _read(secret_id: str, invocation: Invocation) -> Mapping[str, str] | None:
         return None
 
 
-def means(balancer: LoadBalancer, secrets: Secrets, invocation: Invocation) -> Means | None:
+def means(balancer: LoadBalancer, secrets: Secrets, invocation: Invocation) -> DeviceClient | None:
     """Whom a probe of this one trusts and who it is; None when a secret that its tag names is not usable."""
     options = _options(balancer)
     anchors = []
@@ -99,7 +99,7 @@ def means(balancer: LoadBalancer, secrets: Secrets, invocation: Invocation) -> M
         if known is None or "username" not in known:
             return None
         credentials = Credentials(known["username"], known.get("password"))
-    return Means(trust=Trust(tuple(anchors)), credentials=credentials)
+    return DeviceClient(trust=Trust(tuple(anchors)), credentials=credentials)
 
 
 def _unexpected(load_balancer: str, error: Exception) -> None:

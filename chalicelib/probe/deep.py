@@ -30,9 +30,9 @@ from chalicelib.probe.deep_plan import (
     sessions_for,
     worst,
 )
-from chalicelib.probe.device import Means
+from chalicelib.probe.device import DeviceClient
 from chalicelib.probe.plan import Target, enabled, targets
-from chalicelib.probe.report import deeply_probed
+from chalicelib.probe.report import log_deep_verdict
 from chalicelib.probe.story import find
 from chalicelib.tls import connect as tls
 
@@ -94,16 +94,18 @@ def _probed(
         except Exception as error:  # noqa: BLE001 - what one brings along is no other's
             telemetry.failed("deep_probe", error, load_balancer=balancer.name)
             verdict = DeepVerdict(load_balancer=balancer.name, findings=(), error=error)
-        deeply_probed(verdict.load_balancer, verdict.result, verdict.findings)
+        log_deep_verdict(verdict.load_balancer, verdict.result, verdict.findings)
         return verdict
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return tuple(pool.map(one, balancers))
 
 
-def _findings(name: str, given: Means, invocation: Invocation, resolve: Resolve) -> tuple[Finding, ...]:
+def _findings(
+    name: str, given: DeviceClient, invocation: Invocation, resolve: Resolve
+) -> tuple[Finding, ...]:
     try:
-        found = observe.load_balancer(name, invocation)
+        found = observe.find_load_balancer(name, invocation)
     except EmqElbError as error:
         telemetry.failed("deep_probe", error)
         return ()
@@ -128,7 +130,7 @@ class _Trial:
     target: Target
     addresses: tuple[str, ...]
     serving: frozenset[str]
-    means: Means
+    means: DeviceClient
     invocation: Invocation
 
     @property
@@ -150,7 +152,7 @@ def _again(trial: _Trial) -> list[Finding]:
         found = [*_obsolete(trial), *_delivery(trial)]
         if worst(found) != "failed":
             return found
-        deeply_probed(trial.balancer.name, "failed", found)
+        log_deep_verdict(trial.balancer.name, "failed", found)
         if not left or trial.remaining < _PAUSE + 2 * trial.timeout:
             break
         trial.invocation.sleep(_PAUSE)

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from itertools import cycle, islice
 from threading import Event
 
-from chalicelib.probe.device import Means, connect, open_session
-from chalicelib.probe.mqtt import Ended, Session
+from chalicelib.probe.device import DeviceClient, connect_device, open_mqtt_session
+from chalicelib.probe.mqtt import Session, SessionEnded
 from chalicelib.probe.plan import Target
 from chalicelib.tls import connect as tls
 
@@ -32,7 +32,9 @@ def accepts(target: Target, address: str, version: str, *, timeout: float) -> bo
     return False if result.detail == _REFUSED else None
 
 
-def outlives(target: Target, address: str, means: Means, *, seconds: float, timeout: float) -> bool | None:
+def outlives(
+    target: Target, address: str, means: DeviceClient, *, seconds: float, timeout: float
+) -> bool | None:
     """Whether a session is still good after so many seconds without a packet; None when none came about."""
     with ExitStack() as stack:
         session = _opened(target, address, means, stack, timeout=timeout, keepalive=_LONGEST_KEEPALIVE)
@@ -44,13 +46,13 @@ def outlives(target: Target, address: str, means: Means, *, seconds: float, time
         try:
             session.subscribe(topic, 1)
             session.publish(topic, payload, 1)
-        except (Ended, OSError):
+        except (SessionEnded, OSError):
             return False
         return _has(session, topic, payload, session.deadline)
 
 
 def delivered(
-    target: Target, addresses: Sequence[str], means: Means, *, sessions: int, timeout: float
+    target: Target, addresses: Sequence[str], means: DeviceClient, *, sessions: int, timeout: float
 ) -> tuple[bool, ...] | None:
     """Let one of many sessions, spread over the addresses, publish; tell which received it.
 
@@ -69,25 +71,31 @@ def delivered(
                 session.deadline = means.clock() + timeout
                 session.subscribe(topic, 1)
             opened[0].publish(topic, payload, 1)
-        except (Ended, OSError):
+        except (SessionEnded, OSError):
             return None
         until = means.clock() + timeout
         return tuple(_has(session, topic, payload, until) for session in opened)
 
 
 def _opened(
-    target: Target, address: str, means: Means, stack: ExitStack, *, timeout: float, keepalive: int = 60
+    target: Target,
+    address: str,
+    means: DeviceClient,
+    stack: ExitStack,
+    *,
+    timeout: float,
+    keepalive: int = 60,
 ) -> Session | None:
     deadline = means.clock() + timeout
-    _, connection = connect(target, address, means, deadline=deadline)
+    _, connection = connect_device(target, address, means, deadline=deadline)
     if connection is None:
         return None
     stack.callback(connection.close)
     name = f"emq-elb-probe-{means.nonce()}"
-    session = open_session(connection, target, name, means, deadline=deadline, keepalive=keepalive)
+    session = open_mqtt_session(connection, target, name, means, deadline=deadline, keepalive=keepalive)
     try:
         session.connect()
-    except (Ended, OSError):
+    except (SessionEnded, OSError):
         return None
     return session
 
@@ -98,6 +106,6 @@ def _has(session: Session, topic: str, payload: bytes, until: float) -> bool:
         session.until(
             lambda: any((one.topic, one.payload) == (topic, payload) for one in session.heard.messages)
         )
-    except (Ended, OSError):
+    except (SessionEnded, OSError):
         return False
     return True

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from chalicelib.probe.mqtt import Credentials, Ended, Session
+from chalicelib.probe.mqtt import Credentials, Session, SessionEnded
 from chalicelib.probe.plan import Failure, Outcome, Phase, Target, name_failure, own_root
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import UNVERIFIED_CAUSES, Handshake, Trust
 
 
 @dataclass(frozen=True, kw_only=True)
-class Means:
+class DeviceClient:
     """What a probe needs beside target and address: whom to trust, who to be, a fresh word, the time."""
 
     trust: Trust = field(default_factory=Trust)
@@ -25,28 +25,28 @@ class Means:
     clock: Callable[[], float] = time.monotonic
 
 
-def probe(target: Target, address: str, means: Means, *, deadline: float) -> Outcome:
+def probe_address(target: Target, address: str, means: DeviceClient, *, deadline: float) -> Outcome:
     """Use the listener as a device would; return how far it came. `deadline` is by `means.clock`.
 
     Whatever the other side does is an outcome; the socket is closed on every path.
     """
-    outcome, connection = connect(target, address, means, deadline=deadline)
+    outcome, connection = connect_device(target, address, means, deadline=deadline)
     if connection is None:
         return outcome
     nonce = means.nonce()
     with closing(connection):
-        session = open_session(connection, target, f"emq-elb-probe-{nonce}", means, deadline=deadline)
+        session = open_mqtt_session(connection, target, f"emq-elb-probe-{nonce}", means, deadline=deadline)
         try:
             return _use(session, target, outcome, nonce, means.clock)
         finally:
             session.close()
 
 
-def open_session(
+def open_mqtt_session(
     connection: socket.socket,
     target: Target,
     client_id: str,
-    means: Means,
+    means: DeviceClient,
     *,
     deadline: float,
     keepalive: int = 60,
@@ -63,8 +63,8 @@ def open_session(
     )
 
 
-def connect(
-    target: Target, address: str, means: Means, *, deadline: float
+def connect_device(
+    target: Target, address: str, means: DeviceClient, *, deadline: float
 ) -> tuple[Outcome, socket.socket | None]:
     """Connect, over TLS where the listener is secure. The socket is the caller's to close."""
     left = deadline - means.clock()
@@ -101,7 +101,7 @@ def _shake(
 
 
 def _look_again(
-    target: Target, address: str, means: Means, refused: Handshake, deadline: float
+    target: Target, address: str, means: DeviceClient, refused: Handshake, deadline: float
 ) -> tuple[Handshake, socket.socket | None]:
     """Look at a certificate that was refused, to tell it; try its own root where that is known to be ours."""
     looked, secure = _shake(target, address, None, deadline, means.clock)
@@ -164,14 +164,14 @@ def _use(
         session.until(lambda: bool(echoes()))
         times[phase] = (echoes()[0] - began) * 1000
         session.disconnect()
-    except Ended as ended:
+    except SessionEnded as ended:
         return replace(outcome, times_ms=times, failure=_failure(phase, ended, session, topic))
     except OSError:
         return replace(outcome, times_ms=times, failure=Failure(phase, f"{phase}-closed"))
     return replace(outcome, times_ms=times)
 
 
-def _failure(phase: Phase, ended: Ended, session: Session, topic: str) -> Failure:
+def _failure(phase: Phase, ended: SessionEnded, session: Session, topic: str) -> Failure:
     altered = any(one.topic == topic and not one.retained for one in session.heard.messages)
     if phase == "echo" and ended.end == "timeout" and altered:
         return Failure(phase, "echo-wrong")

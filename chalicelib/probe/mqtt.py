@@ -32,7 +32,7 @@ _VERSIONS = {"3.1.1": MQTTProtocolVersion.MQTTv311, "5": MQTTProtocolVersion.MQT
 _UNSUPPORTED_VERSION = "unsupported-protocol-version"
 
 
-class Ended(Exception):
+class SessionEnded(Exception):
     """The session went no further; `reason` is the broker's own word, as `not-authorized`, if it gave one."""
 
     def __init__(self, end: End, reason: str = "") -> None:
@@ -60,7 +60,7 @@ class Message:
 
 
 @dataclass
-class Heard:
+class Received:
     """What the broker has said so far; times are the clock's."""
 
     connack: ReasonCode | None = None
@@ -75,7 +75,7 @@ class Heard:
 class _Handed(Client):
     """paho's client on a socket that it did not make."""
 
-    def __init__(self, connection: socket.socket, heard: Heard, **options: Any) -> None:
+    def __init__(self, connection: socket.socket, heard: Received, **options: Any) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, **options)
         self._handed: socket.socket | None = connection
         self._heard = heard
@@ -83,17 +83,17 @@ class _Handed(Client):
     def _create_socket(self) -> Any:
         if self._handed is None:
             # MQTT 3.1.1's "unacceptable protocol version", on which paho would try again with 3.1.
-            raise Ended("refused", _UNSUPPORTED_VERSION)
+            raise SessionEnded("refused", _UNSUPPORTED_VERSION)
         handed, self._handed = self._handed, None
         return handed
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Refuse what is too long before it is read: paho asks for all that a fixed header announces."""
         if self._heard.received + bufsize > _MOST_BYTES:
-            raise Ended("garbage")
+            raise SessionEnded("garbage")
         data = super()._sock_recv(bufsize)
         if data and self._heard.received == 0 and data[0] != _CONNACK:
-            raise Ended("garbage")
+            raise SessionEnded("garbage")
         self._heard.received += len(data)
         return data
 
@@ -127,7 +127,7 @@ class Session:
         keepalive: int = 60,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.heard = Heard()
+        self.heard = Received()
         self.deadline = deadline
         self._keepalive = keepalive
         self._connection = connection
@@ -176,9 +176,9 @@ class Session:
         while not done():
             left = self.deadline - self._clock()
             if left <= 0:
-                raise Ended("timeout")
+                raise SessionEnded("timeout")
             if self._connection.fileno() < 0:
-                raise Ended("closed")
+                raise SessionEnded("closed")
             writing = select.POLLOUT if self._client.want_write() else 0
             poll.register(self._connection, select.POLLIN | writing)
             pending = getattr(self._connection, "pending", lambda: 0)()
@@ -193,17 +193,17 @@ class Session:
         ):
             code = self._checked(step)
             if self.heard.goodbye is not None and not done():
-                raise Ended("closed", _slug(self.heard.goodbye))
+                raise SessionEnded("closed", _slug(self.heard.goodbye))
             if code and not done():
-                raise Ended("garbage" if code == MQTTErrorCode.MQTT_ERR_PROTOCOL else "closed")
+                raise SessionEnded("garbage" if code == MQTTErrorCode.MQTT_ERR_PROTOCOL else "closed")
 
     def _checked(self, step: Callable[[], MQTTErrorCode]) -> MQTTErrorCode:
         try:
             code = step()
-        except (Ended, OSError):
+        except (SessionEnded, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - what paho raises depends on what garbage it was given
-            raise Ended("garbage", type(error).__name__.lower()) from None
+            raise SessionEnded("garbage", type(error).__name__.lower()) from None
         return code
 
     def disconnect(self) -> None:
@@ -235,7 +235,7 @@ class Session:
 
 def _accepted(reason: ReasonCode | None) -> None:
     if reason is not None and reason.is_failure:
-        raise Ended("refused", _slug(reason))
+        raise SessionEnded("refused", _slug(reason))
 
 
 def _slug(reason: ReasonCode) -> str:

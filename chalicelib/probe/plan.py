@@ -145,7 +145,7 @@ def broken(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     )
 
 
-def judge(load_balancer: str, outcomes: Iterable[Outcome]) -> Verdict:
+def judge_outcomes(load_balancer: str, outcomes: Iterable[Outcome]) -> Verdict:
     """Judge a load balancer by every address of every listener that carries MQTT.
 
     failed:   a listener answers at none of its addresses: its devices are cut off

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
-from chalicelib.probe.device import Means, probe
+from chalicelib.probe.device import DeviceClient, probe_address
 from chalicelib.probe.plan import Failure, Outcome, Target, unforeseen
 
 # While outcomes come at the processor's pace, more threads only wait for the interpreter's lock, and cost CPU
@@ -30,7 +30,7 @@ class Attempt:
     """One listener to try, and with what; `address` is None until its name is resolved."""
 
     target: Target
-    means: Means
+    means: DeviceClient
     address: str | None = None
     dns_ms: float = 0
 
@@ -105,7 +105,7 @@ def _work(attempt: Attempt, resolve: Resolve, timeout: float, until: float) -> _
         return _unfinished(attempt)
     if attempt.address is not None:
         deadline = began + timeout - attempt.dns_ms / 1000
-        outcome = probe(attempt.target, attempt.address, attempt.means, deadline=deadline)
+        outcome = probe_address(attempt.target, attempt.address, attempt.means, deadline=deadline)
         return replace(outcome, times_ms={"dns": attempt.dns_ms, **outcome.times_ms})
     try:
         addresses = _resolved(attempt.target.host, resolve, timeout)

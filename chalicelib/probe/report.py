@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chalicelib.probe.plan import Verdict
 
 
-def probed(verdict: Verdict) -> None:
+def log_verdict(verdict: Verdict) -> None:
     """Tell a verdict; one that is not good is a warning, with every address that failed and why."""
     told = logger().info if verdict.grade == "ok" else logger().warning
     told(
@@ -34,7 +34,7 @@ def probed(verdict: Verdict) -> None:
     )
 
 
-def deeply_probed(load_balancer: str, result: str, findings: Iterable[Finding]) -> None:
+def log_deep_verdict(load_balancer: str, result: str, findings: Iterable[Finding]) -> None:
     """Tell what the deep probe found, each check with its sentence; a failure is a warning."""
     told = logger().warning if result == "failed" else logger().info
     told(

@@ -15,7 +15,7 @@ from chalicelib.model.errors import Conflict, Unserved
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.probe.metrics import metrics
 from chalicelib.probe.plan import Verdict, broken, enabled, targets
-from chalicelib.probe.report import probed
+from chalicelib.probe.report import log_verdict
 from chalicelib.tls import connect as tls
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tupl
     verdicts = _probed(balancers, invocation, resolve)
     for verdict in verdicts:
         telemetry.emit(verdict.load_balancer, began, **metrics(verdict, began))
-        probed(verdict)
+        log_verdict(verdict)
     return verdicts
 
 
@@ -54,7 +54,7 @@ def probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.resol
     Raises NotFound when it is not ours, Conflict when no listener of it carries MQTT.
     """
     (verdict,) = _probed([find(name, invocation)], invocation, resolve)
-    probed(verdict)
+    log_verdict(verdict)
     return verdict
 
 

@@ -125,7 +125,7 @@ def of_bundle(
     """What a bundle will be at AWS. Same content, same name: one that is there is not uploaded again."""
     certificate = as_uploaded(bundle, declaration.name, invocation)
     name = certificate.arn
-    existing = iam.find_certificate(invocation.clients.iam, name)
+    existing = iam.find_server_certificate(invocation.clients.iam, name)
     if existing and (existing.path, existing.digest) != (certificate.path, certificate.digest):
         raise errors.Conflict(
             f"there is a server certificate {name} already, which is not ours: its path is {existing.path}"

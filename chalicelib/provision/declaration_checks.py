@@ -31,7 +31,7 @@ from chalicelib.model.syntax import (
     host_fault,
     matches,
     name_fault,
-    shown,
+    quoted,
     tag_text_fault,
 )
 from chalicelib.provision import declaration_listeners as of_listeners
@@ -129,9 +129,9 @@ def _ids(field: str, ids: Sequence[str], pattern: str, example: str) -> Iterator
     seen: set[str] = set()
     for index, one in enumerate(ids):
         if not matches(pattern, one):
-            yield Fault(f"{field}[{index}]", f"{shown(one)} is no such id: it looks like {example}")
+            yield Fault(f"{field}[{index}]", f"{quoted(one)} is no such id: it looks like {example}")
         elif one in seen:
-            yield Fault(f"{field}[{index}]", f"{shown(one)} is named twice")
+            yield Fault(f"{field}[{index}]", f"{quoted(one)} is named twice")
         seen.add(one)
 
 
@@ -150,7 +150,7 @@ def _allow(declaration: Declaration) -> Iterator[Fault]:
             if (wrong := cidr_fault(cidr)) is not None:
                 yield Fault(f"{field}[{index}]", wrong)
             elif cidr in seen:
-                yield Fault(f"{field}[{index}]", f"{shown(cidr)} is named twice")
+                yield Fault(f"{field}[{index}]", f"{quoted(cidr)} is named twice")
             seen.add(cidr)
 
 
@@ -158,7 +158,7 @@ def _keepalive(declaration: Declaration) -> Iterator[Fault]:
     if not 0 < declaration.keepalive <= KEEPALIVE_MAX:
         yield Fault(
             "keepalive",
-            f"{shown(declaration.keepalive)} is out of range: more than 0, at most {KEEPALIVE_MAX} seconds, "
+            f"{quoted(declaration.keepalive)} is out of range: more than 0, at most {KEEPALIVE_MAX} seconds, "
             f"as AWS's idle timeout ends at {IDLE_TIMEOUT_MAX}",
         )
 
@@ -167,7 +167,7 @@ def _connection_draining(declaration: Declaration) -> Iterator[Fault]:
     if not 0 <= declaration.connection_draining <= DRAINING_MAX:
         yield Fault(
             "connection_draining",
-            f"{shown(declaration.connection_draining)} is out of range: 0 (none) to {DRAINING_MAX} seconds",
+            f"{quoted(declaration.connection_draining)} is out of range: 0 (none) to {DRAINING_MAX} seconds",
         )
 
 
@@ -182,11 +182,11 @@ def _access_logs(declaration: Declaration) -> Iterator[Fault]:
     if "AWSLogs" in logs.prefix or len(logs.prefix) > LOG_PREFIX_MAX or not logs.prefix.isprintable():
         yield Fault(
             "access_logs.prefix",
-            f"{shown(logs.prefix)} is no prefix: at most {LOG_PREFIX_MAX} printable characters, not AWSLogs",
+            f"{quoted(logs.prefix)} is no prefix: at most {LOG_PREFIX_MAX} printable characters, not AWSLogs",
         )
     if logs.interval not in LOG_INTERVALS:
         yield Fault(
-            "access_logs.interval", f"{shown(logs.interval)} is no interval: 5 or 60 minutes is right"
+            "access_logs.interval", f"{quoted(logs.interval)} is no interval: 5 or 60 minutes is right"
         )
 
 
@@ -202,7 +202,7 @@ def _probe(declaration: Declaration) -> Iterator[Fault]:
         if secret is not None and not matches(SECRET_PATTERN, secret):
             yield Fault(f"probe.{field}", of_listeners.WRONG_ID)
     if probe.qos not in QOS:
-        yield Fault("probe.qos", f"{shown(probe.qos)} is no quality of service: 0, 1 or 2 is right")
+        yield Fault("probe.qos", f"{quoted(probe.qos)} is no quality of service: 0, 1 or 2 is right")
     # The options are kept in a tag.
     elif len(probe_tag(probe) or "") > TAG_VALUE_MAX:
         yield Fault(
@@ -213,7 +213,7 @@ def _probe(declaration: Declaration) -> Iterator[Fault]:
 
 def _tags(declaration: Declaration) -> Iterator[Fault]:
     for key, value in declaration.tags.items():
-        yield from (Fault("tags", f"{shown(key)}: {wrong}") for wrong in _tag(key, value))
+        yield from (Fault("tags", f"{quoted(key)}: {wrong}") for wrong in _tag(key, value))
 
 
 def _tag(key: str, value: str) -> Iterator[str]:

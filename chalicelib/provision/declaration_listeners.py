@@ -24,7 +24,7 @@ from chalicelib.model.syntax import (
     domain_fault,
     health_target_fault,
     matches,
-    shown,
+    quoted,
 )
 from chalicelib.provision.declaration import Allow, Declaration, GivenArn, GivenIssuer, GivenSecret
 from chalicelib.x509.domains import covers
@@ -70,9 +70,9 @@ def _listeners(declaration: Declaration) -> Iterator[Fault]:
         at = f"listeners[{index}]"
         for field, port in (("port", listener.port), ("instance_port", listener.instance_port)):
             if not 1 <= port <= PORT_MAX:
-                yield Fault(f"{at}.{field}", f"{shown(port)} is no port: 1 to {PORT_MAX} is right")
+                yield Fault(f"{at}.{field}", f"{quoted(port)} is no port: 1 to {PORT_MAX} is right")
         if listener.port in taken:
-            yield Fault(f"{at}.port", f"another listener has port {shown(listener.port)} already")
+            yield Fault(f"{at}.port", f"another listener has port {quoted(listener.port)} already")
         taken.add(listener.port)
         if (listener.protocol in TCP_PROTOCOLS) != (listener.instance_protocol in TCP_PROTOCOLS):
             yield Fault(
@@ -84,7 +84,7 @@ def _listeners(declaration: Declaration) -> Iterator[Fault]:
         if backs.setdefault(listener.instance_port, secure) != secure:
             yield Fault(
                 f"{at}.instance_protocol",
-                f"another listener uses instance port {shown(listener.instance_port)}: "
+                f"another listener uses instance port {quoted(listener.instance_port)}: "
                 "both must be secure (SSL, HTTPS), or both plain (TCP, HTTP)",
             )
 
@@ -143,7 +143,7 @@ def _certificate(declaration: Declaration) -> Iterator[Fault]:
                 yield Fault("certificate.arn", wrong)
             if source is not None and not matches(SOURCE_PATTERN, source):
                 yield Fault(
-                    "certificate.source", f"{shown(source)} is no source that GET shows: leave it out"
+                    "certificate.source", f"{quoted(source)} is no source that GET shows: leave it out"
                 )
         case GivenSecret(secret_id=secret):
             if not matches(SECRET_PATTERN, secret):
@@ -162,7 +162,7 @@ def _acme_names(declaration: Declaration) -> Iterator[Fault]:
             if not domains and hostname is None:
                 yield Fault("certificate.domains", "the CA has to be given names: these, or a `hostname`")
             if domains and hostname is not None and not covers(domains, hostname):
-                yield Fault("certificate.domains", f"none of them covers {shown(hostname)}, the `hostname`")
+                yield Fault("certificate.domains", f"none of them covers {quoted(hostname)}, the `hostname`")
         case _:
             pass
 
@@ -173,7 +173,7 @@ def _domains(domains: tuple[str, ...]) -> Iterator[Fault]:
         if (wrong := domain_fault(domain)) is not None:
             yield Fault(f"certificate.domains[{index}]", wrong)
         elif domain.lower() in seen:
-            yield Fault(f"certificate.domains[{index}]", f"{shown(domain)} is named twice")
+            yield Fault(f"certificate.domains[{index}]", f"{quoted(domain)} is named twice")
         seen.add(domain.lower())
 
 
@@ -182,7 +182,9 @@ def _ssl_policy(declaration: Declaration) -> Iterator[Fault]:
     match policy:
         case PredefinedPolicy(name=name):
             if name not in PREDEFINED_POLICIES:
-                yield Fault("ssl_policy", f"{shown(name)} is none of AWS's: {', '.join(PREDEFINED_POLICIES)}")
+                yield Fault(
+                    "ssl_policy", f"{quoted(name)} is none of AWS's: {', '.join(PREDEFINED_POLICIES)}"
+                )
         case CustomPolicy():
             for field, chosen, known in (
                 ("ssl_policy.protocols", policy.protocols, PROTOCOLS),
@@ -193,7 +195,7 @@ def _ssl_policy(declaration: Declaration) -> Iterator[Fault]:
                 for name in sorted(chosen.difference(known)):
                     yield Fault(
                         field,
-                        f"{shown(name)} is not on AWS's list: {', '.join(known[:3])} …",
+                        f"{quoted(name)} is not on AWS's list: {', '.join(known[:3])} …",
                     )
         case _:
             assert_never(policy)
@@ -212,12 +214,12 @@ def _health_check(declaration: Declaration) -> Iterator[Fault]:
     for field, (low, high) in HEALTH_RANGES.items():
         if not low <= numbers[field] <= high:
             yield Fault(
-                f"health_check.{field}", f"{shown(numbers[field])} is out of range: {low} to {high} is right"
+                f"health_check.{field}", f"{quoted(numbers[field])} is out of range: {low} to {high} is right"
             )
     if check.timeout >= check.interval:
         yield Fault(
             "health_check.timeout",
-            f"{shown(check.timeout)} must be below the interval, {shown(check.interval)} seconds",
+            f"{quoted(check.timeout)} must be below the interval, {quoted(check.interval)} seconds",
         )
 
 

@@ -14,12 +14,12 @@ from chalicelib.aws import elb
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
-from chalicelib.model.actions import step
+from chalicelib.model.actions import to_step
 from chalicelib.model.errors import Conflict, NotFound, NotOurs
 from chalicelib.model.load_balancer import State
 from chalicelib.model.names import OWNER_TAG, certificate_name_of
 from chalicelib.model.report import Report
-from chalicelib.model.syntax import name_fault, shown
+from chalicelib.model.syntax import name_fault, quoted
 from chalicelib.provision import observe as survey
 from chalicelib.provision.plan import plan
 
@@ -35,17 +35,17 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
     """
     if name_fault(name):
         # Where AWS takes patterns, as for names of groups, it could stand for other load balancers' things.
-        raise NotFound(f"no load balancer can be named {shown(name)}")
+        raise NotFound(f"no load balancer can be named {quoted(name)}")
     standing = survey.for_delete(name, invocation)
     steps = plan(State(name=name), standing.actual)
     if not steps:
         raise NotFound(f"there is no load balancer {name}")
     _refuse(standing, invocation.settings.owner, force=force)
     if dry_run:
-        return Report(name=name, state="ready", steps=tuple(step(action) for action in steps))
+        return Report(name=name, state="ready", steps=tuple(to_step(action) for action in steps))
     progress = Progress()
     apply(name, [one for one in steps if isinstance(one, do.DeleteLoadBalancer)], progress, invocation)
-    left = let_go(name, [one for one in steps if isinstance(one, Leftover)], progress, invocation)
+    left = delete_leftovers(name, [one for one in steps if isinstance(one, Leftover)], progress, invocation)
     return Report(
         name=name,
         state="pending" if left else "ready",
@@ -75,12 +75,12 @@ def finish(name: str, leftovers: Mapping[str, object], invocation: Invocation) -
 
     Raises InUse when it still does at the deadline, so that Lambda tries again.
     """
-    left = let_go(name, _read(leftovers), Progress(), invocation)
+    left = delete_leftovers(name, _read(leftovers), Progress(), invocation)
     if left:
         raise errors.InUse(type(left[0]).__name__, "StillInUse", "AWS has not let go of it yet")
 
 
-def let_go(
+def delete_leftovers(
     name: str, leftovers: Iterable[Leftover], progress: Progress, invocation: Invocation
 ) -> list[Leftover]:
     """Delete each as soon as AWS lets go of it; return what it held on to until the deadline."""
@@ -106,12 +106,12 @@ def settled(name: str, leftover: Leftover, progress: Progress, invocation: Invoc
 
 
 def _used(name: str, leftover: Leftover, invocation: Invocation) -> bool:
-    described = elb.describe(invocation.clients.elb, name)
+    described = elb.describe_load_balancer(invocation.clients.elb, name)
     if described is None:
         return False
     match leftover:
         case do.DeleteServerCertificate(certificate=certificate):
-            served = (listener.certificate or "" for listener in elb.listeners(described, {}))
+            served = (listener.certificate or "" for listener in elb.parse_listeners(described, {}))
             return certificate in map(certificate_name_of, served)
         case do.DeleteSecurityGroup(group=group):
             return group in described.get("SecurityGroups", [])

@@ -18,7 +18,7 @@ from chalicelib.model.probe_options import probe_tag
 from chalicelib.model.vpc import Rule, SecurityGroup
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
-from chalicelib.register.plan import Membership, decide, has_no_room
+from chalicelib.register.plan import Membership, decide_membership, has_no_room
 
 # What a body sets or, by not naming it, takes off. `emq-elb:rejected` is not among them: it is `rotate`'s.
 _FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG})
@@ -119,7 +119,7 @@ def _membership(wanted: LoadBalancer, facts: Facts, cluster: frozenset[str]) -> 
         for id_, instance in facts.instances.items()
     }
     registered = there.instances if there else frozenset()
-    return decide(replace(wanted, instances=registered), facts.members, tagged, facts.now)
+    return decide_membership(replace(wanted, instances=registered), facts.members, tagged, facts.now)
 
 
 def _group(declaration: Declaration, facts: Facts, vpc: str) -> SecurityGroup | None:

@@ -18,7 +18,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import LoadBalancer, Member, State
 from chalicelib.model.names import certificate_path, security_group_name
 from chalicelib.model.vpc import SecurityGroup, Subnet
-from chalicelib.observe import READS_AT_ONCE, Found, load_balancer, own_group
+from chalicelib.observe import READS_AT_ONCE, FoundLoadBalancer, find_load_balancer, own_group
 from chalicelib.provision.certificate import choose
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
@@ -38,7 +38,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         everything = pool.submit(elb.describe_all, clients.elb)
         tagged = pool.submit(ec2.instances_tagged, clients.ec2, name)
     described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
-    found = load_balancer(name, invocation, described[name]) if name in described else None
+    found = find_load_balancer(name, invocation, described[name]) if name in described else None
     there = found.load_balancer if found else None
 
     known = there.subnets if there else frozenset()
@@ -123,7 +123,7 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
         listed = pool.submit(iam.list_certificates, clients.iam, path)
         grouped = pool.submit(vpcs.groups_named, clients.ec2, security_group_name(name))
     described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
-    found = load_balancer(name, invocation, described[name]) if name in described else None
+    found = find_load_balancer(name, invocation, described[name]) if name in described else None
     group = _group_of(found, [group for group in grouped.result() if group.owner == owner])
     ours = {certificate.arn for certificate in listed.result()}
     return Standing(
@@ -141,7 +141,7 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
     )
 
 
-def _group_of(found: Found | None, groups: Sequence[SecurityGroup]) -> SecurityGroup | None:
+def _group_of(found: FoundLoadBalancer | None, groups: Sequence[SecurityGroup]) -> SecurityGroup | None:
     """That of the load balancer's VPC; without one any, since each VPC may have kept its own."""
     here = (group for group in groups if found is None or group.vpc == found.load_balancer.vpc)
     return next(here, None)
@@ -159,7 +159,7 @@ def _other_users(
         for one in described
         if one.get("LoadBalancerName") != name
         and (
-            certificates & {listener.certificate for listener in elb.listeners(one, {})}
+            certificates & {listener.certificate for listener in elb.parse_listeners(one, {})}
             or (group and group.id in one.get("SecurityGroups", []))
         )
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chalicelib.acme.challenges import Work
+from chalicelib.acme.challenges import OrderWork
 from chalicelib.acme.order import order, time_enough
 from chalicelib.apply import apply
 from chalicelib.certificates.chosen import Chosen
@@ -58,7 +58,7 @@ def obtained(
     chosen: Chosen,
     there: LoadBalancer | None,
     since: datetime,
-    work: Work,
+    work: OrderWork,
 ) -> Declaration:
     """Order, examine, upload; return the declaration with this very certificate in the place of the issuer.
 

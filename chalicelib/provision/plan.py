@@ -29,7 +29,7 @@ from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import HealthCheck, LoadBalancer, State
 from chalicelib.model.names import OWNER_TAG, PENDING_TAG, pending_tag
 from chalicelib.model.vpc import SecurityGroup
-from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY, listeners
+from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY, plan_listeners
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ def _changes(desired: State, actual: State, wanted: LoadBalancer, there: LoadBal
     yield from _tags_added(wanted, there)
     yield from _subnets(wanted, there)
     yield from _groups(wanted, there)
-    yield from listeners(wanted, there)
+    yield from plan_listeners(wanted, there)
     yield from _health_check(wanted, there)
     yield from _attributes(wanted, there)
     yield from _instances(wanted, there, desired)

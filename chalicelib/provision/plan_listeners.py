@@ -58,7 +58,7 @@ def policy_name(policy: SslPolicy | ProxyProtocolPolicy) -> str:
             return _OURS + hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+def plan_listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
     """The calls for listeners and everything on them, in their order."""
     actual = {listener.port: listener for listener in there.listeners}
     kept = {

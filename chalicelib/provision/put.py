@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib import observe
-from chalicelib.acme.challenges import Work
+from chalicelib.acme.challenges import OrderWork
 from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
-from chalicelib.model.actions import step
+from chalicelib.model.actions import to_step
 from chalicelib.model.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.model.load_balancer import LoadBalancer, State
 from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, PRIVATE_CA, pending_tag
@@ -31,7 +31,7 @@ from chalicelib.provision.facts import Facts
 from chalicelib.provision.order_certificate import foreseen, obtained, refuse
 from chalicelib.provision.plan import plan
 from chalicelib.provision.report import exists, pending, ready
-from chalicelib.provision.retry import passing, slow
+from chalicelib.provision.retry import retryable, slow
 from chalicelib.provision.review import conflict, gone_instances, objections, refuse_beyond_quota
 from chalicelib.provision.superseded import Background, TakenOver
 
@@ -53,7 +53,7 @@ def put(
     return _converge(declaration, faults, invocation, since=invocation.now(), dry_run=dry_run, adopt=adopt)
 
 
-def carry_on(
+def carry_on_put(
     declaration: Declaration,
     faults: Sequence[Fault],
     since: datetime,
@@ -109,12 +109,12 @@ def _converge(
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
         if dry_run:
-            progress.steps += [*foreseen(facts.chosen), *(step(action) for action in steps)]
+            progress.steps += [*foreseen(facts.chosen), *(to_step(action) for action in steps)]
             return ready(declaration, facts, desired, progress, created=there is None)
         if facts.chosen and facts.chosen.order:
             if not time_enough(invocation):
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
-            work = Work(declaration.name, progress, invocation)
+            work = OrderWork(declaration.name, progress, invocation)
             declaration = obtained(declaration, facts.chosen, there, since, work)
             continue
         now = steps[:1] if background else steps
@@ -233,7 +233,7 @@ def _over(
 ) -> bool:
     """Whether it is for the background, now that all waits are over; raises what waiting would not mend."""
     own_group = declaration.security_groups is None
-    if not passing(error, own_group=own_group, became_ours=progress.became_ours):
+    if not retryable(error, own_group=own_group, became_ours=progress.became_ours):
         raise error
     if next(waits, None) is not None:
         return False

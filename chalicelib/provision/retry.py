@@ -14,7 +14,7 @@ _SLOW = (errors.CertificateUnknown, errors.InUse)
 _GROUP_UNKNOWN = "InvalidSecurityGroup"
 
 
-def passing(error: errors.AwsError, *, own_group: bool, became_ours: bool) -> bool:
+def retryable(error: errors.AwsError, *, own_group: bool, became_ours: bool) -> bool:
     """Whether another look may find it mended.
 
     `own_group`: the security group is one that we make. `became_ours`: our owner tag was put on something in

@@ -33,7 +33,7 @@ _AGE = timedelta(hours=1)
 _EVERY_MINUTES = 15
 
 
-def due(now: datetime) -> bool:
+def sweep_due(now: datetime) -> bool:
     """Whether the `reconcile` of this minute sweeps."""
     return now.minute % _EVERY_MINUTES == 0
 
@@ -52,7 +52,7 @@ def sweep(invocation: Invocation) -> tuple[Step, ...]:
         return ()
     described = elb.describe_all(clients.elb)
     alive = {one.get("LoadBalancerName", "") for one in described}
-    served = {listener.certificate for one in described for listener in elb.listeners(one, {})}
+    served = {listener.certificate for one in described for listener in elb.parse_listeners(one, {})}
     attached = {group for one in described for group in one.get("SecurityGroups", [])}
     progress, failures = Progress(), list[tuple[str, Exception]]()
     orphans = [

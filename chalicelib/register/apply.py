@@ -11,7 +11,7 @@ from chalicelib.model.step import Step
 from chalicelib.register.observe import Clusters, membership, read_one
 from chalicelib.register.plan import Membership
 
-Change = Literal["RegisterInstances", "DeregisterInstances"]
+ChangeName = Literal["RegisterInstances", "DeregisterInstances"]
 
 
 @dataclass
@@ -34,14 +34,14 @@ class Work:
         invocation.told(load_balancer, step)
 
 
-def serve(name: str, clusters: Clusters, because: str, work: Work, invocation: Invocation) -> Membership:
+def converge(name: str, clusters: Clusters, because: str, work: Work, invocation: Invocation) -> Membership:
     """Make at most one call to register and one to deregister, and return what was decided last.
 
     The first call of a look rests on what the look has just read; before every further one its load balancer
     is read again (docs/decisions/0006-one-look-sees-everything.md).
     """
     decided = membership(name, clusters, invocation)
-    kinds: tuple[Change, ...] = ("RegisterInstances", "DeregisterInstances")
+    kinds: tuple[ChangeName, ...] = ("RegisterInstances", "DeregisterInstances")
     for kind in kinds:
         if not _ids(decided, kind):
             continue
@@ -53,16 +53,16 @@ def serve(name: str, clusters: Clusters, because: str, work: Work, invocation: I
         if ids := _ids(decided, kind):
             reasons = ", ".join(sorted({decided.reasons[id_] for id_ in ids}))
             work.wrote = True
-            change(name, kind, ids, work, invocation, reason=f"{reasons} ({because})")
+            apply_change(name, kind, ids, work, invocation, reason=f"{reasons} ({because})")
     return decided
 
 
-def _ids(decided: Membership, kind: Change) -> tuple[str, ...]:
+def _ids(decided: Membership, kind: ChangeName) -> tuple[str, ...]:
     return decided.register if kind == "RegisterInstances" else decided.deregister
 
 
-def change(
-    name: str, kind: Change, ids: tuple[str, ...], work: Work, invocation: Invocation, *, reason: str
+def apply_change(
+    name: str, kind: ChangeName, ids: tuple[str, ...], work: Work, invocation: Invocation, *, reason: str
 ) -> None:
     """Register or deregister the instances; one that AWS refuses holds nobody else up, and is a failure.
 
@@ -71,7 +71,7 @@ def change(
     # A look that changes nothing starts without them.
     from chalicelib.aws.registration import NotTaken, register_or_deregister
     from chalicelib.model import actions as do
-    from chalicelib.model.actions import step
+    from chalicelib.model.actions import to_step
 
     of_kind = do.RegisterInstances if kind == "RegisterInstances" else do.DeregisterInstances
     for outcome in register_or_deregister(invocation.clients, name, of_kind(reason=reason, instances=ids)):
@@ -81,4 +81,4 @@ def change(
             case NotTaken(error=InvalidInstance() as error):
                 work.failures.append((name, error))
             case do.RegisterInstances() | do.DeregisterInstances():
-                work.told(name, step(outcome), invocation)
+                work.told(name, to_step(outcome), invocation)

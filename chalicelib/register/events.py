@@ -15,7 +15,7 @@ from chalicelib.model.load_balancer import InstanceState
 from chalicelib.model.names import CLUSTER_TAG
 
 Transition = Literal["launching", "terminating"]
-Place = Literal["EC2", "AutoScalingGroup", "WarmPool"]
+Destination = Literal["EC2", "AutoScalingGroup", "WarmPool"]
 
 _STATES = frozenset({"pending", "running", "shutting-down", "terminated", "stopping", "stopped"})
 _ACTIONS = frozenset({"hibernate", "stop", "terminate"})
@@ -65,7 +65,7 @@ class LifecycleAction(_About):
     hook: str
     group: str
     token: str
-    destination: Place | None
+    destination: Destination | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,7 @@ def _lifecycle_action(event: Mapping[str, Any], detail: Mapping[str, Any]) -> Li
         hook=_text(detail, "LifecycleHookName"),
         group=_text(detail, "AutoScalingGroupName"),
         token=_text(detail, "LifecycleActionToken"),
-        destination=cast("Place | None", destination),
+        destination=cast("Destination | None", destination),
     )
 
 

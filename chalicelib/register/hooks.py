@@ -10,11 +10,11 @@ from chalicelib.model.errors import Absent, AwsError
 from chalicelib.model.load_balancer import Instance, Member
 from chalicelib.model.step import Step
 from chalicelib.register.apply import Work
-from chalicelib.register.lifecycle import Owed, in_warm_pool, owed, waits
+from chalicelib.register.lifecycle import LifecycleCall, in_warm_pool, lifecycle_calls, waits
 from chalicelib.register.observe import Clusters
 
 
-def let_go(clusters: Clusters, work: Work, invocation: Invocation) -> None:
+def complete_lifecycle_actions(clusters: Clusters, work: Work, invocation: Invocation) -> None:
     """Complete what is done, and ask for more time for what still drains; failures stay in `work`.
 
     An instance whose load balancer is not ours is left alone; where there is none, nothing can drain.
@@ -30,9 +30,9 @@ def let_go(clusters: Clusters, work: Work, invocation: Invocation) -> None:
             work.failures.append((name, error))
             continue
         for instance in sorted(instances, key=lambda one: one.id):
-            for call in owed(instance, members.get(instance.id)):
+            for call in lifecycle_calls(instance, members.get(instance.id)):
                 try:
-                    pay(name, instance, call, work, invocation)
+                    make(name, instance, call, work, invocation)
                 except AwsError as error:
                     work.failures.append((f"{name}, {instance.id}", error))
 
@@ -45,8 +45,14 @@ def _members(
     return {member.id: member for member in elb.members(invocation.clients.elb, name)}
 
 
-def pay(
-    name: str, instance: Instance, call: Owed, work: Work, invocation: Invocation, *, token: str | None = None
+def make(
+    name: str,
+    instance: Instance,
+    call: LifecycleCall,
+    work: Work,
+    invocation: Invocation,
+    *,
+    token: str | None = None,
 ) -> None:
     """Make the call; an action that is no longer active is no fault."""
     client, group = invocation.clients.autoscaling, instance.group_name or ""

@@ -24,7 +24,7 @@ DRAIN_HOOK = "emq-elb-drain"
 
 
 @dataclass(frozen=True)
-class Owed:
+class LifecycleCall:
     """One call to Auto Scaling about an instance, and why."""
 
     action: Literal["CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"]
@@ -42,23 +42,23 @@ def in_warm_pool(instance: Instance) -> bool:
     return (instance.lifecycle or "").startswith("Warmed:")
 
 
-def owed(instance: Instance, member: Member | None) -> tuple[Owed, ...]:
+def lifecycle_calls(instance: Instance, member: Member | None) -> tuple[LifecycleCall, ...]:
     """The calls that are due now; `member` is the instance's health, None when it is not registered."""
     if not waits(instance):
         return ()
     if in_warm_pool(instance):
         return (
-            Owed("CompleteLifecycleAction", READY_HOOK, "it goes to a warm pool"),
-            Owed("CompleteLifecycleAction", DRAIN_HOOK, "it goes to a warm pool"),
+            LifecycleCall("CompleteLifecycleAction", READY_HOOK, "it goes to a warm pool"),
+            LifecycleCall("CompleteLifecycleAction", DRAIN_HOOK, "it goes to a warm pool"),
         )
     if instance.lifecycle == "Pending:Wait":
         if member is not None and member.in_service:
-            return (Owed("CompleteLifecycleAction", READY_HOOK, "it is in service"),)
+            return (LifecycleCall("CompleteLifecycleAction", READY_HOOK, "it is in service"),)
         return ()
     if instance.lifecycle != "Terminating:Wait":
         return ()
     if member is None:
-        return (Owed("CompleteLifecycleAction", DRAIN_HOOK, "no connection is left to drain"),)
+        return (LifecycleCall("CompleteLifecycleAction", DRAIN_HOOK, "no connection is left to drain"),)
     if member.draining:
-        return (Owed("RecordLifecycleActionHeartbeat", DRAIN_HOOK, "it is draining"),)
+        return (LifecycleCall("RecordLifecycleActionHeartbeat", DRAIN_HOOK, "it is draining"),)
     return ()

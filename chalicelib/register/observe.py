@@ -14,7 +14,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.model.errors import AwsError
 from chalicelib.model.load_balancer import Instance, LoadBalancer
 from chalicelib.model.names import OWNER_TAG
-from chalicelib.register.plan import Membership, decide, going_away, may_be_interrupted, why_not
+from chalicelib.register.plan import Membership, decide_membership, going_away, may_be_interrupted, why_not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Clusters:
         return found
 
 
-def read(invocation: Invocation) -> Clusters:
+def read_clusters(invocation: Invocation) -> Clusters:
     """Everything: one call for each 400 load balancers of the region, each 20, and each 1,000 instances.
 
     And one for each 50 instances that are in an Auto Scaling group.
@@ -72,7 +72,7 @@ def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:
         from chalicelib.model.syntax import name_fault  # a look at everything starts without it
 
         # ELB refuses to look for what can be no name; a tag can be any text.
-        one = None if name_fault(name) else elb.describe(client, name)
+        one = None if name_fault(name) else elb.describe_load_balancer(client, name)
         described = (one,) if one else ()
     there = elb.listed(client, described)
     ours = {
@@ -99,12 +99,12 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
         if id_ in load_balancer.instances
     )
     members = elb.members(invocation.clients.elb, name) if strangers else ()
-    decided = decide(load_balancer, members, instances, now)
+    decided = decide_membership(load_balancer, members, instances, now)
     doubtful = [id_ for id_ in decided.register if may_be_interrupted(instances[id_], now)]
     if not doubtful or not (taken := _interrupted(name, doubtful, invocation)):
         return decided
     marked = {id_: replace(one, interrupted=id_ in taken) for id_, one in instances.items()}
-    return decide(load_balancer, members, marked, now)
+    return decide_membership(load_balancer, members, marked, now)
 
 
 def _interrupted(name: str, ids: Collection[str], invocation: Invocation) -> frozenset[str]:

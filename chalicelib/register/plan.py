@@ -147,7 +147,7 @@ def why_not(instance: Instance, load_balancer: LoadBalancer, now: datetime) -> s
     return next((reason for check in _CHECKS if (reason := check(instance, load_balancer, now))), None)
 
 
-def decide(
+def decide_membership(
     load_balancer: LoadBalancer,
     members: Iterable[Member],
     instances: Mapping[str, Instance],

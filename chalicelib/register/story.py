@@ -23,7 +23,7 @@ from chalicelib.model.errors import AwsError, Unserved, in_vain
 from chalicelib.model.load_balancer import Instance, LoadBalancer
 from chalicelib.model.names import DRAINING_TAG
 from chalicelib.model.step import Step
-from chalicelib.register.apply import Work, change, serve
+from chalicelib.register.apply import Work, apply_change, converge
 from chalicelib.register.events import (
     Event,
     LifecycleAction,
@@ -34,9 +34,9 @@ from chalicelib.register.events import (
     Unreadable,
     read_event,
 )
-from chalicelib.register.hooks import let_go, pay
-from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, Owed, in_warm_pool
-from chalicelib.register.observe import Clusters, read, read_load_balancer
+from chalicelib.register.hooks import complete_lifecycle_actions, make
+from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, LifecycleCall, in_warm_pool
+from chalicelib.register.observe import Clusters, read_clusters, read_load_balancer
 from chalicelib.register.plan import (
     REBALANCE,
     SPOT_INTERRUPTION,
@@ -106,7 +106,7 @@ def readable(function: str, event: Mapping[str, Any]) -> Event | None:
     return told
 
 
-def answer(event: Event, invocation: Invocation, last: LastLook | None) -> Look | None:
+def answer_event(event: Event, invocation: Invocation, last: LastLook | None) -> Look | None:
     """Look once what the event tells of has settled; None when the last look has seen it already."""
     settle = invocation.settings.settle
     if answered(event.at, last, settle):
@@ -125,7 +125,7 @@ def reconcile(invocation: Invocation) -> Look:
     """Look without an event, let waiting instances go on, and put the gauge."""
     work = Work()
     look, clusters = _look(_DRIFT, work, invocation)
-    let_go(clusters, work, invocation)
+    complete_lifecycle_actions(clusters, work, invocation)
     announce(of_steps(work.steps), invocation.clients)
     for name, count in look.registered.items():
         telemetry.emit(name, RegisteredInstances=count)
@@ -138,13 +138,13 @@ def _look(because: str, work: Work, invocation: Invocation) -> tuple[Look, Clust
     registered: dict[str, int] = {}
     left_out: dict[str, Mapping[str, str]] = {}
     try:
-        clusters = read(invocation)
+        clusters = read_clusters(invocation)
     except AwsError as error:
         work.failures.append((_EVERYWHERE, error))
     for name, load_balancer in sorted(clusters.load_balancers.items()):
         before = len(work.steps)
         try:
-            decided = serve(name, clusters, because, work, invocation)
+            decided = converge(name, clusters, because, work, invocation)
         except AwsError as error:
             work.failures.append((name, error))
             continue
@@ -258,8 +258,8 @@ def _held(instance: Instance, event: LifecycleAction, work: Work, invocation: In
     ours = name in found.load_balancers
     if to_pool or (event.transition == "terminating" and not ours):
         why = "it goes to a warm pool" if to_pool else "it has no load balancer to drain from"
-        call = Owed("CompleteLifecycleAction", event.hook, why)
-        pay(name or "", replace(instance, group_name=event.group), call, work, invocation, token=event.token)
+        call = LifecycleCall("CompleteLifecycleAction", event.hook, why)
+        make(name or "", replace(instance, group_name=event.group), call, work, invocation, token=event.token)
 
 
 def _at_once(
@@ -272,7 +272,7 @@ def _at_once(
     now, ids = invocation.now(), (instance.id,)
     registered = instance.id in load_balancer.instances
     if registered and (why := going_away(instance, now)):
-        change(load_balancer.name, "DeregisterInstances", ids, work, invocation, reason=why)
+        apply_change(load_balancer.name, "DeregisterInstances", ids, work, invocation, reason=why)
     elif register and not registered and why_not(instance, load_balancer, now) is None:
         why = f"is tagged emq-elb:cluster={load_balancer.name}"
-        change(load_balancer.name, "RegisterInstances", ids, work, invocation, reason=why)
+        apply_change(load_balancer.name, "RegisterInstances", ids, work, invocation, reason=why)

@@ -20,7 +20,7 @@ from chalicelib.model import errors
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
 from chalicelib.rotate.model import Rotation
-from chalicelib.rotate.observe import Estate
+from chalicelib.rotate.observe import Region
 from chalicelib.rotate.plan import Retire, retire, skippable, skipped
 
 _REGIONS_AT_ONCE = 8
@@ -35,7 +35,7 @@ class Retired:
     warnings: tuple[ReviewWarning, ...] = ()
 
 
-def retire_superseded(estate: Estate, rotations: Sequence[Rotation], invocation: Invocation) -> Retired:
+def retire_superseded(estate: Region, rotations: Sequence[Rotation], invocation: Invocation) -> Retired:
     """Delete for each rotation that is settled.
 
     Without anything to delete there is no call. What AWS still holds on to is left to the next run.
@@ -61,7 +61,7 @@ def retire_superseded(estate: Estate, rotations: Sequence[Rotation], invocation:
     return Retired(steps=tuple(progress.steps), load_balancers=names, warnings=warnings)
 
 
-def _superseded(estate: Estate, rotation: Rotation, invocation: Invocation) -> Iterable[Retire]:
+def _superseded(estate: Region, rotation: Rotation, invocation: Invocation) -> Iterable[Retire]:
     holding = next(one for one in estate.holdings if one.load_balancer == rotation.name)
     served = rotation.certificate
     moved = rotation.state in {"rotated", "rolled-back"}
@@ -100,6 +100,6 @@ def _used_in(region: str, invocation: Invocation) -> frozenset[str] | errors.Aws
     return frozenset(
         listener.certificate
         for one in described
-        for listener in elb.listeners(one, {})
+        for listener in elb.parse_listeners(one, {})
         if listener.certificate
     )

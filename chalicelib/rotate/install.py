@@ -21,11 +21,11 @@ from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
 from chalicelib.model.pending import CERTIFICATE, of_rotation, waits_for
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.model import INVALID_CERTIFICATE, Holding, Place, Rotation
+from chalicelib.rotate.model import INVALID_CERTIFICATE, LoadBalancerCertificates, Rotation, SecureListener
 from chalicelib.rotate.observe import FRESH
 from chalicelib.rotate.plan import fallbacks
-from chalicelib.rotate.proof import Look, Proof, server_name
-from chalicelib.rotate.verify import Spot, Wire, prove
+from chalicelib.rotate.proof import Handshakes, Proof, server_name
+from chalicelib.rotate.verify import Endpoint, TlsClient, wait_until_served
 from chalicelib.x509.domains import covers
 
 
@@ -36,11 +36,11 @@ class Swap:
     `since` is when holding and load balancers were read.
     """
 
-    holding: Holding
+    holding: LoadBalancerCertificates
     load_balancers: Mapping[str, LoadBalancer]
     since: datetime
-    before: Look
-    wire: Wire
+    before: Handshakes
+    wire: TlsClient
     invocation: Invocation
     progress: Progress
     warnings: tuple[ReviewWarning, ...] = ()
@@ -55,13 +55,13 @@ class Swap:
         name = self.holding.load_balancer
         tags = self.load_balancers[name].tags
         if self.stale:
-            tags = elb.tags_of(self.invocation.clients.elb, [name]).get(name, {})
+            tags = elb.load_balancer_tags(self.invocation.clients.elb, [name]).get(name, {})
         return tags.get(PENDING_TAG)
 
 
-def spots(
-    holding: Holding, load_balancers: Mapping[str, LoadBalancer], domains: Iterable[str]
-) -> tuple[Spot, ...]:
+def endpoints(
+    holding: LoadBalancerCertificates, load_balancers: Mapping[str, LoadBalancer], domains: Iterable[str]
+) -> tuple[Endpoint, ...]:
     """The listeners as they are reached, each by the name that its clients use.
 
     On another load balancer that is a name of the certificate, where that is for none of its clients anyway:
@@ -75,7 +75,7 @@ def spots(
             lent = place.load_balancer != holding.load_balancer and names
             name = None if lent and hostname and not covers(names, hostname) else hostname
             host = balancer.dns_name or ""
-            found.append(Spot(place.load_balancer, place.port, host, server_name(name, names, host)))
+            found.append(Endpoint(place.load_balancer, place.port, host, server_name(name, names, host)))
     return tuple(found)
 
 
@@ -131,12 +131,12 @@ def verified(swap: Swap, certificate: Certificate, reason: str, *, back: bool = 
 
 
 def _proof(swap: Swap, certificate: Certificate) -> Proof:
-    seen = spots(swap.holding, swap.load_balancers, certificate.domains)
-    return prove(seen, certificate, swap.before, swap.wire, swap.invocation)
+    seen = endpoints(swap.holding, swap.load_balancers, certificate.domains)
+    return wait_until_served(seen, certificate, swap.before, swap.wire, swap.invocation)
 
 
 def _set(
-    swap: Swap, place: Place, certificate: Certificate, reason: str
+    swap: Swap, place: SecureListener, certificate: Certificate, reason: str
 ) -> Literal["set", "unknown", "left alone"]:
     """Swap it on one listener as soon as ELB knows it; "unknown" when it does not by the deadline.
 
@@ -163,11 +163,11 @@ def _set(
             return "set"
 
 
-def _unchanged(place: Place, invocation: Invocation) -> bool:
-    described = elb.describe(invocation.clients.elb, place.load_balancer)
+def _unchanged(place: SecureListener, invocation: Invocation) -> bool:
+    described = elb.describe_load_balancer(invocation.clients.elb, place.load_balancer)
     if described is None:
         return False
-    serving = {listener.port: listener.certificate for listener in elb.listeners(described, {})}
+    serving = {listener.port: listener.certificate for listener in elb.parse_listeners(described, {})}
     return (serving.get(place.port) or INVALID_CERTIFICATE) == place.certificate
 
 

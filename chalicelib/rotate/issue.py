@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 from chalicelib import telemetry
 from chalicelib.acme import renewal_info
-from chalicelib.acme.challenges import Work
+from chalicelib.acme.challenges import OrderWork
 from chalicelib.acme.order import order, time_enough
 from chalicelib.acme.renewal_window import Window, certificate_id
 from chalicelib.apply import apply
@@ -29,15 +29,15 @@ from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, pending_since
 from chalicelib.model.pending import ISSUING, awaited, limited, waits_for
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.install import Swap, install, postponed
-from chalicelib.rotate.model import Holding, Offered, Rotation
+from chalicelib.rotate.model import LoadBalancerCertificates, Rotation, SecretCertificate
 from chalicelib.rotate.observe import as_seen
 from chalicelib.rotate.plan import Renew
-from chalicelib.rotate.proof import Look
+from chalicelib.rotate.proof import Handshakes
 from chalicelib.x509.domains import default_domains
 from chalicelib.x509.facts import AuthorityFacts
 from chalicelib.x509.pem import Authority, Bundle, GivenPem
 from chalicelib.x509.preflight import ISSUER_FIELDS, SECRET_FIELDS, room_for_one
-from chalicelib.x509.read import checked, describe, describe_authority, read
+from chalicelib.x509.read import checked, describe_authority, described_certificate, read_pem
 
 T = TypeVar("T")
 Issue = Callable[[Sequence[str]], GivenPem]
@@ -48,7 +48,7 @@ _FEW = 15
 
 
 @dataclass
-class Offers:
+class Issuers:
     """Asks each issuer once; what it raised is raised again for the next who wants to know.
 
     `in_account` is how many server certificates there were before the run.
@@ -78,14 +78,14 @@ class Offers:
             SECRET + secret_id, lambda: secret.fetch(self.invocation.clients.secrets, secret_id)
         )
 
-    def secret(self, holding: Holding) -> Offered:
+    def secret(self, holding: LoadBalancerCertificates) -> SecretCertificate:
         """What the holding's secret holds; InvalidRequest with every fault when that is no certificate."""
         given = self.texts(holding.source.removeprefix(SECRET))
-        _, bundle = read(given.certificate, given.private_key, given.chain)
+        _, bundle = read_pem(given.certificate, given.private_key, given.chain)
         if bundle is None:
             bundle, _ = checked(given, now=self.invocation.now(), fields=SECRET_FIELDS)
         certificate, _ = chosen_of(holding, bundle, self.invocation)
-        return Offered(certificate.arn, certificate.not_after)
+        return SecretCertificate(certificate.arn, certificate.not_after)
 
     def private_ca(self) -> Authority | None:
         """The private CA, None when there is none."""
@@ -97,7 +97,7 @@ class Offers:
         found = self.private_ca()
         return describe_authority(found.certificate) if found else None
 
-    def window(self, served: Certificate | None, before: Look) -> Window | None:
+    def window(self, served: Certificate | None, before: Handshakes) -> Window | None:
         """When an ACME CA suggests to renew what is served; None where it cannot be asked, or says nothing.
 
         Only what the wire shows is asked for: without it, AWS would have to be asked first.
@@ -150,7 +150,7 @@ class Offers:
         self._uploads += 1
 
 
-def issuer(holding: Holding, offers: Offers, work: Work) -> Issue:
+def issuer(holding: LoadBalancerCertificates, offers: Issuers, work: OrderWork) -> Issue:
     """The issuer that the holding's tag names; Conflict for one that cannot issue."""
     source, now = holding.source, offers.invocation.now()
     if source.startswith(SECRET):
@@ -163,7 +163,7 @@ def issuer(holding: Holding, offers: Offers, work: Work) -> Issue:
 
 
 def bundle_for(
-    holding: Holding, domains: Sequence[str], offers: Offers, work: Work
+    holding: LoadBalancerCertificates, domains: Sequence[str], offers: Issuers, work: OrderWork
 ) -> tuple[Bundle, tuple[ReviewWarning, ...]]:
     """Have a certificate issued and examined, before anything is uploaded.
 
@@ -176,7 +176,7 @@ def bundle_for(
     now = offers.invocation.now()
     fields = SECRET_FIELDS if holding.source.startswith(SECRET) else ISSUER_FIELDS
     bundle, warnings = checked(given, now=now, hostnames=tuple(dict.fromkeys(names)), fields=fields)
-    described = describe(bundle.certificate, bundle.chain)
+    described = described_certificate(bundle.certificate, bundle.chain)
     if described and served and now < served.not_after and described.not_after < served.not_after:
         fault = Fault(
             fields.certificate,
@@ -189,7 +189,7 @@ def bundle_for(
     return bundle, warnings
 
 
-def _any_names(offers: Offers, holding: Holding) -> Sequence[str]:
+def _any_names(offers: Issuers, holding: LoadBalancerCertificates) -> Sequence[str]:
     """The names where none is known any more: for the private CA those without `hostname` and `domains`."""
     if holding.source == ACME:
         raise Conflict("nobody knows any more which names it was for: PUT with `domains`")
@@ -197,7 +197,9 @@ def _any_names(offers: Offers, holding: Holding) -> Sequence[str]:
     return default_domains(holding.hostname, clients.region, clients.dns_suffix)
 
 
-def chosen_of(holding: Holding, bundle: Bundle, invocation: Invocation) -> tuple[Certificate, Chosen]:
+def chosen_of(
+    holding: LoadBalancerCertificates, bundle: Bundle, invocation: Invocation
+) -> tuple[Certificate, Chosen]:
     """The certificate `as_uploaded`, and what to upload."""
     certificate = as_uploaded(bundle, holding.load_balancer, invocation)
     return certificate, Chosen(
@@ -209,7 +211,7 @@ def _given(bundle: Bundle) -> GivenPem:
     return GivenPem(bundle.certificate, bundle.private_key, bundle.chain)
 
 
-def renewed(decision: Renew, swap: Swap, offers: Offers) -> Rotation:
+def renewed(decision: Renew, swap: Swap, offers: Issuers) -> Rotation:
     """Upload it under its content's name, and install it.
 
     Pending when this run is too short for the issuer. IssuerLimited is told on the load balancer first.
@@ -220,7 +222,7 @@ def renewed(decision: Renew, swap: Swap, offers: Offers) -> Rotation:
     quota = offers.quota()
     try:
         bundle, warnings = bundle_for(
-            holding, decision.domains, offers, Work(holding.load_balancer, swap.progress, invocation)
+            holding, decision.domains, offers, OrderWork(holding.load_balancer, swap.progress, invocation)
         )
     except IssuerLimited as error:
         postponed(swap, limited(ISSUING, error.until), str(error))
@@ -233,7 +235,7 @@ def renewed(decision: Renew, swap: Swap, offers: Offers) -> Rotation:
     return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)
 
 
-def unfinished(holding: Holding, pending: str | None) -> bool:
+def unfinished(holding: LoadBalancerCertificates, pending: str | None) -> bool:
     """Whether somebody asked for a new certificate, and it is not there or waits to be installed."""
     what, served = waits_for(pending), holding.served
     if what.startswith(ISSUING):

@@ -15,7 +15,7 @@ INVALID_CERTIFICATE = "Invalid-Certificate"
 
 
 @dataclass(frozen=True)
-class Place:
+class SecureListener:
     """A secure listener and what it serves: an ARN, or `Invalid-Certificate`."""
 
     load_balancer: str
@@ -24,7 +24,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Offered:
+class SecretCertificate:
     """What a secret holds, by the name that it has or would have in IAM."""
 
     name: str
@@ -32,7 +32,7 @@ class Offered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holding:
+class LoadBalancerCertificates:
     """One load balancer's certificates and the listeners, its own or another's, that serve them.
 
     `served` is what counts as the current one, None where there is none; `certificates` are those under its
@@ -41,7 +41,7 @@ class Holding:
 
     load_balancer: str
     source: str
-    places: tuple[Place, ...]
+    places: tuple[SecureListener, ...]
     certificates: tuple[Certificate, ...] = ()
     served: Certificate | None = None
     hostname: str | None = None
@@ -49,7 +49,7 @@ class Holding:
 
 
 def current(
-    places: Iterable[Place], certificates: Iterable[Certificate], rejected: str | None
+    places: Iterable[SecureListener], certificates: Iterable[Certificate], rejected: str | None
 ) -> Certificate | None:
     """The certificate that counts as served: of those in use the last uploaded that did not fail."""
     used = {place.certificate for place in places}

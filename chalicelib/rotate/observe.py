@@ -27,8 +27,8 @@ from chalicelib.model.names import (
     certificates_path,
     load_balancer_of_path,
 )
-from chalicelib.rotate.model import INVALID_CERTIFICATE, Holding, Place, current
-from chalicelib.rotate.proof import Look
+from chalicelib.rotate.model import INVALID_CERTIFICATE, LoadBalancerCertificates, SecureListener, current
+from chalicelib.rotate.proof import Handshakes
 
 FRESH = timedelta(minutes=1)
 """So long it is acted on what was read: a certificate takes minutes, and others are at work meanwhile."""
@@ -37,7 +37,7 @@ _EVERYTHING = "/"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estate:
+class Region:
     """What there is in the region; `load_balancers` are ours, `in_use` are ARNs on any listener.
 
     `since` is when it was begun to be read.
@@ -47,23 +47,23 @@ class Estate:
     load_balancers: Mapping[str, LoadBalancer]
     certificates: tuple[Certificate, ...]
     in_use: frozenset[str]
-    holdings: tuple[Holding, ...]
+    holdings: tuple[LoadBalancerCertificates, ...]
 
 
-def observe_estate(invocation: Invocation) -> Estate:
+def observe_region(invocation: Invocation) -> Region:
     """Read load balancers, tags and the list of certificates."""
     clients, owner, since = invocation.clients, invocation.settings.owner, invocation.now()
     with ThreadPoolExecutor(1) as pool:
         listing = pool.submit(iam.list_certificates, clients.iam, _EVERYTHING)
         described = {one.get("LoadBalancerName", ""): one for one in elb.describe_all(clients.elb)}
-        tags = elb.tags_of(clients.elb, list(described))
+        tags = elb.load_balancer_tags(clients.elb, list(described))
     ours = {
-        name: elb.load_balancer(described[name], {}, {}, tags[name])
+        name: elb.parse_load_balancer(described[name], {}, {}, tags[name])
         for name in described
         if name in tags and tags[name].get(OWNER_TAG) == owner
     }
-    listeners = (listener for one in described.values() for listener in elb.listeners(one, {}))
-    return Estate(
+    listeners = (listener for one in described.values() for listener in elb.parse_listeners(one, {}))
+    return Region(
         since=since,
         load_balancers=ours,
         certificates=listing.result(),
@@ -74,14 +74,16 @@ def observe_estate(invocation: Invocation) -> Estate:
 
 def _holdings(
     ours: Mapping[str, LoadBalancer], listed: tuple[Certificate, ...], invocation: Invocation
-) -> tuple[Holding, ...]:
+) -> tuple[LoadBalancerCertificates, ...]:
     """One for each load balancer whose certificates any listener of ours serves."""
     region, owner = invocation.clients.region, invocation.settings.owner
-    places: dict[str, list[Place]] = {}
+    places: dict[str, list[SecureListener]] = {}
     for balancer in ours.values():
         for listener in balancer.listeners:
             if listener.secure:
-                place = Place(balancer.name, listener.port, listener.certificate or INVALID_CERTIFICATE)
+                place = SecureListener(
+                    balancer.name, listener.port, listener.certificate or INVALID_CERTIFICATE
+                )
                 home = _home(place, ours, certificates_path(owner, region))
                 places.setdefault(home, []).append(place)
     return tuple(
@@ -90,7 +92,7 @@ def _holdings(
     )
 
 
-def _home(place: Place, ours: Mapping[str, LoadBalancer], prefix: str) -> str:
+def _home(place: SecureListener, ours: Mapping[str, LoadBalancer], prefix: str) -> str:
     """Whose certificate it is: another load balancer's of ours, where that one's is renewed."""
     path = certificate_path_of(place.certificate) or ""
     other = ours.get(load_balancer_of_path(path)) if path.startswith(prefix) else None
@@ -99,11 +101,11 @@ def _home(place: Place, ours: Mapping[str, LoadBalancer], prefix: str) -> str:
 
 
 def _holding(
-    balancer: LoadBalancer, places: tuple[Place, ...], listed: tuple[Certificate, ...], path: str
-) -> Holding:
+    balancer: LoadBalancer, places: tuple[SecureListener, ...], listed: tuple[Certificate, ...], path: str
+) -> LoadBalancerCertificates:
     own = tuple(one for one in listed if one.path == path)
     rejected = balancer.tags.get(REJECTED_TAG)
-    return Holding(
+    return LoadBalancerCertificates(
         load_balancer=balancer.name,
         source=balancer.tags.get(CERTIFICATE_TAG, ""),
         places=places,
@@ -114,7 +116,9 @@ def _holding(
     )
 
 
-def detailed(holding: Holding, before: Look, invocation: Invocation) -> Holding:
+def detailed(
+    holding: LoadBalancerCertificates, before: Handshakes, invocation: Invocation
+) -> LoadBalancerCertificates:
     """Add what a listing does not tell of the served certificate and of those uploaded after it.
 
     What the wire shows need not be asked of IAM: its digest is in the name.
@@ -133,7 +137,7 @@ def detailed(holding: Holding, before: Look, invocation: Invocation) -> Holding:
     return replace(holding, served=served, certificates=certificates)
 
 
-def as_seen(certificate: Certificate, before: Look) -> Certificate | None:
+def as_seen(certificate: Certificate, before: Handshakes) -> Certificate | None:
     """The certificate with what the wire tells of it; None where the wire does not show it."""
     digits = (certificate.name or "").rpartition("-")[2]
     for shaken in before.values():
@@ -150,12 +154,12 @@ def as_seen(certificate: Certificate, before: Look) -> Certificate | None:
     return None
 
 
-def _detailed(certificate: Certificate, before: Look, invocation: Invocation) -> Certificate:
+def _detailed(certificate: Certificate, before: Handshakes, invocation: Invocation) -> Certificate:
     seen = as_seen(certificate, before)
     return seen or read_certificate(certificate.arn, invocation) or certificate
 
 
-def _unlisted(holding: Holding, invocation: Invocation) -> Certificate | None:
+def _unlisted(holding: LoadBalancerCertificates, invocation: Invocation) -> Certificate | None:
     """The one that is served and IAM does not list: ACM's, which only asking can tell."""
     arns = (place.certificate for place in holding.places if place.certificate != INVALID_CERTIFICATE)
     arn = next(arns, None)

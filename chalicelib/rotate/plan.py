@@ -36,7 +36,7 @@ from chalicelib.model.errors import AwsError, Denied
 from chalicelib.model.load_balancer import Certificate, age, uploaded
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, WATCHED, certificate_name_of
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.model import Holding, Offered
+from chalicelib.rotate.model import LoadBalancerCertificates, SecretCertificate
 from chalicelib.x509.domains import covers
 from chalicelib.x509.facts import AuthorityFacts
 from chalicelib.x509.preflight import renew_from
@@ -85,7 +85,9 @@ class Wait:
 Decision = Keep | Renew | Install | Wait
 
 
-def due(holding: Holding, now: datetime, before: timedelta, window: Window | None = None) -> str | None:
+def is_due(
+    holding: LoadBalancerCertificates, now: datetime, before: timedelta, window: Window | None = None
+) -> str | None:
     """Why it has to be replaced, None while it has not. A lifetime that is not known counts as long.
 
     With a `window` the CA says when, but not later than halfway from when it is due without one to its end.
@@ -108,12 +110,12 @@ def due(holding: Holding, now: datetime, before: timedelta, window: Window | Non
     return None
 
 
-def decide(
-    holding: Holding,
+def decide_rotation(
+    holding: LoadBalancerCertificates,
     now: datetime,
     before: timedelta,
     *,
-    offered: Offered | None = None,
+    offered: SecretCertificate | None = None,
     authority: AuthorityFacts | None = None,
     window: Window | None = None,
     limited: datetime | None = None,
@@ -138,7 +140,7 @@ def decide(
         if offered is None:
             raise ValueError("what a secret holds has to be read before it is decided on")
         return _of_secret(holding, offered, now, before)
-    reason = "it was asked for" if asked else due(holding, now, before, window)
+    reason = "it was asked for" if asked else is_due(holding, now, before, window)
     if reason is None:
         return _not_due(holding, authority)
     if uploaded := waiting(holding, now, before, authority, trusted=trusted, awaited=awaited):
@@ -152,17 +154,17 @@ def decide(
     return Renew(reason=reason, domains=wanted(holding))
 
 
-def _watched(holding: Holding, now: datetime, before: timedelta) -> Keep:
+def _watched(holding: LoadBalancerCertificates, now: datetime, before: timedelta) -> Keep:
     served = holding.served
     if served is None:
         return Keep(reason="a listener has lost its certificate, and nobody renews it", code="expired")
     reason = f"it is {holding.source or 'of unknown source'}: nobody renews it but you"
     if served.not_after <= now:
         return Keep(reason=f"{reason}, and it has expired", code="expired")
-    return Keep(reason=reason, code="expires-soon" if due(holding, now, before) else None)
+    return Keep(reason=reason, code="expires-soon" if is_due(holding, now, before) else None)
 
 
-def _way_back(holding: Holding, now: datetime) -> Install | None:
+def _way_back(holding: LoadBalancerCertificates, now: datetime) -> Install | None:
     """What an interrupted roll-back was about to do."""
     if not any(certificate_name_of(place.certificate) == holding.rejected for place in holding.places):
         return None
@@ -172,13 +174,17 @@ def _way_back(holding: Holding, now: datetime) -> Install | None:
     return Install(reason=f"{holding.rejected} failed on the wire", certificate=newest, back=True)
 
 
-def fallbacks(holding: Holding, failed: str | None, now: datetime) -> tuple[Certificate, ...]:
+def fallbacks(
+    holding: LoadBalancerCertificates, failed: str | None, now: datetime
+) -> tuple[Certificate, ...]:
     """Those that are still valid, to go back to from one that failed: the last uploaded first."""
     good = [one for one in holding.certificates if one.name != failed and one.not_after > now]
     return tuple(sorted(good, key=age, reverse=True))
 
 
-def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timedelta) -> Decision:
+def _of_secret(
+    holding: LoadBalancerCertificates, offered: SecretCertificate, now: datetime, before: timedelta
+) -> Decision:
     served = holding.served
     if served and served.name == offered.name:
         if not _everywhere(holding, served):
@@ -187,7 +193,7 @@ def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timede
             return Keep(reason="it has expired, and the secret holds no other", code="expired")
         if served.name == holding.rejected:
             return Keep(reason=f"{_NO_WAY_BACK}, and the secret holds no other", code="rejected")
-        if due(holding, now, before):
+        if is_due(holding, now, before):
             return Keep(reason="it expires soon, and the secret holds no other", code="expires-soon")
         return Keep(reason="the secret holds what is served")
     if offered.name == holding.rejected:
@@ -199,7 +205,7 @@ def _of_secret(holding: Holding, offered: Offered, now: datetime, before: timede
     return Install(reason=reason, certificate=uploaded) if uploaded else Renew(reason=reason)
 
 
-def _not_due(holding: Holding, authority: AuthorityFacts | None) -> Decision:
+def _not_due(holding: LoadBalancerCertificates, authority: AuthorityFacts | None) -> Decision:
     served = holding.served
     if served and not _everywhere(holding, served):
         return Install(reason="one listener was left behind", certificate=served)
@@ -212,7 +218,12 @@ def _not_due(holding: Holding, authority: AuthorityFacts | None) -> Decision:
 
 
 def _without_authority(
-    holding: Holding, reason: str, now: datetime, authority: AuthorityFacts | None, *, trusted: bool
+    holding: LoadBalancerCertificates,
+    reason: str,
+    now: datetime,
+    authority: AuthorityFacts | None,
+    *,
+    trusted: bool,
 ) -> Keep | None:
     """Why the private CA cannot issue one; None when it can."""
     served = holding.served
@@ -234,12 +245,12 @@ def authority_ends(authority: AuthorityFacts, now: datetime) -> bool:
     return now >= authority.not_after - AUTHORITY_WARNS
 
 
-def _everywhere(holding: Holding, served: Certificate) -> bool:
+def _everywhere(holding: LoadBalancerCertificates, served: Certificate) -> bool:
     return all(place.certificate == served.arn for place in holding.places)
 
 
 def waiting(
-    holding: Holding,
+    holding: LoadBalancerCertificates,
     now: datetime,
     before: timedelta,
     authority: AuthorityFacts | None,
@@ -267,7 +278,7 @@ def waiting(
     return max(found, key=age, default=None)
 
 
-def wanted(holding: Holding) -> tuple[str, ...]:
+def wanted(holding: LoadBalancerCertificates) -> tuple[str, ...]:
     """The names for a new one: all that the old one covered, and the name that clients use.
 
     Where the old one is lost, whatever was uploaded last says what it covered.
@@ -277,7 +288,7 @@ def wanted(holding: Holding) -> tuple[str, ...]:
     return names if hostname is None or covers(names, hostname) else (hostname, *names)
 
 
-def _last_known(holding: Holding) -> tuple[str, ...]:
+def _last_known(holding: LoadBalancerCertificates) -> tuple[str, ...]:
     named = max((one for one in holding.certificates if one.domains), key=age, default=None)
     return named.domains if named else ()
 
@@ -287,7 +298,9 @@ def due_from(one: Certificate, before: timedelta) -> datetime:
     return renew_from(one.not_before, one.not_after, before) if one.not_before else one.not_after - before
 
 
-def _never_installed(one: Certificate, holding: Holding, now: datetime, before: timedelta) -> bool:
+def _never_installed(
+    one: Certificate, holding: LoadBalancerCertificates, now: datetime, before: timedelta
+) -> bool:
     served = holding.served
     names = {*wanted(holding)}
     return (

@@ -17,8 +17,8 @@ from chalicelib.model.load_balancer import Certificate
 from chalicelib.tls.handshake import Handshake, HandshakeCause, Served
 from chalicelib.x509.domains import address_of, covers
 
-Finding = Literal["proven", "waiting", "failing", "unreachable"]
-Verdict = Literal["proven", "waiting", "failed", "unreachable"]
+EndpointFinding = Literal["proven", "waiting", "failing", "unreachable"]
+ProofVerdict = Literal["proven", "waiting", "failed", "unreachable"]
 
 FAILING_LOOKS = 4
 """So often in a row before it counts: with the waits in between that is some seconds."""
@@ -32,7 +32,7 @@ _ISSUER_KNOWN: frozenset[HandshakeCause | None] = frozenset(
 
 
 @dataclass(frozen=True, order=True)
-class Endpoint:
+class EndpointAddress:
     """One address of one listener; `server_name` is the name that clients ask for."""
 
     load_balancer: str
@@ -41,21 +41,21 @@ class Endpoint:
     server_name: str
 
 
-Look = Mapping[Endpoint, Handshake]
+Handshakes = Mapping[EndpointAddress, Handshake]
 
 
 @dataclass(frozen=True)
 class Proof:
     """How it ended: `detail` says what was seen, `complete` whether every address was seen to be proven."""
 
-    verdict: Verdict
+    verdict: ProofVerdict
     detail: str
     complete: bool = False
 
 
 def finding(
-    shaken: Handshake, endpoint: Endpoint, certificate: Certificate, before: Look, now: datetime
-) -> Finding:
+    shaken: Handshake, endpoint: EndpointAddress, certificate: Certificate, before: Handshakes, now: datetime
+) -> EndpointFinding:
     """What one handshake says of the certificate that should be there."""
     served = shaken.served
     at_first = _at_first(endpoint, before)
@@ -70,13 +70,15 @@ def finding(
     return "waiting" if served is not None else "unreachable"
 
 
-def _at_first(endpoint: Endpoint, before: Look) -> list[Handshake]:
+def _at_first(endpoint: EndpointAddress, before: Handshakes) -> list[Handshake]:
     """What the addresses of the same listener served before."""
     listener = (endpoint.load_balancer, endpoint.port)
     return [one for place, one in before.items() if (place.load_balancer, place.port) == listener]
 
 
-def _lost_trust(shaken: Handshake, endpoint: Endpoint, certificate: Certificate, before: Look) -> bool:
+def _lost_trust(
+    shaken: Handshake, endpoint: EndpointAddress, certificate: Certificate, before: Handshakes
+) -> bool:
     """Whether we do not know the issuer, and knew that of the certificate that was served before."""
     old = (
         one for one in _at_first(endpoint, before) if one.served and one.served.digest != certificate.digest
@@ -85,7 +87,7 @@ def _lost_trust(shaken: Handshake, endpoint: Endpoint, certificate: Certificate,
 
 
 def _accepted(
-    shaken: Handshake, served: Served, endpoint: Endpoint, certificate: Certificate, now: datetime
+    shaken: Handshake, served: Served, endpoint: EndpointAddress, certificate: Certificate, now: datetime
 ) -> bool:
     """Whether clients go on: for us, or, since devices may trust a root that we do not know, as installed."""
     if shaken.cause == "tls-untrusted" and served.digest == certificate.digest:
@@ -93,8 +95,8 @@ def _accepted(
     return shaken.verified
 
 
-def judge(
-    looks: Sequence[Look], certificate: Certificate, before: Look, now: datetime, *, last: bool
+def judge_proof(
+    looks: Sequence[Handshakes], certificate: Certificate, before: Handshakes, now: datetime, *, last: bool
 ) -> Proof | None:
     """Judge the looks so far; None when another is needed, which after the `last` one it is not."""
     found = [

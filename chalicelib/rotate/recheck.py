@@ -16,12 +16,12 @@ from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import REJECTED_TAG, WATCHED, certificate_name_of
 from chalicelib.model.pending import of_rotation
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.install import Swap, spots, verified
+from chalicelib.rotate.install import Swap, endpoints, verified
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.observe import detailed
 from chalicelib.rotate.plan import FAILING, Keep, fallbacks
-from chalicelib.rotate.proof import Look, judge
-from chalicelib.rotate.verify import look
+from chalicelib.rotate.proof import Handshakes, judge_proof
+from chalicelib.rotate.verify import handshakes
 
 RECENT = timedelta(days=1)
 """So long every run looks at a new certificate again: whoever installed it may not have come so far."""
@@ -49,7 +49,7 @@ def kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
         or not (waited or invocation.now() - uploaded(served) < RECENT)
     ):
         return left
-    seen = look(spots(holding, swap.load_balancers, served.domains), swap.wire)
+    seen = handshakes(endpoints(holding, swap.load_balancers, served.domains), swap.wire)
     if not waited and not seen:
         return left
     known = detailed(holding, seen, invocation)
@@ -82,8 +82,10 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
     failed = read_certificate(places[0].certificate, invocation) if places else None
     if failed is None:
         return None
-    seen = look(spots(replace(holding, places=places), swap.load_balancers, failed.domains), swap.wire)
-    proof = judge([seen], failed, {}, invocation.now(), last=True)
+    seen = handshakes(
+        endpoints(replace(holding, places=places), swap.load_balancers, failed.domains), swap.wire
+    )
+    proof = judge_proof([seen], failed, {}, invocation.now(), last=True)
     if proof is None or not proof.complete:
         return None
     if _untrusted(seen) and not _same_issuer(failed, older, invocation):
@@ -102,7 +104,7 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
     )
 
 
-def _untrusted(seen: Look) -> bool:
+def _untrusted(seen: Handshakes) -> bool:
     return any(one.cause == "tls-untrusted" for one in seen.values())
 
 

@@ -18,10 +18,12 @@ from chalicelib.aws.eventbridge import Announcement
 from chalicelib.invocation import Invocation
 from chalicelib.model.metrics import ROLLBACKS
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.model import Holding, Rotation
+from chalicelib.rotate.model import LoadBalancerCertificates, Rotation
 
 
-def tell(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation: Invocation) -> None:
+def report_rotations(
+    rotations: Sequence[Rotation], holdings: Sequence[LoadBalancerCertificates], invocation: Invocation
+) -> None:
     """Count, announce, log."""
     _count(rotations, holdings, invocation)
     changed = {"rotated": "Certificate Rotated", "rolled-back": "Certificate Rolled Back"}
@@ -30,7 +32,7 @@ def tell(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation:
         invocation.clients,
     )
     for one in rotations:
-        rotation(one)
+        log_rotation(one)
 
 
 def _told(rotation: Rotation) -> dict[str, object]:
@@ -45,7 +47,9 @@ def _told(rotation: Rotation) -> dict[str, object]:
     }
 
 
-def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocation: Invocation) -> None:
+def _count(
+    rotations: Sequence[Rotation], holdings: Sequence[LoadBalancerCertificates], invocation: Invocation
+) -> None:
     """Put the metrics of every load balancer that was looked at, zeros included; of all together, roll-backs.
 
     No zero for all together: it would end the alarm, and where data are missing after it CloudWatch looks
@@ -70,7 +74,7 @@ def _count(rotations: Sequence[Rotation], holdings: Sequence[Holding], invocatio
         telemetry.emit_total(invocation.settings.owner, **{ROLLBACKS: rolled_back})
 
 
-def watched(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
+def report_expiring(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
     """Tell, as ACM did, that a certificate of its own ends soon; return the load balancers that serve it."""
     serving = sorted(
         one.name
@@ -81,11 +85,11 @@ def watched(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
         telemetry.emit(name, CertificateDaysToExpiry=days)
         warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {days:g} days")
         told = Rotation(name=name, state="kept", reason="ACM renews it, or you do", warnings=(warning,))
-        rotation(told)
+        log_rotation(told)
     return tuple(serving)
 
 
-def rotation(told: Rotation) -> None:
+def log_rotation(told: Rotation) -> None:
     """Tell what became of a certificate; what a person has to look at is a warning."""
     certificate = told.certificate
     tell = logger().warning if told.failing or told.warnings else logger().info

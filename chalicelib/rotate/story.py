@@ -22,15 +22,24 @@ from chalicelib.model.pending import awaited, not_before
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.syntax import name_fault
 from chalicelib.rotate.delete_superseded import retire_superseded
-from chalicelib.rotate.install import Swap, install, spots
-from chalicelib.rotate.issue import Offers, renewed, unfinished
-from chalicelib.rotate.model import Holding, Rotation
-from chalicelib.rotate.observe import FRESH, Estate, detailed, observe_estate
-from chalicelib.rotate.plan import Decision, Install, Keep, Renew, Wait, authority_ends, decide, due
-from chalicelib.rotate.proof import Look
+from chalicelib.rotate.install import Swap, endpoints, install
+from chalicelib.rotate.issue import Issuers, renewed, unfinished
+from chalicelib.rotate.model import LoadBalancerCertificates, Rotation
+from chalicelib.rotate.observe import FRESH, Region, detailed, observe_region
+from chalicelib.rotate.plan import (
+    Decision,
+    Install,
+    Keep,
+    Renew,
+    Wait,
+    authority_ends,
+    decide_rotation,
+    is_due,
+)
+from chalicelib.rotate.proof import Handshakes
 from chalicelib.rotate.recheck import kept, mended
-from chalicelib.rotate.report import tell
-from chalicelib.rotate.verify import Wire, look
+from chalicelib.rotate.report import report_rotations
+from chalicelib.rotate.verify import TlsClient, handshakes
 from chalicelib.x509.facts import AuthorityFacts
 
 
@@ -38,13 +47,13 @@ from chalicelib.x509.facts import AuthorityFacts
 class Run:
     """What all rotations of one run share."""
 
-    estate: Estate
-    offers: Offers
-    wire: Wire
+    estate: Region
+    offers: Issuers
+    wire: TlsClient
     invocation: Invocation
 
 
-def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotation, ...]:
+def rotate_all(invocation: Invocation, wire: TlsClient | None = None) -> tuple[Rotation, ...]:
     """Look at every load balancer of ours, the one that ends first before the others.
 
     Raises Unserved at the end with all that went wrong, when everything else is done.
@@ -61,7 +70,7 @@ def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotati
     rotations, failed = _retire(rotations, first)
     failures += failed
     failures += _sweep_challenges(invocation)
-    tell(rotations, run.estate.holdings, run.invocation)
+    report_rotations(rotations, run.estate.holdings, run.invocation)
     failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
     if failures:
         raise errors.Unserved(failures)
@@ -71,7 +80,7 @@ def rotate_all(invocation: Invocation, wire: Wire | None = None) -> tuple[Rotati
 def rotate_one(
     name: str,
     invocation: Invocation,
-    wire: Wire | None = None,
+    wire: TlsClient | None = None,
     *,
     dry_run: bool = False,
     trusted: bool = False,
@@ -92,12 +101,12 @@ def rotate_one(
     if rotation.state == "kept" and rotation.failing:
         raise errors.Conflict(f"{name}: {rotation.reason}")
     if not dry_run:
-        tell([rotation], [holding], run.invocation)
+        report_rotations([rotation], [holding], run.invocation)
     return replace(rotation, name=name)
 
 
 def carry_on(
-    name: str, invocation: Invocation, wire: Wire | None = None, *, asked: str | None = None
+    name: str, invocation: Invocation, wire: TlsClient | None = None, *, asked: str | None = None
 ) -> Rotation:
     """Go on, in the background, with what `rotate_one` left pending; raises when AWS needs even longer.
 
@@ -109,17 +118,17 @@ def carry_on(
     tag = _pending_tag(holding, run)
     again = asked is not None and not awaited(tag) and _older(holding, datetime.fromisoformat(asked))
     rotation = _rotate(holding, run, asked=again)
-    tell([rotation], [holding], run.invocation)
+    report_rotations([rotation], [holding], run.invocation)
     if rotation.state == "pending":
         raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
     return rotation
 
 
-def _pending_tag(holding: Holding, run: Run) -> str | None:
+def _pending_tag(holding: LoadBalancerCertificates, run: Run) -> str | None:
     return run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG)
 
 
-def _older(holding: Holding, asked: datetime) -> bool:
+def _older(holding: LoadBalancerCertificates, asked: datetime) -> bool:
     """Whether what is served was there by then, and is one that we can replace."""
     served = holding.served
     return holding.source not in WATCHED and (
@@ -127,17 +136,17 @@ def _older(holding: Holding, asked: datetime) -> bool:
     )
 
 
-def _end(holding: Holding) -> float:
+def _end(holding: LoadBalancerCertificates) -> float:
     """By when something has to be done; at once, for one that has lost its certificate."""
     return holding.served.not_after.timestamp() if holding.served else 0.0
 
 
-def _run(invocation: Invocation, wire: Wire | None) -> Run:
-    estate = observe_estate(invocation)
+def _run(invocation: Invocation, wire: TlsClient | None) -> Run:
+    estate = observe_region(invocation)
     return Run(
         estate=estate,
-        offers=Offers(invocation, len(estate.certificates)),
-        wire=wire or Wire(),
+        offers=Issuers(invocation, len(estate.certificates)),
+        wire=wire or TlsClient(),
         invocation=invocation,
     )
 
@@ -146,10 +155,10 @@ def _refreshed(run: Run) -> Run:
     """The same run, with what is at AWS read again where that was read some time ago."""
     if run.invocation.now() - run.estate.since < FRESH:
         return run
-    return replace(run, estate=observe_estate(run.invocation))
+    return replace(run, estate=observe_region(run.invocation))
 
 
-def _holding(name: str, run: Run) -> Holding:
+def _holding(name: str, run: Run) -> LoadBalancerCertificates:
     if name_fault(name) or name not in run.estate.load_balancers:
         raise errors.NotFound(f"there is no load balancer {name} of ours")
     serving = [one for one in run.estate.holdings if any(place.load_balancer == name for place in one.places)]
@@ -159,7 +168,12 @@ def _holding(name: str, run: Run) -> Holding:
 
 
 def _rotate(
-    holding: Holding, run: Run, *, asked: bool = False, trusted: bool = False, dry_run: bool = False
+    holding: LoadBalancerCertificates,
+    run: Run,
+    *,
+    asked: bool = False,
+    trusted: bool = False,
+    dry_run: bool = False,
 ) -> Rotation:
     invocation, now = run.invocation, run.invocation.now()
     before_its_end = invocation.settings.renew_before
@@ -167,10 +181,10 @@ def _rotate(
     authority = run.offers.authority() if holding.source == PRIVATE_CA else None
     wire = run.wire.trusting(run.offers.anchors()) if holding.source == PRIVATE_CA else run.wire
     tag = _pending_tag(holding, run)
-    before: Look = {}
+    before: Handshakes = {}
     window = None
     if holding.source == ACME:
-        before = look(spots(holding, run.estate.load_balancers, ()), wire)
+        before = handshakes(endpoints(holding, run.estate.load_balancers, ()), wire)
         window = run.offers.window(holding.served, before)
     if holding.source in WATCHED:
         if asked:
@@ -178,11 +192,13 @@ def _rotate(
             raise errors.Conflict(f"its certificate is {source}: nobody renews it but you, with a PUT")
         holding = holding if holding.served else detailed(holding, {}, invocation)
     elif (asked := asked or unfinished(holding, tag)) or (
-        due(holding, now, before_its_end, window) if offered is None else not _serves(holding, offered.name)
+        is_due(holding, now, before_its_end, window)
+        if offered is None
+        else not _serves(holding, offered.name)
     ):
-        before = before or look(spots(holding, run.estate.load_balancers, ()), wire)
+        before = before or handshakes(endpoints(holding, run.estate.load_balancers, ()), wire)
         holding = detailed(holding, before, invocation)
-    decision = decide(
+    decision = decide_rotation(
         holding,
         now,
         before_its_end,
@@ -207,7 +223,7 @@ def _rotate(
     return _carried_out(decision, swap, run.offers, dry_run=dry_run)
 
 
-def _carried_out(decision: Decision, swap: Swap, offers: Offers, *, dry_run: bool) -> Rotation:
+def _carried_out(decision: Decision, swap: Swap, offers: Issuers, *, dry_run: bool) -> Rotation:
     match decision:
         case Keep():
             return kept(decision, swap, dry_run=dry_run)
@@ -221,7 +237,7 @@ def _carried_out(decision: Decision, swap: Swap, offers: Offers, *, dry_run: boo
             if back and (well := mended(swap, known)):
                 return well
             # Whether clients trust what is served now: what comes in its place is held against that.
-            before = swap.before or look(spots(swap.holding, swap.load_balancers, ()), swap.wire)
+            before = swap.before or handshakes(endpoints(swap.holding, swap.load_balancers, ()), swap.wire)
             return install(replace(swap, before=before), known, reason, back=back)
         case Renew():
             return renewed(decision, swap, offers)
@@ -229,7 +245,7 @@ def _carried_out(decision: Decision, swap: Swap, offers: Offers, *, dry_run: boo
             assert_never(decision)
 
 
-def _serves(holding: Holding, name: str) -> bool:
+def _serves(holding: LoadBalancerCertificates, name: str) -> bool:
     return holding.served is not None and holding.served.name == name
 
 
@@ -272,6 +288,9 @@ def _sweep_challenges(invocation: Invocation) -> list[tuple[str, Exception]]:
     if invocation.settings.acme_contact is None:
         return []
     try:
-        return [(f"sweeping challenges in {zone}", error) for zone, error in challenges.sweep(invocation)]
+        return [
+            (f"sweeping challenges in {zone}", error)
+            for zone, error in challenges.sweep_challenges(invocation)
+        ]
     except Exception as error:  # noqa: BLE001 - told at the end, after all that was done
         return [("sweeping challenges", error)]

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import Certificate
-from chalicelib.rotate.proof import Endpoint, Look, Proof, judge
+from chalicelib.rotate.proof import EndpointAddress, Handshakes, Proof, judge_proof
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import Handshake, Trust
 
@@ -20,7 +20,7 @@ PROVEN_WITHIN = timedelta(minutes=4)
 
 
 @dataclass(frozen=True)
-class Spot:
+class Endpoint:
     """One listener as it is reached: `host` resolves to its addresses, `name` is what to ask them for."""
 
     load_balancer: str
@@ -30,28 +30,28 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Wire:
+class TlsClient:
     """How hosts are resolved and hands are shaken, and whom to trust."""
 
     resolve: Callable[[str], tuple[str, ...]] = tls.resolve
     handshake: Callable[..., Handshake] = tls.handshake
     trust: Trust = field(default_factory=Trust)
 
-    def trusting(self, anchors: Iterable[str]) -> Wire:
+    def trusting(self, anchors: Iterable[str]) -> TlsClient:
         """The same, with the authorities in these PEM texts trusted too."""
         usable = filter(None, map(tls.anchor, anchors))
         return replace(self, trust=Trust((*self.trust.anchors, *usable)))
 
 
-def look(spots: Iterable[Spot], wire: Wire) -> Look:
+def handshakes(spots: Iterable[Endpoint], wire: TlsClient) -> Handshakes:
     """Shake hands with every address of every spot, side by side; a host without addresses gives none."""
     endpoints = [
-        Endpoint(spot.load_balancer, spot.port, address, spot.name)
+        EndpointAddress(spot.load_balancer, spot.port, address, spot.name)
         for spot in spots
         for address in _addresses(spot.host, wire)
     ]
 
-    def shake(endpoint: Endpoint) -> Handshake:
+    def shake(endpoint: EndpointAddress) -> Handshake:
         return wire.handshake(
             endpoint.address,
             endpoint.port,
@@ -64,24 +64,28 @@ def look(spots: Iterable[Spot], wire: Wire) -> Look:
         return dict(zip(endpoints, pool.map(shake, endpoints), strict=True))
 
 
-def prove(
-    spots: Iterable[Spot], certificate: Certificate, before: Look, wire: Wire, invocation: Invocation
+def wait_until_served(
+    spots: Iterable[Endpoint],
+    certificate: Certificate,
+    before: Handshakes,
+    wire: TlsClient,
+    invocation: Invocation,
 ) -> Proof:
     """Look until the certificate is seen everywhere, fails, or the time is over."""
     spots = tuple(spots)
     deadline = min(invocation.deadline, invocation.now() + PROVEN_WITHIN)
     waits = replace(invocation, deadline=deadline).waits()
-    looks: list[Look] = []
+    looks: list[Handshakes] = []
     last = False
     while True:
-        looks.append(look(spots, wire))
-        proof = judge(looks, certificate, before, invocation.now(), last=last)
+        looks.append(handshakes(spots, wire))
+        proof = judge_proof(looks, certificate, before, invocation.now(), last=last)
         if proof is not None:
             return proof
         last = next(waits, None) is None
 
 
-def _addresses(host: str, wire: Wire) -> tuple[str, ...]:
+def _addresses(host: str, wire: TlsClient) -> tuple[str, ...]:
     try:
         return wire.resolve(host)
     except OSError:

@@ -188,7 +188,7 @@ def _context(
 
 def anchor(text: str) -> str | None:
     """Return the certificates of a PEM text that can be trusted, encoded anew; None when it holds none."""
-    return "".join(pem.encode(pem.CERTIFICATE, der) for der in _trustworthy(text)) or None
+    return "".join(pem.encode(pem.CERTIFICATE_LABEL, der) for der in _trustworthy(text)) or None
 
 
 def _trustworthy(text: str) -> Iterator[bytes]:
@@ -243,13 +243,13 @@ def _served(secure: ssl.SSLSocket) -> Served | None:
 @lru_cache(maxsize=1024)
 def _read(sent: tuple[bytes, ...]) -> Served | None:
     """Read what was sent, leaf first. A load balancer sends the same at each address and in each minute."""
-    from chalicelib.x509.parse import issuer_key, read_certificate
+    from chalicelib.x509.parse import issuer_key, parse_certificate
     from chalicelib.x509.pem import serial_text
 
-    leaf = read_certificate(sent[0]) if sent else None
+    leaf = parse_certificate(sent[0]) if sent else None
     if leaf is None:
         return None
-    issuers = [read_certificate(one) for one in sent[1:]]
+    issuers = [parse_certificate(one) for one in sent[1:]]
     last = [leaf, *issuers][-1]
     return Served(
         serial=serial_text(leaf.parsed.serial_number),

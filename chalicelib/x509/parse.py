@@ -44,7 +44,7 @@ class ReadKey:
     text: str | None = field(default=None, repr=False)
 
 
-def read_certificate(der: bytes) -> ReadCertificate | None:
+def parse_certificate(der: bytes) -> ReadCertificate | None:
     """Read one certificate; None when it is none."""
     from cryptography import x509
 
@@ -133,7 +133,7 @@ def _certificate_facts(parsed: x509.Certificate, der: bytes) -> CertificateFacts
         any_purpose=any_purpose and not named,
         issuer_published=access is not None
         and any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access),
-        characters=len(pem.encode(pem.CERTIFICATE, der)),
+        characters=len(pem.encode(pem.CERTIFICATE_LABEL, der)),
     )
 
 

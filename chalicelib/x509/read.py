@@ -19,7 +19,7 @@ from chalicelib.x509.parse import (
     ReadKey,
     issuer_key,
     own_key,
-    read_certificate,
+    parse_certificate,
     read_private_key,
     signed,
 )
@@ -43,14 +43,14 @@ def checked(
     given: GivenPem, *, now: datetime, hostnames: Sequence[str] = (), fields: Fields = PEM_FIELDS
 ) -> tuple[Bundle, tuple[ReviewWarning, ...]]:
     """Read and examine; return what to upload and the warnings, or raise InvalidRequest with every fault."""
-    facts, bundle = read(given.certificate, given.private_key, given.chain)
+    facts, bundle = read_pem(given.certificate, given.private_key, given.chain)
     found = examine(facts, now=now, hostnames=hostnames, fields=fields)
     if found.faults or bundle is None:
         raise InvalidRequest(found.faults)
     return bundle, found.warnings
 
 
-def read(certificate: str, private_key: str, chain: str) -> tuple[BundleFacts, Bundle | None]:
+def read_pem(certificate: str, private_key: str, chain: str) -> tuple[BundleFacts, Bundle | None]:
     """Read three PEM texts; the bundle is None when they hold no leaf, no usable key or a broken chain.
 
     In the bundle are the PEM blocks alone: the leaf; the key as PKCS #1 or SEC 1, the forms that IAM takes
@@ -80,12 +80,12 @@ def read(certificate: str, private_key: str, chain: str) -> tuple[BundleFacts, B
 def certificates_alone(text: str) -> str:
     """Return the certificates of a PEM text encoded anew, and nothing else that the text holds."""
     readable = _certificates(pem.parse(text)).values()
-    return "".join(pem.encode(pem.CERTIFICATE, one.der) for one in readable)
+    return "".join(pem.encode(pem.CERTIFICATE_LABEL, one.der) for one in readable)
 
 
 def to_be(bundle: Bundle, *, name: str, path: str) -> Certificate:
     """The server certificate that a bundle will be at AWS; until then its name stands for its ARN."""
-    described = describe(bundle.certificate, bundle.chain)
+    described = described_certificate(bundle.certificate, bundle.chain)
     if described is None:
         raise ValueError("a bundle that was just made cannot be read")
     return Certificate(
@@ -101,7 +101,7 @@ def to_be(bundle: Bundle, *, name: str, path: str) -> Certificate:
     )
 
 
-def describe(certificate: str, chain: str) -> Description | None:
+def described_certificate(certificate: str, chain: str) -> Description | None:
     """Describe a certificate that IAM gave back; None when it cannot be read."""
     readable = _certificates(pem.parse(certificate))
     if not readable:
@@ -149,7 +149,7 @@ def _certificates(text: pem.Text) -> dict[int, ReadCertificate]:
     blocks = [block for block in text.blocks if block.is_certificate]
     if len(blocks) > MOST_CERTIFICATES:
         return {}
-    found = {place: read_certificate(block.der) for place, block in enumerate(blocks) if block.der}
+    found = {place: parse_certificate(block.der) for place, block in enumerate(blocks) if block.der}
     return {place: one for place, one in found.items() if one is not None}
 
 
@@ -159,7 +159,7 @@ def _bundle(facts: BundleFacts, pool: Sequence[ReadCertificate], key: ReadKey | 
         return None
     if facts.private_key.key_blocks > 1:
         return None
-    texts = [pem.encode(pem.CERTIFICATE, one.der) for one in pool]
+    texts = [pem.encode(pem.CERTIFICATE_LABEL, one.der) for one in pool]
     return Bundle(
         certificate=texts[arrangement.leaf],
         private_key=key.text,

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.acme.challenges import Places, Work, places, shown, sweep
+from chalicelib.acme.challenges import OrderWork, Places, places, records_shown, sweep_challenges
 from chalicelib.acme.records import Challenge
 from chalicelib.apply import Progress
 from chalicelib.model.errors import Denied, IssuerSilent
@@ -45,9 +45,9 @@ def refuse_once(operation: str, code: str) -> list[str]:
     return refused
 
 
-def at_work(here: Account) -> tuple[Places, Work]:
+def at_work(here: Account) -> tuple[Places, OrderWork]:
     here.settings = replace(here.settings, acme_contact="ops@example.com")
-    work = Work("demo", Progress(), here.invocation(300))
+    work = OrderWork("demo", Progress(), here.invocation(300))
     return places([DOMAIN], work.invocation), work
 
 
@@ -57,9 +57,9 @@ def test_records_that_are_there_already_have_spread_before_the_ca_is_asked(here:
     where, work = at_work(here)
     moment = here.now()
     still = replace(work, invocation=replace(work.invocation, now=lambda: moment))
-    with here.counted(), shown([CHALLENGE], where, still, still.invocation.deadline):
+    with here.counted(), records_shown([CHALLENGE], where, still, still.invocation.deadline):
         written = here.calls.made.count("ChangeResourceRecordSets")
-        with shown([CHALLENGE], where, still, still.invocation.deadline):
+        with records_shown([CHALLENGE], where, still, still.invocation.deadline):
             assert here.calls.made.count("ChangeResourceRecordSets") == written + 1
             assert here.calls.made.count("GetChange") == 2
 
@@ -67,7 +67,7 @@ def test_records_that_are_there_already_have_spread_before_the_ca_is_asked(here:
 def test_what_the_ca_left_no_time_for_is_taken_away_in_the_time_that_is_kept_for_it(here: Account) -> None:
     id_ = zone("example.com")
     where, work = at_work(here)
-    with shown([CHALLENGE], where, work, until=here.now()):
+    with records_shown([CHALLENGE], where, work, until=here.now()):
         assert texts(id_) != []
         refused = refuse_once("ChangeResourceRecordSets", "InvalidChangeBatch")
     assert (refused, texts(id_)) == (["ChangeResourceRecordSets"], [])
@@ -78,7 +78,7 @@ def test_records_that_have_not_spread_by_then_are_taken_away_and_the_ca_is_not_a
     where, work = at_work(here)
     KNOBS.dns_propagation_seconds = 3600
     until = here.now() + timedelta(seconds=60)
-    with pytest.raises(IssuerSilent, match="did not spread"), shown([CHALLENGE], where, work, until):
+    with pytest.raises(IssuerSilent, match="did not spread"), records_shown([CHALLENGE], where, work, until):
         pytest.fail("the CA would look too early")
     assert here.now() < until
     assert texts(id_) == []
@@ -89,11 +89,11 @@ def test_a_zone_that_cannot_be_swept_does_not_keep_the_others_from_it(here: Acco
     work = at_work(here)[1]
     both = [replace(CHALLENGE, domain=f"mqtt.{name}") for name in zones]
     where = places([one.domain for one in both], work.invocation)
-    with shown(both, where, work, work.invocation.deadline):
+    with records_shown(both, where, work, work.invocation.deadline):
         WATCHED.refuse = lambda asked, _: "AccessDenied" if asked == "ChangeResourceRecordSets" else None
     assert all(texts(id_) for id_ in zones.values())
     here.passed += timedelta(hours=2)
     refuse_once("ListResourceRecordSets", "AccessDenied")
-    ((failed, error),) = sweep(here.invocation())
+    ((failed, error),) = sweep_challenges(here.invocation())
     assert isinstance(error, Denied)
     assert [name for name, id_ in zones.items() if texts(id_)] == [failed]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from chalicelib.acme.connection import connect, retry_after
+from chalicelib.acme.connection import connect_to_ca, retry_after
 from chalicelib.acme.renewal_info import renewal_info_url
 from chalicelib.model.errors import IssuerLimited, IssuerSilent
 from tests.world.certificates import AROUND, authority, leaf
@@ -52,7 +52,7 @@ def test_what_a_limit_says_is_in_utc_whatever_the_offset_of_the_header() -> None
 def test_roots_that_are_not_there_are_said_as_a_ca_that_cannot_be_asked(tmp_path: Path) -> None:
     missing, key = str(tmp_path / "roots.pem"), generate_private_key(SECP256R1())
     with pytest.raises(IssuerSilent, match=r"could not be asked: FileNotFoundError: .*roots\.pem"):
-        connect("https://127.0.0.1:1/dir", key, lambda: NOW, missing)
+        connect_to_ca("https://127.0.0.1:1/dir", key, lambda: NOW, missing)
     with pytest.raises(IssuerSilent, match="could not be asked: FileNotFoundError: No such file"):
         renewal_info_url("https://127.0.0.1:1/dir", missing)
 
@@ -85,7 +85,7 @@ def test_whatever_stands_around_the_roots_in_the_file_they_are_trusted(
     key = generate_private_key(SECP256R1())
     with serving(talk) as server:
         directory = f"https://{ADDRESS}:{server.port}/dir"
-        acme = connect(directory, key, lambda: NOW, str(roots))
+        acme = connect_to_ca(directory, key, lambda: NOW, str(roots))
         assert acme.directory == ENTRIES
         acme.net.session.close()
         assert renewal_info_url(directory, str(roots)) == ENTRIES["renewalInfo"]
@@ -99,12 +99,12 @@ def test_the_roots_in_the_file_are_the_only_ones(tmp_path: Path) -> None:
     with serving(speaking_tls(served, tmp_path)) as server:
         directory = f"https://{ADDRESS}:{server.port}/dir"
         with pytest.raises(IssuerSilent, match="could not be asked: SSLError"):
-            connect(directory, key, lambda: NOW, str(roots))
+            connect_to_ca(directory, key, lambda: NOW, str(roots))
         with pytest.raises(IssuerSilent, match="could not be asked: SSLCertVerificationError"):
             renewal_info_url(directory, str(roots))
         roots.write_text("# Müller")
         with pytest.raises(IssuerSilent, match="holds no certificate"):
-            connect(directory, key, lambda: NOW, str(roots))
+            connect_to_ca(directory, key, lambda: NOW, str(roots))
         with pytest.raises(IssuerSilent, match="could not be asked: ValueError"):
             renewal_info_url(directory, str(roots))
 
@@ -115,6 +115,6 @@ def test_a_ca_that_is_not_there_is_silent_and_the_library_tells_nothing(
     caplog.set_level("DEBUG")
     key = generate_private_key(SECP256R1())
     with pytest.raises(IssuerSilent, match="could not be asked: ConnectionError: Connection refused"):
-        connect("https://127.0.0.1:1/dir", key, lambda: NOW)
+        connect_to_ca("https://127.0.0.1:1/dir", key, lambda: NOW)
     assert not logging.getLogger("acme.client").isEnabledFor(logging.INFO)
     assert not [record for record in caplog.records if record.name.startswith("acme")]

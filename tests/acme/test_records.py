@@ -12,10 +12,10 @@ from chalicelib.acme.records import (
     ORPHANED,
     Challenge,
     Entry,
+    challenge_faults,
     changed_journal,
     changed_values,
     noted,
-    objections,
     orphans,
     zones_of,
 )
@@ -84,7 +84,7 @@ def test_a_domain_is_in_the_zone_of_the_longest_name(domain: str, ids: list[str]
 def test_everything_that_would_keep_a_ca_from_issuing_is_told_at_once(
     domains: list[str], contact: bool, told: list[tuple[str, str]]
 ) -> None:
-    found = [*objections(domains, ZONES, contact=contact)]
+    found = [*challenge_faults(domains, ZONES, contact=contact)]
     assert [fault.field for fault in found] == [field for field, _ in told]
     assert all(words in fault.message for fault, (_, words) in zip(found, told, strict=True))
 

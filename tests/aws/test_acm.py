@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from chalicelib.aws.acm import describe_certificate, find_certificate
+from chalicelib.aws.acm import describe_certificate, find_acm_certificate
 from chalicelib.model.errors import Absent, Fault, InvalidRequest
 from tests.world.certificates import authority, leaf
 
@@ -77,7 +77,7 @@ def test_one_that_is_served_is_found_whatever_became_of_it(
     client, stubber = stubbed
     detail = {**ISSUED, "Status": status, "KeyAlgorithm": "RSA_4096"}
     stubber.add_response("describe_certificate", {"Certificate": detail})
-    found = find_certificate(client, ARN)
+    found = find_acm_certificate(client, ARN)
     assert found is not None
     assert (found.arn, found.not_after) == (ARN, END)
 
@@ -86,9 +86,9 @@ def test_one_that_was_never_issued_or_is_gone_is_not_found(stubbed: tuple[ACMCli
     client, stubber = stubbed
     pending = {"CertificateArn": ARN, "DomainName": "mqtt.example.com", "Status": "PENDING_VALIDATION"}
     stubber.add_response("describe_certificate", {"Certificate": pending})
-    assert find_certificate(client, ARN) is None
+    assert find_acm_certificate(client, ARN) is None
     stubber.add_client_error("describe_certificate", "ResourceNotFoundException", "not found")
-    assert find_certificate(client, ARN) is None
+    assert find_acm_certificate(client, ARN) is None
 
 
 def test_one_that_is_not_there_is_absent(stubbed: tuple[ACMClient, Stubber]) -> None:

@@ -60,7 +60,7 @@ def upload(client: IAMClient, bundle: Bundle = BUNDLE, *, name: str = NAME, path
 
 def test_what_was_uploaded_is_found_with_all_that_it_says(client: IAMClient, calls: list[str]) -> None:
     arn = upload(client)
-    found = iam.find_certificate(client, NAME)
+    found = iam.find_server_certificate(client, NAME)
     assert calls == ["UploadServerCertificate", "GetServerCertificate"]
     assert found is not None
     assert (found.arn, found.name, found.path) == (arn, NAME, PATH)
@@ -84,7 +84,7 @@ def test_a_leaf_alone_is_uploaded_without_a_chain(client: IAMClient) -> None:
 
 
 def test_a_certificate_that_is_not_there_is_none(client: IAMClient) -> None:
-    assert iam.find_certificate(client, "nobody") is None
+    assert iam.find_server_certificate(client, "nobody") is None
 
 
 def test_a_certificate_that_cannot_be_read_still_has_what_its_metadata_says(
@@ -102,7 +102,7 @@ def test_a_certificate_that_cannot_be_read_still_has_what_its_metadata_says(
     }
     answer = {"ServerCertificate": {"ServerCertificateMetadata": metadata, "CertificateBody": "unreadable"}}
     stubber.add_response("get_server_certificate", answer, {"ServerCertificateName": "old"})
-    found = iam.find_certificate(client, "old")
+    found = iam.find_server_certificate(client, "old")
     assert found is not None
     assert (found.not_after, found.domains, found.digest) == (moment, (), None)
 
@@ -182,7 +182,7 @@ def test_deleting_says_whether_there_was_something_to_delete(client: IAMClient) 
     upload(client)
     assert iam.delete_certificate(client, NAME) is True
     assert iam.delete_certificate(client, NAME) is False
-    assert iam.find_certificate(client, NAME) is None
+    assert iam.find_server_certificate(client, NAME) is None
 
 
 def test_what_is_in_use_is_not_deleted(stubbed: tuple[IAMClient, Stubber]) -> None:

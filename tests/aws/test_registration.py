@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.aws.registration import Change, NotTaken, by_halves, register_or_deregister
+from chalicelib.aws.registration import MembershipAction, NotTaken, by_halves, register_or_deregister
 from chalicelib.model.actions import DeregisterInstances, RegisterInstances
 from chalicelib.model.errors import InvalidInstance
 from tests.world.provisioning import WATCHED, Account, clients
 from tests.world.register import Fleet
 
 REGISTER, DEREGISTER = "RegisterInstancesWithLoadBalancer", "DeregisterInstancesFromLoadBalancer"
-KINDS: dict[str, Callable[[tuple[str, ...]], Change]] = {
+KINDS: dict[str, Callable[[tuple[str, ...]], MembershipAction]] = {
     REGISTER: lambda ids: RegisterInstances(reason="test", instances=ids),
     DEREGISTER: lambda ids: DeregisterInstances(reason="test", instances=ids),
 }
@@ -134,7 +134,7 @@ def test_halving_takes_all_but_the_bad_in_two_log_n_calls_for_each(
     bad = {ids[number] for number in numbers if number < count}
     calls: list[tuple[str, ...]] = []
 
-    def call(change: Change) -> None:
+    def call(change: MembershipAction) -> None:
         calls.append(change.instances)
         if bad & {*change.instances}:
             raise InvalidInstance("RegisterInstances", "InvalidInstance", "no")

@@ -44,7 +44,7 @@ class Functions:
         self.asked.append((function, {key: value for key, value in event.items() if key != "widgetContext"}))
         if event.get("action"):
             return f"<p>{event['action']} {event['name']}: done</p>"
-        return widget.shown(self.here.invocation(), ARN)
+        return widget.status_table(self.here.invocation(), ARN)
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -21,7 +21,7 @@ from chalicelib.aws import iam
 from chalicelib.issuers.private_ca import create_authority, issue, load_authority, store_authority
 from chalicelib.model.errors import Conflict, Denied
 from chalicelib.x509.pem import Authority, Bundle, GivenPem
-from chalicelib.x509.read import checked, read
+from chalicelib.x509.read import checked, read_pem
 from lab.machine.tls import trusting
 from tests.world import certificates
 from tests.world.certificates import key_pem, leaf, private_key
@@ -69,7 +69,7 @@ def test_the_authority_may_sign_leaves_and_nothing_else(authority: Authority) ->
     assert certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     assert "test-dev" in certificate.subject.rfc4514_string()
     assert certificate.not_valid_after_utc > NOW + timedelta(days=3649)
-    facts, _ = read(authority.certificate, authority.private_key, "")
+    facts, _ = read_pem(authority.certificate, authority.private_key, "")
     assert (facts.pool[0].key.kind, facts.pool[0].key.bits, facts.pool[0].self_signed) == ("rsa", 3072, True)
 
 
@@ -82,7 +82,7 @@ def test_a_leaf_holds_its_names_in_the_san_only(bundle: Bundle) -> None:
     certificate = parsed(bundle.certificate)
     assert len(list(certificate.subject)) == 0
     assert is_critical(certificate, x509.SubjectAlternativeName)
-    facts, again = read(bundle.certificate, bundle.private_key, bundle.chain)
+    facts, again = read_pem(bundle.certificate, bundle.private_key, bundle.chain)
     assert again == bundle
     assert facts.pool[0].domains == DOMAINS
     assert (facts.pool[0].key.kind, facts.pool[0].key.bits) == ("rsa", 2048)
@@ -202,7 +202,7 @@ def test_openssl_verifies_a_leaf_by_its_strictest_rules(
 def test_iam_takes_a_leaf(bundle: Bundle) -> None:
     client = boto3.client("iam")
     assert iam.upload_certificate(client, bundle, name="leaf", path="/emq-elb/", tags={})
-    found = iam.find_certificate(client, "leaf")
+    found = iam.find_server_certificate(client, "leaf")
     assert found is not None
     assert found.domains == DOMAINS
 

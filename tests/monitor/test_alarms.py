@@ -19,7 +19,7 @@ from chalicelib.monitor.apply import converge, widget_arn
 from chalicelib.monitor.plan import FUNCTIONS, desired, failures
 from chalicelib.observe import ours
 from chalicelib.probe.metrics import metrics
-from chalicelib.probe.plan import Outcome, judge
+from chalicelib.probe.plan import Outcome, judge_outcomes
 from tests.probe.test_story import create, listener
 from tests.world.emitted import emitted
 from tests.world.provisioning import OWNER, Account, account
@@ -173,7 +173,7 @@ def test_alarms_look_at_exactly_what_is_emitted(here: Account, capsys: pytest.Ca
         for alarm in boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
         if alarm.get("Namespace") == NAMESPACE
     }
-    verdict = judge("demo", [Outcome(port=8883)])
+    verdict = judge_outcomes("demo", [Outcome(port=8883)])
     now = datetime.now(UTC)
     telemetry.emit("demo", **metrics(verdict, now), CertificateDaysToExpiry=1)
     telemetry.emit_total(OWNER, CertificateRollbacks=0)

@@ -23,7 +23,7 @@ from chalicelib.model.metrics import NAMESPACE, ROLLBACKS, SUCCESS
 from chalicelib.monitor.apply import converge
 from chalicelib.probe.story import probe_all
 from chalicelib.rotate.model import Rotation
-from chalicelib.rotate.report import tell
+from chalicelib.rotate.report import report_rotations
 from lab.cloudwatch.alarms import Change, State, evaluate, told
 from lab.cloudwatch.metrics import Point, embedded
 from lab.events import Rule
@@ -83,7 +83,7 @@ def totals() -> dict[str, list[float]]:
     with account() as here:
         for state in states:
             with redirect_stdout(StringIO()) as out:
-                tell([Rotation(name="demo", state=state, reason="so")], (), here.invocation())
+                report_rotations([Rotation(name="demo", state=state, reason="so")], (), here.invocation())
             points = [point for line in out.getvalue().splitlines() for point in embedded(line)]
             found[state] = [one.value for one in points if one.dimensions == (("Owner", OWNER),)]
     return found

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.monitor.page import Row, probed, said, table
-from chalicelib.probe.plan import Failure, Outcome, judge
+from chalicelib.monitor.page import Row, answer_page, table, verdict_page
+from chalicelib.probe.plan import Failure, Outcome, judge_outcomes
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:emq-elb-test-widget"
@@ -98,11 +98,11 @@ def test_nothing_that_is_shown_becomes_markup(text: str) -> None:
     shown = Read(table([row(text, state=text)], widget_arn=ARN, now=NOW))
     assert [tag for tag, _ in shown.tags] == plain
     assert json.loads(shown.calls[0])["name"] == text
-    verdict = judge(
+    verdict = judge_outcomes(
         text, [Outcome(port=1, address=text, failure=Failure("connack", f"connack-refused:{text}"))]
     )
-    assert [tag for tag, _ in Read(probed(verdict)).tags].count("tr") == 2
-    assert [tag for tag, _ in Read(said(text)).tags] == ["p"]
+    assert [tag for tag, _ in Read(verdict_page(verdict)).tags].count("tr") == 2
+    assert [tag for tag, _ in Read(answer_page(text)).tags] == ["p"]
 
 
 def test_a_probe_is_told_by_address_with_phase_cause_and_times() -> None:
@@ -110,14 +110,16 @@ def test_a_probe_is_told_by_address_with_phase_cause_and_times() -> None:
         Outcome(port=8883, address="192.0.2.1", times_ms={"tcp": 1.25, "tls": 5}),
         Outcome(port=8883, address="192.0.2.2", failure=Failure("tls", "tls-expired")),
     ]
-    words = " ".join(Read(probed(judge("demo", seen))).words.split())
+    words = " ".join(Read(verdict_page(judge_outcomes("demo", seen))).words.split())
     assert "demo degraded" in words
     assert "192.0.2.1 8883 ok tcp 1.2, tls 5.0" in words
     assert "192.0.2.2 8883 tls: tls-expired" in words
 
 
 def test_the_page_takes_nothing_from_elsewhere() -> None:
-    pages = table([row()], widget_arn=ARN, now=NOW) + probed(judge("demo", [Outcome(port=8883)]))
+    pages = table([row()], widget_arn=ARN, now=NOW) + verdict_page(
+        judge_outcomes("demo", [Outcome(port=8883)])
+    )
     tags = Read(pages).tags
     assert not {tag for tag, _ in tags} & {"script", "img", "link", "iframe", "object", "form"}
     assert not any(name in {"src", "href", "style"} or name.startswith("on") for _, at in tags for name in at)

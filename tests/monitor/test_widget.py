@@ -43,7 +43,7 @@ def test_the_table_shows_what_cloudwatch_knows(here: Account) -> None:
     put(here, "well", ProbeSuccess=1, CertificateDaysToExpiry=42)
     put(here, "ill", ProbeSuccess=0)
     with here.counted() as calls:
-        page = widget.shown(here.invocation(), ARN)
+        page = widget.status_table(here.invocation(), ARN)
     assert calls.made == ["DescribeLoadBalancers", "DescribeTags", "GetMetricData"]
     ill, well = page[page.index(">ill<") : page.index(">well<")], page[page.index(">well<") :]
     assert ">failed<" in ill
@@ -57,12 +57,12 @@ def test_the_table_shows_what_cloudwatch_knows(here: Account) -> None:
 
 def test_without_load_balancers_nothing_is_asked_of_cloudwatch(here: Account) -> None:
     with here.counted() as calls:
-        assert "no load balancer" in widget.shown(here.invocation(), ARN)
+        assert "no load balancer" in widget.status_table(here.invocation(), ARN)
     assert calls.made == ["DescribeLoadBalancers"]
 
 
 def test_a_probe_of_nobody_is_said_and_no_error(here: Account) -> None:
-    assert "there is no load balancer nobody of ours" in widget.probe("nobody", here.invocation())
+    assert "there is no load balancer nobody of ours" in widget.probe_button("nobody", here.invocation())
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_nobody_is_asked_to_rotate_what_cannot_be(here: Account, name: str, said
     create(here, "plain", listener(1883))
     create(here, "given", listener(1883), certificate="pem")
     with here.counted() as calls:
-        assert said in widget.rotate(name, here.invocation())
+        assert said in widget.rotate_button(name, here.invocation())
     assert "Invoke" not in calls.made
 
 

@@ -14,7 +14,7 @@ import pytest
 from paho.mqtt.client import Client
 
 from chalicelib.model.probe_options import ProbeOptions
-from chalicelib.probe.device import Means, probe
+from chalicelib.probe.device import DeviceClient, probe_address
 from chalicelib.probe.mqtt import Credentials, Session
 from chalicelib.probe.plan import Outcome, Target
 from chalicelib.tls.handshake import Trust
@@ -53,8 +53,8 @@ def tried(
         certificate=certificate,
         options=ProbeOptions(qos=qos, protocol=protocol),
     )
-    means = Means(trust=Trust(anchors, system=False), credentials=credentials or Credentials())
-    return probe(target, ADDRESS, means, deadline=time.monotonic() + within)
+    means = DeviceClient(trust=Trust(anchors, system=False), credentials=credentials or Credentials())
+    return probe_address(target, ADDRESS, means, deadline=time.monotonic() + within)
 
 
 def served(talk: Talk, **options: object) -> Outcome:
@@ -352,7 +352,7 @@ def test_credentials_reach_the_broker_and_nothing_else() -> None:
     known = Credentials("device", "s3cret-word")
     outcome = served(broker({mqtt.CONNECT: note}), credentials=known)
     assert seen[0].endswith(b"\0\x06device\0\x0bs3cret-word")
-    assert "s3cret-word" not in f"{outcome!r}{known!r}{Means(credentials=known)!r}"
+    assert "s3cret-word" not in f"{outcome!r}{known!r}{DeviceClient(credentials=known)!r}"
 
 
 def test_each_probe_has_a_client_id_a_topic_and_a_payload_of_its_own() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.probe import deep_sessions as deep
-from chalicelib.probe.device import Means, connect, open_session
-from chalicelib.probe.mqtt import Ended
+from chalicelib.probe.device import DeviceClient, connect_device, open_mqtt_session
+from chalicelib.probe.mqtt import SessionEnded
 from chalicelib.probe.plan import Target
 from chalicelib.tls.handshake import Trust
 from tests.probe.test_device import AMPLE, GOOD, NAME, ROOT, ended, served
@@ -72,7 +72,7 @@ def target_at(port: int, protocol: Protocol = "3.1.1", *, secure: bool = False) 
     )
 
 
-MEANS = Means(trust=Trust((ROOT.certificate_pem,), system=False))
+MEANS = DeviceClient(trust=Trust((ROOT.certificate_pem,), system=False))
 
 
 @pytest.fixture
@@ -144,14 +144,14 @@ def session_reads(talk: Talk, *, secure: bool) -> tuple[str, int]:
     """How a session ends, and how many bytes it has read by then."""
     with serving(talk) as server:
         target, deadline = target_at(server.port, secure=secure), time.monotonic() + AMPLE
-        _, connection = connect(target, ADDRESS, MEANS, deadline=deadline)
+        _, connection = connect_device(target, ADDRESS, MEANS, deadline=deadline)
         assert connection is not None
-        session = open_session(connection, target, "c", MEANS, deadline=deadline)
+        session = open_mqtt_session(connection, target, "c", MEANS, deadline=deadline)
         try:
             session.connect()
             session.subscribe("somebody/else", 1)
             session.until(lambda: False)
-        except Ended as error:
+        except SessionEnded as error:
             return error.end, session.heard.received
         finally:
             session.close()

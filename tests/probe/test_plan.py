@@ -21,7 +21,7 @@ from chalicelib.probe.plan import (
     Outcome,
     Phase,
     enabled,
-    judge,
+    judge_outcomes,
     name_to_verify,
     targets,
 )
@@ -59,12 +59,12 @@ def outcome(failure: Failure | None = None, port: int = 8883, address: str = "19
     ],
 )
 def test_a_load_balancer_is_as_good_as_its_worst_listener(outcomes: list[Outcome], grade: str) -> None:
-    assert judge("demo", outcomes).grade == grade
+    assert judge_outcomes("demo", outcomes).grade == grade
 
 
 @given(OUTCOMES)
 def test_it_is_ok_exactly_when_nothing_failed(outcomes: list[Outcome]) -> None:
-    verdict = judge("demo", outcomes)
+    verdict = judge_outcomes("demo", outcomes)
     failures = [one.failure for one in outcomes if one.failure]
     assert (verdict.grade == "ok") is (not failures)
     assert (verdict.failure is None) is (not failures)
@@ -76,19 +76,21 @@ def test_it_is_ok_exactly_when_nothing_failed(outcomes: list[Outcome]) -> None:
 def test_the_order_in_which_outcomes_came_does_not_count(outcomes: list[Outcome], random: object) -> None:
     shuffled = list(outcomes)
     random.shuffle(shuffled)  # type: ignore[attr-defined] # Hypothesis's Random
-    assert judge("demo", shuffled).grade == judge("demo", outcomes).grade
+    assert judge_outcomes("demo", shuffled).grade == judge_outcomes("demo", outcomes).grade
 
 
 @given(OUTCOMES)
 def test_another_failure_never_makes_it_better(outcomes: list[Outcome]) -> None:
     order = ("ok", "degraded", "failed")
     worse = [replace(outcomes[0], failure=REFUSED), *outcomes[1:]]
-    assert order.index(judge("demo", worse).grade) >= order.index(judge("demo", outcomes).grade)
+    assert order.index(judge_outcomes("demo", worse).grade) >= order.index(
+        judge_outcomes("demo", outcomes).grade
+    )
 
 
 def test_what_nobody_tried_has_no_verdict() -> None:
     with pytest.raises(ValueError, match="was not tried"):
-        judge("demo", [])
+        judge_outcomes("demo", [])
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_metrics_are_of_the_slowest_address_and_the_first_certificate_to_end() -
         return Outcome(port=8883, address=f"192.0.2.{days}", times_ms=times, served=served)
 
     fast, slow = seen(30, tcp=1, tls=2, connack=3, echo=4), seen(20, tcp=5, tls=6, connack=7, echo=8)
-    assert metrics(judge("demo", [fast, slow]), NOW) == {
+    assert metrics(judge_outcomes("demo", [fast, slow]), NOW) == {
         "ProbeSuccess": 1,
         "ProbeTcpTime": 5,
         "ProbeTlsTime": 6,
@@ -211,7 +213,10 @@ def test_metrics_are_of_the_slowest_address_and_the_first_certificate_to_end() -
 
 
 def test_a_failure_is_a_zero_and_not_a_silence() -> None:
-    assert metrics(judge("demo", [outcome(REFUSED)]), NOW) == {"ProbeSuccess": 0}
+    assert metrics(judge_outcomes("demo", [outcome(REFUSED)]), NOW) == {"ProbeSuccess": 0}
     assert (
-        metrics(judge("demo", [outcome(), outcome(REFUSED, address="192.0.2.2")]), NOW)["ProbeSuccess"] == 0
+        metrics(judge_outcomes("demo", [outcome(), outcome(REFUSED, address="192.0.2.2")]), NOW)[
+            "ProbeSuccess"
+        ]
+        == 0
     )

@@ -21,7 +21,7 @@ import pytest
 from chalicelib.api.openapi import document
 from chalicelib.api.probes import verdict_json
 from chalicelib.model.errors import Conflict, NotFound, Unserved
-from chalicelib.probe.device import Means
+from chalicelib.probe.device import DeviceClient
 from chalicelib.probe.plan import Failure, Target
 from chalicelib.probe.pool import Attempt, attempt_all
 from chalicelib.probe.story import complain, probe_all, probe_one
@@ -270,7 +270,7 @@ def test_the_answer_is_as_the_api_describes_it(here: Account, tmp_path: Path) ->
 
 def attempt(port: int) -> Attempt:
     target = Target(load_balancer=str(port), host="lb.example.com", port=port, secure=False)
-    return Attempt(target, Means(trust=Trust(system=False)))
+    return Attempt(target, DeviceClient(trust=Trust(system=False)))
 
 
 def test_a_target_that_says_nothing_delays_no_other() -> None:
@@ -317,7 +317,7 @@ def test_what_nobody_expected_is_handed_over_and_the_others_go_on() -> None:
     """It is a defect of the prober: raised unless somebody takes it."""
     told: list[tuple[str, Exception]] = []
     with serving(broker()) as good:
-        broken = replace(attempt(good.port), means=Means(clock=lambda: 1 / 0))
+        broken = replace(attempt(good.port), means=DeviceClient(clock=lambda: 1 / 0))
         attempts = [broken, attempt(good.port)]
         tried = list(
             attempt_all(

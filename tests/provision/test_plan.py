@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chalicelib.model import actions as do
-from chalicelib.model.actions import step
+from chalicelib.model.actions import to_step
 from chalicelib.model.load_balancer import Listener, LoadBalancer, State
 from chalicelib.model.names import PENDING_TAG
 from chalicelib.provision.plan import plan
@@ -234,7 +234,7 @@ def test_nothing_wanted_leaves_nothing(actual: State) -> None:
 def test_each_action_says_why_and_is_told_in_json(pair: tuple[State, State]) -> None:
     for action in plan(*pair):
         assert action.reason
-        told = step(action)
+        told = to_step(action)
         assert json.loads(json.dumps(dict(told.fields))) == told.fields
 
 

@@ -167,7 +167,7 @@ def test_a_list_costs_one_call_for_each_400_and_one_for_each_20(here: Account, c
 def test_a_list_leaves_out_what_vanishes_while_it_is_read(here: Account) -> None:
     for name in ("one", "two", "three"):
         here.world.create(name, Subnets=here.subnets[:1])
-    assert elb.tags_of(clients().elb, ["one", "gone", "three"]).keys() == {"one", "three"}
+    assert elb.load_balancer_tags(clients().elb, ["one", "gone", "three"]).keys() == {"one", "three"}
 
 
 def test_each_action_is_told_as_it_is_done(here: Account) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.model import errors
-from chalicelib.provision.retry import passing, slow
+from chalicelib.provision.retry import retryable, slow
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_what_a_moment_mends(
 ) -> None:
     error = kind("Call", code, "made up")
     told = {"own_group": False, "became_ours": False} | circumstances
-    assert (passing(error, **told), slow(error)) == (mends, takes_minutes)
+    assert (retryable(error, **told), slow(error)) == (mends, takes_minutes)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from chalicelib.model.load_balancer import Instance, Member
-from chalicelib.register.lifecycle import owed
+from chalicelib.register.lifecycle import lifecycle_calls
 
 SERVING = Member("i-1", "InService")
 DRAINING = Member("i-1", "InService", "", "Instance deregistration currently in progress.")
@@ -49,4 +49,4 @@ def test_what_is_owed(
         launched=datetime(2026, 1, 1, tzinfo=UTC),
         lifecycle=lifecycle,
     )
-    assert tuple((call.action, call.hook) for call in owed(instance, member)) == expected
+    assert tuple((call.action, call.hook) for call in lifecycle_calls(instance, member)) == expected

@@ -13,7 +13,7 @@ from chalicelib.model.load_balancer import HealthCheck, Instance, LoadBalancer, 
 from chalicelib.register.plan import (
     REBALANCE,
     SPOT_INTERRUPTION,
-    decide,
+    decide_membership,
     drained_by,
     draining_tag,
     going_away,
@@ -148,7 +148,7 @@ def test_no_look_takes_out_more_than_half_nor_the_last_one_in_service(
     count: int, serving: int, strangers: list[str], out: list[str]
 ) -> None:
     load_balancer, health, instances = members(count, serving)
-    decided = decide(load_balancer, health, untagged(instances, *strangers), NOW)
+    decided = decide_membership(load_balancer, health, untagged(instances, *strangers), NOW)
     assert [*decided.deregister] == out
     assert [*decided.held] == sorted({*strangers} - {*out})
     assert all("kept for now" in decided.reasons[id_] for id_ in decided.held)
@@ -159,7 +159,7 @@ def test_whoever_is_going_away_leaves_however_many_that_are() -> None:
     instances["i-0"] = replace(instances["i-0"], state="shutting-down")
     instances["i-1"] = replace(instances["i-1"], draining=draining_tag(NOW, SPOT_INTERRUPTION))
     del instances["i-2"]
-    decided = decide(load_balancer, health, instances, NOW)
+    decided = decide_membership(load_balancer, health, instances, NOW)
     assert decided.deregister == ("i-0", "i-1", "i-2")
     assert decided.reasons["i-2"] == "no longer exists"
 
@@ -167,7 +167,7 @@ def test_whoever_is_going_away_leaves_however_many_that_are() -> None:
 def test_a_draining_member_is_not_the_one_in_service_that_may_stay_alone() -> None:
     load_balancer, health, instances = members(3, serving=1)
     health[1] = Member("i-1", "InService", "", "Instance deregistration currently in progress.")
-    decided = decide(load_balancer, health, untagged(instances, "i-0"), NOW)
+    decided = decide_membership(load_balancer, health, untagged(instances, "i-0"), NOW)
     assert decided.held == ("i-0",)
 
 
@@ -177,7 +177,7 @@ def test_a_running_instance_with_the_tag_is_registered_and_no_other() -> None:
         "i-2": replace(MEMBER, id="i-2", state="pending"),
         "i-3": replace(MEMBER, id="i-3", cluster=None),
     }
-    decided = decide(DEMO, [], instances, NOW)
+    decided = decide_membership(DEMO, [], instances, NOW)
     assert decided.register == ("i-1",)
     assert decided.deregister == ()
     assert decided.reasons["i-1"] == "is tagged emq-elb:cluster=demo"
@@ -209,7 +209,7 @@ def test_whatever_there_is_the_guards_hold(
 ) -> None:
     registered, serving, instances = look
     health = [Member(id_, "InService" if id_ in serving else "OutOfService") for id_ in sorted(registered)]
-    decided = decide(replace(DEMO, instances=registered), health, instances, NOW)
+    decided = decide_membership(replace(DEMO, instances=registered), health, instances, NOW)
     going = {id_ for id_ in registered if id_ not in instances or going_away(instances[id_], NOW)}
     out = {*decided.deregister}
     assert going <= out <= registered
@@ -233,10 +233,10 @@ def test_look_after_look_whoever_does_not_belong_leaves_but_for_the_last_one_in_
         health = [
             Member(id_, "InService" if id_ in serving else "OutOfService") for id_ in sorted(registered)
         ]
-        decided = decide(replace(DEMO, instances=registered), health, instances, NOW)
+        decided = decide_membership(replace(DEMO, instances=registered), health, instances, NOW)
         registered = (registered | {*decided.register}) - {*decided.deregister}
         serving |= {*decided.register}
-    again = decide(
+    again = decide_membership(
         replace(DEMO, instances=registered),
         [Member(id_, "InService" if id_ in serving else "OutOfService") for id_ in sorted(registered)],
         instances,

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.model import errors
 from chalicelib.rotate.story import rotate_all, rotate_one
-from chalicelib.rotate.verify import Wire
+from chalicelib.rotate.verify import TlsClient
 from lab.fidelity.knobs import KNOBS
 from tests.world.provisioning import WATCHED, Account, Killed, granted, issued
 from tests.world.rotating import (
@@ -265,7 +265,7 @@ def test_an_idle_look_at_a_hundred_costs_seven_calls_and_one_for_the_private_ca(
 def test_one_that_is_due_costs_one_upload_and_one_swap(here: Account, demo: Front) -> None:
     make(here, demo.port)
     make(here, 8883, name="idle", passed=timedelta())
-    with_front_for_demo = Wire(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
+    with_front_for_demo = TlsClient(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
     rotate(here, with_front_for_demo)
     assert sorted(here.calls.made) == [
         *OBSERVING[:2],
@@ -284,7 +284,7 @@ def test_one_certificate_on_n_listeners_costs_n_and_four_beside_the_secret_and_t
     old = make(here, demo.port)
     for number in range(1, listeners):
         here.put(body(here, 8883, {"arn": old}), f"lb-{number}")
-    wire = Wire(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
+    wire = TlsClient(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
     rotate(here, wire)
     made = [name for name in here.calls.made if name not in {"GetSecretValue", "PutEvents"}]
     assert len(made) == listeners + 4, made

@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 
 from chalicelib.acme.renewal_window import Window
 from chalicelib.model.load_balancer import Certificate
-from chalicelib.rotate.model import INVALID_CERTIFICATE, Holding, Offered, Place, current
-from chalicelib.rotate.plan import Decision, Install, Keep, Renew, Wait, decide, due, retire
+from chalicelib.rotate.model import (
+    INVALID_CERTIFICATE,
+    LoadBalancerCertificates,
+    SecretCertificate,
+    SecureListener,
+    current,
+)
+from chalicelib.rotate.plan import Decision, Install, Keep, Renew, Wait, decide_rotation, is_due, retire
 from chalicelib.x509.facts import AuthorityFacts
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -59,13 +65,13 @@ def holding(
     places: tuple[str, ...] | None = None,
     hostname: str | None = None,
     rejected: str | None = None,
-) -> Holding:
+) -> LoadBalancerCertificates:
     """Two listeners that serve it; `places` are what they serve when that differs."""
     arns = places if places is not None else (served.arn if served else INVALID_CERTIFICATE,) * 2
-    return Holding(
+    return LoadBalancerCertificates(
         load_balancer="demo",
         source=source,
-        places=tuple(Place("demo", 8883 + number, arn) for number, arn in enumerate(arns)),
+        places=tuple(SecureListener("demo", 8883 + number, arn) for number, arn in enumerate(arns)),
         certificates=(*((served,) if served else ()), *others),
         served=served,
         hostname=hostname,
@@ -131,9 +137,9 @@ def outcome(decision: Decision) -> str:
     ],
 )
 def test_what_is_decided_by_an_issuers_certificate(
-    found: Holding, authority: AuthorityFacts | None, wanted: str
+    found: LoadBalancerCertificates, authority: AuthorityFacts | None, wanted: str
 ) -> None:
-    assert outcome(decide(found, NOW, BEFORE, authority=authority)) == wanted
+    assert outcome(decide_rotation(found, NOW, BEFORE, authority=authority)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -153,24 +159,29 @@ def test_what_is_decided_by_an_issuers_certificate(
         (holding("secret:mqtt", GONE), certificate("x", left=5), "renew"),
     ],
 )
-def test_what_is_decided_by_what_a_secret_holds(found: Holding, offered: Certificate, wanted: str) -> None:
-    held = Offered(offered.name or "", offered.not_after)
-    assert outcome(decide(found, NOW, BEFORE, offered=held)) == wanted
+def test_what_is_decided_by_what_a_secret_holds(
+    found: LoadBalancerCertificates, offered: Certificate, wanted: str
+) -> None:
+    held = SecretCertificate(offered.name or "", offered.not_after)
+    assert outcome(decide_rotation(found, NOW, BEFORE, offered=held)) == wanted
 
 
 def test_a_secret_has_to_be_read_first() -> None:
     with pytest.raises(ValueError, match="has to be read"):
-        decide(holding("secret:mqtt", OLD), NOW, BEFORE)
+        decide_rotation(holding("secret:mqtt", OLD), NOW, BEFORE)
 
 
 def test_what_is_asked_for_is_renewed_before_it_is_due() -> None:
-    asked = decide(holding("private-ca", OLD), NOW, BEFORE, authority=CA, asked=True)
+    asked = decide_rotation(holding("private-ca", OLD), NOW, BEFORE, authority=CA, asked=True)
     assert asked == Renew(reason="it was asked for", domains=("mqtt.example.com",))
 
 
 def test_a_changed_ca_renews_when_devices_trust_it() -> None:
     found = holding("private-ca", DUE)
-    assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA, trusted=True)) == "renew mqtt.example.com"
+    assert (
+        outcome(decide_rotation(found, NOW, BEFORE, authority=OTHER_CA, trusted=True))
+        == "renew mqtt.example.com"
+    )
 
 
 def window(start: float, end: float) -> Window:
@@ -197,7 +208,7 @@ def window(start: float, end: float) -> Window:
 def test_when_a_ca_suggests_to_renew_that_counts(
     served: Certificate, suggested: Window | None, wanted: str
 ) -> None:
-    assert outcome(decide(holding("acme", served), NOW, BEFORE, window=suggested)) == wanted
+    assert outcome(decide_rotation(holding("acme", served), NOW, BEFORE, window=suggested)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -210,8 +221,10 @@ def test_when_a_ca_suggests_to_renew_that_counts(
         (holding("acme", DUE, replace(NEW, source="acme")), NOW + DAY, "install new"),
     ],
 )
-def test_a_ca_that_wants_to_be_left_alone_is(found: Holding, limited: datetime, wanted: str) -> None:
-    assert outcome(decide(found, NOW, BEFORE, limited=limited)) == wanted
+def test_a_ca_that_wants_to_be_left_alone_is(
+    found: LoadBalancerCertificates, limited: datetime, wanted: str
+) -> None:
+    assert outcome(decide_rotation(found, NOW, BEFORE, limited=limited)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -226,8 +239,8 @@ def test_what_an_earlier_run_began_to_install_needs_nobodys_word_again(
     uploaded: Certificate, wanted: str
 ) -> None:
     found = holding("private-ca", DUE, uploaded)
-    assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA, awaited="new")) == wanted
-    assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA)) == "keep private-ca-changed"
+    assert outcome(decide_rotation(found, NOW, BEFORE, authority=OTHER_CA, awaited="new")) == wanted
+    assert outcome(decide_rotation(found, NOW, BEFORE, authority=OTHER_CA)) == "keep private-ca-changed"
 
 
 @pytest.mark.parametrize(("life", "days"), [(90, 30), (398, 30), (100, 30), (47, 47 / 3), (6, 2), (1, 1 / 3)])
@@ -235,8 +248,8 @@ def test_the_time_to_renew_is_never_more_than_a_third_of_the_life(life: float, d
     moment = timedelta(seconds=1)
     served = certificate("one", left=days, life=life)
     found = holding("acme", served)
-    assert due(found, NOW, BEFORE)
-    assert not due(found, NOW - moment, BEFORE)
+    assert is_due(found, NOW, BEFORE)
+    assert not is_due(found, NOW - moment, BEFORE)
 
 
 @given(
@@ -247,18 +260,18 @@ def test_the_time_to_renew_is_never_more_than_a_third_of_the_life(life: float, d
 )
 def test_what_is_due_once_stays_due(life: int, left: int, before: int, step: int) -> None:
     found = holding("acme", certificate("one", left=min(left, life), life=life))
-    if due(found, NOW, before * DAY):
-        assert due(found, NOW + step * DAY, before * DAY)
+    if is_due(found, NOW, before * DAY):
+        assert is_due(found, NOW + step * DAY, before * DAY)
 
 
 @given(life=st.integers(3, 400), before=st.integers(1, 365))
 def test_a_new_certificate_is_never_due_at_once(life: int, before: int) -> None:
     found = holding("acme", certificate("one", left=life, life=life))
-    assert due(found, NOW, before * DAY) is None
+    assert is_due(found, NOW, before * DAY) is None
 
 
 def test_the_last_uploaded_in_use_that_did_not_fail_counts_as_served() -> None:
-    places = [Place("demo", port, one.arn) for port, one in ((1, OLD), (2, DUE), (3, NEW))]
+    places = [SecureListener("demo", port, one.arn) for port, one in ((1, OLD), (2, DUE), (3, NEW))]
     assert current(places, [OLD, DUE, NEW], None) == NEW
     assert current(places, [OLD, DUE, NEW], "new") == OLD
     assert current(places[2:], [OLD, DUE, NEW], "new") == NEW

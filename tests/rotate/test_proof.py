@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.model.load_balancer import Certificate
-from chalicelib.rotate.proof import FAILING_LOOKS, Endpoint, Look, finding, judge, server_name
+from chalicelib.rotate.proof import (
+    FAILING_LOOKS,
+    EndpointAddress,
+    Handshakes,
+    finding,
+    judge_proof,
+    server_name,
+)
 from chalicelib.tls.handshake import Handshake, HandshakeCause, Served
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -17,8 +24,8 @@ NAME = "mqtt.example.com"
 NEW = Certificate(
     arn="new", not_before=NOW - DAY, not_after=NOW + DAY, domains=(NAME,), serial="02", digest="d"
 )
-HERE = Endpoint("demo", 8883, "192.0.2.1", NAME)
-THERE = Endpoint("demo", 8883, "192.0.2.2", NAME)
+HERE = EndpointAddress("demo", 8883, "192.0.2.1", NAME)
+THERE = EndpointAddress("demo", 8883, "192.0.2.2", NAME)
 
 
 def shaken(serial: str | None, cause: HandshakeCause | None = None, digest: str = "d") -> Handshake:
@@ -30,12 +37,15 @@ def shaken(serial: str | None, cause: HandshakeCause | None = None, digest: str 
 
 OLD, PROVEN = shaken("01"), shaken("02")
 CLOSED, REFUSED = shaken(None, "tls-closed"), shaken(None, "tcp-refused")
-BEFORE: Look = {HERE: OLD, THERE: OLD}
-STRANGE: Look = {HERE: shaken("01", "tls-untrusted", "old"), THERE: shaken("01", "tls-untrusted", "old")}
+BEFORE: Handshakes = {HERE: OLD, THERE: OLD}
+STRANGE: Handshakes = {
+    HERE: shaken("01", "tls-untrusted", "old"),
+    THERE: shaken("01", "tls-untrusted", "old"),
+}
 UNTRUSTED = shaken("02", "tls-untrusted")
 
 
-def seen_before(cause: HandshakeCause | None) -> Look:
+def seen_before(cause: HandshakeCause | None) -> Handshakes:
     """The old certificate at one of the addresses, refused for that."""
     return {THERE: shaken("01", cause, "old")}
 
@@ -80,7 +90,7 @@ def seen_before(cause: HandshakeCause | None) -> Look:
         (shaken(None, "tcp-timeout"), BEFORE, "unreachable"),
     ],
 )
-def test_what_one_handshake_says(seen: Handshake, before: Look, found: str) -> None:
+def test_what_one_handshake_says(seen: Handshake, before: Handshakes, found: str) -> None:
     assert finding(seen, HERE, NEW, before, NOW) == found
 
 
@@ -92,14 +102,14 @@ def test_as_installed_is_not_enough_for_another_name_or_another_time() -> None:
 
 def test_a_failure_says_what_the_library_said_and_that_trust_was_lost() -> None:
     refused = replace(UNTRUSTED, detail="unable to get local issuer certificate")
-    proof = judge([{HERE: refused}] * FAILING_LOOKS, NEW, seen_before(None), NOW, last=False)
+    proof = judge_proof([{HERE: refused}] * FAILING_LOOKS, NEW, seen_before(None), NOW, last=False)
     assert proof is not None
     assert proof.detail == (
         "192.0.2.1:8883: tls-untrusted unable to get local issuer certificate, and the issuer of the"
         " certificate before it was trusted"
     )
     flawed = replace(shaken("02", "tls-invalid"), detail="unsuitable certificate purpose")
-    proof = judge([{HERE: flawed}] * FAILING_LOOKS, NEW, STRANGE, NOW, last=False)
+    proof = judge_proof([{HERE: flawed}] * FAILING_LOOKS, NEW, STRANGE, NOW, last=False)
     assert proof is not None
     assert proof.detail == "192.0.2.1:8883: tls-invalid unsuitable certificate purpose"
 
@@ -125,14 +135,16 @@ def test_a_failure_says_what_the_library_said_and_that_trust_was_lost() -> None:
         ([{HERE: PROVEN, THERE: CLOSED}] * FAILING_LOOKS, BEFORE, False, "failed"),
     ],
 )
-def test_what_looks_say_together(looks: list[Look], before: Look, last: bool, verdict: str | None) -> None:
-    proof = judge(looks, NEW, before, NOW, last=last)
+def test_what_looks_say_together(
+    looks: list[Handshakes], before: Handshakes, last: bool, verdict: str | None
+) -> None:
+    proof = judge_proof(looks, NEW, before, NOW, last=last)
     assert (proof.verdict if proof else None) == verdict
 
 
 def test_only_what_was_seen_at_every_address_is_complete() -> None:
-    everywhere = judge([{HERE: PROVEN, THERE: PROVEN}], NEW, BEFORE, NOW, last=False)
-    somewhere = judge([{HERE: PROVEN, THERE: REFUSED}], NEW, BEFORE, NOW, last=True)
+    everywhere = judge_proof([{HERE: PROVEN, THERE: PROVEN}], NEW, BEFORE, NOW, last=False)
+    somewhere = judge_proof([{HERE: PROVEN, THERE: REFUSED}], NEW, BEFORE, NOW, last=True)
     assert everywhere is not None
     assert everywhere.complete
     assert somewhere is not None

@@ -12,9 +12,9 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from chalicelib.model import errors
-from chalicelib.rotate.report import watched
+from chalicelib.rotate.report import report_expiring
 from chalicelib.rotate.story import carry_on, rotate_one
-from chalicelib.rotate.verify import Wire
+from chalicelib.rotate.verify import TlsClient
 from lab.fidelity.knobs import KNOBS
 from tests.world.certificates import AROUND, authority, leaf
 from tests.world.emitted import emitted
@@ -276,7 +276,7 @@ def test_what_nobody_expected_of_one_stops_no_other(
         return demo.wire.resolve(host)
 
     with pytest.raises(errors.Unserved, match="bad: made up") as caught:
-        rotate(here, Wire(resolve=resolve))
+        rotate(here, TlsClient(resolve=resolve))
     assert [name for name, _ in caught.value.failures] == ["bad"]
     assert served(here, 8883, "bad") == olds["bad"]
     assert served(here, demo.port) != olds["demo"]
@@ -338,9 +338,9 @@ def test_acms_warning_becomes_a_metric_of_each_load_balancer_that_serves_it(
     here: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arn = make(here)
-    assert watched(arn, 31, here.invocation()) == ("demo",)
+    assert report_expiring(arn, 31, here.invocation()) == ("demo",)
     assert metrics(capsys)["demo"]["CertificateDaysToExpiry"] == 31
-    assert watched(f"{arn}x", 31, here.invocation()) == ()
+    assert report_expiring(f"{arn}x", 31, here.invocation()) == ()
 
 
 def test_a_listener_that_lost_its_certificate_gets_one(here: Account, demo: Front) -> None:

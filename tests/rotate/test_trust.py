@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.model import errors
-from chalicelib.rotate.verify import Wire
+from chalicelib.rotate.verify import TlsClient
 from chalicelib.tls.handshake import Trust
 from tests.world.certificates import UNKNOWN, Issued, authority, leaf, self_signed
 from tests.world.provisioning import Account, Killed
@@ -30,7 +30,7 @@ from tests.world.rotating import (
 COMPANY = authority()
 
 
-def trusting(demo: Front) -> Wire:
+def trusting(demo: Front) -> TlsClient:
     """A wire by which the issuer of `bundle` is trusted."""
     return replace(demo.wire, trust=Trust((COMPANY.certificate_pem,), system=False))
 

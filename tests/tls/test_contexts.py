@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from chalicelib.acme.connection import connect
+from chalicelib.acme.connection import connect_to_ca
 from chalicelib.acme.renewal_info import renewal_info_url
 from lab.certificates.issuer import Bundle, bundle, make_authority
 from lab.machine.serving import serving
@@ -230,7 +230,9 @@ def loose_authority() -> Bundle:
 
 
 def by_acme(url: str, roots: str) -> bool:
-    return bool(connect(url, generate_private_key(SECP256R1()), lambda: datetime.now(UTC), roots).directory)
+    return bool(
+        connect_to_ca(url, generate_private_key(SECP256R1()), lambda: datetime.now(UTC), roots).directory
+    )
 
 
 def by_renewal_information(url: str, roots: str) -> bool:

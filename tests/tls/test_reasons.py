@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError, SSLError
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from chalicelib.acme.connection import connect
+from chalicelib.acme.connection import connect_to_ca
 from chalicelib.acme.renewal_info import renewal_info_url
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
@@ -58,7 +58,7 @@ def test_an_error_without_a_reason_has_none() -> None:
 
 
 def by_acme(url: str, roots: str) -> None:
-    connect(url, KEY, lambda: NOW, roots)
+    connect_to_ca(url, KEY, lambda: NOW, roots)
 
 
 def by_renewal_information(url: str, roots: str) -> None:

@@ -195,12 +195,12 @@ class Account:
         since = datetime.fromisoformat(left["since"])
         with self.counted(self.calls.kill_after):
             work = self.invocation(within)
-            return provision.carry_on(declaration, faults, since, work, existed=left["existed"])
+            return provision.carry_on_put(declaration, faults, since, work, existed=left["existed"])
 
     def get(self, name: str = "demo", *, adopt: bool = False) -> dict[str, Any]:
         """GET, as JSON."""
         with self.counted():
-            view = observe.shown(name, self.invocation(), adopt=adopt)
+            view = observe.show(name, self.invocation(), adopt=adopt)
         shown: dict[str, Any] = json.loads(json.dumps(view_json(view)))
         return shown
 

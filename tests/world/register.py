@@ -123,7 +123,7 @@ class Fleet:
     def answer(self, event: Event, *, within: float = 175) -> Look | None:
         """What the function `register` does, in one warm container."""
         with self.here.counted(self.here.calls.kill_after) as self.calls:
-            look = register.answer(event, self.here.invocation(within), self.last)
+            look = register.answer_event(event, self.here.invocation(within), self.last)
         if look is not None:
             self.last = look.memory
             self.looks += 1

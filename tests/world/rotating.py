@@ -23,7 +23,7 @@ from moto.iam.models import iam_backends
 
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.story import rotate_all
-from chalicelib.rotate.verify import Wire
+from chalicelib.rotate.verify import TlsClient
 from lab.aws import ACCOUNT, server_certificate_pem
 from tests.world.certificates import Issued, authority, leaf
 from tests.world.provisioning import Account
@@ -49,9 +49,9 @@ class Front:
     seen: list[str] = field(default_factory=list)
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> TlsClient:
         """Resolves every host to it."""
-        return Wire(resolve=lambda _: (ADDRESS,))
+        return TlsClient(resolve=lambda _: (ADDRESS,))
 
     def talk(self, connection: socket.socket) -> None:
         """Shake hands with what the listener has."""
@@ -88,13 +88,13 @@ def front(here: Account, name: str = "demo") -> Iterator[Front]:
         yield made
 
 
-def nowhere() -> Wire:
+def nowhere() -> TlsClient:
     """A wire on which nothing resolves, as for an internal load balancer."""
 
     def resolve(host: str) -> tuple[str, ...]:
         raise OSError(f"{host} does not resolve")
 
-    return Wire(resolve=resolve)
+    return TlsClient(resolve=resolve)
 
 
 def body(here: Account, port: int, certificate: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def keep_secret(one: Issued | str, name: str = "mqtt") -> None:
         client.put_secret_value(SecretId=name, SecretString=text)
 
 
-def rotate(here: Account, wire: Wire | Front, within: float = 300) -> tuple[Rotation, ...]:
+def rotate(here: Account, wire: TlsClient | Front, within: float = 300) -> tuple[Rotation, ...]:
     """What the schedule does, counted."""
     with here.counted(here.calls.kill_after):
         return rotate_all(here.invocation(within), wire.wire if isinstance(wire, Front) else wire)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.x509.pem import Bundle, GivenPem, certificate_digest, encode
 from chalicelib.x509.preflight import SECRET_FIELDS, examine
-from chalicelib.x509.read import checked, describe, read
+from chalicelib.x509.read import checked, described_certificate, read_pem
 from tests.world.certificates import AROUND, KeyKind, authority, key_pem, leaf, private_key, self_signed
 
 NOW = datetime.now(UTC)
@@ -27,14 +27,14 @@ FULL_CHAIN = DEVICE.full_chain_pem
 
 
 def faults(certificate: str = LEAF, key: str = KEY, chain: str = CHAIN, *hostnames: str) -> list[str]:
-    facts, bundle = read(certificate, key, chain)
+    facts, bundle = read_pem(certificate, key, chain)
     found = examine(facts, now=NOW, hostnames=hostnames).faults
     assert bundle is not None or found
     return [fault.message for fault in found]
 
 
 def test_a_whole_bundle_is_read_as_it_was_given() -> None:
-    facts, bundle = read(LEAF, KEY, CHAIN)
+    facts, bundle = read_pem(LEAF, KEY, CHAIN)
     assert bundle == Bundle(LEAF, KEY, CHAIN)
     first, middle, upper = facts.pool
     assert (first.names, first.addresses, first.authority) == (("mqtt.example.com",), ("127.0.0.1",), False)
@@ -83,7 +83,7 @@ def test_a_bundle_is_put_in_the_form_that_iam_takes(
     certificate: str, key: str, chain: str, expected: str
 ) -> None:
     assert faults(certificate, key, chain, "mqtt.example.com", "127.0.0.1") == []
-    _, bundle = read(certificate, key, chain)
+    _, bundle = read_pem(certificate, key, chain)
     assert bundle == Bundle(LEAF, KEY, expected)
 
 
@@ -91,7 +91,7 @@ def test_a_bundle_is_put_in_the_form_that_iam_takes(
 def test_what_stands_around_the_blocks_never_reaches_iam(around: Callable[[str], str]) -> None:
     texts = around(LEAF), around(KEY), around(CHAIN)
     assert faults(*texts, "mqtt.example.com") == []
-    _, bundle = read(*texts)
+    _, bundle = read_pem(*texts)
     assert bundle == Bundle(LEAF, KEY, CHAIN)
 
 
@@ -114,7 +114,7 @@ def test_other_blocks_alone_are_told_by_their_kind() -> None:
 def test_keys_of_the_kinds_that_a_load_balancer_takes_become_pkcs1_or_sec1(kind: KeyKind, form: str) -> None:
     device = leaf("mqtt.example.com", signed_by=ROOT, kind=kind, key=f"leaf-{kind}")
     key = key_pem(device.key, "pkcs8" if form == "pkcs8" else "traditional")
-    _, bundle = read(device.certificate_pem, key, "")
+    _, bundle = read_pem(device.certificate_pem, key, "")
     if kind == "ed25519":
         assert bundle is None
         assert "neither RSA nor EC" in faults(device.certificate_pem, key, "")[0]
@@ -148,7 +148,7 @@ def test_a_certificate_for_other_purposes_than_servers_is_told(
     purposes: list[ObjectIdentifier], told: str | None
 ) -> None:
     one = leaf("mqtt.example.com", signed_by=ROOT, purposes=purposes)
-    facts, _ = read(one.certificate_pem, one.private_key_pem, "")
+    facts, _ = read_pem(one.certificate_pem, one.private_key_pem, "")
     found = examine(facts, now=NOW)
     assert [warning.code for warning in found.warnings] == (["not-for-servers"] if told == "warning" else [])
     assert ["server authentication" in fault.message for fault in found.faults] == [True] * (told == "fault")
@@ -236,14 +236,14 @@ def test_checked_tells_every_fault_under_the_fields_that_it_was_given() -> None:
 
 
 def test_what_iam_gives_back_is_described() -> None:
-    described = describe(LEAF.rstrip(), CHAIN.replace("\n", "\r\n"))
+    described = described_certificate(LEAF.rstrip(), CHAIN.replace("\n", "\r\n"))
     assert described is not None
     assert described.domains == ("mqtt.example.com", "127.0.0.1")
     assert int(described.serial, 16) == DEVICE.certificate.serial_number
     assert described.not_before == DEVICE.certificate.not_valid_before_utc
     assert described.not_after == DEVICE.certificate.not_valid_after_utc
     assert described.digest == certificate_digest(LEAF, CHAIN)
-    assert describe("no certificate", "") is None
+    assert described_certificate("no certificate", "") is None
 
 
 def secret_lines(key: str) -> set[str]:
@@ -262,7 +262,7 @@ def secret_lines(key: str) -> set[str]:
     ],
 )
 def test_the_key_is_in_no_fault_no_fact_and_no_repr(certificate: str, key: str, chain: str) -> None:
-    facts, bundle = read(certificate, key, chain)
+    facts, bundle = read_pem(certificate, key, chain)
     told = [repr(facts), repr(bundle), repr(examine(facts, now=NOW)), repr(GivenPem(certificate, key, chain))]
     with pytest.raises(InvalidRequest) as raised:
         checked(GivenPem("", key, chain), now=NOW)
@@ -273,7 +273,7 @@ def test_the_key_is_in_no_fault_no_fact_and_no_repr(certificate: str, key: str, 
 
 
 def test_a_bundle_that_was_read_shows_no_key() -> None:
-    _, bundle = read(LEAF, KEY, CHAIN)
+    _, bundle = read_pem(LEAF, KEY, CHAIN)
     assert not [line for line in secret_lines(KEY) if line in repr(bundle)]
 
 
