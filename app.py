@@ -158,7 +158,7 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
 
     name, work = event["name"], invocation(remaining(context))
     outcome = background.go_on(event, work)
-    alarms.converge(work, own_arn(context))
+    alarms.converge_alarms(work, own_arn(context))
     telemetry.canonical("provision", load_balancer=name, outcome=outcome)
     return {"name": name, "outcome": outcome}
 
@@ -214,7 +214,7 @@ def reconcile(event: CloudWatchEvent) -> None:
     look = story.reconcile(work)
     swept = sweep.sweep(work) if sweep.sweep_due(work.now()) else ()
     if alarms.alarms_due(work.now()):
-        alarms.converge(work, own_arn(event.context))
+        alarms.converge_alarms(work, own_arn(event.context))
     telemetry.canonical(
         "reconcile",
         drift=sorted({name for name, step in look.steps if step.action.endswith("Instances")}),
@@ -247,7 +247,7 @@ def deep_probe(event: CloudWatchEvent) -> None:
         verdicts = (story.deep_probe_one(name, work),) if name else story.deep_probe_all(work)
         results = [verdict.result for verdict in verdicts]
         telemetry.canonical("deep_probe", **telemetry.counted(results, "passed", "untested", "failed"))
-        story.complain(verdicts)
+        story.complain_of_deep(verdicts)
 
 
 @app.schedule(Rate(12, unit=Rate.HOURS), name="rotate")
@@ -283,7 +283,7 @@ def widget(event: dict[str, Any], context: Any) -> str | dict[str, object]:
     from chalicelib.monitor.apply import widget_arn
 
     if story.describes(event):
-        return story.described()
+        return story.widget_documentation()
     work, name = invocation(remaining(context)), str(event.get("name", ""))
     match event.get("action"):
         case "probe":

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from chalicelib.aws import ec2, elb_calls, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.registration import MembershipAction, NotTaken, register_or_deregister
-from chalicelib.certificates.chosen import Chosen
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
@@ -17,6 +16,7 @@ from chalicelib.model.actions import makes_ours, to_step
 from chalicelib.model.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
+from chalicelib.x509.pem import KeyMaterial
 
 
 @dataclass
@@ -42,11 +42,15 @@ def apply(
     plan: Iterable[do.Action],
     progress: Progress,
     invocation: Invocation,
-    chosen: Chosen | None = None,
+    material: KeyMaterial | None = None,
 ) -> None:
-    """Make the calls in their order; the first that fails ends it, and what was done stays in `progress`."""
+    """Make the calls in their order; the first that fails ends it, and what was done stays in `progress`.
+
+    `material` holds the keys of the certificate and the private CA that the plan names.
+    """
+    material = material or KeyMaterial()
     for action in plan:
-        for done in _done(name, do.bind(action, progress.bound), progress, invocation, chosen):
+        for done in _done(name, do.bind(action, progress.bound), progress, invocation, material):
             progress.became_ours = progress.became_ours or makes_ours(done)
             told = to_step(done)
             progress.steps.append(told)
@@ -54,18 +58,18 @@ def apply(
 
 
 def _done(
-    name: str, action: do.Action, progress: Progress, invocation: Invocation, chosen: Chosen | None
+    name: str, action: do.Action, progress: Progress, invocation: Invocation, material: KeyMaterial
 ) -> Iterator[do.Action]:
     """Carry the action out and yield it; one about instances as the calls that AWS took of it."""
     if isinstance(action, do.RegisterInstances | do.DeregisterInstances):
         yield from _members(name, action, progress, invocation)
     else:
-        _perform(name, action, progress, invocation, chosen)
+        _perform(name, action, progress, invocation, material)
         yield action
 
 
 def _perform(  # noqa: C901, PLR0912 - one case an action
-    name: str, action: do.Action, progress: Progress, invocation: Invocation, chosen: Chosen | None
+    name: str, action: do.Action, progress: Progress, invocation: Invocation, material: KeyMaterial
 ) -> None:
     clients, owner = invocation.clients, invocation.settings.owner
     match action:
@@ -82,21 +86,21 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
         case do.CreateTags(instances=instances, cluster=cluster):
             ec2.tag(clients.ec2, instances, CLUSTER_TAG, cluster)
         case do.CreateSecret(secret=secret):
-            if chosen is None or chosen.authority is None:
+            if material.authority is None:
                 raise ValueError("the plan keeps a private CA that nobody made")
-            kept = private_ca.store_authority(clients.secrets, secret, chosen.authority, owner)
-            if kept != chosen.authority:
+            kept = private_ca.store_authority(clients.secrets, secret, material.authority, owner)
+            if kept != material.authority:
                 # Another PUT was first: what this one issued has a signer that nobody keeps.
                 raise errors.Duplicate("CreateSecret", "ResourceExistsException", "it was made just now")
         case do.UploadServerCertificate(certificate=certificate):
-            if chosen is None or chosen.bundle is None:
+            if material.bundle is None:
                 raise ValueError("the plan uploads a certificate that nobody has")
             progress.bound[certificate] = iam.upload_certificate(
                 clients.iam,
-                chosen.bundle,
+                material.bundle,
                 name=certificate,
                 path=certificate_path(owner, clients.region, name),
-                tags={OWNER_TAG: owner, CERTIFICATE_TAG: chosen.source},
+                tags={OWNER_TAG: owner, CERTIFICATE_TAG: material.source},
             )
         case do.DeleteServerCertificate(certificate=certificate):
             iam.delete_certificate(clients.iam, certificate)

@@ -66,7 +66,7 @@ def view(name: str, invocation: Invocation) -> View | None:
     arn = next((listener.certificate for listener in there.listeners if listener.certificate), None)
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         groups = pool.submit(vpcs.groups, invocation.clients.ec2, there.security_groups)
-        certificate = pool.submit(read_certificate, arn, invocation) if arn else None
+        certificate = pool.submit(read_certificate, arn, invocation.clients) if arn else None
     return View(
         load_balancer=there,
         group=own_group(name, groups.result(), invocation.settings.owner),

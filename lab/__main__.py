@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
                 return demo()
             case ["rehearse"]:
-                from lab.rehearsal.rehearsal import rehearse
+                from lab.rehearsal.run import rehearse
 
                 return rehearse()
             case _:

@@ -1,17 +1,48 @@
-"""The law of the folders: what each may import, read from the source itself."""
+"""The law of the house: which folder may import which, what is pure, and that a name has one home.
+
+`docs/architecture.md` draws it, and its four walks are held against the code here as well.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PROJECT = ("app", "bench", "chalicelib", "client", "conformance", "lab", "tests", "tools")
+
+# From the ground up. A module imports from its own folder and from the floors below, never from those above.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("model",),
+    ("x509",),
+    ("aws", "tls"),
+    ("settings", "invocation", "telemetry", "announce", "rules"),
+    ("observe", "issuers"),
+    ("apply",),
+    ("dns", "acme"),
+    ("certificates",),
+    ("register", "probe"),
+    ("provision", "rotate"),
+    ("api",),
+    ("background", "container"),
+    ("monitor",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+STORIES = frozenset({"provision", "register", "rotate", "probe"})
+# Modules of the root may share a floor and still need one another, in this direction only.
+BESIDE = frozenset({("invocation", "settings"), ("announce", "telemetry"), ("aws", "tls")})
+ALONE = frozenset({"announce", "apply", "background", "container", "invocation", "observe", "rules"}) | {
+    "settings",
+    "telemetry",
+}
 
 # What of the standard library computes, and does nothing else.
-PURE_MODULES = frozenset(
+PURE_LIBRARY = frozenset(
     {
         "__future__",
         "abc",
@@ -39,48 +70,88 @@ PURE_MODULES = frozenset(
         "types",
         "typing",
         "unicodedata",
+        "urllib.parse",
     }
 )
 IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 
-# Each folder, and which parts of the project it may import.
-MAY_IMPORT = {
-    "chalicelib/core": {"chalicelib.core"},
-    "chalicelib/adapters": {"chalicelib.adapters", "chalicelib.core"},
-    "chalicelib/api": {"chalicelib.api", "chalicelib.core"},
-    "chalicelib": {"chalicelib"},
-    "lab": {"lab"},
-}
+
+@cache
+def modules() -> Mapping[str, ast.Module]:
+    """Every module of the project by its dotted name, a package by its own name."""
+    files = [ROOT / "app.py", *(path for top in PROJECT for path in (ROOT / top).rglob("*.py"))]
+    return {dotted(path): ast.parse(path.read_text()) for path in files}
 
 
-def sources(folder: str) -> list[Path]:
-    """The folder's modules; of `chalicelib` only the stories, and what they share."""
-    return sorted((ROOT / folder).glob("*.py" if folder == "chalicelib" else "**/*.py"))
+def dotted(path: Path) -> str:
+    """The name that a file is imported by."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Every module that is imported anywhere, with its line; also by `import_module("…")`."""
+    """Every name that is imported anywhere in a module, with its line; also by `import_module("…")`."""
     for node in ast.walk(tree):
         match node:
             case ast.Import():
                 yield from ((node.lineno, alias.name) for alias in node.names)
             case ast.ImportFrom():
-                yield node.lineno, "." * node.level + (node.module or "")
-                yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+                stem = "." * node.level + (node.module or "")
+                yield from ((node.lineno, f"{stem}.{alias.name}") for alias in node.names)
             case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
                 yield node.lineno, name
             case _:
                 pass
 
 
+def module_of(name: str) -> str | None:
+    """The module of the project that an imported name is, or is in; None for the standard library's."""
+    while name and name not in modules():
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+@cache
+def arrows() -> Mapping[str, frozenset[str]]:
+    """Which modules of the project each module imports."""
+    found = {}
+    for module, tree in modules().items():
+        targets = {module_of(name) for _, name in imported(tree)} - {None, module}
+        found[module] = frozenset(target for target in targets if target is not None)
+    return found
+
+
+def room(module: str) -> str:
+    """The folder of `chalicelib` that a module is in, or the module itself where it stands in the root."""
+    return module.split(".")[1]
+
+
+def own(module: str) -> bool:
+    return module.startswith("chalicelib.")
+
+
+@cache
+def pure() -> frozenset[str]:
+    """The modules that each folder's `__init__.py` names in `PURE`."""
+    found = set()
+    for module, tree in modules().items():
+        for node in tree.body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id="PURE")], value=value):
+                    found |= {f"{module}.{name}" for name in ast.literal_eval(value)}
+                case _:
+                    pass
+    return frozenset(found)
+
+
 def impurities(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Everything in a module that is not pure: line and name."""
     for line, name in imported(tree):
         if name.startswith("chalicelib"):
-            if not f"{name}.".startswith("chalicelib.core."):
+            if module_of(name) not in pure():
                 yield line, name
-        elif name.partition(".")[0] not in PURE_MODULES:
+        elif not {name.partition(".")[0], name.rpartition(".")[0]} & PURE_LIBRARY:
             yield line, name
     for node in ast.walk(tree):
         match node:
@@ -94,9 +165,104 @@ def impurities(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 pass
 
 
-@pytest.mark.parametrize("source", sources("chalicelib/core"), ids=lambda source: source.stem)
-def test_the_core_is_pure(source: Path) -> None:
-    assert [*impurities(ast.parse(source.read_text()))] == []
+def upwards(module: str, target: str) -> str | None:
+    """Why a module of `chalicelib` may not import that other one; None when it may."""
+    here, there = room(module), room(target)
+    if here == there:
+        return None
+    if there in STORIES and here in STORIES:
+        return (
+            None if target in pure() and FLOOR[there] <= FLOOR[here] else "of another story only what is pure"
+        )
+    if FLOOR[there] < FLOOR[here] or (here, there) in BESIDE:
+        return None
+    return "that is a floor above"
+
+
+def test_no_arrow_points_up() -> None:
+    strayed = [
+        f"{module} -> {target}: {why}"
+        for module, targets in arrows().items()
+        if own(module)
+        for target in targets
+        if own(target) and (why := upwards(module, target))
+    ]
+    assert strayed == []
+
+
+@pytest.mark.parametrize(
+    ("module", "target"),
+    [
+        ("chalicelib.model.names", "chalicelib.x509.pem"),
+        ("chalicelib.tls.connect", "chalicelib.aws.elb"),
+        ("chalicelib.aws.elb", "chalicelib.invocation"),
+        ("chalicelib.register.story", "chalicelib.probe.story"),
+        ("chalicelib.provision.put", "chalicelib.register.story"),
+        ("chalicelib.register.plan", "chalicelib.provision.plan"),
+        ("chalicelib.api.views", "chalicelib.monitor.page"),
+        ("chalicelib.settings", "chalicelib.invocation"),
+    ],
+)
+def test_an_arrow_that_points_up_is_found(module: str, target: str) -> None:
+    assert upwards(module, target)
+
+
+def test_every_room_has_a_floor_and_the_root_holds_what_every_story_uses() -> None:
+    rooms = {room(module) for module in modules() if own(module)}
+    assert rooms <= FLOOR.keys()
+    assert {path.stem for path in (ROOT / "chalicelib").glob("*.py")} - {"__init__"} == ALONE
+
+
+@pytest.mark.parametrize("top", PROJECT)
+def test_the_parts_of_the_project_keep_apart(top: str) -> None:
+    allowed = {
+        "app": {"app", "chalicelib"},
+        "chalicelib": {"chalicelib"},
+        "client": {"client"},
+        "conformance": {"conformance"},
+        "lab": {"lab"},
+    }.get(top, set(PROJECT))
+    strayed = [
+        f"{module} -> {target}"
+        for module, targets in arrows().items()
+        if module.partition(".")[0] == top
+        for target in targets
+        if target.partition(".")[0] not in allowed and (module, target) != (THE_LABS_ENTRY, "app")
+    ]
+    assert strayed == []
+
+
+THE_LABS_ENTRY = "lab.lambda_.functions"
+
+
+def test_the_lab_reaches_the_app_through_one_module_only() -> None:
+    importing = {
+        module for module, targets in arrows().items() if "app" in targets and module.startswith("lab")
+    }
+    assert importing == {THE_LABS_ENTRY}
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    """Tarjan's strongly connected components, without recursion: each has one module."""
+    graph = arrows()
+    waiting = {module: {one for one in targets if one in graph} for module, targets in graph.items()}
+    while ends := {module for module, targets in waiting.items() if not targets}:
+        waiting = {module: targets - ends for module, targets in waiting.items() if module not in ends}
+    assert waiting == {}
+
+
+@pytest.mark.parametrize("folder", sorted({module.rpartition(".")[0] for module in pure()}))
+def test_what_a_folder_calls_pure_is_pure(folder: str) -> None:
+    named = sorted(module for module in pure() if module.rpartition(".")[0] == folder)
+    assert [module for module in named if module not in modules()] == []
+    assert {module: found for module in named if (found := [*impurities(modules()[module])])} == {}
+
+
+def test_every_folder_says_its_law() -> None:
+    for path in (ROOT / "chalicelib").glob("*/__init__.py"):
+        text = ast.get_docstring(ast.parse(path.read_text())) or ""
+        assert "docs/" in text, f"{path.parent.name} names no page"
+        assert 3 <= len(text.splitlines()) <= 10, path.parent.name
 
 
 @pytest.mark.parametrize(
@@ -107,37 +273,39 @@ def test_the_core_is_pure(source: Path) -> None:
         "def f():\n    from random import random",
         "import boto3",
         "from chalicelib import observe",
-        "from chalicelib.adapters import elb",
+        "from chalicelib.aws import elb",
         "from datetime import datetime\nnow = datetime.now",
         "open('x')",
         "from .model import State",
     ],
 )
-def test_the_law_of_the_core_finds_what_breaks_it(text: str) -> None:
+def test_what_is_impure_is_found(text: str) -> None:
     assert [*impurities(ast.parse(text))]
 
 
-@pytest.mark.parametrize("folder", MAY_IMPORT)
-def test_dependencies_point_one_way(folder: str) -> None:
-    allowed = MAY_IMPORT[folder]
-    strayed = [
-        f"{source.relative_to(ROOT)}:{line}: {name}"
-        for source in sources(folder)
-        for line, name in imported(ast.parse(source.read_text()))
-        if name.partition(".")[0] in {"app", "chalicelib", "lab", "tests", "bench"}
-        and not any(f"{name}.".startswith(f"{one}.") for one in allowed)
-        and not (name == "app" and source == ROOT / "lab/lambda_/functions.py")
-        # `from chalicelib import x` is listed as `chalicelib` and as `chalicelib.x`: the latter tells.
-        and not (name == "chalicelib" and folder.startswith("chalicelib/"))
-    ]
-    assert strayed == []
+def defined(tree: ast.Module) -> Iterator[str]:
+    """The public names that a module defines at its top."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+            case _:
+                pass
 
 
-def test_the_lab_reaches_the_app_through_one_module_only() -> None:
-    importing = {
-        source.relative_to(ROOT).as_posix()
-        for source in sources("lab")
-        for _, name in imported(ast.parse(source.read_text()))
-        if name == "app"
-    }
-    assert importing == {"lab/lambda_/functions.py"}
+EXCEPTIONS: Mapping[str, str] = {
+    "PURE": "each folder has its own",
+    "T": "a type variable is local to its module",
+}
+
+
+def test_no_public_name_has_two_homes() -> None:
+    homes = defaultdict(list)
+    for module, tree in modules().items():
+        if own(module):
+            for name in defined(tree):
+                if not name.startswith("_") and name not in EXCEPTIONS:
+                    homes[name].append(module)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chalicelib.acme.https import https_context
 from chalicelib.aws.library_logs import hold_at_warning
 from chalicelib.model.errors import IssuerLimited, IssuerRefused, IssuerSilent
-from chalicelib.tls.reasons import described
+from chalicelib.tls.reasons import named_reason
 
 if TYPE_CHECKING:
     from acme import messages
@@ -136,7 +136,7 @@ def _translated(acme: Acme) -> Iterator[None]:
     except (errors.Error, OSError, ValueError) as error:  # requests' own are OSErrors; so is a missing bundle
         if acme.overloaded:
             raise _left_alone(acme, "it is overloaded") from None
-        raise IssuerSilent(f"the CA could not be asked: {described(error)}") from None
+        raise IssuerSilent(f"the CA could not be asked: {named_reason(error)}") from None
 
 
 def _left_alone(acme: Acme, detail: str) -> IssuerLimited:

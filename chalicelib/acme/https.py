@@ -8,7 +8,7 @@ from pathlib import Path
 from chalicelib.model.errors import IssuerSilent
 from chalicelib.tls import connect as tls
 from chalicelib.tls.contexts import client_context
-from chalicelib.tls.reasons import described
+from chalicelib.tls.reasons import named_reason
 
 
 def https_context(trusted: str | None = None) -> ssl.SSLContext:
@@ -24,7 +24,7 @@ def https_context(trusted: str | None = None) -> ssl.SSLContext:
         # What stands around the blocks may be in any encoding. Every byte is a character of this one.
         text = Path(trusted).read_text("latin-1")
     except OSError as error:
-        raise IssuerSilent(f"the CA could not be asked: {described(error)}: {trusted}") from None
+        raise IssuerSilent(f"the CA could not be asked: {named_reason(error)}: {trusted}") from None
     anchor = tls.anchor(text)
     if anchor is None:
         raise IssuerSilent(f"the CA could not be asked: {trusted} holds no certificate")

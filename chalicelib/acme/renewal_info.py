@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from chalicelib.acme.https import https_context
 from chalicelib.acme.renewal_window import Window, window_of
 from chalicelib.model.errors import IssuerSilent
-from chalicelib.tls.reasons import described
+from chalicelib.tls.reasons import named_reason
 
 _TIMEOUT = 10
 _LONGEST = 1 << 16
@@ -43,4 +43,4 @@ def _read(url: str, trusted: str | None) -> Any:
                 raise IssuerSilent(f"{parts.netloc} answers {answer.status}")
             return json.loads(answer.read(_LONGEST))
     except (OSError, HTTPException, ValueError) as error:
-        raise IssuerSilent(f"{parts.netloc} could not be asked: {described(error)}") from None
+        raise IssuerSilent(f"{parts.netloc} could not be asked: {named_reason(error)}") from None

@@ -1,8 +1,8 @@
 """The body of PUT as pydantic reads it: names and types, strictly; a field that it does not know is a fault.
 
 Typed dictionaries rather than models with defaults: what is absent stays absent, so that every default has
-one home, `model/load_balancer.py`. How long a list is, is judged here before any element of it is looked at, and so is
-how many fields an object has. Ranges, patterns and whatever concerns two fields are judged in
+one home, `provision/declaration.py`. A list's length is judged here before its elements are looked at, and so
+is how many fields an object has. Ranges, patterns and whatever concerns two fields are judged in
 `provision/declaration_checks.py`; here they only stand in the schema, from the same constants.
 """
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from chalicelib.aws.clients import Clients
 from chalicelib.aws.errors import translated
-from chalicelib.invocation import Invocation
 from chalicelib.model import errors
 from chalicelib.model.load_balancer import Instance
 
@@ -68,10 +68,10 @@ def _active(operation: str) -> Iterator[None]:
         raise
 
 
-def with_lifecycles(instances: Mapping[str, Instance], invocation: Invocation) -> Mapping[str, Instance]:
+def with_lifecycles(instances: Mapping[str, Instance], clients: Clients) -> Mapping[str, Instance]:
     """Add the lifecycle state of those instances that are in an Auto Scaling group."""
     grouped = [id_ for id_, one in instances.items() if one.group_name and one.state != "terminated"]
     if not grouped:
         return instances
-    states = lifecycles(invocation.clients.autoscaling, grouped)
+    states = lifecycles(clients.autoscaling, grouped)
     return {id_: replace(instance, lifecycle=states.get(id_)) for id_, instance in instances.items()}

@@ -1,4 +1,4 @@
-"""What one PUT found at AWS, beside the load balancer itself."""
+"""The certificate that a declaration or a renewal leads to: one that exists, or one to upload or to order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.report import ReviewWarning
-from chalicelib.x509.pem import Authority, Bundle
+from chalicelib.x509.pem import Authority, Bundle, KeyMaterial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +28,8 @@ class Chosen:
     order: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     warnings: tuple[ReviewWarning, ...] = ()
+
+    @property
+    def material(self) -> KeyMaterial:
+        """What the actions of its plan need and do not hold."""
+        return KeyMaterial(bundle=self.bundle, source=self.source, authority=self.authority)

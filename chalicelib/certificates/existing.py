@@ -30,7 +30,7 @@ def issued_before(
     rejected = there.tags.get(REJECTED_TAG) if there else None
     if there and there.tags.get(CERTIFICATE_TAG) == source:
         # Two, while a rotation is on its way from one listener to the next.
-        current = [read_certificate(arn, invocation) for arn in served]
+        current = [read_certificate(arn, invocation.clients) for arn in served]
         fitting = [
             one for one in current if one and one.name != rejected and _fits(one, path, wanted, invocation)
         ]

@@ -1,0 +1,21 @@
+"""Plain values that every folder shares: load balancers, actions, errors, names and tags.
+
+Nothing wakes it and it changes nothing. It imports the standard library and itself.
+Page: docs/architecture.md.
+"""
+
+PURE = (
+    "actions",
+    "ciphers",
+    "errors",
+    "load_balancer",
+    "metrics",
+    "names",
+    "pending",
+    "probe_options",
+    "report",
+    "route53",
+    "step",
+    "syntax",
+    "vpc",
+)

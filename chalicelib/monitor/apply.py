@@ -28,7 +28,7 @@ def widget_arn(function_arn: str, owner: str) -> str:
     return f"{function_arn.partition(':function:')[0]}:function:{owner}-widget"
 
 
-def converge(invocation: Invocation, function_arn: str) -> tuple[Step, ...]:
+def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ...]:
     """Make alarms and dashboard match the load balancers that there are; return what was changed.
 
     `function_arn` is that of the function that runs. When nothing changes it is ceil(N/400) + ceil(N/20)

@@ -25,7 +25,7 @@ def describes(event: Mapping[str, object]) -> bool:
     return bool(event.get("describe"))
 
 
-def described() -> dict[str, object]:
+def widget_documentation() -> dict[str, object]:
     """The description, as CloudWatch wants it."""
     return {"markdown": DESCRIPTION}
 

@@ -6,7 +6,7 @@ Apart from `probe.py`, so that a region without load balancers starts without an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chalicelib import telemetry
@@ -20,12 +20,12 @@ from chalicelib.probe.mqtt import Credentials
 from chalicelib.probe.plan import Failure, Outcome, Verdict, judge_outcomes, targets, unforeseen
 from chalicelib.probe.pool import Attempt, attempt_all
 from chalicelib.tls import connect as tls
+from chalicelib.tls.connect import Resolve
 from chalicelib.tls.handshake import Trust
 
 _READS_AT_ONCE = 8
 _UNREADABLE = Failure("prepare", "secret")
 
-Resolve = Callable[[str], tuple[str, ...]]
 Secrets = Mapping[str, Mapping[str, str] | None]
 
 

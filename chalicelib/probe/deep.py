@@ -18,7 +18,7 @@ from chalicelib.model.errors import EmqElbError, Unserved
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.metrics import SUCCESS
 from chalicelib.probe import deep_sessions as deep
-from chalicelib.probe.apply import Resolve, means, read_secrets
+from chalicelib.probe.apply import means, read_secrets
 from chalicelib.probe.deep_plan import (
     Finding,
     Result,
@@ -35,6 +35,7 @@ from chalicelib.probe.plan import Target, enabled, targets
 from chalicelib.probe.report import log_deep_verdict
 from chalicelib.probe.story import find
 from chalicelib.tls import connect as tls
+from chalicelib.tls.connect import Resolve
 
 _AT_ONCE = 50
 # A fault that passes is none: what fails is looked at three times.
@@ -73,7 +74,7 @@ def deep_probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.
     return verdict
 
 
-def complain(verdicts: Iterable[DeepVerdict]) -> None:
+def complain_of_deep(verdicts: Iterable[DeepVerdict]) -> None:
     """Raise Unserved with every error that nobody expected."""
     failures = [(one.load_balancer, one.error) for one in verdicts if one.error]
     if failures:

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 
 from chalicelib.probe.device import DeviceClient, probe_address
 from chalicelib.probe.plan import Failure, Outcome, Target, unforeseen
+from chalicelib.tls.connect import Resolve
 
 # While outcomes come at the processor's pace, more threads only wait for the interpreter's lock, and cost CPU
 # and memory for that (docs/benchmarks.md). When none comes for a moment, it is the network that is waited
@@ -21,8 +22,6 @@ _AT_ONCE = 8
 _MOST_AT_ONCE = 200
 _MOMENT = 0.1
 _GRACE = 0.5
-
-Resolve = Callable[[str], tuple[str, ...]]
 
 
 @dataclass(frozen=True)

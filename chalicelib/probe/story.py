@@ -19,7 +19,7 @@ from chalicelib.probe.report import log_verdict
 from chalicelib.tls import connect as tls
 
 if TYPE_CHECKING:
-    from chalicelib.probe.apply import Resolve
+    from chalicelib.tls.connect import Resolve
 
 
 def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[Verdict, ...]:

@@ -84,7 +84,7 @@ def _of_arn(
         if source and source.startswith(SECRET):
             return _of_secret(source.removeprefix(SECRET), declaration, invocation)
     # What is served stays, whatever became of it; what is not must be fit to be.
-    found = read_certificate(arn, invocation, usable=arn not in current)
+    found = read_certificate(arn, invocation.clients, usable=arn not in current)
     if found is None:
         raise InvalidRequest([Fault("certificate.arn", f"there is no certificate {arn}")])
     return Chosen(
@@ -93,7 +93,7 @@ def _of_arn(
 
 
 def _domains_of(served: set[str | None], invocation: Invocation) -> tuple[str, ...]:
-    found = (read_certificate(arn, invocation) for arn in served if arn)
+    found = (read_certificate(arn, invocation.clients) for arn in served if arn)
     return next((certificate.domains for certificate in found if certificate), ())
 
 

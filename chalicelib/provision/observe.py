@@ -54,7 +54,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         vpc = _vpc(declaration, subnets.result(), there)
         groups = pool.submit(vpcs.groups_in, clients.ec2, vpc) if vpc else None
         instances = {**others.result(), **tagged.result()}
-        lifecycles = pool.submit(with_lifecycles, instances, invocation)
+        lifecycles = pool.submit(with_lifecycles, instances, clients)
         zoned = pool.submit(_with_routes, declaration, subnets.result(), known, vpc, invocation)
     own = own_group(name, groups.result() if groups else {}, invocation.settings.owner)
     certificate = chosen.result()

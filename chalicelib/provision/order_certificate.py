@@ -84,6 +84,6 @@ def obtained(
     found = of_bundle(bundle, ACME, warnings, declaration, invocation)
     if found.bundle:
         upload = do.UploadServerCertificate(reason="the CA has issued it", certificate=found.reference)
-        apply(work.name, [upload], progress, invocation, found)
+        apply(work.name, [upload], progress, invocation, found.material)
     arn = progress.bound.get(found.reference, found.reference)
     return replace(declaration, certificate=GivenArn(arn, ACME, settled=True))

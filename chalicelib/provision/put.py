@@ -119,7 +119,8 @@ def _converge(
             continue
         now = steps[:1] if background else steps
         try:
-            apply(declaration.name, now, progress, invocation, facts.chosen)
+            material = facts.chosen.material if facts.chosen else None
+            apply(declaration.name, now, progress, invocation, material)
         except errors.AwsError as error:
             if _over(error, waits, declaration, facts, progress):
                 return _left_to_the_background(declaration, facts, progress, invocation, since)

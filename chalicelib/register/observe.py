@@ -48,7 +48,7 @@ def read_clusters(invocation: Invocation) -> Clusters:
     with ThreadPoolExecutor(2) as pool:
         balancers = pool.submit(_load_balancers, None, invocation)
         tagged = pool.submit(ec2.instances_in_clusters, clients.ec2)
-    return replace(balancers.result(), instances=with_lifecycles(tagged.result(), invocation))
+    return replace(balancers.result(), instances=with_lifecycles(tagged.result(), invocation.clients))
 
 
 def read_one(name: str, invocation: Invocation) -> Clusters:
@@ -56,7 +56,7 @@ def read_one(name: str, invocation: Invocation) -> Clusters:
     with ThreadPoolExecutor(2) as pool:
         balancer = pool.submit(read_load_balancer, name, invocation)
         tagged = pool.submit(ec2.instances_tagged, invocation.clients.ec2, name)
-    return replace(balancer.result(), instances=with_lifecycles(tagged.result(), invocation))
+    return replace(balancer.result(), instances=with_lifecycles(tagged.result(), invocation.clients))
 
 
 def read_load_balancer(name: str, invocation: Invocation) -> Clusters:
@@ -92,7 +92,7 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
     tagged = clusters.tagged.get(name, {})
     missing = load_balancer.instances - tagged.keys()
     confirmed = ec2.instances_by_id(invocation.clients.ec2, missing)
-    instances = {**tagged, **with_lifecycles(confirmed, invocation)}
+    instances = {**tagged, **with_lifecycles(confirmed, invocation.clients)}
     strangers = any(
         why_not(one, load_balancer, now) and not going_away(one, now)
         for id_, one in instances.items()

@@ -190,7 +190,7 @@ def drain(event: Event, invocation: Invocation) -> Drained:
     instance = ec2.instances_by_id(invocation.clients.ec2, [event.instance]).get(event.instance)
     if instance is None:
         return Drained()
-    instance = with_lifecycles({instance.id: instance}, invocation)[instance.id]
+    instance = with_lifecycles({instance.id: instance}, invocation.clients)[instance.id]
     work = Work()
     try:
         _act(event, instance, work, invocation)

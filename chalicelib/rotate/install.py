@@ -215,7 +215,7 @@ def _way_back(swap: Swap, failed: Certificate) -> Certificate | None:
         if (
             one.arn != failed.arn
             and one.not_after > now
-            and (found := read_certificate(one.arn, swap.invocation))
+            and (found := read_certificate(one.arn, swap.invocation.clients))
         ):
             return found
     return None

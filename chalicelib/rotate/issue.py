@@ -229,7 +229,7 @@ def renewed(decision: Renew, swap: Swap, offers: Issuers) -> Rotation:
         raise
     certificate, chosen = chosen_of(holding, bundle, invocation)
     upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
-    apply(holding.load_balancer, [upload], swap.progress, invocation, chosen)
+    apply(holding.load_balancer, [upload], swap.progress, invocation, chosen.material)
     offers.uploaded()
     known = replace(certificate, arn=swap.progress.bound[certificate.arn], uploaded=invocation.now())
     return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)

@@ -129,7 +129,7 @@ def detailed(
     certificates = tuple(
         served
         if served and one.arn == served.arn
-        else (read_certificate(one.arn, invocation) or one)
+        else (read_certificate(one.arn, invocation.clients) or one)
         if one.name != holding.rejected and (served is None or age(one) > age(served))
         else one
         for one in holding.certificates
@@ -156,11 +156,11 @@ def as_seen(certificate: Certificate, before: Handshakes) -> Certificate | None:
 
 def _detailed(certificate: Certificate, before: Handshakes, invocation: Invocation) -> Certificate:
     seen = as_seen(certificate, before)
-    return seen or read_certificate(certificate.arn, invocation) or certificate
+    return seen or read_certificate(certificate.arn, invocation.clients) or certificate
 
 
 def _unlisted(holding: LoadBalancerCertificates, invocation: Invocation) -> Certificate | None:
     """The one that is served and IAM does not list: ACM's, which only asking can tell."""
     arns = (place.certificate for place in holding.places if place.certificate != INVALID_CERTIFICATE)
     arn = next(arns, None)
-    return read_certificate(arn, invocation) if arn else None
+    return read_certificate(arn, invocation.clients) if arn else None

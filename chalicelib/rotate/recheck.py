@@ -79,7 +79,7 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
     """
     holding, invocation = swap.holding, swap.invocation
     places = tuple(one for one in holding.places if certificate_name_of(one.certificate) == holding.rejected)
-    failed = read_certificate(places[0].certificate, invocation) if places else None
+    failed = read_certificate(places[0].certificate, invocation.clients) if places else None
     if failed is None:
         return None
     seen = handshakes(
@@ -110,5 +110,5 @@ def _untrusted(seen: Handshakes) -> bool:
 
 def _same_issuer(one: Certificate, older: Certificate, invocation: Invocation) -> bool:
     """Whether one key signed both: then whoever trusts the older one trusts this one."""
-    known = older if older.issuer_key else read_certificate(older.arn, invocation)
+    known = older if older.issuer_key else read_certificate(older.arn, invocation.clients)
     return one.issuer_key is not None and known is not None and one.issuer_key == known.issuer_key

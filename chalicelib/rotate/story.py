@@ -232,7 +232,11 @@ def _carried_out(decision: Decision, swap: Swap, offers: Issuers, *, dry_run: bo
         case Install(reason=reason) | Renew(reason=reason) if dry_run:
             return _foreseen(reason, swap)
         case Install(reason=reason, certificate=certificate, back=back):
-            known = certificate if certificate.serial else read_certificate(certificate.arn, swap.invocation)
+            known = (
+                certificate
+                if certificate.serial
+                else read_certificate(certificate.arn, swap.invocation.clients)
+            )
             known = known or certificate
             if back and (well := mended(swap, known)):
                 return well

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 
-def described(error: BaseException) -> str:
+def named_reason(error: BaseException) -> str:
     """Return an error's class, and its reason where a library gives one: "SSLError: certificate verify …"."""
     reason = reason_of(error)
     return f"{type(error).__name__}: {reason}" if reason else type(error).__name__

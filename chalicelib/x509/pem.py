@@ -70,6 +70,19 @@ class Authority:
     private_key: str = field(repr=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeyMaterial:
+    """What a plan's actions name and do not hold, because of the keys.
+
+    `bundle` is the certificate to upload and `source` the text of its tag `emq-elb:certificate`; `authority`
+    is the private CA to keep.
+    """
+
+    bundle: Bundle | None = None
+    source: str = ""
+    authority: Authority | None = None
+
+
 def parse(text: str) -> Text:
     """Take the blocks out of a text, whatever stands around them. Time grows with the text's length only."""
     found: list[Block] = []

@@ -1,7 +1,7 @@
 """Lambda's Invoke, answered on loopback with the app's own functions: the only module that imports `app`.
 
-`python -m lab.lambda_.functions ADDRESS PORT STAGE`. moto runs no functions; this process takes their place. It lives
-on between invocations like a warm Lambda environment. What Lambda answers:
+`python -m lab.lambda_.functions ADDRESS PORT STAGE`. moto runs no functions; this process takes their place.
+It lives on between invocations like a warm Lambda environment. What Lambda answers:
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 

@@ -1,7 +1,6 @@
-"""`make rehearse`: the real `chalice deploy` against the lab's AWS, and what it deployed at work.
+"""A deployment in the lab: the real `chalice` command on a copy of the project, and what it deployed at work.
 
 The project is a copy, so that nothing of it changes the working tree, and nothing lying about is packaged.
-Exit status 0 only if every step held.
 """
 
 from __future__ import annotations
@@ -16,12 +15,11 @@ from pathlib import Path
 
 from lab.aws import SECRET, Aws
 from lab.demo.client import USER
-from lab.demo.demo import closing
 from lab.demo.steps import Story
-from lab.demo.story import DidNotHoldError, bold, hold, summary, tell
+from lab.demo.story import hold
 from lab.events import EventBridge, emitting
 from lab.fidelity.knobs import KNOBS
-from lab.lab import Lab, Say, open_lab
+from lab.lab import Lab, Say
 from lab.lambda_ import package
 from lab.lambda_.api import ROOT
 from lab.rehearsal import deployed
@@ -57,34 +55,6 @@ class Rehearsal:
     def owner(self) -> str:
         """The deployment's name, which begins every function's."""
         return f"emq-elb-{STAGE}"
-
-
-def rehearse() -> int:
-    """Rehearse a deployment and return the exit status."""
-    from lab.rehearsal.chapters import chapters
-
-    print(bold(f"chalice deploy --stage {STAGE}, rehearsed on this machine"), flush=True)
-    try:
-        with (
-            open_lab(app=False, say=_say) as lab,
-            open_rehearsal(lab, _say) as rehearsal,
-        ):
-            steps = tell(chapters(rehearsal), lab.aws.calls, callers=rehearsal.story.callers)
-            print(f"\n{summary(steps)}\n", flush=True)
-            denied = ", ".join(rehearsal.functions.denied()) or "nothing"
-            hold(
-                all(step.held for step in steps),
-                f"It did not hold; denied was {denied}; the logs are in {lab.directory}",
-            )
-    except DidNotHoldError as error:
-        print(error)
-        return 1
-    print(closing(steps))
-    return 0
-
-
-def _say(part: str) -> None:
-    print(f"   {part}", flush=True)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 
 from chalicelib import telemetry
 from chalicelib.model.metrics import NAMESPACE, Alarm, Metric
-from chalicelib.monitor.apply import converge, widget_arn
+from chalicelib.monitor.apply import converge_alarms, widget_arn
 from chalicelib.monitor.plan import FUNCTIONS, desired, failures
 from chalicelib.observe import ours
 from chalicelib.probe.metrics import metrics
@@ -45,7 +45,7 @@ def names(cloudwatch: Any) -> set[str]:
 
 
 def changed(here: Account) -> list[str]:
-    return [step.action for step in converge(here.invocation(), ARN)]
+    return [step.action for step in converge_alarms(here.invocation(), ARN)]
 
 
 def three(name: str) -> set[str]:
@@ -70,7 +70,7 @@ def test_three_alarms_for_each_load_balancer_two_for_all_and_one_dashboard(
 
 def test_a_second_look_writes_nothing(here: Account) -> None:
     create(here, "demo", listener(8883, "SSL", here.world.upload()))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     with here.counted() as calls:
         assert changed(here) == []
     assert calls.made == ["DescribeLoadBalancers", "DescribeTags", "DescribeAlarms", "GetDashboard"]
@@ -78,7 +78,7 @@ def test_a_second_look_writes_nothing(here: Account) -> None:
 
 def test_what_was_changed_by_hand_is_put_back(here: Account, cloudwatch: Any) -> None:
     create(here, "demo", listener(1883))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     name = f"{OWNER}/demo/probe"
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     kept = ("AlarmName", "MetricName", "Namespace", "Dimensions", "Statistic", "Period", "ComparisonOperator")
@@ -93,7 +93,7 @@ def test_what_was_changed_by_hand_is_put_back(here: Account, cloudwatch: Any) ->
 def test_a_load_balancer_that_is_gone_takes_its_alarms_along(here: Account, cloudwatch: Any) -> None:
     for name in ("a", "b"):
         create(here, name, listener(1883))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     here.world.elb.delete_load_balancer(LoadBalancerName="a")
     assert changed(here) == ["DeleteAlarms", "PutDashboard"]
     assert names(cloudwatch) == {f"{OWNER}/b/probe", f"{OWNER}/b/nodes"} | BOTH
@@ -127,7 +127,7 @@ def test_an_alarm_takes_missing_data_for_bad_once_it_has_seen_some(
     here: Account, cloudwatch: Any, state: str
 ) -> None:
     create(here, "demo", listener(8883, "SSL", here.world.upload()))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     assert missing(cloudwatch) == dict.fromkeys(WAITING, "ignore")
     cloudwatch.set_alarm_state(AlarmName=f"{OWNER}/demo/probe", StateValue=state, StateReason="data came")
     assert changed(here) == ["PutMetricAlarm"]
@@ -139,7 +139,7 @@ def test_an_alarm_that_no_data_reach_takes_that_for_bad_after_five_minutes(
     here: Account, cloudwatch: Any
 ) -> None:
     create(here, "demo", listener(1883))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     here.sleep(290)
     assert changed(here) == []
     here.sleep(20)
@@ -151,13 +151,13 @@ def test_an_alarm_that_no_data_reach_takes_that_for_bad_after_five_minutes(
 @pytest.mark.parametrize("tag", ["enabled=false", "enabled=true"])
 def test_no_probe_no_probe_alarm(here: Account, cloudwatch: Any, tag: str) -> None:
     create(here, "demo", listener(1883), probe=tag)
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     assert (f"{OWNER}/demo/probe" in names(cloudwatch)) is (tag == "enabled=true")
 
 
 def test_the_topic_hears_of_both_ends(here: Account, cloudwatch: Any) -> None:
     create(here, "demo", listener(1883))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     here.settings = replace(here.settings, alarm_topic_arn=TOPIC)
     assert set(changed(here)) == {"PutMetricAlarm"}
     for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
@@ -167,7 +167,7 @@ def test_the_topic_hears_of_both_ends(here: Account, cloudwatch: Any) -> None:
 
 def test_alarms_look_at_exactly_what_is_emitted(here: Account, capsys: pytest.CaptureFixture[str]) -> None:
     create(here, "demo", listener(8883, "SSL", here.world.upload()))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     looked = {
         (alarm["Namespace"], alarm["MetricName"], tuple(one["Name"] for one in alarm["Dimensions"]))
         for alarm in boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
@@ -213,7 +213,7 @@ def test_no_alarm_computes_with_more_than_ten_functions_and_none_is_left_out(
 
 def test_deployments_do_not_hear_of_each_others_rollbacks(here: Account, cloudwatch: Any) -> None:
     create(here, "demo", listener(1883))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[f"{OWNER}/rollbacks"])["MetricAlarms"]
     assert alarm["Dimensions"] == [{"Name": "Owner", "Value": OWNER}]
 
@@ -221,7 +221,7 @@ def test_deployments_do_not_hear_of_each_others_rollbacks(here: Account, cloudwa
 def test_the_dashboard_shows_every_load_balancer_and_the_widget(here: Account, cloudwatch: Any) -> None:
     for name in ("a", "b"):
         create(here, name, listener(1883))
-    converge(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN)
     body = json.loads(cloudwatch.get_dashboard(DashboardName=f"{OWNER}-eu-central-1")["DashboardBody"])
     table, *graphs = body["widgets"]
     assert table["properties"]["endpoint"] == widget_arn(ARN, OWNER) == ARN.replace("provision", "widget")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from chalicelib import telemetry
 from chalicelib.model.metrics import NAMESPACE, ROLLBACKS, SUCCESS
-from chalicelib.monitor.apply import converge
+from chalicelib.monitor.apply import converge_alarms
 from chalicelib.probe.story import probe_all
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.report import report_rotations
@@ -53,7 +53,7 @@ def lives() -> list[dict[str, dict[str, Any]]]:
         cloudwatch = boto3.client("cloudwatch", "eu-central-1")
 
         def converged() -> dict[str, dict[str, Any]]:
-            converge(here.invocation(), ARN)
+            converge_alarms(here.invocation(), ARN)
             found = cloudwatch.describe_alarms()["MetricAlarms"]
             return {alarm["AlarmName"].removeprefix(f"{OWNER}/"): dict(alarm) for alarm in found}
 
@@ -317,7 +317,7 @@ def test_from_the_broken_wire_to_the_alarm_and_back(
     where: list[str] = []
     with serving(broker()) as server:
         create(here, "demo", listener(server.port))
-        converge(here.invocation(), ARN)
+        converge_alarms(here.invocation(), ARN)
         (alarm,) = boto3.client("cloudwatch").describe_alarms(AlarmNames=[f"{OWNER}/demo/probe"])[
             "MetricAlarms"
         ]

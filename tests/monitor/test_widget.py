@@ -87,4 +87,4 @@ def test_nobody_is_asked_to_rotate_what_cannot_be(here: Account, name: str, said
 def test_the_description_is_markdown() -> None:
     assert widget.describes({"describe": True})
     assert not widget.describes({"widgetContext": {}})
-    assert widget.described()["markdown"]
+    assert widget.widget_documentation()["markdown"]

@@ -18,7 +18,7 @@ import pytest
 
 from chalicelib import telemetry
 from chalicelib.model.errors import Unserved
-from chalicelib.probe.deep import complain, deep_probe_all, deep_probe_one
+from chalicelib.probe.deep import complain_of_deep, deep_probe_all, deep_probe_one
 from chalicelib.probe.deep_plan import Finding
 from lab.fidelity.knobs import KNOBS
 from tests.probe.test_story import create, listener, resolve
@@ -237,8 +237,8 @@ def test_what_nobody_expected_of_one_fails_that_one_alone(here: Account, error: 
         verdicts = deep_probe_all(here.invocation(within=890), resolve=resolved)
     assert {one.load_balancer: one.result for one in verdicts} == {"ill": "untested", "well": "passed"}
     with pytest.raises(Unserved, match="ill: made up"):
-        complain(verdicts)
-    complain(one for one in verdicts if one.load_balancer == "well")
+        complain_of_deep(verdicts)
+    complain_of_deep(one for one in verdicts if one.load_balancer == "well")
 
 
 def test_a_name_that_does_not_resolve_is_left_to_the_probe(here: Account) -> None:

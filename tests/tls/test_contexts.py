@@ -59,8 +59,8 @@ CONTEXTS = {
     "AWS":
         "Clients().elb_in('eu-central-1')"
         "._endpoint.http_session._manager.connection_pool_kw['ssl_context']",
-    "the lab's": "lab.tls.trusting(AUTHORITY)",
-    "the lab's that verifies nothing": "lab.tls.looking()",
+    "the lab's": "lab.machine.tls.trusting(AUTHORITY)",
+    "the lab's that verifies nothing": "lab.machine.tls.looking()",
     "the tests' servers": "server_context(Path(CHAIN))",
 }  # fmt: skip
 PROGRAM = """

@@ -16,7 +16,7 @@ from chalicelib.acme.connection import connect_to_ca
 from chalicelib.acme.renewal_info import renewal_info_url
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
-from chalicelib.tls.reasons import described, reason_of
+from chalicelib.tls.reasons import named_reason, reason_of
 from tests.world.certificates import authority, leaf
 from tests.world.servers import ADDRESS, garbage, serving, speaking_tls
 
@@ -50,7 +50,7 @@ def wrapped(inner: Exception, outer: Exception) -> Exception:
     ids=str,
 )
 def test_the_reason_lies_under_what_libraries_wrap_around_it(error: Exception, said: str) -> None:
-    assert described(error) == said
+    assert named_reason(error) == said
 
 
 def test_an_error_without_a_reason_has_none() -> None:

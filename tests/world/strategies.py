@@ -1,4 +1,4 @@
-"""Hypothesis strategies for values of `model/load_balancer.py`: every declaration here is one that AWS would take.
+"""Hypothesis strategies for values of `model/load_balancer.py`: AWS would take every declaration here.
 
 @given(declarations())
 def test_…(declaration: Declaration) -> None: …
