@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -309,3 +310,52 @@ def test_no_public_name_has_two_homes() -> None:
                 if not name.startswith("_") and name not in EXCEPTIONS:
                     homes[name].append(module)
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+# How many modules a reader passes at most, `model` not counted.
+WALKS = {"A PUT": 20, "An EC2 event": 12, "A certificate": 20, "A probe": 10}
+
+
+def walk(title: str) -> list[str]:
+    """The modules of one of the page's walks, in its order."""
+    section = PAGE.partition(f"\n### {title}\n")[2].partition("\n#")[0]
+    named = re.findall(r"^\d+\. `([a-z0-9_.]+)`: ", section, re.MULTILINE)
+    return [name if name == "app" else f"chalicelib.{name}" for name in named]
+
+
+@pytest.mark.parametrize("title", WALKS)
+def test_each_module_of_a_walk_is_imported_by_one_before_it(title: str) -> None:
+    modules_passed = walk(title)
+    assert 5 < len(modules_passed) <= WALKS[title]
+    assert modules_passed[0] == "app"
+    for place, module in enumerate(modules_passed[1:], start=1):
+        assert any(module in arrows()[before] for before in modules_passed[:place]), module
+
+
+@pytest.mark.parametrize("title", WALKS)
+def test_a_walk_leaves_out_no_module_of_the_story_that_it_is_about(title: str) -> None:
+    """But for what only a branch beside the walk needs: such a module is named here, with the branch."""
+    passed = walk(title)
+    story = next(module for module in passed if module.startswith("chalicelib.") and room(module) in STORIES)
+    missing = {one for one in arrows()[story] if own(one) and room(one) == room(story)} - {*passed}
+    assert missing <= ASIDE.keys()
+
+
+ASIDE = {
+    "chalicelib.provision.declaration": "values without a rule",
+    "chalicelib.provision.facts": "values without a rule",
+    "chalicelib.provision.order_certificate": "only for an ACME certificate",
+    "chalicelib.provision.retry": "only where AWS refuses",
+    "chalicelib.provision.superseded": "only in the background",
+    "chalicelib.register.hooks": "only for lifecycle hooks",
+    "chalicelib.register.lifecycle": "only for lifecycle hooks",
+    "chalicelib.rotate.model": "values without a rule",
+    "chalicelib.probe.metrics": "names of metrics",
+}
+
+
+def test_the_page_draws_the_floors_as_they_are() -> None:
+    drawn = PAGE.partition("The floors, from the top")[2].split("```")[1].split("\n")
+    floors = [tuple(line.split()) for line in drawn if line]
+    assert [*reversed(floors)] == [*FLOORS]

@@ -68,7 +68,7 @@ import json, os, sys
 from pathlib import Path
 from ssl import TLSVersion as V
 import lab.machine.tls
-from chalicelib.adapters import contexts, tls
+from chalicelib.tls import connect as tls
 from chalicelib.aws.clients import Clients
 from chalicelib.acme.https import https_context
 from chalicelib.acme.https_adapter import HttpsAdapter
