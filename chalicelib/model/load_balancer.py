@@ -1,9 +1,9 @@
-"""The values that everything else speaks in.
+"""A load balancer and what belongs to it, as values: listeners, policies, members, instances, certificates.
 
-`State` is what there is, or is to be, at AWS for one load balancer:
-desired and actual are that one type. Before something exists its name stands where its id or ARN will be:
-a security group that is to be made is named in `security_groups`, a certificate that is to be uploaded in a
-listener's `certificate`; `provision` puts the id in their place once AWS has answered.
+`State` is what exists at AWS for one load balancer, or what is wanted: desired and actual are this one type.
+Before something exists, its name stands where its id or ARN will be. A security group to be made is named in
+`security_groups`, a certificate to be uploaded in a listener's `certificate`. `apply` puts the id or the ARN
+in its place once AWS has answered.
 """
 
 from __future__ import annotations

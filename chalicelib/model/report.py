@@ -1,4 +1,4 @@
-"""What a story tells of what it did, or would do."""
+"""The report of a PUT or a DELETE, and the load balancer as GET shows it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ class ReviewWarning:
 class Report:
     """What a PUT or a DELETE did, or with `dry_run` would do.
 
-    `created` is whether the load balancer was not there before. `load_balancer` and `certificate` are as GET
-    shows them; None when there is none (any more). `carry_on` is what the background needs to finish what is
-    `pending`: JSON values, and no key among them. `unfinished` is what AWS has no room for; everything
-    else was done.
+    `created`: this request made the load balancer. `view` is the load balancer as GET shows it, None when it
+    does not exist (any more). `carry_on` is what the background needs to finish a `pending` report: JSON
+    values, without a key. `unfinished` is the error for which AWS has no room; everything else was done.
     """
 
     name: str
