@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -53,11 +53,19 @@ class Acme:
         """Whether the last answer is that there are too many requests."""
         return bool(self.answers) and self.answers[-1].status_code in _TOO_MANY
 
+    def close(self) -> None:
+        """Close the connections. urllib3 does once nothing refers to their pool, which an answer does."""
+        self.answers.clear()
+        self.net.session.close()
+
 
 def connect_to_ca(
     directory: str, key: EllipticCurvePrivateKey, now: Callable[[], datetime], trusted: str | None = None
 ) -> Acme:
-    """Read the CA's directory. `trusted` is a PEM file with the roots that its HTTPS is verified by."""
+    """Read the CA's directory; the caller closes the connection.
+
+    `trusted` is a PEM file with the roots that its HTTPS is verified by.
+    """
     hold_at_warning()  # the library logs the tokens of challenges
     from acme.client import ClientNetwork
     from josepy.jwa import ES256
@@ -67,15 +75,21 @@ def connect_to_ca(
 
     net = ClientNetwork(JWKEC(key=key), alg=ES256, user_agent=_USER_AGENT, timeout=_TIMEOUT)
     net.session.mount("https://", HttpsAdapter(https_context(trusted)))
-    acme = Acme(net, now, {})
+    answers: list[Response] = []
+    acme = Acme(net, now, {}, answers)
 
     def keep(response: Response, **_: object) -> None:
-        acme.answers[:] = [response]
+        # Not `acme.answers`: the session would refer to itself, and close its sockets only when Python's
+        # garbage collector comes to it.
+        answers[:] = [response]
 
     net.session.hooks["response"].append(keep)
-    found = _ask(acme, lambda: net.get(directory).json())
-    if not isinstance(found, dict) or not found.keys() >= _ENTRIES:
-        raise IssuerSilent(f"{directory} is no directory of an ACME CA")
+    with ExitStack() as closing:
+        closing.callback(acme.close)
+        found = _ask(acme, lambda: net.get(directory).json())
+        if not isinstance(found, dict) or not found.keys() >= _ENTRIES:
+            raise IssuerSilent(f"{directory} is no directory of an ACME CA")
+        closing.pop_all()
     return replace(acme, directory=found)
 
 

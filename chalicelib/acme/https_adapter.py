@@ -10,6 +10,7 @@ import ssl
 from typing import Any
 
 from requests.adapters import HTTPAdapter
+from requests.models import PreparedRequest
 
 
 class HttpsAdapter(HTTPAdapter):
@@ -26,6 +27,12 @@ class HttpsAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Make the pool of connections through a proxy."""
         return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, _verify: object, cert: Any = None
+    ) -> Any:
+        """Verify, and by the context alone: requests would add the roots that `REQUESTS_CA_BUNDLE` names."""
+        return super().build_connection_pool_key_attributes(request, True, cert)
 
     def cert_verify(self, *_: Any) -> None:
         """Add no roots of requests' own."""

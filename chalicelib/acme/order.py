@@ -7,6 +7,7 @@ waited for is asked for again, no sooner than the CA wants, until the deadline.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -50,35 +51,34 @@ def order(domains: Sequence[str], work: OrderWork, *, replaces: str | None = Non
     where = places(domains, invocation)
     end = min(invocation.deadline - _AFTERWARDS, invocation.now() + _MOST)
     patient = replace(invocation, deadline=end)
-    ca = _signed_in(work)
-    ordered = acme.new_order(ca, domains, replaces)
-    done(Step(action="NewOrder", reason="the CA is to issue one", fields={"domains": [*domains]}), work)
-    asked = [acme.authorization(ca, url) for url in ordered.authorizations]
-    challenges = [one.challenge for one in asked if one.challenge]
-    if any(one.record not in where for one in challenges):
-        raise IssuerSilent("the CA asks to be shown a name that was not ordered")
-    with records_shown(challenges, where, work, end):
-        for one in asked:
-            if one.challenge:
-                acme.answer_challenge(ca, one)
-        for one in asked:
-            _awaited(partial(acme.authorization, ca, one.url), _valid, ca, patient)
-    ready = _awaited(partial(acme.order_now, ca, ordered), _ready, ca, patient)
-    key, request = certificate_request(domains)
-    acme.finalize(ca, ready, request)
-    issued = _awaited(partial(acme.order_now, ca, ordered), _issued, ca, patient)
-    return GivenPem(acme.certificate(ca, issued.certificate or ""), key)
+    with closing(_connected(work)) as ca:
+        acme.sign_in(ca, invocation.settings.acme_contact or "")
+        ordered = acme.new_order(ca, domains, replaces)
+        done(Step(action="NewOrder", reason="the CA is to issue one", fields={"domains": [*domains]}), work)
+        asked = [acme.authorization(ca, url) for url in ordered.authorizations]
+        challenges = [one.challenge for one in asked if one.challenge]
+        if any(one.record not in where for one in challenges):
+            raise IssuerSilent("the CA asks to be shown a name that was not ordered")
+        with records_shown(challenges, where, work, end):
+            for one in asked:
+                if one.challenge:
+                    acme.answer_challenge(ca, one)
+            for one in asked:
+                _awaited(partial(acme.authorization, ca, one.url), _valid, ca, patient)
+        ready = _awaited(partial(acme.order_now, ca, ordered), _ready, ca, patient)
+        key, request = certificate_request(domains)
+        acme.finalize(ca, ready, request)
+        issued = _awaited(partial(acme.order_now, ca, ordered), _issued, ca, patient)
+        return GivenPem(acme.certificate(ca, issued.certificate or ""), key)
 
 
-def _signed_in(work: OrderWork) -> Acme:
+def _connected(work: OrderWork) -> Acme:
     settings, clients = work.invocation.settings, work.invocation.clients
     key, made = account_key(clients.secrets, settings.acme_account_secret, settings.owner)
     if made:
         reason, fields = "the CA does not know us yet", {"secret": settings.acme_account_secret}
         done(Step(action="CreateSecret", reason=reason, fields=fields), work)
-    ca = connect_to_ca(settings.acme_directory_url, key, work.invocation.now, settings.acme_ca_bundle)
-    acme.sign_in(ca, settings.acme_contact or "")
-    return ca
+    return connect_to_ca(settings.acme_directory_url, key, work.invocation.now, settings.acme_ca_bundle)
 
 
 def _awaited(ask: Callable[[], T], come: Callable[[T], bool], ca: Acme, invocation: Invocation) -> T:

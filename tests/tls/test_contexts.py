@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -230,9 +231,9 @@ def loose_authority() -> Bundle:
 
 
 def by_acme(url: str, roots: str) -> bool:
-    return bool(
-        connect_to_ca(url, generate_private_key(SECP256R1()), lambda: datetime.now(UTC), roots).directory
-    )
+    key = generate_private_key(SECP256R1())
+    with closing(connect_to_ca(url, key, lambda: datetime.now(UTC), roots)) as acme:
+        return bool(acme.directory)
 
 
 def by_renewal_information(url: str, roots: str) -> bool:

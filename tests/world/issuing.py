@@ -169,7 +169,11 @@ def dying(
         response = send(self, request, *arguments, **parameters)
         what = f"{request.method} {request.path_url}"
         if counts(what):
-            death.answered(what)
+            try:
+                death.answered(what)
+            except Killed:
+                response.close()  # the kernel closes the sockets of a dead process
+                raise
         return response
 
     def answered(calls: Calls, name: str) -> None:
