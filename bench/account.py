@@ -114,8 +114,8 @@ def program(name: str, *arguments: object) -> list[object]:
 
 
 def deployed() -> dict[str, str]:
-    """Return what a function of ours finds in its environment: settings, and service models cut to use."""
-    return {"OWNER": OWNER, "AWS_DATA_PATH": str(ROOT / "vendor" / "aws-models")}
+    """Return the settings that a function of ours finds in its environment."""
+    return {"OWNER": OWNER}
 
 
 @contextmanager

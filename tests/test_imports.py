@@ -41,7 +41,7 @@ def test_importing_the_app_loads_what_every_function_needs_and_no_story() -> Non
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
-    shared = ("chalicelib.api.answers", "chalicelib.container", "chalicelib.rules")
+    shared = ("chalicelib.api", "chalicelib.api.answers", "chalicelib.container", "chalicelib.rules")
     assert tuple(done.stdout.split()) == ("chalicelib", *shared)
 
 
@@ -52,7 +52,7 @@ def test_a_client_is_made_without_what_handles_certificates_and_bodies() -> None
 
 
 def test_pyopenssl_is_there_for_whom_it_is_meant() -> None:
-    program = "from chalicelib.aws.sessions import open_session; open_session(); import OpenSSL.crypto"
+    program = "from chalicelib.aws.clients import open_session; open_session(); import OpenSSL.crypto"
     assert {"OpenSSL", "cryptography"} <= loaded_by(program)
 
 

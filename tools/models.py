@@ -1,8 +1,8 @@
 """Cut botocore's service models to the operations that we call: a client is then made several times faster.
 
-`python -m tools.models` writes `vendor/aws-models/`, which chalice puts at the top of the package; there
-botocore looks first (`AWS_DATA_PATH`). Without them it reads its own.
-https://docs.aws.amazon.com/boto3/latest/guide/configuration.html#using-environment-variables
+`python -m tools.models` writes `vendor/aws-models/`, which Chalice puts at the top of the package.
+`chalicelib/aws/clients.py` reads these, in a checkout and in the package. Without them botocore
+reads its own.
 """
 
 from __future__ import annotations

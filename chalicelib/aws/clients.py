@@ -1,16 +1,22 @@
-"""The boto3 clients, each made when it is first used and kept for the life of the container."""
+"""botocore's clients, each made when it is first used and kept for the life of the container.
+
+botocore is started with no more than our calls need: every cold start pays for what it loads. What is left
+out is never needed, and where it cannot be left out everything works as well, only later:
+`docs/decisions/0008-what-a-cold-start-loads.md`.
+"""
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib.aws.library_logs import hold_at_warning
 
 if TYPE_CHECKING:
-    from boto3.session import Session
-    from botocore.session import Session as CoreSession
+    from botocore.session import Session
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -22,9 +28,42 @@ if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+ROOT = Path(__file__).parents[2]
+"""Where `app.py` is, in a checkout and in the package."""
+
+# Chalice puts the content of `vendor/` at the top of the package.
+_MODELS = ("aws-models", "vendor/aws-models")
+
+# botocore takes `ssl`'s own SSLContext from this adapter when it is there, else from where it comes from;
+# with the adapter come all of pyOpenSSL, which acme needs, and of cryptography.
+_ADAPTER = "urllib3.contrib.pyopenssl"
+
+
+def open_session(root: Path = ROOT) -> Session:
+    """Return botocore's session, which reads the service models that are below `root`, else botocore's own.
+
+    boto3's session is a shell around it, whose import brings what moves files to S3.
+    """
+    sys.modules.setdefault(_ADAPTER, None)  # type: ignore[arg-type] # None: it cannot be imported
+    from botocore import httpsession
+    from botocore.loaders import Loader
+    from botocore.session import get_session
+
+    from chalicelib.tls.contexts import client_context
+
+    # botocore has no setting for TLS versions and ciphers: it makes all of its contexts by this function.
+    httpsession.create_urllib3_context = client_context  # type: ignore[assignment] # it passes no arguments
+
+    session = get_session()
+    if models := next((root / place for place in _MODELS if (root / place).is_dir()), None):
+        # botocore's own loader also lists the four hundred services of its own data, several times.
+        loader = Loader([str(models)], include_default_search_paths=False)
+        session.register_component("data_loader", loader)
+    return session
+
 
 class Clients:
-    """boto3 clients by the name of the service; lazily, because each costs tens of milliseconds to make.
+    """Clients by the name of the service; lazily, because each costs tens of milliseconds to make.
 
     Retries are botocore's `standard` mode with five attempts: it backs off with jitter and retries only what
     may be retried. `adaptive` adds a rate limit of the client's own, which helps a process that lives long
@@ -35,15 +74,11 @@ class Clients:
     def __init__(self, session: Session | None = None) -> None:
         hold_at_warning()
         self._given = session
-        self._making = (
-            Lock()
-        )  # making a client is the one thing that a boto3 session cannot do in two threads
+        self._making = Lock()  # making a client is the one thing that a session cannot do in two threads
 
     @cached_property
-    def _session(self) -> CoreSession:
-        from chalicelib.aws.sessions import open_session
-
-        return self._given._session if self._given else open_session()  # noqa: SLF001 - shown nowhere else
+    def _session(self) -> Session:
+        return self._given or open_session()
 
     def _client(self, service: str, region: str | None = None) -> Any:
         session = self._session

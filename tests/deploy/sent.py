@@ -1,10 +1,11 @@
 """Send operations with the app's own clients, stopped before the network, and print what becomes of each.
 
-AWS_DATA_PATH=vendor/aws-models python -m tests.deploy.sent <<< '{"elb": ["DescribeTags"]}'
+python -m tests.deploy.sent DIRECTORY <<< '{"elb": ["DescribeTags"]}'
 
 prints what the client sent when it was given every parameter, what it read from an answer that holds every
-member of the operation's output, and how it pages; or the fault. The tests run this in a process of its own,
-with the botocore that PYTHONPATH names.
+member of the operation's output, and how it pages; or the fault. The service models are those below
+DIRECTORY, where the app looks for them, or botocore's own. The tests run this in a process of its own, with
+the botocore that PYTHONPATH names.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -21,7 +23,7 @@ import botocore
 from botocore import xform_name
 from botocore.awsrequest import AWSResponse
 
-from chalicelib.aws.clients import Clients
+from chalicelib.aws.clients import Clients, open_session
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BLOB = "eA=="
@@ -157,7 +159,7 @@ def text(value: Any) -> str:
 
 def main() -> None:
     """Read services and operations from standard input, and print what becomes of them."""
-    clients = Clients()
+    clients = Clients(open_session(Path(sys.argv[1])))
     outcomes = {
         f"{service}:{operation}": outcome(clients, service, operation)
         for service, operations in json.load(sys.stdin).items()

@@ -111,7 +111,7 @@ def test_a_stage_that_is_not_deployed_may_be_as_it_likes() -> None:
 
 
 def test_a_setting_that_is_nobody_s_is_left_alone() -> None:
-    assert told(changed(POWERTOOLS_LOG_LEVEL="DEBUG", AWS_DATA_PATH="/var/task/aws-models", TZ="UTC")) == []
+    assert told(changed(POWERTOOLS_LOG_LEVEL="DEBUG", TZ="UTC")) == []
 
 
 def test_every_setting_of_the_docs_is_known() -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
+import botocore
 import pytest
 
 from lab.aws import Aws
@@ -14,6 +20,7 @@ from lab.lambda_.package import Package
 from lab.lambda_.runtimeapi import Place, execution_environment
 from lab.machine.processes import Processes
 from tests.deploy.test_runtime import reach, sample
+from tools.calls import ROOT
 from tools.models import MODELS, bare, called, cut, files, spoken
 
 
@@ -69,6 +76,52 @@ def test_a_service_is_called_by_a_protocol_that_every_botocore_knows(
 def test_a_service_that_only_a_newer_botocore_can_call_is_refused() -> None:
     with pytest.raises(ValueError, match=r"S offers .*smithy-rpc-v2-cbor"):
         spoken({"serviceId": "S", "protocol": "smithy-rpc-v2-cbor", "protocols": ["smithy-rpc-v2-cbor"]})
+
+
+TELLS_ITS_OPERATIONS = """
+from chalicelib.container import clients
+made = clients()
+models = {service: getattr(made, name).meta.service_model for name, service in SERVICES.items()}
+print({service: sorted(model.operation_names) for service, model in models.items()})
+"""
+# The services whose clients have another name.
+NAMES = {"events": "eventbridge", "lambda": "functions", "secretsmanager": "secrets"}
+PLACES: dict[str, str] = {
+    "the checkout": "import app",
+    "the lab's functions": "from lab.lambda_.functions import of_app; of_app('register')",
+    "the package": "import app",
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_the_app_s_own_clients_know_the_operations_that_are_called_and_no_other(
+    where: str, place: Place, tmp_path: Path
+) -> None:
+    services = {NAMES.get(service, service): service for service in called()}
+    packaged = where == "the package"
+    path = [place.task, place.runtime] if packaged else [ROOT]
+    program = (
+        f"import sys; sys.path[:0] = {[str(one) for one in path]}; SERVICES = {services}\n"
+        f"{PLACES[where]}\n{TELLS_ITS_OPERATIONS}"
+    )
+    # The package is tried without what is installed here.
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, *(["-I", "-S"] if packaged else []), "-B", "-c", program],
+        cwd=tmp_path,
+        # Whole models are of no use to the app, wherever they are.
+        env={**os.environ, "AWS_DATA_PATH": str(Path(botocore.__file__).parent / "data")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    known = ast.literal_eval(done.stdout)
+    assert known == {service: sorted(operations) for service, operations in called().items()}
+
+
+def test_the_tests_own_clients_are_made_from_whole_models() -> None:
+    whole = boto3.client("elb").meta.service_model.operation_names
+    assert set(whole) > called()["elb"]
 
 
 @pytest.mark.parametrize("function", ["APIHandler", "Reconcile"])

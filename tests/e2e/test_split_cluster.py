@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 
 from chalicelib.aws.clients import Clients
@@ -48,7 +47,7 @@ class Stories:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.slept: list[float] = []
-        self.clients = Clients(boto3.session.Session())
+        self.clients = Clients()
 
     def resolve(self, _host: str) -> tuple[str, ...]:
         """The load balancer's addresses."""

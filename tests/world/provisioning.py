@@ -23,8 +23,7 @@ from moto import mock_aws
 from chalicelib import observe
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import view_json
-from chalicelib.aws.clients import Clients
-from chalicelib.aws.sessions import open_session
+from chalicelib.aws.clients import Clients, open_session
 from chalicelib.invocation import Invocation
 from chalicelib.model.report import Report
 from chalicelib.model.step import Step
@@ -35,7 +34,6 @@ from lab import fidelity
 from lab.fidelity.knobs import KNOBS, reset_knobs
 from tests.lab.load_balancing import World
 from tests.world.certificates import Issued, authority, leaf
-from tests.world.shipped import shipped_models
 
 OWNER = "emq-elb-test"
 CALLER = "app"
@@ -115,17 +113,12 @@ def just_before(operation: str, do: Callable[[], object]) -> None:
 
 @cache
 def clients() -> Clients:
-    """The app's clients with the models that ship, made once: reading a model takes longer than the calls."""
-    with shipped_models():
-        opened = open_session()
-    session = boto3.session.Session(
-        aws_access_key_id=CALLER,
-        aws_secret_access_key="made-up",
-        region_name="eu-central-1",
-        botocore_session=opened,
-    )
-    session.events.register("after-call.*.*", lambda model, **_: WATCHED.calls.answered(model.name))
-    session.events.register("before-call.*.*", WATCHED.asked)  # type: ignore[arg-type] # it may answer
+    """The app's clients, made once: reading a model takes longer than the calls."""
+    session = open_session()
+    session.set_credentials(CALLER, "made-up")
+    session.set_config_variable("region", "eu-central-1")
+    session.register("after-call.*.*", lambda **told: WATCHED.calls.answered(told["model"].name))
+    session.register("before-call.*.*", WATCHED.asked)  # type: ignore[arg-type] # it may answer
     return Clients(session)
 
 
