@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo lab rehearse test check bench doctor format models policies clean
+.PHONY: help setup demo lab rehearse test check bench doctor deploy format models policies clean
 
 help:
 	@echo 'make demo      the whole story on this machine, without an AWS account'
@@ -12,7 +12,8 @@ help:
 	@echo 'make test      every test'
 	@echo 'make check     ruff and mypy'
 	@echo 'make bench     side by side with the alternatives (docs/benchmarks.md); JOB=probe for one job'
-	@echo 'make doctor    what would keep chalice deploy --stage prod from working'
+	@echo 'make doctor    what would keep a deployment of STAGE=prod from working'
+	@echo 'make deploy    make doctor, then chalice deploy --stage prod with bytecode (STAGE=dev for another)'
 
 # Python packages go into .venv; Debian packages are asked for only when they are missing.
 setup: $(VENV)/.ready
@@ -54,6 +55,10 @@ bench: setup
 # STAGE=prod by default
 doctor: setup
 	@$(RUN) -m tools.doctor $(STAGE)
+
+# STAGE=prod by default; nothing is deployed when the doctor finds something
+deploy: setup
+	@$(RUN) -m tools.deploy $(STAGE)
 
 # After a change of what the adapters call, or of botocore's version: a test tells.
 models: setup

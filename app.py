@@ -6,9 +6,7 @@ shares this module and pays for what it imports.
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, IAMAuthorizer, Rate, Response
@@ -19,16 +17,6 @@ from chalicelib.rules import DRAIN_WHEN, EXPIRING_WHEN, REGISTER_WHEN
 
 if TYPE_CHECKING:
     from chalice.app import CloudWatchEvent, Request
-
-if "AWS_CHALICE_CLI_MODE" in os.environ:  # set by `chalice`, which imports this to make the package
-    from chalicelib import packaging
-    from chalicelib.settings import SettingsError, read_settings
-
-    try:
-        read_settings(os.environ)  # those of the stage, which would stop every function once it is deployed
-    except SettingsError as error:
-        raise SystemExit(f"{error}\nNothing was done. `make doctor STAGE=…` looks at all of it.") from None
-    packaging.prepare(Path(__file__).parent)
 
 app = Chalice(app_name="emq-elb", configure_logs=False)
 signed = IAMAuthorizer()

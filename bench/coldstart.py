@@ -33,6 +33,7 @@ from lab.lambda_.package import Function, build, copy_runtime, unpack
 from lab.lambda_.runtimeapi import Place, execution_environment
 from lab.machine.addresses import claim
 from lab.machine.processes import Processes, open_processes
+from tools.deploy import write_bytecode
 
 EVENTS = Path(__file__).parents[1] / "events"
 BARE = """
@@ -103,7 +104,7 @@ def open_lineup() -> Iterator[Lineup]:
     """Build the package and unpack it beside the bare function."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        package = build(directory / "package", stage="prod")
+        package = build(directory / "package", stage="prod", prepare=write_bytecode)
         bench = stack.enter_context(open_bench(package.zip, directory))
         bare = Function("Bare", "app.bare", 30, 512, "x86_64", {}, {}, ())
 
@@ -123,7 +124,7 @@ def open_lineup() -> Iterator[Lineup]:
             ),
             versions={
                 **{name: version(name) for name in ("awslambdaric", "boto3", "chalice")},
-                "the package": f"{size / 1e6:.1f} MB (at most 10)",
+                "the package": f"{size / 1e6:.1f} MB (at most 15)",
             },
         )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from chalicelib.invocation import Invocation
     from chalicelib.register.settle import LastLook
     from chalicelib.settings import Settings
-
-# A start makes some 60,000 objects that stay: to look for garbage after every 700, as Python does, takes a
-# twentieth of it. Only objects that refer to one another in a circle wait for that look.
-gc.set_threshold(100_000)
 
 # What a function keeps for its last call and its answer.
 _RESERVE = timedelta(seconds=5)

@@ -73,17 +73,21 @@ def _session() -> Any:
     return Session()
 
 
-def main() -> int:
-    """Print the findings and the notes."""
-    stage = sys.argv[1] if len(sys.argv) > 1 else "prod"
-    found = list(findings(stage, _session))
+def report(stage: str, open_session: Callable[[], Any] = _session, root: Path = ROOT) -> int:
+    """Print the findings and the notes, and return the exit status: 0 without a finding."""
+    found = list(findings(stage, open_session, root))
     for finding in found:
         print(f"✗ {finding}")
-    for note in notes(_session):
+    for note in notes(open_session):
         print(f"· {note}")
     if not found:
-        print(f"Nothing stands against `chalice deploy --stage {stage}`.")
+        print(f"Nothing stands against a deployment of {stage}.")
     return 1 if found else 0
+
+
+def main() -> int:
+    """Look at the stage that is named, `prod` by default."""
+    return report(sys.argv[1] if len(sys.argv) > 1 else "prod")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from compileall import compile_dir
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -58,19 +58,24 @@ class Package:
     functions: Mapping[str, Function]
 
 
-def build(directory: Path, *, stage: str, project: Path = ROOT) -> Package:
+def build(
+    directory: Path, *, stage: str, project: Path = ROOT, prepare: Callable[[Path], object] | None = None
+) -> Package:
     """Package a stage of the project into a directory, from a copy of what chalice reads, without a network.
 
-    The wheels come from where `lab/setup.sh` put them. Raises RuntimeError with chalice's words.
+    `prepare` is called with the copy first. The wheels come from where `lab/setup.sh` put them. Raises
+    RuntimeError with chalice's words.
     """
     copy = directory / "project"
     copy_project(project, copy)
+    if prepare is not None:
+        prepare(copy)
     output = directory / "package"
     chalice = Path(sys.executable).with_name("chalice")
     done = subprocess.run(
         [str(chalice), "package", "--stage", stage, str(output)],
         cwd=copy,
-        env=environment(),
+        env=environment() | {"PYTHONDONTWRITEBYTECODE": "1"},
         check=False,
         capture_output=True,
         text=True,

@@ -14,12 +14,13 @@ from lab.lambda_.runtimeapi import Place
 from lab.machine.addresses import claim
 from lab.machine.processes import Processes, open_processes
 from tests.deploy.small import small
+from tools.deploy import write_bytecode
 
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """The stage prod, packaged by chalice."""
-    return build(tmp_path_factory.mktemp("package"), stage="prod")
+    """The stage prod, packaged by chalice with the bytecode that `make deploy` adds."""
+    return build(tmp_path_factory.mktemp("package"), stage="prod", prepare=write_bytecode)
 
 
 @pytest.fixture(scope="session")

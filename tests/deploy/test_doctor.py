@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from lab.lambda_.package import build
 from tests.deploy.test_findings_account import NOTHING_DEPLOYED, Aws, recorded
 from tools.doctor import findings, package_findings, python_findings
 
@@ -72,9 +71,3 @@ def test_what_is_missing_keeps_nothing_else_from_being_told(
     told = list(findings("prod", account, tmp_path))
     assert len(told) == len(words)
     assert all(word in finding for word, finding in zip(words, told, strict=True))
-
-
-def test_chalice_does_nothing_with_a_stage_whose_settings_are_wrong(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"OWNER is ''(.|\n)*Nothing was done. `make doctor"):
-        build(tmp_path, stage="nowhere")
-    assert not (tmp_path / "package").exists()
