@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib import telemetry
+from chalicelib.announce import announce, asked_for
 from chalicelib.aws.lambda_ import invoke
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import AwsError, IssuerLimited, NotFound
@@ -118,8 +119,6 @@ def _follow_up(detail_type: str, name: str, report: Report, invocation: Invocati
 
 
 def _tell_others(detail_type: str, name: str, actions: Iterable[str], invocation: Invocation) -> None:
-    from chalicelib.announce import announce, asked_for
-
     announce([asked_for(detail_type, name, actions)], invocation.clients)
 
 

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.aws import elb
+from chalicelib.aws import vpc as vpcs
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import NotFound
 from chalicelib.model.load_balancer import LoadBalancer, Member
 from chalicelib.model.names import OWNER_TAG, security_group_name
 from chalicelib.model.report import View
 from chalicelib.model.syntax import name_fault
+from chalicelib.model.vpc import SecurityGroup
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
-
-    from chalicelib.model.vpc import SecurityGroup
 
 READS_AT_ONCE = 8
 
@@ -56,9 +57,6 @@ def find_load_balancer(
 
 def view(name: str, invocation: Invocation) -> View | None:
     """What GET shows, in at most seven calls; None when there is no such load balancer."""
-    from chalicelib.aws import vpc as vpcs  # a listing needs neither of the two
-    from chalicelib.aws.certificate import read_certificate
-
     found = find_load_balancer(name, invocation)
     if found is None:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chalicelib.model import errors
+from chalicelib.tls.reasons import reason_of
 
 _CLASSES: dict[type[errors.AwsError], tuple[str, ...]] = {
     errors.Absent: (
@@ -123,8 +124,6 @@ def translated(operation: str) -> Iterator[None]:
     except exceptions.ParamValidationError:
         raise errors.Refused(operation, "ParamValidation", "a value is not of AWS's form") from None
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        from chalicelib.tls.reasons import reason_of
-
         reason = reason_of(error)
         message = f"AWS could not be reached: {reason}" if reason else "AWS could not be reached"
         raise errors.Throttled(operation, type(error).__name__, message) from None

@@ -13,21 +13,18 @@ from chalicelib.aws.secrecy import discreetly
 from chalicelib.model.errors import Absent, Conflict, Denied, Duplicate
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.names import CERTIFICATE_TAG
-from chalicelib.x509.pem import certificate_digest
+from chalicelib.x509.pem import Bundle, certificate_digest
+from chalicelib.x509.read import described_certificate
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_iam.type_defs import ServerCertificateMetadataTypeDef
-
-    from chalicelib.x509.pem import Bundle
 
 _PAGE = 1000
 
 
 def find_server_certificate(client: IAMClient, name: str) -> Certificate | None:
     """Read one server certificate by its name, which is unique in the account; None when there is none."""
-    from chalicelib.x509.read import described_certificate  # a listing needs none of it
-
     try:
         with translated("GetServerCertificate"):
             found = client.get_server_certificate(ServerCertificateName=name)["ServerCertificate"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chalicelib.aws.registration import NotTaken, register_or_deregister
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model.actions import to_step
 from chalicelib.model.errors import Absent, AwsError, InvalidInstance
 from chalicelib.model.step import Step
 from chalicelib.register.observe import Clusters, membership, read_one
@@ -68,11 +71,6 @@ def apply_change(
 
     One that has ended meanwhile is none: there is nothing left to do for it.
     """
-    # A look that changes nothing starts without them.
-    from chalicelib.aws.registration import NotTaken, register_or_deregister
-    from chalicelib.model import actions as do
-    from chalicelib.model.actions import to_step
-
     of_kind = do.RegisterInstances if kind == "RegisterInstances" else do.DeregisterInstances
     for outcome in register_or_deregister(invocation.clients, name, of_kind(reason=reason, instances=ids)):
         match outcome:

@@ -14,6 +14,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.model.errors import AwsError
 from chalicelib.model.load_balancer import Instance, LoadBalancer
 from chalicelib.model.names import OWNER_TAG
+from chalicelib.model.syntax import name_fault
 from chalicelib.register.plan import Membership, decide_membership, going_away, may_be_interrupted, why_not
 
 
@@ -69,8 +70,6 @@ def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:
     if name is None:
         described = elb.describe_all(client)
     else:
-        from chalicelib.model.syntax import name_fault  # a look at everything starts without it
-
         # ELB refuses to look for what can be no name; a tag can be any text.
         one = None if name_fault(name) else elb.describe_load_balancer(client, name)
         described = (one,) if one else ()

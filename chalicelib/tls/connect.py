@@ -18,6 +18,8 @@ from threading import Lock
 from chalicelib.tls.contexts import client_context
 from chalicelib.tls.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
 from chalicelib.x509 import pem
+from chalicelib.x509.parse import issuer_key, parse_certificate
+from chalicelib.x509.pem import serial_text
 
 Resolve = Callable[[str], tuple[str, ...]]
 """From a host name to its addresses, sorted; OSError when it has none."""
@@ -243,9 +245,6 @@ def _served(secure: ssl.SSLSocket) -> Served | None:
 @lru_cache(maxsize=1024)
 def _read(sent: tuple[bytes, ...]) -> Served | None:
     """Read what was sent, leaf first. A load balancer sends the same at each address and in each minute."""
-    from chalicelib.x509.parse import issuer_key, parse_certificate
-    from chalicelib.x509.pem import serial_text
-
     leaf = parse_certificate(sent[0]) if sent else None
     if leaf is None:
         return None
