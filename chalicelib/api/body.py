@@ -1,17 +1,18 @@
-"""The body of PUT as pydantic reads it: names and types, strictly; a field that it does not know is a fault.
+"""The body of PUT as pydantic reads it, in one pass: types, forms, ranges, and lists as wholes.
 
-Typed dictionaries rather than models with defaults: what is absent stays absent, so that every default has
-one home, `provision/declaration.py`. A list's length is judged here before its elements are looked at, and so
-is how many fields an object has. Ranges, patterns and whatever concerns two fields are judged in
-`provision/declaration_checks.py`; here they only stand in the schema, from the same constants.
+Typed dictionaries rather than models with defaults: what is absent stays absent, and the defaults in the
+schema are those of the dataclasses. A list's length is judged before its elements are looked at, and so is
+how many fields an object has. Rules about two fields are in `provision/declaration_checks.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
-from typing import Annotated, Any, Literal, Required
+from typing import Annotated, Any, Literal, LiteralString, Required
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -19,20 +20,34 @@ from pydantic import (
     SecretStr,
     Tag,
     TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     with_config,
 )
 from pydantic.config import JsonDict
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
+from chalicelib.api.wording import DRAINING, VALUE
 from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
-from chalicelib.model.load_balancer import Protocol, Scheme
+from chalicelib.model.load_balancer import AccessLogs, CustomPolicy, HealthCheck, Protocol, Scheme
+from chalicelib.model.names import (
+    CERTIFICATE_TAG,
+    HOSTNAME_TAG,
+    OWNER_TAG,
+    PENDING_TAG,
+    PROBE_TAG,
+    REJECTED_TAG,
+)
+from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.model.syntax import (
     BUCKET_PATTERN,
     CERTIFICATE_ARN_PATTERN,
     CIDR_PATTERN,
     DOMAIN_PATTERN,
     HEALTH_TARGET_PATTERN,
+    HOST_MAX,
     HOST_PATTERN,
     INSTANCE_PATTERN,
     NAME_PATTERN,
@@ -40,30 +55,48 @@ from chalicelib.model.syntax import (
     SECURITY_GROUP_PATTERN,
     SOURCE_PATTERN,
     SUBNET_PATTERN,
+    bucket_fault,
+    certificate_arn_fault,
+    cidr_fault,
+    domain_fault,
+    health_target_fault,
+    host_fault,
+    matches,
+    quoted,
+    tag_text_fault,
 )
-from chalicelib.provision.declaration_checks import (
-    CIDRS_MAX,
-    DRAINING_MAX,
-    INSTANCES_MAX,
-    KEEPALIVE_MAX,
-    LOG_INTERVALS,
-    LOG_PREFIX_MAX,
-    OUR_TAGS,
-    QOS,
-    SECURITY_GROUPS_MAX,
-    SUBNETS_MAX,
-    TAG_KEY_MAX,
-    TAG_VALUE_MAX,
-    TAGS_MAX,
-)
-from chalicelib.provision.declaration_listeners import (
-    DOMAINS_MAX,
-    HEALTH_RANGES,
-    LISTENERS_MAX,
-    PORT_MAX,
-    SHOWN_DOMAINS_MAX,
-)
+from chalicelib.provision.declaration import Allow, Declaration
+from chalicelib.provision.declaration_checks import TAG_VALUE_MAX
 
+# The quotas of a load balancer's listeners and instances, and of a VPC's subnets and a group's inbound rules:
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html
+# https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+LISTENERS_MAX = 100
+INSTANCES_MAX = 1000
+SUBNETS_MAX = 200
+CIDRS_MAX = 60
+SECURITY_GROUPS_MAX = 5
+PORT_MAX = 65535
+KEEPALIVE_MAX = 2400
+"""Seconds. AWS's idle timeout, one and a half times as long, ends at 3600."""
+DRAINING_MAX = 3600
+DOMAINS_MAX = 100
+"""https://letsencrypt.org/docs/rate-limits/"""
+SHOWN_DOMAINS_MAX = 8192
+"""What fits into ACM's 32,768 characters of PEM, at three bytes a name.
+
+https://docs.aws.amazon.com/acm/latest/APIReference/API_ImportCertificate.html
+"""
+LOG_INTERVALS = (5, 60)
+LOG_PREFIX_MAX = 512
+QOS = (0, 1, 2)
+TAG_KEY_MAX = 127
+OUR_TAGS = (OWNER_TAG, CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG, REJECTED_TAG)
+TAGS_MAX = 50 - len(OUR_TAGS)
+"""A load balancer's tags that are the user's: 50, less those that we may need ourselves.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.html
+"""
 UNKNOWN_MAX = 10
 """How many fields that it does not know an object may have to be told of each."""
 _STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
@@ -73,29 +106,149 @@ _TOGETHER: JsonDict = {
     "anyOf": [{"required": ["listeners"]}, {"required": ["certificate"]}],
 }
 
+_Found = Iterator[tuple[tuple[int, ...], str]]
+"""Where in a list something is wrong, and what; without a place it is the list as a whole."""
+_Rule = Callable[[Any, Collection[int | str]], _Found]
+"""What is wrong with a list or mapping, given it and the places whose elements are known to be wrong."""
+
 
 def _shows(description: str = "", **schema: Any) -> Any:
-    """Return a field's description and what its schema says beyond its type; judged elsewhere."""
+    """Return a field's description and what its schema says beyond its type."""
     return Field(description=description or None, json_schema_extra=schema or None)
 
 
-def _texts(pattern: str, **schema: Any) -> Any:
-    return _shows(items={"type": "string", "pattern": pattern}, **schema)
+def _judged(fault: Callable[[Any], str | None], kind: LiteralString = VALUE) -> AfterValidator:
+    """Refuse a value of the right type that the function finds a fault with."""
+
+    def judge(value: object) -> object:
+        if (wrong := fault(value)) is not None:
+            raise PydanticCustomError(kind, "{wrong}", {"wrong": wrong})
+        return value
+
+    return AfterValidator(judge)
 
 
-def _at_most(most: int, why: str) -> BeforeValidator:
-    """Refuse a longer list or mapping as a whole: one body must not cost what all its elements would."""
+def _id(pattern: str, example: str) -> AfterValidator:
+    return _judged(
+        lambda id_: None if matches(pattern, id_) else f"{quoted(id_)} is no such id: it looks like {example}"
+    )
 
-    def bounded(given: object) -> object:
+
+def _one_of(values: Collection[int | str], what: str) -> AfterValidator:
+    """Refuse any other value, as of a wrong type: no rule has to expect it."""
+    right = ", ".join(str(value) for value in values)
+    return _judged(
+        lambda given: None if given in values else f"{quoted(given)} is no {what}: {right}", "one_of"
+    )
+
+
+def _whole(most: int, why: str, *rules: _Rule) -> WrapValidator:
+    """Judge a list or mapping: its length, then its elements, then by the rules those that are sound.
+
+    A longer one is refused before any element is looked at: one body must not cost what all of them would.
+    """
+
+    def judge(given: object, elements: ValidatorFunctionWrapHandler) -> object:
+        found: list[InitErrorDetails] = []
+        value = given
         if isinstance(given, list | dict) and len(given) > most:
             raise PydanticCustomError(
                 "too_many",
                 "it has {count} elements: at most {most} are right, {why}",
                 {"count": len(given), "most": most, "why": why},
             )
-        return given
+        try:
+            value = elements(given)
+        except ValidationError as error:
+            whole = error.errors(include_url=False)
+            if not all(one["loc"] for one in whole):
+                raise
+            found = [
+                InitErrorDetails(
+                    type=PydanticCustomError(one["type"], one["msg"], one.get("ctx")),
+                    loc=one["loc"],
+                    input=one["input"],
+                )
+                for one in whole
+            ]
+        wrong = {one["loc"][0] for one in found}
+        found += [
+            InitErrorDetails(
+                type=PydanticCustomError(VALUE, "{wrong}", {"wrong": message}), loc=loc, input=None
+            )
+            for rule in rules
+            for loc, message in rule(given, wrong)
+        ]
+        if found:
+            raise ValidationError.from_exception_data("PutBody", found, hide_input=True)
+        return value
 
-    return BeforeValidator(bounded)
+    return WrapValidator(judge)
+
+
+def _some(message: str) -> _Rule:
+    def rule(given: Collection[object], _: Collection[int | str]) -> _Found:
+        if not given:
+            yield (), message
+
+    return rule
+
+
+def _once(given: list[Any], wrong: Collection[int | str]) -> _Found:
+    """Each is named once; of names no two differ in their letters' case alone."""
+    seen: set[str] = set()
+    for place, one in enumerate(given):
+        if place in wrong or (isinstance(one, dict) and one.get("state") == DRAINING):
+            continue
+        name = one["id"] if isinstance(one, dict) else one
+        if name.lower() in seen:
+            yield (place,), f"{quoted(name)} is named twice"
+        seen.add(name.lower())
+
+
+def _of_aws(known: Collection[str]) -> _Rule:
+    def rule(given: list[str], wrong: Collection[int | str]) -> _Found:
+        for name in sorted({one for place, one in enumerate(given) if place not in wrong}.difference(known)):
+            yield (), f"{quoted(name)} is not on AWS's list: {', '.join([*known][:3])} …"
+
+    return rule
+
+
+def _tags(given: dict[str, str], wrong: Collection[int | str]) -> _Found:
+    for key, value in given.items():
+        if key not in wrong:
+            yield from (((), f"{quoted(key)}: {message}") for message in _tag(key, value))
+
+
+def _tag(key: str, value: str) -> Iterator[str]:
+    if not 1 <= len(key) <= TAG_KEY_MAX:
+        yield f"a key has 1 to {TAG_KEY_MAX} characters"
+    if len(value) > TAG_VALUE_MAX:
+        yield f"its value has {len(value)} characters, at most {TAG_VALUE_MAX} is right"
+    if key.lower().startswith(("aws:", "emq-elb:")):
+        yield "a key cannot begin with aws: or emq-elb:, which are kept for AWS and for us"
+    yield from (wrong for wrong in (tag_text_fault(key), tag_text_fault(value)) if wrong is not None)
+
+
+def _log_prefix_fault(prefix: str) -> str | None:
+    # AWS puts the word into every log's key by itself and refuses it before:
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/enable-access-logs.html
+    if "AWSLogs" not in prefix and len(prefix) <= LOG_PREFIX_MAX and prefix.isprintable():
+        return None
+    return f"{quoted(prefix)} is no prefix: at most {LOG_PREFIX_MAX} printable characters, not AWSLogs"
+
+
+def _secret_fault(secret: str) -> str | None:
+    # It is not quoted: somebody may have put the secret itself here.
+    if matches(SECRET_PATTERN, secret):
+        return None
+    return "no id of a secret: 1 to 248 letters, digits and / _ + = . @ - (or its ARN) is right"
+
+
+def _source_fault(source: str) -> str | None:
+    if matches(SOURCE_PATTERN, source):
+        return None
+    return f"{quoted(source)} is no source that GET shows: leave it out"
 
 
 def _few_unknown(body: type) -> BeforeValidator:
@@ -114,12 +267,18 @@ def _few_unknown(body: type) -> BeforeValidator:
     return BeforeValidator(bounded)
 
 
-Port = Annotated[int, _shows(minimum=1, maximum=PORT_MAX)]
-SecretId = Annotated[str, _shows(pattern=SECRET_PATTERN)]
+Port = Annotated[int, Field(ge=1, le=PORT_MAX)]
+SecretId = Annotated[str, _judged(_secret_fault), _shows(pattern=SECRET_PATTERN)]
+Domain = Annotated[str, _judged(domain_fault), _shows(pattern=DOMAIN_PATTERN)]
+SubnetId = Annotated[str, _id(SUBNET_PATTERN, "subnet-0123456789abcdef0"), _shows(pattern=SUBNET_PATTERN)]
+SecurityGroupId = Annotated[
+    str, _id(SECURITY_GROUP_PATTERN, "sg-0123456789abcdef0"), _shows(pattern=SECURITY_GROUP_PATTERN)
+]
+InstanceId = Annotated[str, _id(INSTANCE_PATTERN, "i-0123456789abcdef0"), _shows(pattern=INSTANCE_PATTERN)]
 Cidrs = Annotated[
-    list[str],
-    _at_most(CIDRS_MAX, "as a security group has no more inbound rules"),
-    _texts(CIDR_PATTERN, maxItems=CIDRS_MAX, uniqueItems=True),
+    list[Annotated[str, _judged(cidr_fault), _shows(pattern=CIDR_PATTERN)]],
+    _whole(CIDRS_MAX, "as a security group has no more inbound rules", _once),
+    _shows(maxItems=CIDRS_MAX, uniqueItems=True),
 ]
 
 
@@ -137,13 +296,13 @@ class ListenerBody(TypedDict):
 class ArnBody(TypedDict, total=False):
     """A certificate that AWS has already; what GET says beside the ARN may stand here and is not read."""
 
-    arn: Required[Annotated[str, _shows(pattern=CERTIFICATE_ARN_PATTERN)]]
-    source: Annotated[str, _shows("As GET shows it.", pattern=SOURCE_PATTERN)]
+    arn: Required[Annotated[str, _judged(certificate_arn_fault), _shows(pattern=CERTIFICATE_ARN_PATTERN)]]
+    source: Annotated[str, _judged(_source_fault), _shows("As GET shows it.", pattern=SOURCE_PATTERN)]
     not_after: Annotated[str, _shows("As GET shows it; not read.")]
     days_left: Annotated[int, _shows("As GET shows it; not read.")]
     domains: Annotated[
         list[str],
-        _at_most(SHOWN_DOMAINS_MAX, "as AWS takes no longer certificate"),
+        _whole(SHOWN_DOMAINS_MAX, "as AWS takes no longer certificate"),
         _shows("As GET shows it; not read.", maxItems=SHOWN_DOMAINS_MAX),
     ]
 
@@ -177,9 +336,9 @@ class IssuerBody(TypedDict, total=False):
 
     issuer: Required[Literal["private-ca", "acme"]]
     domains: Annotated[
-        list[str],
-        _at_most(DOMAINS_MAX, "as Let's Encrypt certifies no more names at once"),
-        _texts(DOMAIN_PATTERN, maxItems=DOMAINS_MAX, uniqueItems=True),
+        list[Domain],
+        _whole(DOMAINS_MAX, "as Let's Encrypt certifies no more names at once", _once),
+        _shows(maxItems=DOMAINS_MAX, uniqueItems=True),
     ]
 
 
@@ -190,51 +349,63 @@ class CustomPolicyBody(TypedDict, total=False):
     protocols: Required[
         Annotated[
             list[str],
-            _at_most(len(PROTOCOLS), "as AWS's list has no more"),
+            _whole(
+                len(PROTOCOLS),
+                "as AWS's list has no more",
+                _some("at least one is needed"),
+                _of_aws(PROTOCOLS),
+            ),
             _shows(items={"type": "string", "enum": list(PROTOCOLS)}, minItems=1, maxItems=len(PROTOCOLS)),
         ]
     ]
     ciphers: Required[
         Annotated[
             list[str],
-            _at_most(len(CIPHERS), "as AWS's list has no more"),
+            _whole(
+                len(CIPHERS), "as AWS's list has no more", _some("at least one is needed"), _of_aws(CIPHERS)
+            ),
             _shows(items={"type": "string", "enum": list(CIPHERS)}, minItems=1, maxItems=len(CIPHERS)),
         ]
     ]
-    server_defined_order: Annotated[bool, _shows(default=True)]
+    server_defined_order: Annotated[bool, _shows(default=CustomPolicy.server_defined_order)]
 
 
 @with_config(_STRICT)
 class AllowBody(TypedDict, total=False):
     """Who may reach what, as IPv4 networks; not beside `security_groups`."""
 
-    mqtt: Annotated[Cidrs, _shows("May reach the SSL and HTTPS listeners.", default=["0.0.0.0/0"])]
-    dashboard: Annotated[Cidrs, _shows("May reach the other listeners.", default=[])]
-
-
-def _ranged(field: str, default: int) -> Any:
-    low, high = HEALTH_RANGES[field]
-    return _shows(minimum=low, maximum=high, default=default)
+    mqtt: Annotated[Cidrs, _shows("May reach the SSL and HTTPS listeners.", default=list(Allow.mqtt))]
+    dashboard: Annotated[Cidrs, _shows("May reach the other listeners.", default=list(Allow.dashboard))]
 
 
 @with_config(_STRICT)
 class HealthCheckBody(TypedDict, total=False):
     """How an instance is found healthy; seconds and counts."""
 
-    target: Annotated[str, _shows(pattern=HEALTH_TARGET_PATTERN, default="TCP:1883")]
-    interval: Annotated[int, _ranged("interval", 30)]
-    timeout: Annotated[int, _ranged("timeout", 5)]
-    unhealthy_threshold: Annotated[int, _ranged("unhealthy_threshold", 2)]
-    healthy_threshold: Annotated[int, _ranged("healthy_threshold", 2)]
+    target: Annotated[
+        str,
+        _judged(health_target_fault),
+        _shows(pattern=HEALTH_TARGET_PATTERN, default=HealthCheck.target),
+    ]
+    interval: Annotated[int, Field(ge=5, le=300), _shows(default=HealthCheck.interval)]
+    timeout: Annotated[int, Field(ge=2, le=60), _shows(default=HealthCheck.timeout)]
+    unhealthy_threshold: Annotated[int, Field(ge=2, le=10), _shows(default=HealthCheck.unhealthy_threshold)]
+    healthy_threshold: Annotated[int, Field(ge=2, le=10), _shows(default=HealthCheck.healthy_threshold)]
 
 
 @with_config(_STRICT)
 class AccessLogsBody(TypedDict, total=False):
     """Where access logs go; `interval` is minutes."""
 
-    bucket: Required[Annotated[str, _shows(pattern=BUCKET_PATTERN)]]
-    prefix: Annotated[str, _shows(maxLength=LOG_PREFIX_MAX, default="")]
-    interval: Annotated[int, _shows(enum=list(LOG_INTERVALS), default=60)]
+    bucket: Required[Annotated[str, _judged(bucket_fault), _shows(pattern=BUCKET_PATTERN)]]
+    prefix: Annotated[
+        str, _judged(_log_prefix_fault), _shows(maxLength=LOG_PREFIX_MAX, default=AccessLogs.prefix)
+    ]
+    interval: Annotated[
+        int,
+        _one_of(LOG_INTERVALS, "interval"),
+        _shows(enum=list(LOG_INTERVALS), default=AccessLogs.interval),
+    ]
 
 
 @with_config(_STRICT)
@@ -243,8 +414,8 @@ class ProbeBody(TypedDict, total=False):
 
     enabled: bool
     # No Literal: to Python, and so to pydantic, true and 1.0 are both equal to 1.
-    qos: Annotated[int, _shows(enum=list(QOS), default=1)]
-    protocol: Annotated[Literal["3.1.1", "5"], _shows(default="3.1.1")]
+    qos: Annotated[int, _one_of(QOS, "quality of service"), _shows(enum=list(QOS), default=ProbeOptions.qos)]
+    protocol: Annotated[Literal["3.1.1", "5"], _shows(default=ProbeOptions.protocol)]
     credentials_secret_id: SecretId
     ca_secret_id: SecretId
 
@@ -253,7 +424,7 @@ class ProbeBody(TypedDict, total=False):
 class MemberBody(TypedDict, total=False):
     """An instance as GET shows it; only its id is read."""
 
-    id: Required[Annotated[str, _shows(pattern=INSTANCE_PATTERN)]]
+    id: Required[InstanceId]
     state: str
     reason: str
 
@@ -280,7 +451,12 @@ CertificateBody = Annotated[
         _form_of_certificate, custom_error_type="which_certificate", custom_error_message=WHICH_CERTIFICATE
     ),
 ]
-PolicyName = Annotated[str, _shows(enum=list(PREDEFINED_POLICIES)), Tag("text")]
+PolicyName = Annotated[
+    str,
+    _one_of(PREDEFINED_POLICIES, "policy of AWS's"),
+    _shows(enum=list(PREDEFINED_POLICIES)),
+    Tag("text"),
+]
 SslPolicyBody = Annotated[
     PolicyName | Annotated[CustomPolicyBody, _few_unknown(CustomPolicyBody), Tag("object")],
     Discriminator(
@@ -290,8 +466,7 @@ SslPolicyBody = Annotated[
     ),
 ]
 InstanceBody = Annotated[
-    Annotated[str, _shows(pattern=INSTANCE_PATTERN), Tag("text")]
-    | Annotated[MemberBody, _few_unknown(MemberBody), Tag("object")],
+    Annotated[InstanceId, Tag("text")] | Annotated[MemberBody, _few_unknown(MemberBody), Tag("object")],
     Discriminator(
         _text_or_object,
         custom_error_type="text_or_object",
@@ -306,15 +481,24 @@ class PutBody(TypedDict, total=False):
 
     subnets: Required[
         Annotated[
-            list[str],
-            _at_most(SUBNETS_MAX, "as a VPC has no more subnets"),
-            _texts(SUBNET_PATTERN, minItems=1, maxItems=SUBNETS_MAX, uniqueItems=True),
+            list[SubnetId],
+            _whole(
+                SUBNETS_MAX,
+                "as a VPC has no more subnets",
+                _some("at least one subnet is needed, one per availability zone"),
+                _once,
+            ),
+            _shows(minItems=1, maxItems=SUBNETS_MAX, uniqueItems=True),
         ]
     ]
-    scheme: Annotated[Scheme, _shows("Cannot be changed later.", default="internet-facing")]
+    scheme: Annotated[Scheme, _shows("Cannot be changed later.", default=Declaration.scheme)]
     listeners: Annotated[
         list[Annotated[ListenerBody, _few_unknown(ListenerBody)]],
-        _at_most(LISTENERS_MAX, "as a load balancer has no more listeners"),
+        _whole(
+            LISTENERS_MAX,
+            "as a load balancer has no more listeners",
+            _some(f"none is named: 1 to {LISTENERS_MAX} is right"),
+        ),
         _shows(minItems=1, maxItems=LISTENERS_MAX),
     ]
     certificate: Annotated[
@@ -322,27 +506,40 @@ class PutBody(TypedDict, total=False):
     ]
     ssl_policy: SslPolicyBody
     security_groups: Annotated[
-        list[str],
-        _at_most(SECURITY_GROUPS_MAX, "as a load balancer is in no more security groups"),
-        _texts(SECURITY_GROUP_PATTERN, minItems=1, maxItems=SECURITY_GROUPS_MAX, uniqueItems=True),
+        list[SecurityGroupId],
+        _whole(
+            SECURITY_GROUPS_MAX,
+            "as a load balancer is in no more security groups",
+            _some(f"none is named: 1 to {SECURITY_GROUPS_MAX} is right; leave it out and one is made"),
+            _once,
+        ),
+        _shows(minItems=1, maxItems=SECURITY_GROUPS_MAX, uniqueItems=True),
     ]
     allow: Annotated[AllowBody, _few_unknown(AllowBody)]
     health_check: Annotated[HealthCheckBody, _few_unknown(HealthCheckBody)]
-    keepalive: Annotated[float, _shows(exclusiveMinimum=0, maximum=KEEPALIVE_MAX, default=300)]
-    connection_draining: Annotated[int, _shows(minimum=0, maximum=DRAINING_MAX, default=300)]
-    cross_zone: Annotated[bool, _shows(default=True)]
-    proxy_protocol: Annotated[bool, _shows(default=False)]
+    keepalive: Annotated[
+        float, Field(gt=0, le=KEEPALIVE_MAX, allow_inf_nan=False), _shows(default=Declaration.keepalive)
+    ]
+    connection_draining: Annotated[
+        int, Field(ge=0, le=DRAINING_MAX), _shows(default=Declaration.connection_draining)
+    ]
+    cross_zone: Annotated[bool, _shows(default=Declaration.cross_zone)]
+    proxy_protocol: Annotated[bool, _shows(default=Declaration.proxy_protocol)]
     access_logs: Annotated[AccessLogsBody, _few_unknown(AccessLogsBody)]
     instances: Annotated[
         list[InstanceBody],
-        _at_most(INSTANCES_MAX, "as a load balancer has no more instances"),
+        _whole(INSTANCES_MAX, "as a load balancer has no more instances", _once),
         _shows(maxItems=INSTANCES_MAX, uniqueItems=True),
     ]
-    hostname: Annotated[str, _shows("The name that clients use.", pattern=HOST_PATTERN, maxLength=253)]
+    hostname: Annotated[
+        str,
+        _judged(host_fault),
+        _shows("The name that clients use.", pattern=HOST_PATTERN, maxLength=HOST_MAX),
+    ]
     probe: Annotated[ProbeBody, _few_unknown(ProbeBody)]
     tags: Annotated[
         dict[str, str],
-        _at_most(TAGS_MAX, f"AWS's {TAGS_MAX + len(OUR_TAGS)} less the {len(OUR_TAGS)} of ours"),
+        _whole(TAGS_MAX, f"AWS's {TAGS_MAX + len(OUR_TAGS)} less the {len(OUR_TAGS)} of ours", _tags),
         _shows(
             maxProperties=TAGS_MAX,
             propertyNames={"minLength": 1, "maxLength": TAG_KEY_MAX},

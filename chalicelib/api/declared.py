@@ -1,9 +1,9 @@
-"""From a body that pydantic has let pass to the declaration that it makes."""
+"""From a body whose types pydantic has let pass to the declaration that it makes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chalicelib.api.wording import DRAINING
 from chalicelib.model.load_balancer import (
@@ -25,13 +25,9 @@ from chalicelib.provision.declaration import (
 )
 from chalicelib.x509.pem import GivenPem
 
-if TYPE_CHECKING:  # pydantic is a fifth of a second, and GET needs no more of this module than a word
-    from chalicelib.api.body import PutBody
 
-
-def declaration_of(name: str, body: PutBody) -> Declaration:
-    """Return the declaration; what the body omits takes the default of `model/load_balancer.py`."""
-    given: Mapping[str, Any] = {**body}
+def declaration_of(name: str, given: Mapping[str, Any]) -> Declaration:
+    """Return the declaration; what the body omits takes the defaults of `Declaration` and its values."""
     return Declaration(
         name=name, **{field: make(given[field]) for field, make in _MADE.items() if field in given}
     )
@@ -52,20 +48,16 @@ def _certificate(given: Mapping[str, Any]) -> CertificateSource:
         case {"secret_id": secret_id}:
             return GivenSecret(secret_id)
         case {"pem": texts}:
-            return GivenPem(
-                texts["certificate"], texts["private_key"].get_secret_value(), texts.get("chain", "")
-            )
+            return GivenPem(**texts)
         case _:
-            return GivenIssuer(given["issuer"], tuple(given.get("domains", ())))
+            return GivenIssuer(given["issuer"], tuple(given.get("domains", GivenIssuer.domains)))
 
 
 def _ssl_policy(given: str | Mapping[str, Any]) -> SslPolicy:
     if isinstance(given, str):
         return PredefinedPolicy(given)
     return CustomPolicy(
-        protocols=frozenset(given["protocols"]),
-        ciphers=frozenset(given["ciphers"]),
-        server_defined_order=given.get("server_defined_order", True),
+        **{**given, "protocols": frozenset(given["protocols"]), "ciphers": frozenset(given["ciphers"])}
     )
 
 
@@ -93,7 +85,7 @@ _MADE: Mapping[str, Callable[[Any], Any]] = {
     "security_groups": tuple,
     "allow": _allow,
     "health_check": lambda given: HealthCheck(**given),
-    "keepalive": lambda seconds: int(seconds) if seconds.is_integer() else seconds,
+    "keepalive": lambda seconds: int(seconds) if seconds % 1 == 0 else seconds,
     "connection_draining": _as_it_is,
     "cross_zone": _as_it_is,
     "proxy_protocol": _as_it_is,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chalicelib.api.declared import declaration_of
-from chalicelib.api.wording import fault_of
+from chalicelib.api.wording import DRAINING, fault_of, of_type
 from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.model.syntax import name_fault, quoted
 from chalicelib.provision.declaration import Declaration
-from chalicelib.provision.declaration_checks import ALLOW_BESIDE_GROUPS, faults
+from chalicelib.provision.declaration_checks import faults
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BODY_MAX = 1_000_000
 """Bytes. The largest body that makes sense, a PEM bundle and a thousand instances, is a tenth of that."""
 
-_LISTS = frozenset({"subnets", "listeners", "security_groups", "instances"})
+_ALLOW_BESIDE_GROUPS = Fault("allow", "only for a security group that we make: leave security_groups out")
 
 
 def read_json(raw: bytes | str | None) -> object:
@@ -77,56 +77,53 @@ def read_name(name: str) -> tuple[Fault, ...]:
 def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Declaration, tuple[Fault, ...]]:
     """Return the declaration that a PUT's body makes, and every fault of it.
 
-    A field that is wrong stands at its default in the declaration (`subnets`: none), and no rule that reads
-    it is applied; of a list, those are that hold whatever its wrong elements were to be. With a `region` a
-    certificate of ACM must be there.
+    A field with a wrong type in it stands at its default in the declaration (`subnets`: none), and no rule
+    that reads it beside another is applied; of listeners, those are that hold whatever the others are. With a
+    `region` a certificate of ACM must be there.
     """
-    from chalicelib.api.body import PutBody, put_body  # pydantic: what reads no body does without it
+    from chalicelib.api.body import PutBody  # pydantic: what reads no body does without it
 
     if not isinstance(body, dict):
         wrong = Fault("body", f"an object is right, not {quoted(body)}")
         return Declaration(name=name, subnets=()), (wrong, *read_name(name))
     errors = _errors(body)
+    known = set(PutBody.__annotations__)
     # Without a location the error is about the body as a whole: nothing of it can be trusted.
-    unsound = {str(error["loc"][0]) for error in errors if error["loc"]}
-    known = set(PutBody.__annotations__) if all(error["loc"] for error in errors) else set()
-    sound = {key: value for key, value in body.items() if key in known - unsound}
-    declaration = declaration_of(name, put_body().validate_python({"subnets": [], **sound}))
-    places = {
-        field: _sound_places(field, body[field], errors) for field in _LISTS & known & unsound & body.keys()
-    }
-    partial = {field: [body[field][place] for place in some] for field, some in places.items() if some}
-    found = [fault_of(error) for error in errors]
+    unread = {error["loc"] for error in errors if of_type(error)}
+    unsound = known if () in unread else {str(location[0]) for location in unread}
+    sound = {key: body[key] for key in body.keys() & known - unsound}
+    if any(error["loc"][:1] == ("instances",) for error in errors) and _any_draining(sound):
+        # Those are left out of the declaration, and the places of the others would not be the body's.
+        del sound["instances"]
+    declaration = declaration_of(name, {"subnets": (), **sound})
+    found = [fault_of(error, known) for error in errors]
     if sound.get("name", name) != name:
         found.append(Fault("name", f"{quoted(sound['name'])} is not the name in the path, {quoted(name)}"))
     if "allow" in body and "security_groups" in body:
-        found.append(ALLOW_BESIDE_GROUPS)
+        found.append(_ALLOW_BESIDE_GROUPS)
+    judged, places = declaration, _sound_listeners(body, unread) if "listeners" in unsound else []
+    if places:
+        some = [body["listeners"][place] for place in places]
+        judged = declaration_of(name, {"subnets": (), **sound, "listeners": some})
+        unsound = unsound - {"listeners"}
+    found += read_name(name)
     # The path's name is judged even where the body's is no text.
-    unsound = (unsound | set(PutBody.__annotations__).difference(known)) - {"name"} - partial.keys()
-    judged = declaration
-    if partial:
-        judged = declaration_of(name, put_body().validate_python({"subnets": [], **sound, **partial}))
-    beyond_types = faults(judged, region=region, unsound=unsound, partial=partial.keys())
-    found += [_at_its_place(fault, places) for fault in beyond_types]
+    found += faults(judged, region=region, unsound=unsound - {"name"}, places=places or None)
     return declaration, tuple(dict.fromkeys(found))
 
 
-def _sound_places(field: str, elements: object, errors: Iterable[ErrorDetails]) -> list[int]:
-    """Which elements of a list are sound, by their places; none where it is no list, or too long a one."""
-    locations = [error["loc"] for error in errors if error["loc"][:1] == (field,)]
-    if not isinstance(elements, list) or (field,) in locations:
+def _any_draining(body: Mapping[str, Any]) -> bool:
+    instances = body.get("instances", ())
+    return any(isinstance(one, dict) and one.get("state") == DRAINING for one in instances)
+
+
+def _sound_listeners(body: Mapping[str, object], unread: AbstractSet[tuple[int | str, ...]]) -> list[int]:
+    """Where the listeners stand that can be read; none where it is no list, or too long a one."""
+    listeners = body.get("listeners")
+    if not isinstance(listeners, list) or not unread.isdisjoint({(), ("listeners",)}):
         return []
-    wrong = {location[1] for location in locations}
-    return [place for place in range(len(elements)) if place not in wrong]
-
-
-def _at_its_place(fault: Fault, places: Mapping[str, Sequence[int]]) -> Fault:
-    """The fault of an element, found among the sound ones alone, with its place in the whole list."""
-    list_, _, rest = fault.field.partition("[")
-    if list_ not in places or not rest:
-        return fault
-    number, _, rest = rest.partition("]")
-    return replace(fault, field=f"{list_}[{places[list_][int(number)]}]{rest}")
+    wrong = {location[1] for location in unread if location[0] == "listeners"}
+    return [place for place in range(len(listeners)) if place not in wrong]
 
 
 def _errors(body: dict[str, object]) -> list[ErrorDetails]:

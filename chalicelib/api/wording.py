@@ -17,6 +17,14 @@ _LONGEST_MEANT = 80
 DRAINING = "Draining"
 """The state under which GET shows a member that is on its way out: sent back, it is not asked for again."""
 
+VALUE = "value"
+"""The type of an error about a value whose type is right: rules about two fields can still read it."""
+_RANGES = {
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than_equal": "{le:g} or less",
+}
+
 # Where pydantic puts the tag of a union's chosen form into an error's location.
 _FORM_AT = {"certificate": 1, "ssl_policy": 1, "instances": 2}
 _RIGHT = {
@@ -30,12 +38,23 @@ _RIGHT = {
 }
 
 
-def fault_of(error: ErrorDetails) -> Fault:
-    """Return the fault that an error of pydantic's stands for; it quotes nothing that may hold a key."""
+def fault_of(error: ErrorDetails, fields: Collection[str]) -> Fault:
+    """Return the fault that an error of pydantic's stands for; it quotes nothing that may hold a key.
+
+    `fields` are the body's own: the one that an unknown one may have been meant to be is among them.
+    """
     location = list(error["loc"])
     if location and (form := _FORM_AT.get(str(location[0]))) is not None and len(location) > form:
         del location[form]
-    return Fault(_path(location), _message(error, location))
+    # An instance has one place, whether it is given as its id or as GET shows it.
+    if error["type"] == VALUE and location[:1] == ["instances"]:
+        del location[2:]
+    return Fault(_path(location), _message(error, location, fields))
+
+
+def of_type(error: ErrorDetails) -> bool:
+    """Whether the error is about a type: what it is about cannot be read at all."""
+    return error["type"] != VALUE and error["type"] not in _RANGES
 
 
 def unknown(name: str, known: Collection[str]) -> Fault:
@@ -44,18 +63,18 @@ def unknown(name: str, known: Collection[str]) -> Fault:
     return Fault(_key(name), f"it is not known; did you mean {close[0]}?" if close else "it is not known")
 
 
-def _message(error: ErrorDetails, location: Sequence[int | str]) -> str:
+def _message(error: ErrorDetails, location: Sequence[int | str], fields: Collection[str]) -> str:
     kind = error["type"]
     if kind == "missing":
         return "it is required"
     if kind == "extra_forbidden":
-        from chalicelib.api.body import PutBody  # a query's flags need none of pydantic
-
-        known = PutBody.__annotations__ if len(location) == 1 else ()
-        return unknown(str(location[-1]), known).message
+        return unknown(str(location[-1]), fields if len(location) == 1 else ()).message
     if kind == "string_unicode":
         return "a text in it is no Unicode"
-    right = error["ctx"]["expected"] if kind == "literal_error" else _RIGHT.get(kind)
+    if kind in _RANGES:
+        right: str | None = _RANGES[kind].format(**error["ctx"])
+    else:
+        right = error["ctx"]["expected"] if kind == "literal_error" else _RIGHT.get(kind)
     if right is None:
         return error["msg"]
     # What stands where a key belongs is told to nobody.

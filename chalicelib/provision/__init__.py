@@ -8,7 +8,6 @@ Page: docs/api.md.
 PURE = (
     "declaration",
     "declaration_checks",
-    "declaration_listeners",
     "desired",
     "facts",
     "plan",
