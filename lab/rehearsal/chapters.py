@@ -203,7 +203,7 @@ def change(rehearsal: Rehearsal) -> None:
         app.write(ADDED)
     path = rehearsal.project / ".chalice" / "config.json"
     configured = json.loads(path.read_text())
-    configured["environment_variables"] |= dict([SETTING])
+    configured["environment_variables"] = configured.get("environment_variables", {}) | dict([SETTING])
     path.write_text(json.dumps(configured, indent=2))
 
 
