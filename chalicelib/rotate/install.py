@@ -1,4 +1,4 @@
-"""Put a certificate on the listeners in the place of another, prove it on the wire, or put the old one back.
+"""Put a certificate on the listeners in the place of another, prove it on the wire; put the old one back.
 
 `SetLoadBalancerListenerSSLCertificate` swaps in place: the listener and its policies stay, and so do open
 sessions (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-update-ssl-cert.html).
@@ -21,9 +21,15 @@ from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
 from chalicelib.model.pending import CERTIFICATE, of_rotation, waits_for
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.model import INVALID_CERTIFICATE, LoadBalancerCertificates, Rotation, SecureListener
+from chalicelib.rotate.model import (
+    INVALID_CERTIFICATE,
+    LoadBalancerCertificates,
+    Rotation,
+    RotationState,
+    SecureListener,
+)
 from chalicelib.rotate.observe import FRESH
-from chalicelib.rotate.plan import fallbacks
+from chalicelib.rotate.plan import RollBack, fallbacks
 from chalicelib.rotate.proof import Handshakes, Proof, server_name
 from chalicelib.rotate.verify import Endpoint, TlsClient, wait_until_served
 from chalicelib.x509.domains import covers
@@ -58,6 +64,27 @@ class Swap:
             tags = elb.load_balancer_tags(self.invocation.clients.elb, [name]).get(name, {})
         return tags.get(PENDING_TAG)
 
+    def rotation(
+        self,
+        state: RotationState,
+        reason: str,
+        certificate: Certificate | None = None,
+        *warnings: ReviewWarning,
+        verified: bool = False,
+        failing: bool = False,
+    ) -> Rotation:
+        """What became of it, with all that was done and warned of so far."""
+        return Rotation(
+            name=self.holding.load_balancer,
+            state=state,
+            reason=reason,
+            certificate=certificate,
+            verified=verified,
+            warnings=(*self.warnings, *warnings),
+            steps=tuple(self.progress.steps),
+            failing=failing,
+        )
+
 
 def endpoints(
     holding: LoadBalancerCertificates, load_balancers: Mapping[str, LoadBalancer], domains: Iterable[str]
@@ -79,8 +106,62 @@ def endpoints(
     return tuple(found)
 
 
-def install(swap: Swap, certificate: Certificate, reason: str, *, back: bool = False) -> Rotation:
-    """Put it on every listener that does not serve it yet, and prove it.
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A certificate that is installed and fails on the wire: the story plans the roll-back.
+
+    `swap` holds the listeners that serve it.
+    """
+
+    swap: Swap
+    certificate: Certificate
+    proof: Proof
+
+
+def install(swap: Swap, certificate: Certificate, reason: str) -> Rotation | Failed:
+    """Put it on every listener that does not serve it yet, and prove it."""
+    served = _served_everywhere(swap, certificate, reason)
+    return served if isinstance(served, Rotation) else verified(served, certificate, reason)
+
+
+def verified(swap: Swap, certificate: Certificate, reason: str) -> Rotation | Failed:
+    """Prove what the listeners are told to serve."""
+    proof = _proof(swap, certificate)
+    if proof.verdict == "failed":
+        return Failed(swap=swap, certificate=certificate, proof=proof)
+    if proof.verdict == "waiting":
+        return _pending(swap, certificate, f"{reason}; {proof.detail}")
+    return _done(swap, certificate, "rotated", reason, proof)
+
+
+def roll_back(swap: Swap, plan: RollBack) -> Rotation:
+    """Put the older one back on every listener; however it does there, it stays."""
+    served = _served_everywhere(swap, plan.certificate, plan.reason)
+    if isinstance(served, Rotation):
+        return served
+    return _done(served, plan.certificate, "rolled-back", plan.reason, _proof(served, plan.certificate))
+
+
+def reject(failed: Failed) -> tuple[Swap, RollBack]:
+    """Plan the way back from a certificate that failed, and mark it on the load balancer.
+
+    The mark comes first, so that the next run goes on from here after a crash. Conflict without a way back.
+    """
+    swap, certificate = failed.swap, failed.certificate
+    holding = swap.holding
+    reason = f"{certificate.name} failed on the wire: {failed.proof.detail}"
+    old = _way_back(swap, certificate)
+    if old is None:
+        raise errors.Conflict(f"{reason}; there is no valid one to go back to")
+    mark = do.AddTags(reason=reason, tags=((REJECTED_TAG, certificate.name or certificate.arn),))
+    apply(holding.load_balancer, [mark], swap.progress, swap.invocation)
+    places = tuple(replace(place, certificate=certificate.arn) for place in holding.places)
+    swap = replace(swap, holding=replace(holding, places=places), before={})
+    return swap, RollBack(reason=reason, certificate=old)
+
+
+def _served_everywhere(swap: Swap, certificate: Certificate, reason: str) -> Swap | Rotation:
+    """Put it on every listener; return the swap with those that serve it, or the rotation if it ends here.
 
     Listeners that are gone by then, or were given another certificate by somebody, are left alone.
     """
@@ -94,39 +175,30 @@ def install(swap: Swap, certificate: Certificate, reason: str, *, back: bool = F
             case "left alone":
                 continue
     if not ours:
-        return Rotation(
-            name=swap.holding.load_balancer,
-            state="kept",
-            reason=f"{reason}; its listeners were given another one meanwhile",
-            warnings=swap.warnings,
-            steps=tuple(swap.progress.steps),
-        )
-    swap = replace(swap, holding=replace(swap.holding, places=tuple(ours)))
-    return verified(swap, certificate, reason, back=back)
+        return swap.rotation("kept", f"{reason}; its listeners were given another one meanwhile")
+    return replace(swap, holding=replace(swap.holding, places=tuple(ours)))
 
 
-def verified(swap: Swap, certificate: Certificate, reason: str, *, back: bool = False) -> Rotation:
-    """Prove what the listeners are told to serve; what fails is rolled back."""
-    proof = _proof(swap, certificate)
-    if proof.verdict == "failed" and not back:
-        return _roll_back(swap, certificate, proof)
-    if proof.verdict == "waiting" and not back:
-        return _pending(swap, certificate, f"{reason}; {proof.detail}")
+def _done(
+    swap: Swap,
+    certificate: Certificate,
+    state: Literal["rotated", "rolled-back"],
+    reason: str,
+    proof: Proof,
+) -> Rotation:
     if of_rotation(swap.pending()):
         forget = do.RemoveTags(reason="nothing is waited for any more", keys=(PENDING_TAG,))
         apply(swap.holding.load_balancer, [forget], swap.progress, swap.invocation)
     unverified = ReviewWarning(
         "unverified", f"{certificate.arn} could not be seen everywhere: {proof.detail}"
     )
-    return Rotation(
-        name=swap.holding.load_balancer,
-        state="rolled-back" if back else "rotated",
-        reason=f"{reason}; {proof.detail}",
-        certificate=certificate,
+    return swap.rotation(
+        state,
+        f"{reason}; {proof.detail}",
+        certificate,
+        *(() if proof.complete else (unverified,)),
         verified=proof.complete,
-        warnings=swap.warnings if proof.complete else (*swap.warnings, unverified),
-        steps=tuple(swap.progress.steps),
-        failing=back or proof.verdict == "failed",
+        failing=state == "rolled-back" or proof.verdict == "failed",
     )
 
 
@@ -178,33 +250,13 @@ def postponed(swap: Swap, what: str, reason: str) -> Rotation:
         since = pending_tag(pending_since(told) or swap.invocation.now(), what)
         tag = do.AddTags(reason=reason, tags=((PENDING_TAG, since),))
         apply(swap.holding.load_balancer, [tag], swap.progress, swap.invocation)
-    return Rotation(
-        name=swap.holding.load_balancer,
-        state="pending",
-        reason=reason,
-        certificate=swap.holding.served,
-        warnings=swap.warnings,
-        steps=tuple(swap.progress.steps),
-    )
+    return swap.rotation("pending", reason, swap.holding.served)
 
 
 def _pending(swap: Swap, certificate: Certificate, reason: str) -> Rotation:
     """Leave it to a later look whether this one is served."""
     left = postponed(swap, f"{CERTIFICATE}{certificate.name}", reason)
     return replace(left, certificate=certificate)
-
-
-def _roll_back(swap: Swap, failed: Certificate, proof: Proof) -> Rotation:
-    """Mark it first, so that whoever comes after a crash goes on from here; then the old one back."""
-    holding = swap.holding
-    reason = f"{failed.name} failed on the wire: {proof.detail}"
-    old = _way_back(swap, failed)
-    if old is None:
-        raise errors.Conflict(f"{reason}; there is no valid one to go back to")
-    mark = do.AddTags(reason=reason, tags=((REJECTED_TAG, failed.name or failed.arn),))
-    apply(holding.load_balancer, [mark], swap.progress, swap.invocation)
-    places = tuple(replace(place, certificate=failed.arn) for place in holding.places)
-    return install(replace(swap, holding=replace(holding, places=places), before={}), old, reason, back=True)
 
 
 def _way_back(swap: Swap, failed: Certificate) -> Certificate | None:

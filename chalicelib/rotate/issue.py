@@ -28,7 +28,7 @@ from chalicelib.model.load_balancer import Certificate, age, uploaded
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, pending_since
 from chalicelib.model.pending import ISSUING, awaited, limited, waits_for
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.install import Swap, install, postponed
+from chalicelib.rotate.install import Failed, Swap, install, postponed
 from chalicelib.rotate.model import LoadBalancerCertificates, Rotation, SecretCertificate
 from chalicelib.rotate.observe import as_seen
 from chalicelib.rotate.plan import Renew
@@ -211,7 +211,7 @@ def _given(bundle: Bundle) -> GivenPem:
     return GivenPem(bundle.certificate, bundle.private_key, bundle.chain)
 
 
-def renewed(decision: Renew, swap: Swap, offers: Issuers) -> Rotation:
+def renewed(decision: Renew, swap: Swap, offers: Issuers) -> Rotation | Failed:
     """Upload it under its content's name, and install it.
 
     Pending when this run is too short for the issuer. IssuerLimited is told on the load balancer first.

@@ -57,6 +57,9 @@ def current(
     return max(in_use, key=lambda one: (one.name != rejected, age(one)), default=None)
 
 
+RotationState = Literal["rotated", "kept", "pending", "rolled-back"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rotation:
     """One rotation, or that there was none to be made.
@@ -66,7 +69,7 @@ class Rotation:
     """
 
     name: str
-    state: Literal["rotated", "kept", "pending", "rolled-back"]
+    state: RotationState
     reason: str
     certificate: Certificate | None = None
     verified: bool = False

@@ -3,7 +3,7 @@
     source            what is found                                      decision
     ----------------  -------------------------------------------------  --------------------
     any               no secure listener                                 Keep
-    any but watched   what failed on the wire is served, one is left     Install that one
+    any but watched   what failed on the wire is served, one is left     RollBack to that one
     pem, external     anything                                           Keep, soon a warning
     secret            what it holds is served, everywhere                Keep
     secret            what it holds is served, one listener left behind  Install
@@ -67,11 +67,18 @@ class Renew:
 
 @dataclass(frozen=True, kw_only=True)
 class Install:
-    """Serve one that is in IAM already; `back` is whether that undoes what failed on the wire."""
+    """Serve one that is in IAM already."""
 
     reason: str
     certificate: Certificate
-    back: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollBack:
+    """Serve an older one again in the place of one that failed on the wire."""
+
+    reason: str
+    certificate: Certificate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +89,30 @@ class Wait:
     until: datetime
 
 
-Decision = Keep | Renew | Install | Wait
+Decision = Keep | Renew | Install | RollBack | Wait
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotationFacts:
+    """Everything that the decision on one load balancer's certificates rests on.
+
+    `renew_before` is how long before its end a certificate is due. `offered` goes with a secret, `authority`
+    with the private CA (None: it is gone), `window` and `limited` with an ACME CA: when it suggests to renew,
+    and until when it takes no order. `asked` is whether a person wants a new certificate now, `trusted`
+    whether that person says that devices trust a CA that changed; `awaited` is the name of the certificate
+    that an earlier run could not install in time.
+    """
+
+    holding: LoadBalancerCertificates
+    now: datetime
+    renew_before: timedelta
+    offered: SecretCertificate | None = None
+    authority: AuthorityFacts | None = None
+    window: Window | None = None
+    limited: datetime | None = None
+    asked: bool = False
+    trusted: bool = False
+    awaited: str | None = None
 
 
 def is_due(
@@ -110,26 +140,9 @@ def is_due(
     return None
 
 
-def decide_rotation(
-    holding: LoadBalancerCertificates,
-    now: datetime,
-    before: timedelta,
-    *,
-    offered: SecretCertificate | None = None,
-    authority: AuthorityFacts | None = None,
-    window: Window | None = None,
-    limited: datetime | None = None,
-    asked: bool = False,
-    trusted: bool = False,
-    awaited: str | None = None,
-) -> Decision:
-    """Decide as the table says.
-
-    `offered` goes with a secret, `authority` with the private CA (None: it is gone), `window` and `limited`
-    with an ACME CA: when it suggests to renew, and until when it wants to be left alone. `asked` is whether
-    somebody wants it replaced now, `trusted` whether that person says that devices trust a CA that changed;
-    `awaited` is the name of the one that an earlier run could not install in time.
-    """
+def decide_rotation(facts: RotationFacts) -> Decision:
+    """Decide as the table says."""
+    holding, now, before, authority = facts.holding, facts.now, facts.renew_before, facts.authority
     if not holding.places:
         return Keep(reason="it has no secure listener")
     if holding.source in WATCHED:
@@ -137,20 +150,20 @@ def decide_rotation(
     if back := _way_back(holding, now):
         return back
     if holding.source.startswith(SECRET):
-        if offered is None:
+        if facts.offered is None:
             raise ValueError("what a secret holds has to be read before it is decided on")
-        return _of_secret(holding, offered, now, before)
-    reason = "it was asked for" if asked else is_due(holding, now, before, window)
+        return _of_secret(holding, facts.offered, now, before)
+    reason = "it was asked for" if facts.asked else is_due(holding, now, before, facts.window)
     if reason is None:
         return _not_due(holding, authority)
-    if uploaded := waiting(holding, now, before, authority, trusted=trusted, awaited=awaited):
+    if uploaded := waiting(holding, now, before, authority, trusted=facts.trusted, awaited=facts.awaited):
         return Install(reason=f"{reason}; this one was uploaded and never installed", certificate=uploaded)
     if holding.source == PRIVATE_CA and (
-        kept := _without_authority(holding, reason, now, authority, trusted=trusted)
+        kept := _without_authority(holding, reason, now, authority, trusted=facts.trusted)
     ):
         return kept
-    if limited and now < limited:
-        return Wait(reason=f"{reason}, and the CA said so when it was asked before", until=limited)
+    if facts.limited and now < facts.limited:
+        return Wait(reason=f"{reason}, and the CA said so when it was asked before", until=facts.limited)
     return Renew(reason=reason, domains=wanted(holding))
 
 
@@ -164,14 +177,14 @@ def _watched(holding: LoadBalancerCertificates, now: datetime, before: timedelta
     return Keep(reason=reason, code="expires-soon" if is_due(holding, now, before) else None)
 
 
-def _way_back(holding: LoadBalancerCertificates, now: datetime) -> Install | None:
+def _way_back(holding: LoadBalancerCertificates, now: datetime) -> RollBack | None:
     """What an interrupted roll-back was about to do."""
     if not any(certificate_name_of(place.certificate) == holding.rejected for place in holding.places):
         return None
     newest = next(iter(fallbacks(holding, holding.rejected, now)), None)
     if newest is None:
         return None
-    return Install(reason=f"{holding.rejected} failed on the wire", certificate=newest, back=True)
+    return RollBack(reason=f"{holding.rejected} failed on the wire", certificate=newest)
 
 
 def fallbacks(

@@ -16,7 +16,7 @@ from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import REJECTED_TAG, WATCHED, certificate_name_of
 from chalicelib.model.pending import of_rotation
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.install import Swap, endpoints, verified
+from chalicelib.rotate.install import Failed, Swap, endpoints, verified
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.observe import detailed
 from chalicelib.rotate.plan import FAILING, Keep, fallbacks
@@ -27,27 +27,21 @@ RECENT = timedelta(days=1)
 """So long every run looks at a new certificate again: whoever installed it may not have come so far."""
 
 
-def kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
-    """Leave it, and tell why; `dry_run` looks at nothing."""
+def keep(decision: Keep, swap: Swap) -> Rotation:
+    """Leave it, and tell why."""
+    told = (ReviewWarning(decision.code, decision.reason),) if decision.code else ()
+    failing = decision.code in FAILING
+    return swap.rotation("kept", decision.reason, swap.holding.served, *told, failing=failing)
+
+
+def kept(decision: Keep, swap: Swap) -> Rotation | Failed:
+    """Keep it, and verify it again on the wire where it is new or was waited for."""
     holding, invocation = swap.holding, swap.invocation
     served = holding.served
-    told = ReviewWarning(decision.code, decision.reason) if decision.code else None
-    left = Rotation(
-        name=holding.load_balancer,
-        state="kept",
-        reason=decision.reason,
-        certificate=served,
-        warnings=(*swap.warnings, told) if told else swap.warnings,
-        failing=decision.code in FAILING,
-    )
+    left = keep(decision, swap)
     waited = of_rotation(swap.pending())
     renewed = holding.source not in WATCHED and served is not None and served.name is not None
-    if (
-        dry_run
-        or served is None
-        or not renewed
-        or not (waited or invocation.now() - uploaded(served) < RECENT)
-    ):
+    if served is None or not renewed or not (waited or invocation.now() - uploaded(served) < RECENT):
         return left
     seen = handshakes(endpoints(holding, swap.load_balancers, served.domains), swap.wire)
     if not waited and not seen:
@@ -56,7 +50,7 @@ def kept(decision: Keep, swap: Swap, *, dry_run: bool) -> Rotation:
     if known.served is None:
         return left
     proven = verified(replace(swap, holding=known), known.served, decision.reason)
-    if proven.state != "rotated":
+    if isinstance(proven, Failed) or proven.state != "rotated":
         return proven
     left = replace(left, verified=proven.verified, steps=proven.steps, certificate=known.served)
     older = next(iter(fallbacks(known, known.served.name, invocation.now())), None)
@@ -93,15 +87,7 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
     reason = "it failed on the wire before, and does well by now"
     forgive = do.RemoveTags(reason=reason, keys=(REJECTED_TAG,))
     apply(holding.load_balancer, [forgive], swap.progress, invocation)
-    return Rotation(
-        name=holding.load_balancer,
-        state="kept",
-        reason=f"{reason}; {proof.detail}",
-        certificate=failed,
-        verified=True,
-        warnings=swap.warnings,
-        steps=tuple(swap.progress.steps),
-    )
+    return swap.rotation("kept", f"{reason}; {proof.detail}", failed, verified=True)
 
 
 def _untrusted(seen: Handshakes) -> bool:

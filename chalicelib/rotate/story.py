@@ -1,8 +1,9 @@
 """Rotate: no load balancer of ours serves an expired certificate, and nobody notices a rotation.
 
-observe (load balancers, tags, certificates; a closer look only at what may be due) → decide → have a new one,
-examined before it is uploaded → swap it in place on every listener that serves the old one → prove it on the
-wire, or put the old one back → retire what is superseded. `docs/rotate.md` has the picture.
+observe (load balancers, tags, certificates; a closer look only at what may be due) → plan → apply: issue a
+new one, examined before it is uploaded, install it in place on every listener that serves the old one, verify
+it on the wire → report. A certificate that fails on the wire leads to a second plan, the roll-back; the
+schedule also deletes what is superseded. `docs/rotate.md` has the picture.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from chalicelib.apply import Progress
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
 from chalicelib.model import errors
-from chalicelib.model.load_balancer import uploaded
+from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import ACME, PENDING_TAG, PRIVATE_CA, SECRET, WATCHED
 from chalicelib.model.pending import awaited, not_before
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.syntax import name_fault
 from chalicelib.rotate.delete_superseded import retire_superseded
-from chalicelib.rotate.install import Swap, endpoints, install
+from chalicelib.rotate.install import Failed, Swap, endpoints, install, reject, roll_back
 from chalicelib.rotate.issue import Issuers, renewed, unfinished
 from chalicelib.rotate.model import LoadBalancerCertificates, Rotation
 from chalicelib.rotate.observe import FRESH, Region, detailed, observe_region
@@ -31,13 +32,15 @@ from chalicelib.rotate.plan import (
     Install,
     Keep,
     Renew,
+    RollBack,
+    RotationFacts,
     Wait,
     authority_ends,
     decide_rotation,
     is_due,
 )
 from chalicelib.rotate.proof import Handshakes
-from chalicelib.rotate.recheck import kept, mended
+from chalicelib.rotate.recheck import keep, kept, mended
 from chalicelib.rotate.report import report_rotations
 from chalicelib.rotate.verify import TlsClient, handshakes
 from chalicelib.x509.facts import AuthorityFacts
@@ -175,6 +178,16 @@ def _rotate(
     trusted: bool = False,
     dry_run: bool = False,
 ) -> Rotation:
+    """Observe, plan, apply; the caller reports."""
+    facts, swap = _observe(holding, run, asked=asked, trusted=trusted)
+    decision = decide_rotation(facts)
+    return _foreseen(decision, swap) if dry_run else _apply(decision, swap, run.offers)
+
+
+def _observe(
+    holding: LoadBalancerCertificates, run: Run, *, asked: bool, trusted: bool
+) -> tuple[RotationFacts, Swap]:
+    """Ask the issuer, and take a closer look at a certificate that may be due."""
     invocation, now = run.invocation, run.invocation.now()
     before_its_end = invocation.settings.renew_before
     offered = run.offers.secret(holding) if holding.source.startswith(SECRET) else None
@@ -198,10 +211,10 @@ def _rotate(
     ):
         before = before or handshakes(endpoints(holding, run.estate.load_balancers, ()), wire)
         holding = detailed(holding, before, invocation)
-    decision = decide_rotation(
-        holding,
-        now,
-        before_its_end,
+    facts = RotationFacts(
+        holding=holding,
+        now=now,
+        renew_before=before_its_end,
         offered=offered,
         authority=authority,
         window=window,
@@ -220,49 +233,63 @@ def _rotate(
         progress=Progress(),
         warnings=_warnings(authority, now),
     )
-    return _carried_out(decision, swap, run.offers, dry_run=dry_run)
+    return facts, swap
 
 
-def _carried_out(decision: Decision, swap: Swap, offers: Issuers, *, dry_run: bool) -> Rotation:
+def _apply(decision: Decision, swap: Swap, offers: Issuers) -> Rotation:
+    """Carry out the plan; where its certificate fails on the wire, the plan of the way back."""
+    outcome = _carried_out(decision, swap, offers)
+    return roll_back(*reject(outcome)) if isinstance(outcome, Failed) else outcome
+
+
+def _carried_out(decision: Decision, swap: Swap, offers: Issuers) -> Rotation | Failed:
     match decision:
         case Keep():
-            return kept(decision, swap, dry_run=dry_run)
+            return kept(decision, swap)
         case Wait(reason=reason, until=until):
             raise errors.IssuerLimited(until, reason)
-        case Install(reason=reason) | Renew(reason=reason) if dry_run:
-            return _foreseen(reason, swap)
-        case Install(reason=reason, certificate=certificate, back=back):
-            known = (
-                certificate
-                if certificate.serial
-                else read_certificate(certificate.arn, swap.invocation.clients)
-            )
-            known = known or certificate
-            if back and (well := mended(swap, known)):
+        case Install(reason=reason, certificate=certificate):
+            known = _known(certificate, swap.invocation)
+            return install(_with_handshakes(swap), known, reason)
+        case RollBack(certificate=certificate):
+            known = _known(certificate, swap.invocation)
+            if well := mended(swap, known):
                 return well
-            # Whether clients trust what is served now: what comes in its place is held against that.
-            before = swap.before or handshakes(endpoints(swap.holding, swap.load_balancers, ()), swap.wire)
-            return install(replace(swap, before=before), known, reason, back=back)
+            return roll_back(_with_handshakes(swap), replace(decision, certificate=known))
         case Renew():
             return renewed(decision, swap, offers)
         case _:
             assert_never(decision)
 
 
+def _known(certificate: Certificate, invocation: Invocation) -> Certificate:
+    """The certificate with what a listing does not tell of it."""
+    if certificate.serial:
+        return certificate
+    return read_certificate(certificate.arn, invocation.clients) or certificate
+
+
+def _with_handshakes(swap: Swap) -> Swap:
+    """Whether clients trust what is served now: what comes in its place is held against that."""
+    before = swap.before or handshakes(endpoints(swap.holding, swap.load_balancers, ()), swap.wire)
+    return replace(swap, before=before)
+
+
 def _serves(holding: LoadBalancerCertificates, name: str) -> bool:
     return holding.served is not None and holding.served.name == name
 
 
-def _foreseen(reason: str, swap: Swap) -> Rotation:
-    """What would be, as far as it can be told without doing it."""
-    holding = swap.holding
-    return Rotation(
-        name=holding.load_balancer,
-        state="rotated",
-        reason=reason,
-        certificate=holding.served,
-        warnings=swap.warnings,
-    )
+def _foreseen(decision: Decision, swap: Swap) -> Rotation:
+    """What would be, as far as a dry run can tell without doing it."""
+    match decision:
+        case Keep():
+            return keep(decision, swap)
+        case Wait(reason=reason, until=until):
+            raise errors.IssuerLimited(until, reason)
+        case Install(reason=reason) | RollBack(reason=reason) | Renew(reason=reason):
+            return swap.rotation("rotated", reason, swap.holding.served)
+        case _:
+            assert_never(decision)
 
 
 def _warnings(authority: AuthorityFacts | None, now: datetime) -> tuple[ReviewWarning, ...]:

@@ -18,7 +18,18 @@ from chalicelib.rotate.model import (
     SecureListener,
     current,
 )
-from chalicelib.rotate.plan import Decision, Install, Keep, Renew, Wait, decide_rotation, is_due, retire
+from chalicelib.rotate.plan import (
+    Decision,
+    Install,
+    Keep,
+    Renew,
+    RollBack,
+    RotationFacts,
+    Wait,
+    decide_rotation,
+    is_due,
+    retire,
+)
 from chalicelib.x509.facts import AuthorityFacts
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -86,10 +97,42 @@ def outcome(decision: Decision) -> str:
             return f"keep {code}" if code else "keep"
         case Renew(domains=domains):
             return f"renew {' '.join(domains)}".strip()
-        case Install(certificate=found, back=back):
-            return f"{'back to' if back else 'install'} {found.name}"
+        case Install(certificate=found):
+            return f"install {found.name}"
+        case RollBack(certificate=found):
+            return f"back to {found.name}"
         case Wait(until=until):
             return f"wait until {until:%d}"
+
+
+def decide(
+    found: LoadBalancerCertificates,
+    now: datetime,
+    before: timedelta,
+    *,
+    offered: SecretCertificate | None = None,
+    authority: AuthorityFacts | None = None,
+    window: Window | None = None,
+    limited: datetime | None = None,
+    asked: bool = False,
+    trusted: bool = False,
+    awaited: str | None = None,
+) -> Decision:
+    """Decide on these facts."""
+    return decide_rotation(
+        RotationFacts(
+            holding=found,
+            now=now,
+            renew_before=before,
+            offered=offered,
+            authority=authority,
+            window=window,
+            limited=limited,
+            asked=asked,
+            trusted=trusted,
+            awaited=awaited,
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +182,7 @@ def outcome(decision: Decision) -> str:
 def test_what_is_decided_by_an_issuers_certificate(
     found: LoadBalancerCertificates, authority: AuthorityFacts | None, wanted: str
 ) -> None:
-    assert outcome(decide_rotation(found, NOW, BEFORE, authority=authority)) == wanted
+    assert outcome(decide(found, NOW, BEFORE, authority=authority)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -163,25 +206,22 @@ def test_what_is_decided_by_what_a_secret_holds(
     found: LoadBalancerCertificates, offered: Certificate, wanted: str
 ) -> None:
     held = SecretCertificate(offered.name or "", offered.not_after)
-    assert outcome(decide_rotation(found, NOW, BEFORE, offered=held)) == wanted
+    assert outcome(decide(found, NOW, BEFORE, offered=held)) == wanted
 
 
 def test_a_secret_has_to_be_read_first() -> None:
     with pytest.raises(ValueError, match="has to be read"):
-        decide_rotation(holding("secret:mqtt", OLD), NOW, BEFORE)
+        decide(holding("secret:mqtt", OLD), NOW, BEFORE)
 
 
 def test_what_is_asked_for_is_renewed_before_it_is_due() -> None:
-    asked = decide_rotation(holding("private-ca", OLD), NOW, BEFORE, authority=CA, asked=True)
+    asked = decide(holding("private-ca", OLD), NOW, BEFORE, authority=CA, asked=True)
     assert asked == Renew(reason="it was asked for", domains=("mqtt.example.com",))
 
 
 def test_a_changed_ca_renews_when_devices_trust_it() -> None:
     found = holding("private-ca", DUE)
-    assert (
-        outcome(decide_rotation(found, NOW, BEFORE, authority=OTHER_CA, trusted=True))
-        == "renew mqtt.example.com"
-    )
+    assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA, trusted=True)) == "renew mqtt.example.com"
 
 
 def window(start: float, end: float) -> Window:
@@ -208,7 +248,7 @@ def window(start: float, end: float) -> Window:
 def test_when_a_ca_suggests_to_renew_that_counts(
     served: Certificate, suggested: Window | None, wanted: str
 ) -> None:
-    assert outcome(decide_rotation(holding("acme", served), NOW, BEFORE, window=suggested)) == wanted
+    assert outcome(decide(holding("acme", served), NOW, BEFORE, window=suggested)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -224,7 +264,7 @@ def test_when_a_ca_suggests_to_renew_that_counts(
 def test_a_ca_that_wants_to_be_left_alone_is(
     found: LoadBalancerCertificates, limited: datetime, wanted: str
 ) -> None:
-    assert outcome(decide_rotation(found, NOW, BEFORE, limited=limited)) == wanted
+    assert outcome(decide(found, NOW, BEFORE, limited=limited)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -239,8 +279,8 @@ def test_what_an_earlier_run_began_to_install_needs_nobodys_word_again(
     uploaded: Certificate, wanted: str
 ) -> None:
     found = holding("private-ca", DUE, uploaded)
-    assert outcome(decide_rotation(found, NOW, BEFORE, authority=OTHER_CA, awaited="new")) == wanted
-    assert outcome(decide_rotation(found, NOW, BEFORE, authority=OTHER_CA)) == "keep private-ca-changed"
+    assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA, awaited="new")) == wanted
+    assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA)) == "keep private-ca-changed"
 
 
 @pytest.mark.parametrize(("life", "days"), [(90, 30), (398, 30), (100, 30), (47, 47 / 3), (6, 2), (1, 1 / 3)])
