@@ -136,7 +136,7 @@ def _secure(declaration: Declaration) -> bool:
 
 
 def _acme_names(declaration: Declaration) -> Iterator[Fault]:
-    """What an ACME CA certifies is told to it, and devices ask for the hostname."""
+    """An ACME order needs names, and `hostname` must be among them."""
     match declaration.certificate:
         case GivenIssuer("acme", domains):
             hostname = declaration.hostname

@@ -232,7 +232,10 @@ def _over(
     facts: Facts,
     progress: Progress,
 ) -> bool:
-    """Whether it is for the background, now that all waits are over; raises what waiting would not mend."""
+    """False: retry now. True: hand over to the asynchronous function.
+
+    Raises an error that no retry can fix.
+    """
     own_group = declaration.security_groups is None
     if not retryable(error, own_group=own_group, became_ours=progress.became_ours):
         raise error

@@ -338,7 +338,7 @@ def _same_authority(
 FORGOTTEN = timedelta(hours=1)
 
 
-"""After this an upload that nobody installed is nobody's current work any more."""
+"""An upload older than this that no listener uses was abandoned."""
 
 
 SILENT = frozenset(

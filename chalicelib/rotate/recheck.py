@@ -24,7 +24,8 @@ from chalicelib.rotate.proof import Handshakes, judge_proof
 from chalicelib.rotate.verify import handshakes
 
 RECENT = timedelta(days=1)
-"""So long every run looks at a new certificate again: whoever installed it may not have come so far."""
+"""For so long after its upload every run verifies a certificate again: the run that installed it may have
+been killed first."""
 
 
 def keep(decision: Keep, swap: Swap) -> Rotation:

@@ -117,7 +117,7 @@ def carry_on(
     """
     run = _run(invocation, wire)
     holding = _holding(name, run)
-    # Where the tag still names what is waited for, that is what was asked for.
+    # The pending tag names the certificate of the earlier request, so this is that request and not a new one.
     tag = _pending_tag(holding, run)
     again = asked is not None and not awaited(tag) and _older(holding, datetime.fromisoformat(asked))
     rotation = _rotate(holding, run, asked=again)
