@@ -20,7 +20,7 @@ from chalicelib.model.load_balancer import (
     SslPolicy,
     keepalive_of,
 )
-from chalicelib.model.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG
+from chalicelib.model.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG, certificate_home
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.model.report import Report, View
 from chalicelib.model.syntax import SOURCE_PATTERN, cidr_fault, matches
@@ -118,14 +118,15 @@ def _listener_json(listener: Listener) -> Json:
 
 
 def _certificate_json(view: View) -> Json:
-    arns = [listener.certificate for listener in _by_port(view.load_balancer) if listener.certificate]
-    if not arns:
+    """The certificate as it is, or in a dry run as it will be: it has no ARN before it is at AWS."""
+    named = [listener.certificate for listener in _by_port(view.load_balancer) if listener.certificate]
+    if not named:
         return {}
-    shown: Json = {"arn": arns[0]}
+    shown: Json = {} if certificate_home(named[0]) is None else {"arn": named[0]}
     source = view.load_balancer.tags.get(CERTIFICATE_TAG)
     if source is not None and matches(SOURCE_PATTERN, source):
         shown["source"] = source
-    if (certificate := view.certificate) is not None and certificate.arn == arns[0]:
+    if (certificate := view.certificate) is not None and certificate.arn == named[0]:
         shown["not_after"] = _rfc3339(certificate.not_after)
         # Rounded down: a certificate with "0" has less than a day, one below 0 has expired.
         shown["days_left"] = (certificate.not_after - view.now) // timedelta(days=1)
@@ -154,7 +155,8 @@ def _ssl_policy(policy: SslPolicy) -> object:
 
 def _admission_json(view: View) -> Json:
     attached = view.load_balancer.security_groups
-    if view.group is None or attached != {view.group.id}:
+    # In a dry run its name stands for the id of a group that is not made yet.
+    if view.group is None or attached != {view.group.id or view.group.name}:
         return {"security_groups": sorted(attached)}
     ports = {True: set[int](), False: set[int]()}
     for listener in view.load_balancer.listeners:

@@ -8,7 +8,7 @@ from typing import assert_never
 from chalicelib.acme.challenges import places
 from chalicelib.aws import iam
 from chalicelib.aws.certificate import read_certificate
-from chalicelib.certificates.chosen import Chosen
+from chalicelib.certificates.chosen import Chosen, Existing, ToOrder, ToUpload, Unusable
 from chalicelib.certificates.existing import issued_before
 from chalicelib.certificates.upload import as_uploaded, for_any_name
 from chalicelib.invocation import Invocation
@@ -34,14 +34,14 @@ from chalicelib.x509.read import checked
 def choose(declaration: Declaration, there: LoadBalancer | None, invocation: Invocation) -> Chosen | None:
     """The certificate for the declaration's secure listeners; None when it has none.
 
-    What is wrong with it is in `faults`. `there` is the load balancer as it is.
+    One that cannot be used is `Unusable`, with its faults. `there` is the load balancer as it is.
     """
     if declaration.certificate is None:
         return None
     try:
         return _choose(declaration.certificate, declaration, there, invocation)
     except InvalidRequest as error:
-        return Chosen(reference="", source="", faults=error.faults)
+        return Unusable(faults=error.faults)
 
 
 def _choose(
@@ -87,9 +87,7 @@ def _of_arn(
     found = read_certificate(arn, invocation.clients, usable=arn not in current)
     if found is None:
         raise InvalidRequest([Fault("certificate.arn", f"there is no certificate {arn}")])
-    return Chosen(
-        reference=arn, source=source or "external", certificate=found, warnings=_expiring(found, invocation)
-    )
+    return Existing(certificate=found, source=source or "external", warnings=_expiring(found, invocation))
 
 
 def _domains_of(served: set[str | None], invocation: Invocation) -> tuple[str, ...]:
@@ -121,7 +119,7 @@ def of_bundle(
     warnings: tuple[ReviewWarning, ...],
     declaration: Declaration,
     invocation: Invocation,
-) -> Chosen:
+) -> Existing | ToUpload:
     """What a bundle will be at AWS. Same content, same name: one that is there is not uploaded again."""
     certificate = as_uploaded(bundle, declaration.name, invocation)
     name = certificate.arn
@@ -131,11 +129,10 @@ def of_bundle(
             f"there is a server certificate {name} already, which is not ours: its path is {existing.path}"
         )
     if existing:
-        return Chosen(reference=existing.arn, source=source, certificate=existing, warnings=warnings)
-    return Chosen(
-        reference=name,
-        source=source,
+        return Existing(certificate=existing, source=source, warnings=warnings)
+    return ToUpload(
         certificate=certificate,
+        source=source,
         bundle=bundle,
         warnings=(*warnings, *preflight.room_for_one(*iam.account_quota(invocation.clients.iam))),
     )
@@ -150,17 +147,16 @@ def _of_private_ca(
     warnings = () if domains or declaration.hostname else (for_any_name(wanted),)
     existing = issued_before(PRIVATE_CA, wanted, declaration.name, there, invocation)
     if existing:
-        return Chosen(
-            reference=existing.arn,
-            source=PRIVATE_CA,
+        return Existing(
             certificate=existing,
+            source=PRIVATE_CA,
             warnings=(*warnings, *_expiring(existing, invocation)),
         )
     authority = private_ca.load_authority(clients.secrets, invocation.settings.private_ca_secret)
     made = authority or private_ca.create_authority(invocation.settings.owner, now=invocation.now())
     bundle = private_ca.issue(made, wanted, now=invocation.now())
     chosen = of_bundle(bundle, PRIVATE_CA, warnings, declaration, invocation)
-    return replace(chosen, authority=None if authority else made)
+    return replace(chosen, authority=made) if isinstance(chosen, ToUpload) and not authority else chosen
 
 
 def _of_acme(
@@ -173,11 +169,8 @@ def _of_acme(
     existing = issued_before(ACME, wanted, declaration.name, there, invocation)
     if existing:
         warnings = _expiring(existing, invocation)
-        return Chosen(reference=existing.arn, source=ACME, certificate=existing, warnings=warnings)
+        return Existing(certificate=existing, source=ACME, warnings=warnings)
     places(wanted, invocation)
-    return Chosen(
-        reference=ACME,
-        source=ACME,
-        order=wanted,
-        warnings=preflight.room_for_one(*iam.account_quota(invocation.clients.iam)),
+    return ToOrder(
+        domains=wanted, warnings=preflight.room_for_one(*iam.account_quota(invocation.clients.iam))
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import replace
 
+from chalicelib.certificates.chosen import ToOrder, ToUpload, reference, source_of
 from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer, State, idle_timeout
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
@@ -44,7 +45,7 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         listeners=tuple(
             replace(
                 listener,
-                certificate=facts.chosen.reference if listener.secure and facts.chosen else None,
+                certificate=reference(facts.chosen) if listener.secure and facts.chosen else None,
                 ssl_policy=declaration.ssl_policy if listener.secure else None,
             )
             for listener in sorted(declaration.listeners, key=lambda listener: listener.port)
@@ -144,7 +145,7 @@ def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, st
     there = facts.actual.load_balancer
     ours = {
         OWNER_TAG: owner,
-        CERTIFICATE_TAG: facts.chosen.source if facts.chosen else None,
+        CERTIFICATE_TAG: source_of(facts.chosen) if facts.chosen else None,
         HOSTNAME_TAG: declaration.hostname,
         PROBE_TAG: probe_tag(declaration.probe),
     }
@@ -153,5 +154,8 @@ def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, st
 
 
 def _uploaded(facts: Facts) -> frozenset[str]:
-    chosen = facts.chosen
-    return frozenset({chosen.reference} if chosen and (chosen.bundle or chosen.order) else set())
+    match facts.chosen:
+        case ToUpload() | ToOrder() as chosen:
+            return frozenset(filter(None, [reference(chosen)]))
+        case _:
+            return frozenset()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from chalicelib.aws import ec2, elb, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.autoscaling import with_lifecycles
+from chalicelib.certificates.chosen import Existing
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import LoadBalancer, Member, State
 from chalicelib.model.names import certificate_path, security_group_name
@@ -58,7 +59,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         zoned = pool.submit(_with_routes, declaration, subnets.result(), known, vpc, invocation)
     own = own_group(name, groups.result() if groups else {}, invocation.settings.owner)
     certificate = chosen.result()
-    uploaded = certificate.certificate if certificate and not certificate.bundle else None
+    uploaded = certificate.certificate if isinstance(certificate, Existing) else None
     return Facts(
         now=invocation.now(),
         actual=State(

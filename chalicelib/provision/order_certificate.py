@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from chalicelib.acme.challenges import OrderWork
 from chalicelib.acme.order import order, time_enough
 from chalicelib.apply import apply
-from chalicelib.certificates.chosen import Chosen
+from chalicelib.certificates.chosen import Chosen, ToOrder, ToUpload
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
@@ -31,9 +31,9 @@ _PAUSE = timedelta(minutes=1)
 
 def foreseen(chosen: Chosen | None) -> tuple[Step, ...]:
     """What a dry run says of it: the upload that follows is in the plan."""
-    if chosen is None or not chosen.order:
+    if not isinstance(chosen, ToOrder):
         return ()
-    reason, fields = "there is no certificate for these names yet", {"domains": [*chosen.order]}
+    reason, fields = "there is no certificate for these names yet", {"domains": [*chosen.domains]}
     return (Step(action="NewOrder", reason=reason, fields=fields),)
 
 
@@ -42,7 +42,7 @@ def refuse(chosen: Chosen | None, there: LoadBalancer | None, invocation: Invoca
 
     Conflict for one that is only being adopted: until it is ours the background cannot go on with it.
     """
-    if chosen is None or not chosen.order:
+    if not isinstance(chosen, ToOrder):
         return
     if there and OWNER_TAG not in there.tags:
         raise Conflict(
@@ -55,7 +55,7 @@ def refuse(chosen: Chosen | None, there: LoadBalancer | None, invocation: Invoca
 
 def obtained(
     declaration: Declaration,
-    chosen: Chosen,
+    chosen: ToOrder,
     there: LoadBalancer | None,
     since: datetime,
     work: OrderWork,
@@ -67,7 +67,7 @@ def obtained(
     """
     invocation, progress = work.invocation, work.progress
     try:
-        given = order(chosen.order, work)
+        given = order(chosen.domains, work)
     except IssuerLimited as error:
         if there:
             tag = (PENDING_TAG, pending_tag(since, limited(WAITING, error.until)))
@@ -78,12 +78,15 @@ def obtained(
         invocation.sleep((again - invocation.now()).total_seconds())
         return declaration
     try:
-        bundle, warnings = checked(given, now=invocation.now(), hostnames=chosen.order, fields=ISSUER_FIELDS)
+        bundle, warnings = checked(
+            given, now=invocation.now(), hostnames=chosen.domains, fields=ISSUER_FIELDS
+        )
     except InvalidRequest as error:
         raise IssuerSilent(f"what the CA issued cannot be used: {error}") from None
     found = of_bundle(bundle, ACME, warnings, declaration, invocation)
-    if found.bundle:
-        upload = do.UploadServerCertificate(reason="the CA has issued it", certificate=found.reference)
+    arn = found.certificate.arn
+    if isinstance(found, ToUpload):
+        upload = do.UploadServerCertificate(reason="the CA has issued it", certificate=arn)
         apply(work.name, [upload], progress, invocation, found.material)
-    arn = progress.bound.get(found.reference, found.reference)
+        arn = progress.bound[arn]
     return replace(declaration, certificate=GivenArn(arn, ACME, settled=True))

@@ -15,10 +15,10 @@ from chalicelib import observe
 from chalicelib.acme.challenges import OrderWork
 from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
+from chalicelib.certificates.chosen import ToOrder, ToUpload
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
-from chalicelib.model.actions import to_step
 from chalicelib.model.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.model.load_balancer import LoadBalancer, State
 from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, PRIVATE_CA, pending_tag
@@ -30,7 +30,7 @@ from chalicelib.provision.desired import desire, left_as_they_are
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.order_certificate import foreseen, obtained, refuse
 from chalicelib.provision.plan import plan
-from chalicelib.provision.report import exists, pending, ready
+from chalicelib.provision.report import exists, pending, planned, ready
 from chalicelib.provision.retry import retryable, slow
 from chalicelib.provision.review import conflict, gone_instances, objections, refuse_beyond_quota
 from chalicelib.provision.superseded import Background, TakenOver
@@ -109,9 +109,9 @@ def _converge(
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
         if dry_run:
-            progress.steps += [*foreseen(facts.chosen), *(to_step(action) for action in steps)]
+            progress.steps += [*foreseen(facts.chosen), *planned(steps, facts.chosen)]
             return ready(declaration, facts, desired, progress, created=there is None)
-        if facts.chosen and facts.chosen.order:
+        if isinstance(facts.chosen, ToOrder):
             if not time_enough(invocation):
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
             work = OrderWork(declaration.name, progress, invocation)
@@ -119,7 +119,7 @@ def _converge(
             continue
         now = steps[:1] if background else steps
         try:
-            material = facts.chosen.material if facts.chosen else None
+            material = facts.chosen.material if isinstance(facts.chosen, ToUpload) else None
             apply(declaration.name, now, progress, invocation, material)
         except errors.AwsError as error:
             if _over(error, waits, declaration, facts, progress):
@@ -200,7 +200,7 @@ def _desire(declaration: Declaration, facts: Facts, invocation: Invocation, sinc
         raise Conflict(f"{declaration.name}: {reason}")
     if facts.actual.load_balancer is None and desired.load_balancer is not None:
         desired = replace(desired, load_balancer=replace(desired.load_balancer, created=since))
-    if facts.chosen and facts.chosen.authority:
+    if isinstance(facts.chosen, ToUpload) and facts.chosen.authority:
         _refuse_second_authority(invocation)
         desired = replace(desired, private_ca=invocation.settings.private_ca_secret)
     return desired
@@ -249,7 +249,7 @@ def _over(
 def _resumable(facts: Facts, progress: Progress) -> bool:
     """Whether the background can go on: not with a certificate whose key it would need."""
     chosen = facts.chosen
-    return chosen is None or chosen.bundle is None or chosen.reference in progress.bound
+    return not isinstance(chosen, ToUpload) or chosen.certificate.arn in progress.bound
 
 
 def _left_to_the_background(
@@ -257,7 +257,7 @@ def _left_to_the_background(
 ) -> Report:
     """Say on the load balancer since when it waits; one that was just created says so already."""
     if exists(facts, progress) and progress.dns_name is None:
-        what = WAITING if facts.chosen and facts.chosen.order else "waiting for AWS"
+        what = WAITING if isinstance(facts.chosen, ToOrder) else "waiting for AWS"
         tag = (PENDING_TAG, pending_tag(since, what))
         apply(declaration.name, [do.AddTags(reason=f"it is {what}", tags=(tag,))], progress, invocation)
     return pending(declaration, facts, progress, invocation, since)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, assert_never
 
 from chalicelib import observe
 from chalicelib.apply import Progress
-from chalicelib.certificates.chosen import Chosen
+from chalicelib.certificates.chosen import Chosen, Existing, ToOrder, ToUpload, Unusable
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
+from chalicelib.model.actions import to_step
 from chalicelib.model.load_balancer import Member, State
+from chalicelib.model.names import certificate_home
 from chalicelib.model.report import Report, ReviewWarning, View
+from chalicelib.model.step import Step
 from chalicelib.model.vpc import SecurityGroup
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
@@ -50,9 +54,45 @@ def _full_of_tags(declaration: Declaration, facts: Facts) -> tuple[ReviewWarning
 
 def _carried(chosen: Chosen, progress: Progress) -> Mapping[str, object]:
     """The certificate for the background to go on with: by now it has an ARN, or is still to be ordered."""
-    if chosen.order:
-        return {"issuer": chosen.source, "domains": [*chosen.order]}
-    return {"arn": progress.bound.get(chosen.reference, chosen.reference), "source": chosen.source}
+    match chosen:
+        case ToOrder(domains=domains, source=source):
+            return {"issuer": source, "domains": [*domains]}
+        case Existing(certificate=certificate, source=source):
+            return {"arn": certificate.arn, "source": source}
+        case ToUpload(certificate=certificate, source=source):
+            return {"arn": progress.bound[certificate.arn], "source": source}
+        case Unusable():
+            raise ValueError("a certificate that cannot be used is a fault of the request")
+        case _:
+            assert_never(chosen)
+
+
+def planned(actions: Iterable[do.Action], chosen: Chosen | None) -> Iterator[Step]:
+    """The steps of a dry run. A certificate that is not at AWS yet has no ARN, so none is shown."""
+    for action in actions:
+        step = to_step(action)
+        match action:
+            case do.DeleteServerCertificate():
+                yield step
+            case do.UploadServerCertificate() if not isinstance(chosen, ToOrder):
+                yield step
+            case _:
+                yield replace(step, fields=_with_arns(step.fields))
+
+
+def _with_arns(value: Any) -> Any:
+    """A value of a step without certificates that have no ARN."""
+    match value:
+        case Mapping():
+            return {
+                key: _with_arns(one)
+                for key, one in value.items()
+                if key != "certificate" or certificate_home(str(one))
+            }
+        case list():
+            return [_with_arns(one) for one in value]
+        case _:
+            return value
 
 
 def ready(
@@ -76,7 +116,7 @@ def _view(facts: Facts, desired: State, progress: Progress) -> View | None:
     if wanted is None:
         return None
     health = {member.id: member for member in facts.members}
-    certificate = facts.chosen.certificate if facts.chosen else None
+    certificate = facts.chosen.certificate if isinstance(facts.chosen, Existing | ToUpload) else None
     return View(
         load_balancer=replace(
             do.bind_load_balancer(wanted, progress.bound),

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_network
 
+from chalicelib.certificates.chosen import Unusable
 from chalicelib.model.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.model.errors import Fault, QuotaReached
 from chalicelib.model.load_balancer import Instance, LoadBalancer, State
@@ -37,7 +38,7 @@ def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
         elif vpc and facts.instances[id_].vpc != vpc:
             where = facts.instances[id_].vpc or "no VPC"
             yield Fault(f"instances[{index}]", f"{id_} is in {where}, and the load balancer in {vpc}")
-    if facts.chosen:
+    if isinstance(facts.chosen, Unusable):
         yield from facts.chosen.faults
 
 
@@ -156,7 +157,7 @@ def _referring(facts: Facts, desired: State) -> list[str]:
 
 def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator[ReviewWarning]:
     """The review: nothing here stops the request."""
-    if facts.chosen:
+    if facts.chosen and not isinstance(facts.chosen, Unusable):
         yield from facts.chosen.warnings
     wanted = desired.load_balancer
     if wanted is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from chalicelib.certificates.chosen import Unusable
 from chalicelib.model.names import PENDING_TAG, pending_since, pending_tag
 from chalicelib.provision.declaration import Declaration, GivenArn
 from chalicelib.provision.facts import Facts
@@ -50,4 +51,4 @@ def _without_its_certificate(declaration: Declaration, facts: Facts) -> bool:
     """Whether the certificate that was uploaded for the request is gone: a DELETE took it, and all else."""
     given = declaration.certificate
     uploaded = isinstance(given, GivenArn) and given.source != "external"
-    return uploaded and facts.chosen is not None and bool(facts.chosen.faults)
+    return uploaded and isinstance(facts.chosen, Unusable)

@@ -18,7 +18,7 @@ from chalicelib.acme.order import order, time_enough
 from chalicelib.acme.renewal_window import Window, certificate_id
 from chalicelib.apply import apply
 from chalicelib.aws import iam
-from chalicelib.certificates.chosen import Chosen
+from chalicelib.certificates.chosen import ToUpload
 from chalicelib.certificates.upload import as_uploaded, for_any_name
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca, secret
@@ -199,12 +199,10 @@ def _any_names(offers: Issuers, holding: LoadBalancerCertificates) -> Sequence[s
 
 def chosen_of(
     holding: LoadBalancerCertificates, bundle: Bundle, invocation: Invocation
-) -> tuple[Certificate, Chosen]:
+) -> tuple[Certificate, ToUpload]:
     """The certificate `as_uploaded`, and what to upload."""
     certificate = as_uploaded(bundle, holding.load_balancer, invocation)
-    return certificate, Chosen(
-        reference=certificate.arn, source=holding.source, certificate=certificate, bundle=bundle
-    )
+    return certificate, ToUpload(certificate=certificate, source=holding.source, bundle=bundle)
 
 
 def _given(bundle: Bundle) -> GivenPem:

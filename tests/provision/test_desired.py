@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from chalicelib.certificates.chosen import Chosen
+from chalicelib.certificates.chosen import ToUpload
 from chalicelib.model.load_balancer import Listener, LoadBalancer
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
@@ -24,7 +24,7 @@ from chalicelib.provision.declaration import Allow, Declaration
 from chalicelib.provision.desired import desire
 from chalicelib.provision.plan import plan
 from chalicelib.x509.pem import Bundle
-from tests.world.facts import ARN, DECLARATION, NOW, OWNER, facts, instance, there
+from tests.world.facts import ARN, DECLARATION, EXTERNAL, NOW, OWNER, facts, instance, there
 from tests.world.strategies import declarations
 
 
@@ -155,7 +155,8 @@ def test_adopting_tags_whoever_is_registered_and_still_there() -> None:
 
 
 def test_a_certificate_that_is_to_be_uploaded_is_named_where_its_arn_will_be() -> None:
-    chosen = Chosen(reference="new", source="pem", bundle=Bundle("c", "k"))
+    to_be = replace(EXTERNAL.certificate, arn="new")
+    chosen = ToUpload(certificate=to_be, source="pem", bundle=Bundle("c", "k"))
     state = desire(DECLARATION, facts(chosen=chosen), OWNER)
     assert state.certificates == {"new"}
     assert state.load_balancer is not None
@@ -180,7 +181,7 @@ def test_whatever_is_declared_and_there_needs_no_change(declaration: Declaration
     found = facts(
         subnets={},
         instances={id_: instance(id_, cluster=declaration.name) for id_ in declaration.instances},
-        chosen=Chosen(reference=ARN, source="external") if declaration.certificate else None,
+        chosen=EXTERNAL if declaration.certificate else None,
     )
     before = desire(declaration, found, OWNER)
     made = replace(

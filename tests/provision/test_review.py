@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.certificates.chosen import Chosen
+from chalicelib.certificates.chosen import Unusable
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import CustomPolicy, HealthCheck, Listener, PredefinedPolicy, State
 from chalicelib.model.report import ReviewWarning
@@ -17,7 +17,7 @@ from chalicelib.provision.declaration import Allow, Declaration
 from chalicelib.provision.desired import desire
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.review import conflict, health_port, objections, warnings
-from tests.world.facts import BY_HAND, DECLARATION, NODES, OWNER, facts, instance, there
+from tests.world.facts import BY_HAND, DECLARATION, EXTERNAL, NODES, OWNER, facts, instance, there
 
 
 def review(declaration: Declaration, found: Facts) -> list[ReviewWarning]:
@@ -118,9 +118,7 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
         (
             {},
             {
-                "chosen": Chosen(
-                    reference="x", source="pem", warnings=(ReviewWarning("self-signed", "it is"),)
-                )
+                "chosen": replace(EXTERNAL, warnings=(ReviewWarning("self-signed", "it is"),)),
             },
             "self-signed",
             "it is",
@@ -193,7 +191,7 @@ def test_the_health_checks_port_is_in_its_target(target: str, port: int) -> None
         ({}, {"instances": {"i-1": instance("i-1", state="stopped"), "i-2": instance("i-2")}}, []),
         (
             {},
-            {"chosen": Chosen(reference="", source="", faults=(Fault("certificate.arn", "none"),))},
+            {"chosen": Unusable(faults=(Fault("certificate.arn", "none"),))},
             ["certificate.arn"],
         ),
     ],

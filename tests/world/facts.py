@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.certificates.chosen import Chosen
-from chalicelib.model.load_balancer import Instance, LoadBalancer, Member, State
+from chalicelib.certificates.chosen import Existing
+from chalicelib.model.load_balancer import Certificate, Instance, LoadBalancer, Member, State
 from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
 from chalicelib.provision.declaration import Declaration, GivenArn
 from chalicelib.provision.desired import desire
@@ -16,6 +16,12 @@ from chalicelib.provision.facts import Facts
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OWNER = "emq-elb-prod"
 ARN = "arn:aws:iam::123456789012:server-certificate/mqtt"
+EXTERNAL = Existing(
+    source="external",
+    certificate=Certificate(
+        arn=ARN, not_before=None, not_after=NOW + timedelta(days=60), domains=("mqtt.example.com",), serial=""
+    ),
+)
 VPC_NETWORK = "172.31.0.0/16"
 NODES = SecurityGroup(
     "nodes",
@@ -57,7 +63,7 @@ def facts(**changed: Any) -> Facts:
         },
         groups={"sg-nodes": NODES, "sg-1": BY_HAND},
         instances={"i-1": instance("i-1"), "i-2": instance("i-2", zone="b")},
-        chosen=Chosen(reference=ARN, source="external"),
+        chosen=EXTERNAL,
         load_balancers=1,
     )
     return replace(made, **changed)
