@@ -12,16 +12,13 @@ The tags are all that is remembered between two invocations (`docs/architecture.
     emq-elb:hostname     load balancer   the name that clients use
     emq-elb:probe        load balancer   probe options, `key=value` between spaces
     emq-elb:pending      load balancer   since when and for what something still waits; absent: `ready`
+                                         (`model/pending.py`)
     emq-elb:rejected     load balancer   the name of a certificate that failed on the wire
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    pass
+from typing import Literal
 
 OWNER_TAG = "emq-elb:owner"
 CLUSTER_TAG = "emq-elb:cluster"
@@ -84,27 +81,7 @@ def load_balancer_of_group(group: str) -> str | None:
     return group.removesuffix("-elb") if group.endswith("-elb") else None
 
 
-def pending_tag(since: datetime, what: str = "") -> str:
-    """Return the text of the `emq-elb:pending` tag: since when (RFC 3339, UTC), and for what."""
-    return f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {what}".strip()
-
-
-def pending_since(text: str | None) -> datetime | None:
-    """Return the time in an `emq-elb:pending` tag; None without one, or with another text."""
-    try:
-        since = datetime.fromisoformat((text or "").partition(" ")[0])
-    except ValueError:
-        return None
-    return since if since.tzinfo else None
-
-
 PRIVATE_CA = "private-ca"
-
-
 ACME = "acme"
-
-
 SECRET = "secret:"  # noqa: S105 - the prefix of a tag's text, not a secret
-
-
 WATCHED = frozenset({"pem", "external", ""})

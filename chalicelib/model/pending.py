@@ -1,47 +1,88 @@
-"""What the `emq-elb:pending` tag says beside since when: for what something still waits.
+"""The `emq-elb:pending` tag as a value: since when a load balancer or a security group waits, and for what.
 
-provisioning …                   a PUT is at work
-waiting for …                    a PUT goes on in the background
-certificate <name>               `rotate` waits for that one to be served
-issuing                          `rotate` has to have one issued
-… not before <time>              and the CA wants to be left alone until then
+    <since> provisioning                        a PUT is at work
+    <since> waiting for AWS                     a PUT goes on in the background
+    <since> waiting for the CA                  a PUT goes on in the background with an order at the CA
+    <since> certificate <name>                  `rotate` waits for that certificate to be served
+    <since> issuing                             `rotate` has to have a certificate issued
+    <since> to be swept                         `sweep` deletes this security group an hour later
+    <since> <any of these> not before <time>    the CA takes no order until then
+
+Times are RFC 3339, in UTC, in whole seconds.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-WAITING = "waiting for the CA"
-CERTIFICATE = "certificate "
+from chalicelib.model.names import PENDING_TAG
+
+PROVISIONING = "provisioning"
+WAITING_FOR_AWS = "waiting for AWS"
+WAITING_FOR_CA = "waiting for the CA"
 ISSUING = "issuing"
+TO_BE_SWEPT = "to be swept"
+_CERTIFICATE = "certificate "
 _NOT_BEFORE = " not before "
 
 
-def waits_for(tag: str | None) -> str:
-    """Return what a tag says that is waited for; nothing without a tag."""
-    return (tag or "").partition(" ")[2]
+@dataclass(frozen=True)
+class Pending:
+    """What the tag says; `since` is None where its text does not begin with a time."""
+
+    since: datetime | None
+    what: str = ""
+    not_before: datetime | None = None
+
+    def __str__(self) -> str:
+        since = _text(self.since) if self.since else ""
+        limit = f"{_NOT_BEFORE}{_text(self.not_before)}" if self.not_before else ""
+        return f"{since} {self.what}{limit}".rstrip()
+
+    @property
+    def tag(self) -> tuple[str, str]:
+        """The tag's key and value."""
+        return PENDING_TAG, str(self)
+
+    @property
+    def of_rotation(self) -> bool:
+        """Whether `rotate` waits, and not a PUT."""
+        return self.what == ISSUING or self.certificate is not None
+
+    @property
+    def certificate(self) -> str | None:
+        """The name of the certificate that `rotate` waits to see served; None when it waits for none."""
+        return self.what.removeprefix(_CERTIFICATE) if self.what.startswith(_CERTIFICATE) else None
+
+    def began_at(self, request: datetime) -> bool:
+        """Whether the request of that time wrote it."""
+        return self.since == request.replace(microsecond=0)
 
 
-def of_rotation(tag: str | None) -> bool:
-    """Whether it is `rotate` that waits."""
-    return waits_for(tag).startswith((CERTIFICATE, ISSUING))
+def parse_pending(text: str | None) -> Pending | None:
+    """Parse the tag's text; None without a tag."""
+    if text is None:
+        return None
+    since, _, rest = text.partition(" ")
+    what, _, limit = rest.rpartition(_NOT_BEFORE)
+    if (until := _time(limit)) and what:
+        return Pending(_time(since), what, until)
+    return Pending(_time(since), rest)
 
 
-def awaited(tag: str | None) -> str | None:
-    """Return the name of the certificate that `rotate` waits to see served; None when it waits for none."""
-    what = waits_for(tag)
-    return what.removeprefix(CERTIFICATE) if what.startswith(CERTIFICATE) else None
+def until_served(certificate: str) -> str:
+    """Return what `rotate` waits for when ELB does not know a certificate of that name yet."""
+    return f"{_CERTIFICATE}{certificate}"
 
 
-def limited(what: str, until: datetime) -> str:
-    """Return what is waited for, with the time before which the CA is not to be asked; whole seconds."""
-    return f"{what}{_NOT_BEFORE}{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+def _text(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def not_before(tag: str | None) -> datetime | None:
-    """Return the time before which the CA is not to be asked; None when there is none in the tag."""
+def _time(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(waits_for(tag).partition(_NOT_BEFORE)[2])
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
     return found if found.tzinfo else None

@@ -17,8 +17,8 @@ from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
 from chalicelib.model.load_balancer import LoadBalancer
-from chalicelib.model.names import ACME, OWNER_TAG, PENDING_TAG, pending_tag
-from chalicelib.model.pending import WAITING, limited, not_before
+from chalicelib.model.names import ACME, OWNER_TAG, PENDING_TAG
+from chalicelib.model.pending import WAITING_FOR_CA, Pending, parse_pending
 from chalicelib.model.step import Step
 from chalicelib.provision.certificate import of_bundle
 from chalicelib.provision.declaration import Declaration, GivenArn
@@ -48,7 +48,8 @@ def refuse(chosen: Chosen | None, there: LoadBalancer | None, invocation: Invoca
         raise Conflict(
             f"{there.name}: adopt it with the certificate that it has, then have one issued by a second PUT"
         )
-    until = not_before(there.tags.get(PENDING_TAG)) if there else None
+    pending = parse_pending(there.tags.get(PENDING_TAG)) if there else None
+    until = pending.not_before if pending else None
     if until and invocation.now() < until:
         raise IssuerLimited(until, "it said so when it was asked before")
 
@@ -70,8 +71,8 @@ def obtained(
         given = order(chosen.domains, work)
     except IssuerLimited as error:
         if there:
-            tag = (PENDING_TAG, pending_tag(since, limited(WAITING, error.until)))
-            apply(work.name, [do.AddTags(reason=str(error), tags=(tag,))], progress, invocation)
+            mark = Pending(since, WAITING_FOR_CA, not_before=error.until)
+            apply(work.name, [do.AddTags(reason=str(error), tags=(mark.tag,))], progress, invocation)
         again = max(error.until, invocation.now() + _PAUSE)
         if not time_enough(invocation, again):
             raise

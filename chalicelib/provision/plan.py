@@ -27,7 +27,8 @@ from typing import TypeVar
 
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import HealthCheck, LoadBalancer, State
-from chalicelib.model.names import OWNER_TAG, PENDING_TAG, pending_tag
+from chalicelib.model.names import OWNER_TAG, PENDING_TAG
+from chalicelib.model.pending import PROVISIONING, Pending
 from chalicelib.model.vpc import SecurityGroup
 from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY, plan_listeners
 
@@ -58,7 +59,7 @@ def as_created(wanted: LoadBalancer) -> LoadBalancer:
 
     Its `pending` tag marks it as half made until the last call of the plan takes the tag off.
     """
-    marked = {PENDING_TAG: pending_tag(wanted.created, "provisioning")} if wanted.created else {}
+    marked = dict([Pending(wanted.created, PROVISIONING).tag]) if wanted.created else {}
     return replace(
         wanted,
         listeners=tuple(

@@ -21,8 +21,8 @@ from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.model.load_balancer import LoadBalancer, State
-from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, PRIVATE_CA, pending_tag
-from chalicelib.model.pending import WAITING
+from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, PRIVATE_CA
+from chalicelib.model.pending import PROVISIONING, WAITING_FOR_AWS, WAITING_FOR_CA, Pending, parse_pending
 from chalicelib.model.report import Report, ReviewWarning
 from chalicelib.provision import observe as survey
 from chalicelib.provision.declaration import Declaration, GivenArn
@@ -218,11 +218,11 @@ def _refuse_second_authority(invocation: Invocation) -> None:
 
 
 def _taking_over(there: LoadBalancer | None, since: datetime) -> Iterator[do.Action]:
-    """Tell whoever still works on an earlier request, in the background, that this one counts now."""
-    mark = pending_tag(since)
-    if there is not None and not there.tags.get(PENDING_TAG, mark).startswith(mark):
-        tag = (PENDING_TAG, pending_tag(since, "provisioning"))
-        yield do.AddTags(reason="what is pending gives way to this request", tags=(tag,))
+    """Stop the background work of an earlier request: this one counts from now on."""
+    earlier = parse_pending(there.tags.get(PENDING_TAG)) if there else None
+    if earlier and not earlier.began_at(since):
+        mark = Pending(since, PROVISIONING)
+        yield do.AddTags(reason="what is pending gives way to this request", tags=(mark.tag,))
 
 
 def _over(
@@ -257,7 +257,7 @@ def _left_to_the_background(
 ) -> Report:
     """Say on the load balancer since when it waits; one that was just created says so already."""
     if exists(facts, progress) and progress.dns_name is None:
-        what = WAITING if isinstance(facts.chosen, ToOrder) else "waiting for AWS"
-        tag = (PENDING_TAG, pending_tag(since, what))
-        apply(declaration.name, [do.AddTags(reason=f"it is {what}", tags=(tag,))], progress, invocation)
+        what = WAITING_FOR_CA if isinstance(facts.chosen, ToOrder) else WAITING_FOR_AWS
+        mark = do.AddTags(reason=f"it is {what}", tags=(Pending(since, what).tag,))
+        apply(declaration.name, [mark], progress, invocation)
     return pending(declaration, facts, progress, invocation, since)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.certificates.chosen import Unusable
-from chalicelib.model.names import PENDING_TAG, pending_since, pending_tag
+from chalicelib.model.names import PENDING_TAG
+from chalicelib.model.pending import parse_pending
 from chalicelib.provision.declaration import Declaration, GivenArn
 from chalicelib.provision.facts import Facts
 
@@ -39,10 +40,11 @@ class Background:
             if self.existed or _without_its_certificate(declaration, facts):
                 raise TakenOver
             return self
-        mark = there.tags.get(PENDING_TAG, "")
-        began = pending_since(mark)
-        older = not self.existed and began is not None and began < self.since.replace(microsecond=0)
-        if not mark.startswith(pending_tag(self.since)) and not older:
+        mark = parse_pending(there.tags.get(PENDING_TAG))
+        if mark is None or mark.since is None:
+            raise TakenOver
+        older = not self.existed and mark.since < self.since.replace(microsecond=0)
+        if not mark.began_at(self.since) and not older:
             raise TakenOver
         return replace(self, existed=True)
 

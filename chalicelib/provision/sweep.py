@@ -21,9 +21,8 @@ from chalicelib.model.names import (
     certificates_path,
     load_balancer_of_group,
     load_balancer_of_path,
-    pending_since,
-    pending_tag,
 )
+from chalicelib.model.pending import TO_BE_SWEPT, Pending, parse_pending
 from chalicelib.model.step import Step
 from chalicelib.model.vpc import SecurityGroup
 from chalicelib.provision.delete import Leftover, settled
@@ -89,16 +88,15 @@ def _groups(
     old: list[tuple[str, Leftover]] = []
     for group in groups:
         name = load_balancer_of_group(group.name)
-        since = pending_since(group.pending)
+        pending = parse_pending(group.pending)
+        since = pending.since if pending else None
         if name is None or group.id is None:
             continue
         if name in alive or group.id in attached:
             if group.pending is not None:
                 ec2.untag(invocation.clients.ec2, [group.id], PENDING_TAG)
         elif since is None:
-            ec2.tag(
-                invocation.clients.ec2, [group.id], PENDING_TAG, pending_tag(invocation.now(), "to be swept")
-            )
+            ec2.tag(invocation.clients.ec2, [group.id], *Pending(invocation.now(), TO_BE_SWEPT).tag)
         elif since < invocation.now() - _AGE:
             old.append((name, do.DeleteSecurityGroup(reason=f"{name} is gone", group=group.id)))
     return old

@@ -18,8 +18,8 @@ from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.load_balancer import Certificate, LoadBalancer
-from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG, pending_since, pending_tag
-from chalicelib.model.pending import CERTIFICATE, of_rotation, waits_for
+from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG
+from chalicelib.model.pending import Pending, parse_pending, until_served
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.model import (
     INVALID_CERTIFICATE,
@@ -56,13 +56,13 @@ class Swap:
         """Whether it is some time ago that AWS was read: a PUT may have come in between."""
         return self.invocation.now() - self.since >= FRESH
 
-    def pending(self) -> str | None:
+    def pending(self) -> Pending | None:
         """The `emq-elb:pending` tag of its own load balancer, read again where what is known is `stale`."""
         name = self.holding.load_balancer
         tags = self.load_balancers[name].tags
         if self.stale:
             tags = elb.load_balancer_tags(self.invocation.clients.elb, [name]).get(name, {})
-        return tags.get(PENDING_TAG)
+        return parse_pending(tags.get(PENDING_TAG))
 
     def rotation(
         self,
@@ -186,7 +186,8 @@ def _done(
     reason: str,
     proof: Proof,
 ) -> Rotation:
-    if of_rotation(swap.pending()):
+    pending = swap.pending()
+    if pending and pending.of_rotation:
         forget = do.RemoveTags(reason="nothing is waited for any more", keys=(PENDING_TAG,))
         apply(swap.holding.load_balancer, [forget], swap.progress, swap.invocation)
     unverified = ReviewWarning(
@@ -243,19 +244,22 @@ def _unchanged(place: SecureListener, invocation: Invocation) -> bool:
     return (serving.get(place.port) or INVALID_CERTIFICATE) == place.certificate
 
 
-def postponed(swap: Swap, what: str, reason: str) -> Rotation:
-    """Leave it to a later run, and say on the load balancer for what, unless a PUT waits there already."""
-    told = swap.pending()
-    if told is None or (of_rotation(told) and waits_for(told) != what):
-        since = pending_tag(pending_since(told) or swap.invocation.now(), what)
-        tag = do.AddTags(reason=reason, tags=((PENDING_TAG, since),))
+def postponed(swap: Swap, what: str, reason: str, *, not_before: datetime | None = None) -> Rotation:
+    """Leave it to a later run, and say on the load balancer for what, unless a PUT waits there already.
+
+    `not_before` is when the CA takes an order again.
+    """
+    pending = swap.pending()
+    mark = Pending((pending and pending.since) or swap.invocation.now(), what, not_before)
+    if pending is None or (pending.of_rotation and str(pending) != str(mark)):
+        tag = do.AddTags(reason=reason, tags=(mark.tag,))
         apply(swap.holding.load_balancer, [tag], swap.progress, swap.invocation)
     return swap.rotation("pending", reason, swap.holding.served)
 
 
 def _pending(swap: Swap, certificate: Certificate, reason: str) -> Rotation:
     """Leave it to a later look whether this one is served."""
-    left = postponed(swap, f"{CERTIFICATE}{certificate.name}", reason)
+    left = postponed(swap, until_served(certificate.name or ""), reason)
     return replace(left, certificate=certificate)
 
 

@@ -25,8 +25,8 @@ from chalicelib.issuers import private_ca, secret
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerLimited, IssuerSilent
 from chalicelib.model.load_balancer import Certificate, age, uploaded
-from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, pending_since
-from chalicelib.model.pending import ISSUING, awaited, limited, waits_for
+from chalicelib.model.names import ACME, PRIVATE_CA, SECRET
+from chalicelib.model.pending import ISSUING, Pending
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.install import Failed, Swap, install, postponed
 from chalicelib.rotate.model import LoadBalancerCertificates, Rotation, SecretCertificate
@@ -223,7 +223,7 @@ def renewed(decision: Renew, swap: Swap, offers: Issuers) -> Rotation | Failed:
             holding, decision.domains, offers, OrderWork(holding.load_balancer, swap.progress, invocation)
         )
     except IssuerLimited as error:
-        postponed(swap, limited(ISSUING, error.until), str(error))
+        postponed(swap, ISSUING, str(error), not_before=error.until)
         raise
     certificate, chosen = chosen_of(holding, bundle, invocation)
     upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
@@ -233,13 +233,13 @@ def renewed(decision: Renew, swap: Swap, offers: Issuers) -> Rotation | Failed:
     return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)
 
 
-def unfinished(holding: LoadBalancerCertificates, pending: str | None) -> bool:
+def unfinished(holding: LoadBalancerCertificates, pending: Pending | None) -> bool:
     """Whether somebody asked for a new certificate, and it is not there or waits to be installed."""
-    what, served = waits_for(pending), holding.served
-    if what.startswith(ISSUING):
-        since = pending_since(pending)
+    if pending is None:
+        return False
+    served = holding.served
+    if pending.what == ISSUING:
         # Whole seconds, both; an order takes longer than one.
-        return served is None or since is None or uploaded(served) <= since
-    name = awaited(pending)
-    waiting = next((one for one in holding.certificates if one.name == name), None)
+        return served is None or pending.since is None or uploaded(served) <= pending.since
+    waiting = next((one for one in holding.certificates if one.name == pending.certificate), None)
     return waiting is not None and (served is None or age(waiting) > age(served))

@@ -14,7 +14,6 @@ from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import REJECTED_TAG, WATCHED, certificate_name_of
-from chalicelib.model.pending import of_rotation
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.install import Failed, Swap, endpoints, verified
 from chalicelib.rotate.model import Rotation
@@ -40,7 +39,8 @@ def kept(decision: Keep, swap: Swap) -> Rotation | Failed:
     holding, invocation = swap.holding, swap.invocation
     served = holding.served
     left = keep(decision, swap)
-    waited = of_rotation(swap.pending())
+    pending = swap.pending()
+    waited = pending is not None and pending.of_rotation
     renewed = holding.source not in WATCHED and served is not None and served.name is not None
     if served is None or not renewed or not (waited or invocation.now() - uploaded(served) < RECENT):
         return left

@@ -19,7 +19,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.model import errors
 from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import ACME, PENDING_TAG, PRIVATE_CA, SECRET, WATCHED
-from chalicelib.model.pending import awaited, not_before
+from chalicelib.model.pending import Pending, parse_pending
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.syntax import name_fault
 from chalicelib.rotate.delete_superseded import retire_superseded
@@ -118,8 +118,9 @@ def carry_on(
     run = _run(invocation, wire)
     holding = _holding(name, run)
     # The pending tag names the certificate of the earlier request, so this is that request and not a new one.
-    tag = _pending_tag(holding, run)
-    again = asked is not None and not awaited(tag) and _older(holding, datetime.fromisoformat(asked))
+    pending = _pending(holding, run)
+    served_later = pending is not None and pending.certificate is not None
+    again = asked is not None and not served_later and _older(holding, datetime.fromisoformat(asked))
     rotation = _rotate(holding, run, asked=again)
     report_rotations([rotation], [holding], run.invocation)
     if rotation.state == "pending":
@@ -127,8 +128,8 @@ def carry_on(
     return rotation
 
 
-def _pending_tag(holding: LoadBalancerCertificates, run: Run) -> str | None:
-    return run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG)
+def _pending(holding: LoadBalancerCertificates, run: Run) -> Pending | None:
+    return parse_pending(run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG))
 
 
 def _older(holding: LoadBalancerCertificates, asked: datetime) -> bool:
@@ -193,7 +194,7 @@ def _observe(
     offered = run.offers.secret(holding) if holding.source.startswith(SECRET) else None
     authority = run.offers.authority() if holding.source == PRIVATE_CA else None
     wire = run.wire.trusting(run.offers.anchors()) if holding.source == PRIVATE_CA else run.wire
-    tag = _pending_tag(holding, run)
+    pending = _pending(holding, run)
     before: Handshakes = {}
     window = None
     if holding.source == ACME:
@@ -204,7 +205,7 @@ def _observe(
             source = holding.source or "of unknown source"
             raise errors.Conflict(f"its certificate is {source}: nobody renews it but you, with a PUT")
         holding = holding if holding.served else detailed(holding, {}, invocation)
-    elif (asked := asked or unfinished(holding, tag)) or (
+    elif (asked := asked or unfinished(holding, pending)) or (
         is_due(holding, now, before_its_end, window)
         if offered is None
         else not _serves(holding, offered.name)
@@ -218,10 +219,10 @@ def _observe(
         offered=offered,
         authority=authority,
         window=window,
-        limited=not_before(tag),
+        limited=pending.not_before if pending else None,
         asked=asked,
         trusted=trusted,
-        awaited=awaited(tag),
+        awaited=pending.certificate if pending else None,
     )
     swap = Swap(
         holding=holding,

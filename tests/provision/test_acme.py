@@ -18,7 +18,7 @@ from moto.iam.models import iam_backends
 from chalicelib.background import go_on
 from chalicelib.model import errors
 from chalicelib.model.names import PENDING_TAG
-from chalicelib.model.pending import WAITING, limited
+from chalicelib.model.pending import WAITING_FOR_CA, parse_pending
 from chalicelib.model.report import Report
 from lab.fidelity import iam as fidelity_iam
 from tests.world.provisioning import WATCHED, Account, issued, pem
@@ -114,7 +114,7 @@ def test_one_that_is_there_says_that_it_waits_and_serves_what_it_did(zoned: Acco
     old = served(zoned)
     report = zoned.put(body(zoned))
     assert (report.state, zoned.calls.writes, zoned.served()) == ("pending", ["AddTags"], old)
-    assert tags(zoned)[PENDING_TAG].endswith(WAITING)
+    assert tags(zoned)[PENDING_TAG].endswith(WAITING_FOR_CA)
     assert tags(zoned)["emq-elb:certificate"] == "pem"
 
 
@@ -136,9 +136,10 @@ def test_a_ca_that_wants_to_be_left_alone_is_not_asked_again_before_its_time(zon
     served(zoned)
     until = zoned.now().replace(microsecond=0) + timedelta(hours=3)
     report = zoned.put(body(zoned))
-    since = tags(zoned)[PENDING_TAG].partition(" ")[0]
-    mark = f"{since} {limited(WAITING, until)}"
-    zoned.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=[{"Key": PENDING_TAG, "Value": mark}])
+    pending = parse_pending(tags(zoned)[PENDING_TAG])
+    assert pending is not None
+    key, value = replace(pending, not_before=until).tag
+    zoned.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=[{"Key": key, "Value": value}])
     assert go_on(payload(report, body(zoned)), zoned.invocation(890)) == "limited"
     with pytest.raises(errors.IssuerLimited):
         zoned.put(body(zoned), dry_run=True)
