@@ -21,6 +21,9 @@ from lab.machine.addresses import claim
 from lab.machine.processes import open_processes
 from lab.nodes.vpc import prepare
 
+# Not loaded for every run of pytest (pyproject.toml): to import it takes longer than most tests.
+pytest_plugins = ["schemathesis.pytest.plugin"]
+
 # Without the phase that tries every boundary of every field: hundreds of requests, which tests/api holds to
 # tables and properties without a server.
 CONFIG = schemathesis.Config.from_dict({"phases": {"coverage": {"enabled": False}}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,6 +15,10 @@ from tests.world.provisioning import Account, Killed, account, issued, pem
 Body = dict[str, Any]
 
 PLAIN_HTTP = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstanceProtocol": "HTTP", "InstancePort": 8080}
+
+
+SHARES = 4
+"""A scenario's kill points are shared out to so many tests, so that they spread over the workers."""
 
 
 @dataclass(frozen=True)
@@ -151,18 +156,26 @@ SCENARIOS = {
 }
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_after_any_call_the_same_request_ends_in_the_same_state(name: str) -> None:
+@cache
+def undisturbed(name: str) -> tuple[list[str], dict[str, Any]]:
+    """The writes of a scenario that nobody kills, and the state in which it ends."""
     scenario = SCENARIOS[name]
     with account() as here:
         body = scenario.prepare(here)
         scenario.act(here, body)
-        writes = here.calls.writes
-        undisturbed = here.snapshot()
+        writes, state = here.calls.writes, here.snapshot()
         scenario.act(here, body)
         assert here.calls.writes == []
     assert len(writes) >= scenario.least_writes
-    for killed_after in range(1, len(writes) + 1):
+    return writes, state
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_killed_after_any_call_the_same_request_ends_in_the_same_state(name: str, share: int) -> None:
+    scenario = SCENARIOS[name]
+    writes, state = undisturbed(name)
+    for killed_after in range(1 + share, len(writes) + 1, SHARES):
         with account() as here:
             body = scenario.prepare(here)
             here.calls.kill_after = killed_after
@@ -170,7 +183,7 @@ def test_killed_after_any_call_the_same_request_ends_in_the_same_state(name: str
                 scenario.act(here, body)
             here.calls.kill_after = None
             scenario.act(here, body)
-            assert here.snapshot() == undisturbed, f"killed after {writes[:killed_after]}"
+            assert here.snapshot() == state, f"killed after {writes[:killed_after]}"
             scenario.act(here, body)
             assert here.calls.writes == [], f"killed after {writes[:killed_after]}"
 
