@@ -29,14 +29,18 @@ if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+    from lab.fidelity.route53_answers import Answer
+
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 # https://docs.aws.amazon.com/Route53/latest/APIReference/API_Operations_Amazon_Route_53.html
 ROUTE_53 = (
     ("GET", r"/2013-04-01/hostedzone", "ListHostedZones"),
+    ("GET", r"/2013-04-01/hostedzone/[^/]+", "GetHostedZone"),
     ("GET", r"/2013-04-01/hostedzone/[^/]+/rrset", "ListResourceRecordSets"),
     ("POST", r"/2013-04-01/hostedzone/[^/]+/rrset/", "ChangeResourceRecordSets"),
     ("GET", r"/2013-04-01/change/[^/]+", "GetChange"),
+    ("GET", r"/2013-04-01/testdnsanswer", "TestDNSAnswer"),
 )
 SECRET = "lab"  # noqa: S105 - moto checks no signature
 
@@ -228,6 +232,13 @@ def operation(environ: Mapping[str, Any], body: bytes) -> str:
         if asked == method and re.fullmatch(pattern, path):
             return name
     return f"{method} {path}"
+
+
+def resolve(name: str, type_: str) -> Answer | None:
+    """Return what the account's public hosted zones answer now, or None for a name of no zone."""
+    from lab.fidelity import route53
+
+    return route53.resolve(ACCOUNT, name, type_)
 
 
 def server_certificate_pem(arn: str) -> str | None:

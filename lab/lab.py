@@ -20,6 +20,7 @@ from lab.certificates.acme import Acme, open_acme
 from lab.cloudwatch.alarms import Change, ringing
 from lab.cloudwatch.console import console, over_http
 from lab.cloudwatch.metrics import measuring
+from lab.dns.server import DnsServer, by_name, open_dns
 from lab.elb.dataplane import DataPlane, follow
 from lab.events import EventBridge, emitting, invoker, rules_of
 from lab.fidelity.knobs import KNOBS
@@ -53,6 +54,8 @@ class Lab:
     """What the alarms did so far: it grows."""
     acme: Acme | None
     """An ACME CA; None in a lab without the app."""
+    dns: DnsServer
+    """What resolves the hosted zones' names and the load balancers' own."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -65,19 +68,22 @@ class Lab:
 
     def environment(self) -> dict[str, str]:
         """Return what a process of the app's sees."""
-        return app_environment(self.aws, self.data_plane.hosts, self.functions_url, self.acme)
+        return app_environment(self.aws, self.data_plane.hosts, self.functions_url, self.acme, self.dns)
 
     def run_node(self, name: str, tags: Mapping[str, str] | None = None) -> Node:
         """Run one more instance with a broker, the zones in turn."""
         return run_node(self.cluster, self.vpc, name, tags)
 
 
-def app_environment(aws: Aws, hosts: Path, functions_url: str, acme: Acme | None = None) -> dict[str, str]:
+def app_environment(
+    aws: Aws, hosts: Path, functions_url: str, acme: Acme | None = None, dns: DnsServer | None = None
+) -> dict[str, str]:
     """Return the environment that leads the app to the lab; `OWNER` gives way to the app's configuration."""
     return {
         **aws.environment("app"),
         "OWNER": "emq-elb-lab",
         "LAB_HOSTS": str(hosts),
+        **({"LAB_DNS": f"{dns.address}:{dns.port}"} if dns else {}),
         "PYTHONPATH": str(Path(__file__).parent / "names"),
         "PYTHONUNBUFFERED": "1",
         **({"AWS_ENDPOINT_URL_LAMBDA": functions_url} if functions_url else {}),
@@ -131,6 +137,7 @@ def open_lab(
             endpoints=cluster.endpoints,
         )
         KNOBS.instance_health = data_plane.instance_health
+        dns = stack.enter_context(_names(data_plane))
         acme: Acme | None = None
         if app:
             acme = stack.enter_context(open_acme(processes, network.acme))
@@ -140,7 +147,7 @@ def open_lab(
         # The app loads while moto does: both take seconds, and neither needs the other yet.
         running: list[Future[str]] = []
         if app:
-            environment = app_environment(aws, data_plane.hosts, "", acme)
+            environment = app_environment(aws, data_plane.hosts, "", acme, dns)
             functions_url = start_functions(processes, network.functions, environment)
             environment |= {"AWS_ENDPOINT_URL_LAMBDA": functions_url}
             running.append(pool.submit(start_api, processes, network.api, environment))
@@ -184,7 +191,16 @@ def open_lab(
             minute,
             alarms,
             acme,
+            dns,
         )
+
+
+@contextmanager
+def _names(data_plane: DataPlane) -> Iterator[DnsServer]:
+    """Answer for the load balancers' addresses, to resolvers and in Route 53, until the end of the block."""
+    KNOBS.addresses_of = data_plane.addresses_by_dns_name
+    with open_dns(data_plane.network.dns, by_name(data_plane.addresses_by_dns_name, api.resolve)) as dns:
+        yield dns
 
 
 @contextmanager

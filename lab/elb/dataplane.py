@@ -69,6 +69,13 @@ class DataPlane:
         """Return a load balancer's addresses by zone."""
         return {zone: address for (owner, zone), address in self.addresses.items() if owner == name}
 
+    def addresses_by_dns_name(self, dns_name: str) -> list[str]:
+        """Return the addresses of the load balancer that has this DNS name, none when nobody has it."""
+        for name, served in list(self.served.items()):
+            if served.dns_name.lower() == dns_name.lower():
+                return sorted(self.addresses_of(name).values())
+        return []
+
     def instance_health(self, name: str, instance_id: str) -> Health:
         """Tell how an instance fares behind a load balancer; what was not looked at yet is registering."""
         return self.health.get((name, instance_id), REGISTERING)
@@ -85,8 +92,8 @@ class DataPlane:
             except (OSError, RefusedError, TimeoutError) as error:
                 self.faults.append(f"{one.name}: {error}")
         hosts = {
-            served.dns_name.lower(): sorted(self.addresses_of(name).values())
-            for name, served in self.served.items()
+            served.dns_name.lower(): self.addresses_by_dns_name(served.dns_name)
+            for served in self.served.values()
         }
         text = json.dumps(hosts, indent=2, sort_keys=True)
         if not self.hosts.exists() or self.hosts.read_text() != text:

@@ -36,6 +36,7 @@ from lab.fidelity.elb_state import (
 )
 from lab.fidelity.elb_tags import asked_tags
 from lab.fidelity.knobs import KNOBS
+from lab.fidelity.route53_aliases import classic_zone
 
 NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
 LONGEST_NAME = 32
@@ -143,6 +144,7 @@ def _shown(region: Region, load_balancer: LoadBalancer, found: Mapping[str, Inst
         "LoadBalancerName": load_balancer.name,
         "DNSName": load_balancer.dns_name,
         "CanonicalHostedZoneName": load_balancer.dns_name,
+        "CanonicalHostedZoneNameID": classic_zone(region.name),
         "ListenerDescriptions": [
             {
                 "Listener": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -67,6 +67,10 @@ class Knobs:
 
     dns_shows: Callable[[str, tuple[str, ...]], None] | None = None
     """Who tells resolvers of a public name's TXT values, none when they are gone, once they have spread."""
+
+    addresses_of: Callable[[str], Sequence[str]] | None = None
+    """Who knows the IPv4 addresses of a load balancer, given its DNS name: the lab's data plane. None, or
+    nothing known: made-up addresses."""
 
     now: Callable[[], float] = time.monotonic
     """The clock behind every delay above and behind connection draining, in seconds."""

@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from threading import RLock
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.route53 import urls
 from moto.route53.exceptions import Route53ClientError
-from moto.route53.models import FakeZone, RecordSet, Route53Backend
+from moto.route53.models import FakeZone, RecordSet, Route53Backend, route53_backends
 from moto.route53.responses import Route53
 
 from lab.fidelity.knobs import KNOBS
-from lab.fidelity.route53_changes import applied, normal, order, texts, under
+from lab.fidelity.route53_aliases import alias_faults, targets_of
+from lab.fidelity.route53_answers import Answer as DnsAnswer
+from lab.fidelity.route53_changes import applied, normal, order, texts
+from lab.fidelity.route53_resolver import answering_zone, resolved
 
 Request = Mapping[str, Any]
 """An operation's parameters under AWS's own names."""
@@ -45,13 +50,17 @@ WRITING = RLock()
 
 @dataclass
 class Change:
-    """One batch on its way to the name servers; `shows` maps names to the TXT values that they have then."""
+    """One batch on its way to the name servers; `shows` maps names to the TXT values that they have then.
+
+    `records` are all records of the zone after it.
+    """
 
     id: str
     zone: str
     at: float
     submitted: datetime
     shows: Mapping[str, tuple[str, ...]]
+    records: Sequence[RecordSet]
     status: str = "PENDING"
 
     @property
@@ -62,9 +71,10 @@ class Change:
 
 @dataclass
 class Memory:
-    """What moto does not keep: changes by their ids, and when requests came, by `KNOBS.now`."""
+    """What moto does not keep: changes by id, when requests came, by `KNOBS.now`, and what has spread."""
 
     changes: dict[str, Change] = field(default_factory=dict)
+    spread: dict[str, Sequence[RecordSet]] = field(default_factory=dict)
     asked: list[float] = field(default_factory=list)
 
 
@@ -74,6 +84,7 @@ def install() -> None:
         setattr(Route53, operation.__name__, _answering(operation))
     for name, operation_of_moto in ZONES.items():
         setattr(Route53, name, _as_a_change(operation_of_moto))
+    urls.url_paths[r"{0}/(?P<api_version>[\d_-]+)/testdnsanswer$"] = Route53.dispatch
 
 
 def settle(backend: Route53Backend) -> None:
@@ -83,12 +94,15 @@ def settle(backend: Route53Backend) -> None:
     the closest public one. It happens when Route 53 is asked for anything: resolvers learn of a change no
     sooner than AWS would tell.
     """
-    for change in _memory(backend).changes.values():
+    memory = _memory(backend)
+    for change in memory.changes.values():
         if change.status == "INSYNC" or KNOBS.now() < change.at + KNOBS.dns_propagation_seconds:
             continue
         change.status = "INSYNC"
+        memory.spread[change.zone] = change.records
         for name, values in change.shows.items():
-            if KNOBS.dns_shows and _answers_for(backend, name) == change.zone:
+            answering = answering_zone(backend, name)
+            if KNOBS.dns_shows and answering and answering.resource_id == change.zone:
                 KNOBS.dns_shows(name, values)
 
 
@@ -105,11 +119,12 @@ def change_resource_record_sets(backend: Route53Backend, request: Request) -> An
             "The request was rejected because Route 53 was still processing a prior request.",
         )
     asked = request["ChangeBatch"]["Changes"]
-    zone.rrsets = applied(zone.name, zone.rrsets, asked)
+    faults = partial(alias_faults, targets_of(backend.account_id), zone.resource_id)
+    zone.rrsets = applied(zone.name, zone.rrsets, asked, faults)
     records = [one["ResourceRecordSet"] for one in asked]
     names = {normal(record["Name"]) for record in records if record["Type"] == "TXT"}
     shows = {name: texts(_text_record(zone, name)) for name in names}
-    return {"ChangeInfo": _noted(backend, zone.resource_id, shows).answer}
+    return {"ChangeInfo": _noted(backend, zone.resource_id, shows, zone.rrsets).answer}
 
 
 def get_change(backend: Route53Backend, request: Request) -> Answer:
@@ -185,12 +200,61 @@ def list_resource_record_sets(backend: Route53Backend, request: Request) -> Answ
     }
 
 
+def get_hosted_zone(backend: Route53Backend, request: Request) -> Answer:
+    """Show a zone with the name servers of a public one, or the VPCs of a private one.
+
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetHostedZone.html
+    """
+    zone = backend.get_hosted_zone(request["Id"])
+    vpcs = [{"VPCRegion": one.get("vpc_region"), "VPCId": one.get("vpc_id")} for one in zone.vpcs]
+    return {
+        "HostedZone": zone,
+        "DelegationSet": None if zone.private_zone else zone.delegation_set,
+        "VPCs": vpcs if zone.private_zone else None,
+    }
+
+
+def test_dns_answer(backend: Route53Backend, request: Request) -> Answer:
+    """Say what a public zone's name servers answer now; moto does not have the operation.
+
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_TestDNSAnswer.html
+    """
+    zone = backend.get_hosted_zone(request["HostedZoneId"])
+    if zone.private_zone:
+        raise Route53ClientError("InvalidInput", "The hosted zone is private: only public ones are tested.")
+    name, type_ = normal(request["RecordName"]), str(request["RecordType"])
+    found = resolved(backend, zone, _memory(backend).spread, name, type_)
+    servers: Sequence[str] = zone.delegation_set.name_servers if zone.delegation_set else [""]
+    return {
+        "Nameserver": servers[0],
+        "RecordName": name,
+        "RecordType": type_,
+        "RecordData": [one.value for one in found.records if one.type == type_],
+        "ResponseCode": found.code,
+        "Protocol": "UDP",
+    }
+
+
+def resolve(account_id: str, name: str, type_: str, vpc_id: str | None = None) -> DnsAnswer | None:
+    """Return what a resolver learns now, of private zones too when it asks from their VPC.
+
+    None: no hosted zone answers for the name.
+    """
+    backend = route53_backends[account_id]["aws"]
+    with WRITING:
+        settle(backend)
+        zone = answering_zone(backend, name, vpc_id)
+        return resolved(backend, zone, _memory(backend).spread, name, type_) if zone else None
+
+
 OPERATIONS = (
     change_resource_record_sets,
     get_change,
+    get_hosted_zone,
     list_hosted_zones,
     list_hosted_zones_by_name,
     list_resource_record_sets,
+    test_dns_answer,
 )
 
 ZONES = {
@@ -216,7 +280,10 @@ def _as_a_change(operation: Callable[[Route53], ActionResult]) -> Callable[[Rout
     def answer(response: Route53) -> ActionResult:
         with WRITING:
             answered: Any = operation(response).result
-            return ActionResult({**answered, "ChangeInfo": _noted(response.backend, "", {}).answer})
+            if made := answered.get("HostedZone"):
+                _memory(response.backend).spread[made.resource_id] = tuple(made.rrsets)
+            info = _noted(response.backend, "", {}, ()).answer
+            return ActionResult({**answered, "ChangeInfo": info})
 
     return answer
 
@@ -239,16 +306,13 @@ def _memory(backend: Route53Backend) -> Memory:
     return kept
 
 
-def _noted(backend: Route53Backend, zone: str, shows: Mapping[str, tuple[str, ...]]) -> Change:
+def _noted(
+    backend: Route53Backend, zone: str, shows: Mapping[str, tuple[str, ...]], records: Sequence[RecordSet]
+) -> Change:
     id_ = "C" + "".join(random.choices(string.ascii_uppercase + string.digits, k=20))  # noqa: S311 - no secret
-    change = Change(id_, zone, KNOBS.now(), datetime.now(UTC), shows)
+    change = Change(id_, zone, KNOBS.now(), datetime.now(UTC), shows, tuple(records))
     _memory(backend).changes[id_] = change
     return change
-
-
-def _answers_for(backend: Route53Backend, name: str) -> str | None:
-    public = [zone for zone in backend.zones.values() if not zone.private_zone and under(name, zone.name)]
-    return max(public, key=lambda zone: len(zone.name)).resource_id if public else None
 
 
 def _text_record(zone: FakeZone, name: str) -> RecordSet | None:

@@ -55,6 +55,11 @@ class Network:
         return self.host(6)
 
     @property
+    def dns(self) -> str:
+        """The address of the DNS server."""
+        return self.host(7)
+
+    @property
     def backplane(self) -> str:
         """The address of the broker through which the nodes' bridges meet."""
         return self.host(4)
