@@ -1,19 +1,23 @@
-"""Carry a plan out: one action, one AWS call, each told as it is done."""
+"""Carry a plan out: make the one call of each action, and log it when AWS has answered.
+
+Nothing else in `chalicelib/` calls what changes something at AWS, but for events, logs and invocations of our
+own functions. Each call is its service's adapter's, in `aws/`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from chalicelib.aws import ec2, elb_calls, iam
+from chalicelib.aws import autoscaling, cloudwatch, ec2, elb_calls, iam, route53, secrets
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.registration import MembershipAction, NotTaken, register_or_deregister
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
-from chalicelib.model import errors
 from chalicelib.model.actions import makes_ours, to_step
-from chalicelib.model.names import CERTIFICATE_TAG, CLUSTER_TAG, OWNER_TAG, certificate_path
+from chalicelib.model.errors import AwsError
+from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, certificate_path
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
 from chalicelib.x509.pem import KeyMaterial
@@ -21,20 +25,31 @@ from chalicelib.x509.pem import KeyMaterial
 
 @dataclass
 class Progress:
-    """What one story has done so far, through all its tries: the one value here that grows.
+    """What one run of a story has done so far, through all its tries: the one value here that grows.
 
-    `bound` holds the ids and ARNs that AWS gave for names in the plan; `became_ours` is whether our owner tag
-    was put on something; `not_taken` are instances that AWS would not register or deregister: no later plan
-    tries it again. `looked` is whether AWS has been read before, in this run or in one that it carries on.
+    `done` holds each step with its load balancer, `failures` and `refused` each error with its place.
+    `refused` are writes that AWS refuses and another try would not mend; the work goes on without them.
+    `bound` holds the ids and ARNs that AWS gave for names in the plan, and for a hosted zone the id of the
+    last change in it. `not_taken` are instances that AWS did not register or deregister: no later plan tries
+    it again. `became_ours`: our owner tag was put on something. `looked`: AWS has been read before, in this
+    run or in one that it carries on. `wrote`: a call that changes something was tried.
     """
 
-    steps: list[Step] = field(default_factory=list)
+    done: list[tuple[str, Step]] = field(default_factory=list)
     warnings: list[ReviewWarning] = field(default_factory=list)
+    failures: list[tuple[str, AwsError]] = field(default_factory=list)
+    refused: list[tuple[str, AwsError]] = field(default_factory=list)
     bound: dict[str, str] = field(default_factory=dict)
+    not_taken: list[NotTaken] = field(default_factory=list)
     dns_name: str | None = None
     became_ours: bool = False
     looked: bool = False
-    not_taken: set[str] = field(default_factory=set)
+    wrote: bool = False
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What was done, without the load balancers' names."""
+        return tuple(step for _, step in self.done)
 
 
 def apply(
@@ -46,15 +61,22 @@ def apply(
 ) -> None:
     """Make the calls in their order; the first that fails ends it, and what was done stays in `progress`.
 
-    `material` holds the keys of the certificate and the private CA that the plan names.
+    `name` is the load balancer's, or another place for the log. `material` holds the keys that the plan names
+    and does not hold.
     """
     material = material or KeyMaterial()
     for action in plan:
+        progress.wrote = True
         for done in _done(name, do.bind(action, progress.bound), progress, invocation, material):
             progress.became_ours = progress.became_ours or makes_ours(done)
-            told = to_step(done)
-            progress.steps.append(told)
-            invocation.told(name, told)
+            note(name, done, progress, invocation)
+
+
+def note(name: str, action: do.Action | do.NewOrder, progress: Progress, invocation: Invocation) -> None:
+    """Keep and log an action that was done."""
+    step = to_step(action)
+    progress.done.append((name, step))
+    invocation.log(name, step)
 
 
 def _done(
@@ -83,15 +105,17 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
             vpcs.revoke(clients.ec2, group, rules)
         case do.DeleteSecurityGroup(group=group):
             vpcs.delete_group(clients.ec2, group)
-        case do.CreateTags(instances=instances, cluster=cluster):
-            ec2.tag(clients.ec2, instances, CLUSTER_TAG, cluster)
+        case do.CreateTags(resources=resources, tag=(key, value)):
+            ec2.tag(clients.ec2, resources, key, value)
+        case do.DeleteTags(resources=resources, key=key):
+            ec2.untag(clients.ec2, resources, key)
         case do.CreateSecret(secret=secret):
-            if material.authority is None:
-                raise ValueError("the plan keeps a private CA that nobody made")
-            kept = private_ca.store_authority(clients.secrets, secret, material.authority, owner)
-            if kept != material.authority:
-                # Another PUT was first: what this one issued has a signer that nobody keeps.
-                raise errors.Duplicate("CreateSecret", "ResourceExistsException", "it was made just now")
+            new = private_ca.as_secret(material.authority) if material.authority else material.secret
+            if new is None:
+                raise ValueError("the plan keeps a secret that nobody made")
+            secrets.create_secret(
+                clients.secrets, secret, new.value, tags={OWNER_TAG: owner}, description=new.description
+            )
         case do.UploadServerCertificate(certificate=certificate):
             if material.bundle is None:
                 raise ValueError("the plan uploads a certificate that nobody has")
@@ -104,6 +128,20 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
             )
         case do.DeleteServerCertificate(certificate=certificate):
             iam.delete_certificate(clients.iam, certificate)
+        case do.CompleteLifecycleAction():
+            autoscaling.proceed(clients.autoscaling, action.group, action.hook, action.instance, action.token)
+        case do.RecordLifecycleActionHeartbeat():
+            autoscaling.heartbeat(clients.autoscaling, action.group, action.hook, action.instance)
+        case do.PutMetricAlarm(alarm=alarm):
+            cloudwatch.put_alarm(clients.cloudwatch, alarm)
+        case do.DeleteAlarms(alarms=alarms):
+            cloudwatch.delete_alarms(clients.cloudwatch, alarms)
+        case do.PutDashboard(dashboard=dashboard, body=body):
+            cloudwatch.put_dashboard(clients.cloudwatch, dashboard, body)
+        case do.DeleteDashboards(dashboard=dashboard):
+            cloudwatch.delete_dashboard(clients.cloudwatch, dashboard)
+        case do.ChangeResourceRecordSets(zone=zone, changes=changes):
+            progress.bound[zone] = route53.change_record_sets(clients.route53, zone, changes)
         case do.CreateLoadBalancer(load_balancer=wanted):
             progress.dns_name = elb_calls.create(clients.elb, wanted)
         case _:
@@ -113,12 +151,12 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
 def _members(
     name: str, action: MembershipAction, progress: Progress, invocation: Invocation
 ) -> Iterator[MembershipAction]:
-    """The calls that AWS took; whom it did not take keeps nobody else out, and is told as a warning."""
+    """Yield the calls that AWS took; an instance that AWS did not take keeps no other one out."""
     for outcome in register_or_deregister(invocation.clients, name, action):
         if not isinstance(outcome, NotTaken):
             yield outcome
             continue
-        progress.not_taken.add(outcome.instance)
+        progress.not_taken.append(outcome)
         registering = isinstance(action, do.RegisterInstances)
         if outcome.error or registering:
             verb = "register" if registering else "deregister"

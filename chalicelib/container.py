@@ -51,7 +51,7 @@ def invocation(within: timedelta) -> Invocation:
         now=lambda: datetime.now(UTC),
         sleep=time.sleep,
         deadline=datetime.now(UTC) + within,
-        told=telemetry.action,
+        log=telemetry.action,
     )
 
 

@@ -18,8 +18,8 @@ _LONGEST_WAIT = timedelta(seconds=10)
 class Invocation:
     """One run of a function.
 
-    `sleep` takes seconds; `deadline` is when it must have answered; `told` is told each action as it is done,
-    with the load balancer's name.
+    `sleep` takes seconds; `deadline` is when it must have answered; `log` gets each action as it is
+    done, after the load balancer's name.
     """
 
     clients: Clients
@@ -27,7 +27,7 @@ class Invocation:
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     deadline: datetime
-    told: Callable[[str, Step], None]
+    log: Callable[[str, Step], None]
 
     def waits(self) -> Iterator[timedelta]:
         """Yield after each wait for something that AWS needs time for; each is longer than the one before.

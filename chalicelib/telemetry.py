@@ -1,4 +1,4 @@
-"""What is told of the work: one JSON log record per action, one canonical record per invocation."""
+"""The log and the metrics: one JSON log record per action, one canonical record per invocation."""
 
 from __future__ import annotations
 
@@ -15,31 +15,6 @@ if TYPE_CHECKING:
 
     from chalicelib.model.step import Step
 
-_EC2 = frozenset(
-    {
-        "AuthorizeSecurityGroupIngress",
-        "CreateSecurityGroup",
-        "CreateTags",
-        "DeleteSecurityGroup",
-        "RevokeSecurityGroupIngress",
-    }
-)
-_AUTOSCALING = frozenset({"CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"})
-_CLOUDWATCH = frozenset({"DeleteAlarms", "DeleteDashboards", "PutDashboard", "PutMetricAlarm"})
-_ACME = frozenset({"NewOrder"})
-_ROUTE53 = frozenset({"ChangeResourceRecordSets"})
-_IAM = frozenset({"DeleteServerCertificate", "UploadServerCertificate"})
-_SERVICES = {
-    "acme": _ACME,
-    "autoscaling": _AUTOSCALING,
-    "cloudwatch": _CLOUDWATCH,
-    "ec2": _EC2,
-    "iam": _IAM,
-    "route53": _ROUTE53,
-    "secretsmanager": frozenset({"CreateSecret"}),
-}
-"""Whose an action is; those of none of these are ELB's."""
-
 
 @cache
 def logger() -> Logger:
@@ -49,23 +24,22 @@ def logger() -> Logger:
     return Logger(service="emq-elb")
 
 
-def record_name(action: str) -> str:
+def record_name(step: Step) -> str:
     """The record of an action: `elb.register-instances`, `iam.upload-server-certificate` …"""
-    kebab = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", action).lower()
-    service = next((name for name, actions in _SERVICES.items() if action in actions), "elb")
-    return f"{service}.{kebab}"
+    kebab = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", step.action).lower()
+    return f"{step.service}.{kebab}"
 
 
 def action(load_balancer: str, step: Step) -> None:
-    """Tell one action as it was done."""
+    """Log one action that was done."""
     logger().info(
-        record_name(step.action),
+        record_name(step),
         extra={"load_balancer": load_balancer, "reason": step.reason, "fields": dict(step.fields)},
     )
 
 
 def canonical(function: str, **fields: object) -> None:
-    """Tell one invocation: what it was for, how it ended, how long it took."""
+    """Log one invocation: what it was for, how it ended, how long it took."""
     logger().info("invocation", extra={"function": function, **fields})
 
 
@@ -75,29 +49,29 @@ def counted(found: Sequence[str], *kinds: str) -> dict[str, int]:
 
 
 def failed(function: str, error: BaseException, **fields: object) -> None:
-    """Tell what nobody expected, with where it came from."""
+    """Log an unexpected error, with its traceback."""
     logger().error("unexpected", extra={"function": function, **fields}, exc_info=error)
 
 
 def dropped(function: str, event: str, reason: str) -> None:
-    """Tell an event that could not be read: trying it again would not help."""
+    """Log an event that could not be read: trying it again would not help."""
     logger().warning("event dropped", extra={"function": function, "event": event, "reason": reason})
 
 
 def left_behind(load_balancer: str, records: Sequence[str], error: str) -> None:
-    """Tell that records of a challenge could not be taken away; a later look will."""
+    """Log that records of a challenge could not be taken away; a later look will."""
     logger().warning(
         "challenge left behind", extra={"load_balancer": load_balancer, "records": [*records], "error": error}
     )
 
 
 def no_renewal_info(error: str) -> None:
-    """Tell that the CA could not be asked when it would have certificates renewed: their age decides."""
+    """Log that the CA does not say when it would have certificates renewed: their age decides."""
     logger().warning("no renewal information", extra={"error": error})
 
 
 def issuer_limited(load_balancer: str, until: datetime, error: str) -> None:
-    """Tell that the CA takes no order for a load balancer before a time, so that nothing was ordered."""
+    """Log that the CA takes no order for a load balancer before a time, so that nothing was ordered."""
     logger().warning(
         "issuer limited",
         extra={"load_balancer": load_balancer, "until": until.isoformat(), "error": error},
@@ -105,7 +79,7 @@ def issuer_limited(load_balancer: str, until: datetime, error: str) -> None:
 
 
 def unmarked(load_balancer: str, instance: str, reason: str, error: str) -> None:
-    """Tell that AWS would not let us write `emq-elb:draining` on an instance, which drains without it."""
+    """Log that AWS did not let us write `emq-elb:draining` on an instance, which drains without it."""
     logger().warning(
         "draining tag not written",
         extra={"load_balancer": load_balancer, "instance": instance, "reason": reason, "error": error},
@@ -113,7 +87,7 @@ def unmarked(load_balancer: str, instance: str, reason: str, error: str) -> None
 
 
 def spot_unknown(load_balancer: str, instances: Collection[str], error: str) -> None:
-    """Tell that EC2 could not be asked whether it takes Spot instances back: they are registered."""
+    """Log that EC2 could not be asked whether it takes Spot instances back: they are registered."""
     logger().warning(
         "spot requests not read",
         extra={"load_balancer": load_balancer, "instances": [*instances], "error": error},
@@ -121,7 +95,7 @@ def spot_unknown(load_balancer: str, instances: Collection[str], error: str) -> 
 
 
 def unannounced(error: str) -> None:
-    """Tell that a change was made and could not be put on EventBridge."""
+    """Log that a change was made and could not be put on EventBridge."""
     logger().warning("change not announced", extra={"error": error})
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from botocore import xform_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = ("app", "bench", "chalicelib", "client", "conformance", "lab", "tests", "tools")
@@ -310,6 +312,83 @@ def test_no_public_name_has_two_homes() -> None:
                 if not name.startswith("_") and name not in EXCEPTIONS:
                     homes[name].append(module)
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+# Calls of AWS's APIs that only read, and those that change nothing of ours: events, our own functions.
+READS = re.compile(r"(describe|get|list)_|put_events$|invoke$")
+
+
+@cache
+def writes() -> frozenset[str]:
+    """The methods of botocore's clients that change something, by the service models that ship."""
+    models = (ROOT / "vendor" / "aws-models").glob("*/*/service-2.json")
+    found = (xform_name(name) for path in models for name in json.loads(path.read_bytes())["operations"])
+    return frozenset(name for name in found if not READS.match(name))
+
+
+def called(tree: ast.AST) -> Iterator[str]:
+    """The last part of the name of whatever is called."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+                yield name
+            case _:
+                pass
+
+
+@cache
+def writing() -> frozenset[str]:
+    """The functions of `chalicelib/aws/` that change something at AWS, also through one another."""
+    functions = {
+        node.name: {*called(node)}
+        for module, tree in modules().items()
+        if module.startswith("chalicelib.aws.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    }
+    found = set(writes())
+    while more := {name for name, calls in functions.items() if calls & found} - found:
+        found |= more
+    return frozenset(found & functions.keys())
+
+
+def adapters_used(tree: ast.Module) -> Iterator[str]:
+    """Functions of `chalicelib/aws/` that a module imports, or takes from a module that it imports."""
+    adapters = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("chalicelib.aws"):
+            for alias in node.names:
+                adapters[alias.asname or alias.name] = alias.name
+                yield alias.name
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name, value=ast.Name(id=module)) if module in adapters:
+                yield name
+            case _:
+                pass
+
+
+def test_only_apply_changes_something_at_aws() -> None:
+    assert {"create_group", "perform", "put_alarm", "tag", "change_record_sets", "proceed"} <= writing()
+    strayed = {
+        module: sorted(found)
+        for module, tree in modules().items()
+        if (module == "app" or own(module)) and not module.startswith("chalicelib.aws.")
+        if (found := {*adapters_used(tree)} & writing() | {*called(tree)} & writes())
+    }
+    assert strayed.keys() == {"chalicelib.apply"}
+
+
+def test_only_an_action_becomes_a_step() -> None:
+    """What was done has one form, in answers and in the log: that of the action."""
+    making = {
+        module
+        for module, tree in modules().items()
+        if own(module)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Step"
+    }
+    assert making == {"chalicelib.model.actions"}
 
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()

@@ -8,42 +8,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.aws.secrets import create_secret, read_secret
+from chalicelib.apply import Progress, apply
+from chalicelib.aws.secrets import read_secret
+from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
 from chalicelib.model.errors import Absent, Conflict, Duplicate, InvalidRequest
-from chalicelib.model.names import OWNER_TAG
 from chalicelib.x509.parse import key_text
+from chalicelib.x509.pem import KeyMaterial, NewSecret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
-def account_key(
-    client: SecretsManagerClient, secret_id: str, owner: str
-) -> tuple[EllipticCurvePrivateKey, bool]:
-    """Read the key, or make it; also whether it was made.
+def account_key(name: str, progress: Progress, invocation: Invocation) -> EllipticCurvePrivateKey:
+    """Read the key, or make it for the load balancer `name`.
 
-    Of two who make it at once one is first, and the other takes that one's. Conflict when the secret holds
-    no such key or is being deleted.
+    Of two runs that make it at once one is first, and the other takes that one's. Conflict when the secret
+    holds no such key or is being deleted.
     """
-    found = _kept(client, secret_id)
+    client, secret = invocation.clients.secrets, invocation.settings.acme_account_secret
+    found = _kept(client, secret)
     if found is not None:
-        return found, False
+        return found
     made = _made()
+    keep = do.CreateSecret(reason="the CA does not know us yet", secret=secret)
+    value = NewSecret(
+        {"private_key": key_text(made)}, "ACME account key of emq-elb: the CA knows the deployment by it"
+    )
     try:
-        create_secret(
-            client,
-            secret_id,
-            {"private_key": key_text(made)},
-            tags={OWNER_TAG: owner},
-            description="ACME account key of emq-elb: the CA knows the deployment by it",
-        )
+        apply(name, [keep], progress, invocation, KeyMaterial(secret=value))
     except Duplicate:
-        found = _kept(client, secret_id)
+        found = _kept(client, secret)
         if found is None:
             raise
-        return found, False
-    return made, True
+        return found
+    return made
 
 
 def _kept(client: SecretsManagerClient, secret_id: str) -> EllipticCurvePrivateKey | None:

@@ -24,12 +24,12 @@ from chalicelib.acme.records import (
     orphans,
     zones_of,
 )
-from chalicelib.apply import Progress
+from chalicelib.apply import Progress, apply
 from chalicelib.aws import route53
 from chalicelib.invocation import Invocation
+from chalicelib.model.actions import ChangeResourceRecordSets
 from chalicelib.model.errors import Absent, AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
 from chalicelib.model.route53 import Change, Zone
-from chalicelib.model.step import Step
 
 # What Route 53 says when a record set is not (any more) as it was read, and while it is at work on the zone.
 _AGAIN = frozenset({"InvalidChangeBatch", "PriorRequestNotComplete"})
@@ -74,12 +74,6 @@ class Edit:
     shown: Values = field(default_factory=dict)
     added: Sequence[Entry] = ()
     gone: Sequence[Entry] = ()
-
-
-def done(step: Step, work: OrderWork) -> None:
-    """Note and tell what was done."""
-    work.progress.steps.append(step)
-    work.invocation.told(work.name, step)
 
 
 @contextmanager
@@ -135,23 +129,21 @@ def _change(zone: Zone, edit: Edit, work: OrderWork) -> str | None:
     Again, when somebody else changed one of the record sets in between. Return by which id to ask how far it
     has spread; None when there was nothing to show, and nothing to take away.
     """
-    client, waits = work.invocation.clients.route53, work.invocation.waits()
+    waits = work.invocation.waits()
     tries = _TRIES
     while True:
         changes = _planned(zone, edit, work.invocation)
         if not changes:
             return None
+        action = ChangeResourceRecordSets(reason=edit.reason, zone=zone.id, changes=tuple(changes))
         try:
-            change = route53.change_record_sets(client, zone.id, changes)
+            apply(work.name, [action], work.progress, work.invocation)
         except (Refused, Throttled) as error:
             tries -= 1
             if error.code not in _AGAIN or not tries or next(waits, None) is None:
                 raise
         else:
-            records = sorted({one.name for change in changes for one in (change.before, change.after) if one})
-            fields = {"zone": zone.id, "records": records}
-            done(Step(action="ChangeResourceRecordSets", reason=edit.reason, fields=fields), work)
-            return change
+            return work.progress.bound[zone.id]
 
 
 def _planned(zone: Zone, edit: Edit, invocation: Invocation) -> list[Change]:

@@ -15,12 +15,13 @@ from typing import TypeVar
 
 from chalicelib.acme import messages as acme
 from chalicelib.acme.account import account_key
-from chalicelib.acme.challenges import OrderWork, done, places, records_shown
+from chalicelib.acme.challenges import OrderWork, places, records_shown
 from chalicelib.acme.connection import Acme, connect_to_ca
+from chalicelib.apply import note
 from chalicelib.invocation import Invocation
 from chalicelib.issuers.private_ca import LEAF_KEY_BITS
+from chalicelib.model.actions import NewOrder
 from chalicelib.model.errors import IssuerSilent
-from chalicelib.model.step import Step
 from chalicelib.x509.parse import key_text
 from chalicelib.x509.pem import GivenPem
 
@@ -54,7 +55,8 @@ def order(domains: Sequence[str], work: OrderWork, *, replaces: str | None = Non
     with closing(_connected(work)) as ca:
         acme.sign_in(ca, invocation.settings.acme_contact or "")
         ordered = acme.new_order(ca, domains, replaces)
-        done(Step(action="NewOrder", reason="the CA is to issue one", fields={"domains": [*domains]}), work)
+        new_order = NewOrder(reason="the CA is to issue one", domains=(*domains,))
+        note(work.name, new_order, work.progress, invocation)
         asked = [acme.authorization(ca, url) for url in ordered.authorizations]
         challenges = [one.challenge for one in asked if one.challenge]
         if any(one.record not in where for one in challenges):
@@ -73,11 +75,8 @@ def order(domains: Sequence[str], work: OrderWork, *, replaces: str | None = Non
 
 
 def _connected(work: OrderWork) -> Acme:
-    settings, clients = work.invocation.settings, work.invocation.clients
-    key, made = account_key(clients.secrets, settings.acme_account_secret, settings.owner)
-    if made:
-        reason, fields = "the CA does not know us yet", {"secret": settings.acme_account_secret}
-        done(Step(action="CreateSecret", reason=reason, fields=fields), work)
+    settings = work.invocation.settings
+    key = account_key(work.name, work.progress, work.invocation)
     return connect_to_ca(settings.acme_directory_url, key, work.invocation.now, settings.acme_ca_bundle)
 
 

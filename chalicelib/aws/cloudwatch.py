@@ -112,10 +112,9 @@ def _named(metric: Metric) -> dict[str, object]:
 
 
 def delete_alarms(client: CloudWatchClient, names: Sequence[str]) -> None:
-    """Delete alarms, 100 a call; one that is gone already is none to AWS either."""
-    for start in range(0, len(names), _NAMES):
-        with translated("DeleteAlarms"):
-            client.delete_alarms(AlarmNames=list(names[start : start + _NAMES]))
+    """Delete at most a hundred alarms; one that is gone already is none to AWS either."""
+    with translated("DeleteAlarms"):
+        client.delete_alarms(AlarmNames=list(names))
 
 
 def dashboard(client: CloudWatchClient, name: str) -> dict[str, object] | None:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.aws.secrets import create_secret, read_secret
-from chalicelib.model.errors import Absent, Conflict, Duplicate, InvalidRequest
-from chalicelib.model.names import OWNER_TAG
+from chalicelib.aws.secrets import read_secret
+from chalicelib.model.errors import Absent, Conflict, InvalidRequest
 from chalicelib.x509.domains import address_of
 from chalicelib.x509.parse import key_text
-from chalicelib.x509.pem import Authority, Bundle
+from chalicelib.x509.pem import Authority, Bundle, NewSecret
 from chalicelib.x509.pem_faults import misplaced_key
 from chalicelib.x509.read import certificates_alone, read_pem
 
@@ -121,27 +120,12 @@ def load_authority(client: SecretsManagerClient, secret_id: str) -> Authority | 
     return authority
 
 
-def store_authority(
-    client: SecretsManagerClient, secret_id: str, authority: Authority, owner: str
-) -> Authority:
-    """Keep a new CA, and return the one that is kept: another one's when that was there a moment before.
-
-    Conflict when the secret of that name is being deleted, or holds no CA.
-    """
-    try:
-        create_secret(
-            client,
-            secret_id,
-            {"certificate": authority.certificate, "private_key": authority.private_key},
-            tags={OWNER_TAG: owner},
-            description="Private CA of emq-elb: devices trust its certificate, its key signs the leaves",
-        )
-    except Duplicate:
-        existing = load_authority(client, secret_id)
-        if existing is None:
-            raise
-        return existing
-    return authority
+def as_secret(authority: Authority) -> NewSecret:
+    """Return the secret that keeps the CA, as `load_authority` reads it."""
+    return NewSecret(
+        {"certificate": authority.certificate, "private_key": authority.private_key},
+        "Private CA of emq-elb: devices trust its certificate, its key signs the leaves",
+    )
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
-"""What a plan is made of: each action is one AWS call, and is named like it.
+"""What a plan is made of: each action is one call that changes something, and is named like that call.
 
-A name may stand where AWS has not given an id or an ARN yet: see `model/load_balancer.py`.
+`apply.py` alone makes these calls. A name may stand where AWS has not given an id or an ARN yet: see
+`model/load_balancer.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 from chalicelib.model.load_balancer import (
     AccessLogs,
@@ -17,7 +19,9 @@ from chalicelib.model.load_balancer import (
     Policy,
     PredefinedPolicy,
 )
-from chalicelib.model.names import OWNER_TAG
+from chalicelib.model.metrics import Alarm
+from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
+from chalicelib.model.route53 import Change
 from chalicelib.model.step import Step
 from chalicelib.model.vpc import Rule
 
@@ -25,54 +29,72 @@ from chalicelib.model.vpc import Rule
 @dataclass(frozen=True, kw_only=True)
 class _Reasoned:
     reason: str
+    service: ClassVar[str] = "elb"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateSecurityGroup(_Reasoned):
+    service: ClassVar[str] = "ec2"
     group: str
     vpc: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizeSecurityGroupIngress(_Reasoned):
+    service: ClassVar[str] = "ec2"
     group: str
     rules: tuple[Rule, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeSecurityGroupIngress(_Reasoned):
+    service: ClassVar[str] = "ec2"
     group: str
     rules: tuple[Rule, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteSecurityGroup(_Reasoned):
+    service: ClassVar[str] = "ec2"
     group: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateSecret(_Reasoned):
-    """Keeps a new private CA; the value is not part of the plan."""
+    """Keeps a new private CA or ACME account key; the value is not part of the plan."""
 
+    service: ClassVar[str] = "secretsmanager"
     secret: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class UploadServerCertificate(_Reasoned):
+    service: ClassVar[str] = "iam"
     certificate: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteServerCertificate(_Reasoned):
+    service: ClassVar[str] = "iam"
     certificate: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateTags(_Reasoned):
-    """Tags instances into the cluster."""
+    """Sets one tag (key and value) on instances or on a security group."""
 
-    instances: tuple[str, ...]
-    cluster: str
+    service: ClassVar[str] = "ec2"
+    resources: tuple[str, ...]
+    tag: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteTags(_Reasoned):
+    """Takes one tag off instances or off a security group, whatever its value."""
+
+    service: ClassVar[str] = "ec2"
+    resources: tuple[str, ...]
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +196,74 @@ class DeregisterInstances(_Reasoned):
     instances: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CompleteLifecycleAction(_Reasoned):
+    """Lets an instance go on that a hook of its Auto Scaling group holds.
+
+    Without its token it is the action that is active for the instance now.
+    """
+
+    service: ClassVar[str] = "autoscaling"
+    instance: str
+    group: str
+    hook: str
+    token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordLifecycleActionHeartbeat(_Reasoned):
+    """Gives the action of a hook its time again."""
+
+    service: ClassVar[str] = "autoscaling"
+    instance: str
+    group: str
+    hook: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutMetricAlarm(_Reasoned):
+    service: ClassVar[str] = "cloudwatch"
+    alarm: Alarm
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteAlarms(_Reasoned):
+    """At most a hundred of them."""
+
+    service: ClassVar[str] = "cloudwatch"
+    alarms: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutDashboard(_Reasoned):
+    service: ClassVar[str] = "cloudwatch"
+    dashboard: str
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteDashboards(_Reasoned):
+    service: ClassVar[str] = "cloudwatch"
+    dashboard: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeResourceRecordSets(_Reasoned):
+    """Changes record sets of one hosted zone, all or none; `zone` is its id."""
+
+    service: ClassVar[str] = "route53"
+    zone: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewOrder(_Reasoned):
+    """Orders a certificate from the ACME CA: the one action that is no call to AWS, and `acme/order.py`'s."""
+
+    service: ClassVar[str] = "acme"
+    domains: tuple[str, ...]
+
+
 Action = (
     CreateSecurityGroup
     | AuthorizeSecurityGroupIngress
@@ -183,6 +273,14 @@ Action = (
     | UploadServerCertificate
     | DeleteServerCertificate
     | CreateTags
+    | DeleteTags
+    | CompleteLifecycleAction
+    | RecordLifecycleActionHeartbeat
+    | PutMetricAlarm
+    | DeleteAlarms
+    | PutDashboard
+    | DeleteDashboards
+    | ChangeResourceRecordSets
     | CreateLoadBalancer
     | DeleteLoadBalancer
     | AttachLoadBalancerToSubnets
@@ -235,14 +333,39 @@ def _bound(listener: Listener, ids: Mapping[str, str]) -> Listener:
     return replace(listener, certificate=ids.get(certificate, certificate)) if certificate else listener
 
 
-def to_step(action: Action) -> Step:
-    """Return the action with its fields as JSON values, without those left alone."""
-    told = {
-        field.name: _plain(value)
-        for field in fields(action)
-        if field.name != "reason" and (value := getattr(action, field.name)) is not None
-    }
-    return Step(action=type(action).__name__, reason=action.reason, fields=told)
+def to_step(action: Action | NewOrder) -> Step:
+    """Return the action with its fields as JSON values."""
+    name, service = type(action).__name__, action.service
+    return Step(action=name, reason=action.reason, service=service, fields=_fields(action))
+
+
+def _fields(action: Action | NewOrder) -> Mapping[str, object]:
+    """What the call is about: its own fields, without those left alone, where nothing else is clearer."""
+    match action:
+        case CreateTags(resources=resources, tag=(key, value)):
+            return _tagged(resources) | ({"cluster": value} if key == CLUSTER_TAG else {"tags": {key: value}})
+        case DeleteTags(resources=resources, key=key):
+            return _tagged(resources) | {"keys": [key]}
+        case CompleteLifecycleAction() | RecordLifecycleActionHeartbeat():
+            return {"instances": [action.instance], "group": action.group, "hook": action.hook}
+        case PutMetricAlarm(alarm=alarm):
+            return {"alarm": alarm.name}
+        case PutDashboard(dashboard=dashboard):
+            return {"dashboard": dashboard}
+        case ChangeResourceRecordSets(zone=zone, changes=changes):
+            records = {one.name for change in changes for one in (change.before, change.after) if one}
+            return {"zone": zone, "records": sorted(records)}
+        case _:
+            return {
+                field.name: _plain(value)
+                for field in fields(action)
+                if field.name != "reason" and (value := getattr(action, field.name)) is not None
+            }
+
+
+def _tagged(resources: tuple[str, ...]) -> dict[str, object]:
+    kind = "groups" if all(one.startswith("sg-") for one in resources) else "instances"
+    return {kind: [*resources]}
 
 
 def _plain(value: object) -> object:
@@ -256,10 +379,10 @@ def _plain(value: object) -> object:
                 "tags": dict(sorted(value.tags.items())),
             }
         case Listener():
-            told = dict(
+            wiring = dict(
                 zip(("port", "protocol", "instance_port", "instance_protocol"), value.wiring, strict=True)
             )
-            return told | ({"certificate": value.certificate} if value.certificate else {})
+            return wiring | ({"certificate": value.certificate} if value.certificate else {})
         case PredefinedPolicy():
             return value.name
         case CustomPolicy():

@@ -1,4 +1,4 @@
-"""One thing that was done at AWS, as it is told."""
+"""One thing that was done at AWS, as answers and logs show it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One AWS call of a plan, as it is told: its name, why, and what it was about (JSON values)."""
+    """One AWS call of a plan: its name, its reason, the service, and what it was about (JSON values)."""
 
     action: str
     reason: str
     fields: Mapping[str, object] = field(default_factory=dict)
+    service: str = "elb"

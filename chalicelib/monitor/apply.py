@@ -6,14 +6,17 @@ changed something the function `provision` does it in the background, and `recon
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from chalicelib import observe
+from chalicelib.apply import Progress, apply
 from chalicelib.aws import cloudwatch
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
 from chalicelib.model.step import Step
 from chalicelib.monitor.dashboard import body, dashboard_name
-from chalicelib.monitor.plan import changes, desired
+from chalicelib.monitor.plan import alarm_changes, desired
 
 _EVERY_MINUTES = 10
 
@@ -40,34 +43,22 @@ def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ..
         settings.owner, balancers, renew_before=settings.renew_before, topic=settings.alarm_topic_arn
     )
     there = cloudwatch.alarms(clients.cloudwatch, f"{settings.owner}/")
-    found = changes(wanted, there, invocation.now())
-    steps = []
-    for alarm in found.put:
-        cloudwatch.put_alarm(clients.cloudwatch, alarm)
-        steps.append(
-            Step(action="PutMetricAlarm", reason="it is not as it is to be", fields={"alarm": alarm.name})
-        )
-    if found.delete:
-        cloudwatch.delete_alarms(clients.cloudwatch, found.delete)
-        reason = "what they watched is gone"
-        steps.append(Step(action="DeleteAlarms", reason=reason, fields={"alarms": [*found.delete]}))
     names = [balancer.name for balancer in balancers]
-    steps += _dashboard(names, widget_arn(function_arn, settings.owner), invocation)
-    for step in steps:
-        invocation.told("", step)
-    return tuple(steps)
+    widget = widget_arn(function_arn, settings.owner)
+    progress = Progress()
+    apply("", alarm_changes(wanted, there, invocation.now()), progress, invocation)
+    apply("", _dashboard(names, widget, invocation), progress, invocation)
+    return progress.steps
 
 
-def _dashboard(names: list[str], widget: str, invocation: Invocation) -> list[Step]:
+def _dashboard(names: list[str], widget: str, invocation: Invocation) -> Iterator[do.Action]:
     clients = invocation.clients
     name = dashboard_name(invocation.settings.owner, clients.region)
     there = cloudwatch.dashboard(clients.cloudwatch, name)
     wanted = body(clients.region, names, widget) if names else None
     if there == wanted:
-        return []
-    fields = {"dashboard": name}
+        return
     if wanted is None:
-        cloudwatch.delete_dashboard(clients.cloudwatch, name)
-        return [Step(action="DeleteDashboards", reason="there is no load balancer left", fields=fields)]
-    cloudwatch.put_dashboard(clients.cloudwatch, name, wanted)
-    return [Step(action="PutDashboard", reason="it is not as it is to be", fields=fields)]
+        yield do.DeleteDashboards(reason="there is no load balancer left", dashboard=name)
+    else:
+        yield do.PutDashboard(reason="it is not as it is to be", dashboard=name, body=wanted)

@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from chalicelib.model.actions import Action, DeleteAlarms, PutMetricAlarm
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.metrics import (
     DAYS_TO_EXPIRY,
@@ -45,14 +46,8 @@ FIRST_DATA_WITHIN = timedelta(minutes=5)
 _MINUTE = 60
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
 _METRICS_IN_MATH = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Changes:
-    """What makes the alarms that are there those that are wanted."""
-
-    put: tuple[Alarm, ...]
-    delete: tuple[str, ...]
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DeleteAlarms.html
+_NAMES_IN_CALL = 100
 
 
 def desired(
@@ -63,16 +58,20 @@ def desired(
     return (*found, *_of_all(owner, topic)) if found else ()
 
 
-def changes(desired: Iterable[Alarm], actual: Mapping[str, FoundAlarm], now: datetime) -> Changes:
-    """Hold them against each other by name."""
+def alarm_changes(
+    desired: Iterable[Alarm], actual: Mapping[str, FoundAlarm], now: datetime
+) -> Iterator[Action]:
+    """Hold them against each other by name; yield what makes the alarms that are there the wanted ones."""
     wanted = {alarm.name: alarm for alarm in desired}
-    by_now = {name: _by_now(alarm, actual.get(name), now) for name, alarm in wanted.items()}
-    return Changes(
-        put=tuple(
-            alarm for name, alarm in by_now.items() if name not in actual or actual[name].alarm != alarm
-        ),
-        delete=tuple(sorted(actual.keys() - wanted.keys())),
-    )
+    for name, alarm in wanted.items():
+        by_now = _by_now(alarm, actual.get(name), now)
+        if name not in actual or actual[name].alarm != by_now:
+            yield PutMetricAlarm(reason="it is not as it is to be", alarm=by_now)
+    surplus = sorted(actual.keys() - wanted.keys())
+    for start in range(0, len(surplus), _NAMES_IN_CALL):
+        yield DeleteAlarms(
+            reason="what they watched is gone", alarms=tuple(surplus[start : start + _NAMES_IN_CALL])
+        )
 
 
 def _by_now(alarm: Alarm, found: FoundAlarm | None, now: datetime) -> Alarm:

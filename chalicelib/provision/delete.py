@@ -49,7 +49,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
     return Report(
         name=name,
         state="pending" if left else "ready",
-        steps=tuple(progress.steps),
+        steps=progress.steps,
         carry_on=_told(left) if left else {},
     )
 

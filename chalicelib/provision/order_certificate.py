@@ -19,7 +19,6 @@ from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, Iss
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.names import ACME, OWNER_TAG, PENDING_TAG
 from chalicelib.model.pending import WAITING_FOR_CA, Pending, parse_pending
-from chalicelib.model.step import Step
 from chalicelib.provision.certificate import of_bundle
 from chalicelib.provision.declaration import Declaration, GivenArn
 from chalicelib.x509.preflight import ISSUER_FIELDS
@@ -29,12 +28,11 @@ _PAUSE = timedelta(minutes=1)
 """So long a CA is left alone at least, whatever it says."""
 
 
-def foreseen(chosen: Chosen | None) -> tuple[Step, ...]:
+def foreseen(chosen: Chosen | None) -> tuple[do.NewOrder, ...]:
     """What a dry run says of it: the upload that follows is in the plan."""
     if not isinstance(chosen, ToOrder):
         return ()
-    reason, fields = "there is no certificate for these names yet", {"domains": [*chosen.domains]}
-    return (Step(action="NewOrder", reason=reason, fields=fields),)
+    return (do.NewOrder(reason="there is no certificate for these names yet", domains=chosen.domains),)
 
 
 def refuse(chosen: Chosen | None, there: LoadBalancer | None, invocation: Invocation) -> None:

@@ -27,7 +27,7 @@ from typing import TypeVar
 
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import HealthCheck, LoadBalancer, State
-from chalicelib.model.names import OWNER_TAG, PENDING_TAG
+from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG, PENDING_TAG
 from chalicelib.model.pending import PROVISIONING, Pending
 from chalicelib.model.vpc import SecurityGroup
 from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY, plan_listeners
@@ -141,8 +141,8 @@ def _cluster(desired: State, actual: State) -> Iterator[do.Action]:
     if missing := desired.cluster - actual.cluster:
         yield do.CreateTags(
             reason="the tag makes an instance a member",
-            instances=tuple(sorted(missing)),
-            cluster=desired.name,
+            resources=tuple(sorted(missing)),
+            tag=(CLUSTER_TAG, desired.name),
         )
 
 

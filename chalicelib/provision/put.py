@@ -102,14 +102,14 @@ def _converge(
         if found := (*faults, *_more(objections(declaration, facts), faults)):
             raise InvalidRequest(found)
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
-        desired = left_as_they_are(
-            _desire(declaration, facts, invocation, since), facts.actual, progress.not_taken
-        )
+        not_taken = {one.instance for one in progress.not_taken}
+        desired = left_as_they_are(_desire(declaration, facts, invocation, since), facts.actual, not_taken)
         refuse_beyond_quota(declaration, facts, invocation.settings.owner)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
         if dry_run:
-            progress.steps += [*foreseen(facts.chosen), *planned(steps, facts.chosen)]
+            foreseen_steps = planned((*foreseen(facts.chosen), *steps), facts.chosen)
+            progress.done += [(declaration.name, step) for step in foreseen_steps]
             return ready(declaration, facts, desired, progress, created=there is None)
         if isinstance(facts.chosen, ToOrder):
             if not time_enough(invocation):
@@ -126,7 +126,8 @@ def _converge(
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
         else:
             if len(now) == len(steps):
-                desired = left_as_they_are(desired, facts.actual, progress.not_taken)
+                not_taken = {one.instance for one in progress.not_taken}
+                desired = left_as_they_are(desired, facts.actual, not_taken)
                 return ready(declaration, facts, desired, progress, created=progress.dns_name is not None)
 
 
@@ -160,7 +161,7 @@ def _without_gone_instances(declaration: Declaration, facts: Facts, progress: Pr
     gone = gone_instances(declaration, facts)
     progress.warnings += [
         ReviewWarning("instance-refused", f"{id_} no longer exists, so it does not become a member")
-        for id_ in sorted(gone - progress.not_taken)
+        for id_ in sorted(gone - {one.instance for one in progress.not_taken})
     ]
     return replace(declaration, instances=tuple(id_ for id_ in declaration.instances if id_ not in gone))
 

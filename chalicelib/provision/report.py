@@ -35,7 +35,7 @@ def pending(
     return Report(
         name=declaration.name,
         state="pending",
-        steps=tuple(progress.steps),
+        steps=progress.steps,
         warnings=(*_full_of_tags(declaration, facts), *progress.warnings),
         view=observe.view(declaration.name, invocation) if exists(facts, progress) else None,
         carry_on={
@@ -67,7 +67,7 @@ def _carried(chosen: Chosen, progress: Progress) -> Mapping[str, object]:
             assert_never(chosen)
 
 
-def planned(actions: Iterable[do.Action], chosen: Chosen | None) -> Iterator[Step]:
+def planned(actions: Iterable[do.Action | do.NewOrder], chosen: Chosen | None) -> Iterator[Step]:
     """The steps of a dry run. A certificate that is not at AWS yet has no ARN, so none is shown."""
     for action in actions:
         step = to_step(action)
@@ -102,7 +102,7 @@ def ready(
     return Report(
         name=declaration.name,
         state="ready",
-        steps=tuple(progress.steps),
+        steps=progress.steps,
         warnings=(*warnings(declaration, facts, desired), *progress.warnings),
         view=_view(facts, desired, progress),
         created=created,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from chalicelib.apply import Progress
-from chalicelib.aws import ec2, elb, iam
+from chalicelib.apply import Progress, apply
+from chalicelib.aws import elb, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
@@ -26,6 +26,8 @@ from chalicelib.model.pending import TO_BE_SWEPT, Pending, parse_pending
 from chalicelib.model.step import Step
 from chalicelib.model.vpc import SecurityGroup
 from chalicelib.provision.delete import Leftover, settled
+
+Sweeping = Leftover | do.CreateTags | do.DeleteTags
 
 _AGE = timedelta(hours=1)
 # Two reads that a look does not need, for what is an hour old: every quarter of an hour is soon enough.
@@ -54,24 +56,27 @@ def sweep(invocation: Invocation) -> tuple[Step, ...]:
     served = {listener.certificate for one in described for listener in elb.parse_listeners(one, {})}
     attached = {group for one in described for group in one.get("SecurityGroups", [])}
     progress, failures = Progress(), list[tuple[str, Exception]]()
-    orphans = [
+    plan = [
         *_certificates([one for one in certificates if one.arn not in served], alive, invocation),
         *_groups(groups, alive, attached, invocation),
     ]
-    for name, leftover in orphans:
+    for name, action in plan:
         try:
-            # Once, without waiting: what AWS holds on to now goes with a later look.
-            settled(name, leftover, progress, invocation)
+            if isinstance(action, do.CreateTags | do.DeleteTags):
+                apply(name, [action], progress, invocation)
+            else:
+                # Once, without waiting: what AWS holds on to now goes with a later look.
+                settled(name, action, progress, invocation)
         except AwsError as error:
             failures.append((name, error))
     if failures:
         raise Unserved(failures)
-    return tuple(progress.steps)
+    return progress.steps
 
 
 def _certificates(
     certificates: Iterable[Certificate], alive: set[str], invocation: Invocation
-) -> list[tuple[str, Leftover]]:
+) -> list[tuple[str, Sweeping]]:
     before = invocation.now() - _AGE
     return [
         (name, do.DeleteServerCertificate(reason=f"{name} is gone", certificate=certificate.name or ""))
@@ -84,8 +89,8 @@ def _certificates(
 
 def _groups(
     groups: Iterable[SecurityGroup], alive: set[str], attached: set[str], invocation: Invocation
-) -> list[tuple[str, Leftover]]:
-    old: list[tuple[str, Leftover]] = []
+) -> list[tuple[str, Sweeping]]:
+    found: list[tuple[str, Sweeping]] = []
     for group in groups:
         name = load_balancer_of_group(group.name)
         pending = parse_pending(group.pending)
@@ -94,9 +99,13 @@ def _groups(
             continue
         if name in alive or group.id in attached:
             if group.pending is not None:
-                ec2.untag(invocation.clients.ec2, [group.id], PENDING_TAG)
+                forget = do.DeleteTags(
+                    reason="a load balancer uses it", resources=(group.id,), key=PENDING_TAG
+                )
+                found.append((name, forget))
         elif since is None:
-            ec2.tag(invocation.clients.ec2, [group.id], *Pending(invocation.now(), TO_BE_SWEPT).tag)
+            mark = Pending(invocation.now(), TO_BE_SWEPT)
+            found.append((name, do.CreateTags(reason=f"{name} is gone", resources=(group.id,), tag=mark.tag)))
         elif since < invocation.now() - _AGE:
-            old.append((name, do.DeleteSecurityGroup(reason=f"{name} is gone", group=group.id)))
-    return old
+            found.append((name, do.DeleteSecurityGroup(reason=f"{name} is gone", group=group.id)))
+    return found

@@ -1,43 +1,22 @@
-"""Read the clusters behind our load balancers, decide who belongs, and change who is registered."""
+"""Register and deregister: at most one call of either for each load balancer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
-from chalicelib.aws.registration import NotTaken, register_or_deregister
+from chalicelib.apply import Progress, apply
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
-from chalicelib.model.actions import to_step
-from chalicelib.model.errors import Absent, AwsError, InvalidInstance
-from chalicelib.model.step import Step
+from chalicelib.model.errors import Absent
 from chalicelib.register.observe import Clusters, membership, read_one
 from chalicelib.register.plan import Membership
 
 ChangeName = Literal["RegisterInstances", "DeregisterInstances"]
 
 
-@dataclass
-class Work:
-    """What one look has done so far: the one value here that grows. `failures` are with their place.
-
-    `refused` are writes that AWS refuses and another try would not mend; the work goes on without them.
-    `ended` are instances that were to be registered or deregistered, and have ended or do not run by now.
-    """
-
-    steps: list[tuple[str, Step]] = field(default_factory=list)
-    failures: list[tuple[str, AwsError]] = field(default_factory=list)
-    refused: list[tuple[str, AwsError]] = field(default_factory=list)
-    ended: set[str] = field(default_factory=set)
-    wrote: bool = False
-
-    def told(self, load_balancer: str, step: Step, invocation: Invocation) -> None:
-        """Keep a step that was done, and tell it."""
-        self.steps.append((load_balancer, step))
-        invocation.told(load_balancer, step)
-
-
-def converge(name: str, clusters: Clusters, because: str, work: Work, invocation: Invocation) -> Membership:
+def converge(
+    name: str, clusters: Clusters, because: str, work: Progress, invocation: Invocation
+) -> Membership:
     """Make at most one call to register and one to deregister, and return what was decided last.
 
     The first call of a look rests on what the look has just read; before every further one its load balancer
@@ -55,7 +34,6 @@ def converge(name: str, clusters: Clusters, because: str, work: Work, invocation
             decided = membership(name, clusters, invocation)
         if ids := _ids(decided, kind):
             reasons = ", ".join(sorted({decided.reasons[id_] for id_ in ids}))
-            work.wrote = True
             apply_change(name, kind, ids, work, invocation, reason=f"{reasons} ({because})")
     return decided
 
@@ -65,18 +43,13 @@ def _ids(decided: Membership, kind: ChangeName) -> tuple[str, ...]:
 
 
 def apply_change(
-    name: str, kind: ChangeName, ids: tuple[str, ...], work: Work, invocation: Invocation, *, reason: str
+    name: str, kind: ChangeName, ids: tuple[str, ...], work: Progress, invocation: Invocation, *, reason: str
 ) -> None:
-    """Register or deregister the instances; one that AWS refuses holds nobody else up, and is a failure.
+    """Register or deregister the instances; one that AWS refuses holds up no other one, and is a failure.
 
     One that has ended meanwhile is none: there is nothing left to do for it.
     """
     of_kind = do.RegisterInstances if kind == "RegisterInstances" else do.DeregisterInstances
-    for outcome in register_or_deregister(invocation.clients, name, of_kind(reason=reason, instances=ids)):
-        match outcome:
-            case NotTaken(instance=instance, error=None):
-                work.ended.add(instance)
-            case NotTaken(error=InvalidInstance() as error):
-                work.failures.append((name, error))
-            case do.RegisterInstances() | do.DeregisterInstances():
-                work.told(name, to_step(outcome), invocation)
+    before = len(work.not_taken)
+    apply(name, [of_kind(reason=reason, instances=ids)], work, invocation)
+    work.failures += [(name, one.error) for one in work.not_taken[before:] if one.error]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
-from chalicelib.aws import autoscaling, elb
+from chalicelib.apply import Progress, apply
+from chalicelib.aws import elb
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent, AwsError
 from chalicelib.model.load_balancer import Instance, Member
-from chalicelib.model.step import Step
-from chalicelib.register.apply import Work
 from chalicelib.register.lifecycle import LifecycleCall, in_warm_pool, lifecycle_calls, waits
 from chalicelib.register.observe import Clusters
 
 
-def complete_lifecycle_actions(clusters: Clusters, work: Work, invocation: Invocation) -> None:
+def complete_lifecycle_actions(clusters: Clusters, work: Progress, invocation: Invocation) -> None:
     """Complete what is done, and ask for more time for what still drains; failures stay in `work`.
 
     An instance whose load balancer is not ours is left alone; where there is none, nothing can drain.
@@ -32,7 +32,7 @@ def complete_lifecycle_actions(clusters: Clusters, work: Work, invocation: Invoc
         for instance in sorted(instances, key=lambda one: one.id):
             for call in lifecycle_calls(instance, members.get(instance.id)):
                 try:
-                    make(name, instance, call, work, invocation)
+                    make(name, call, work, invocation)
                 except AwsError as error:
                     work.failures.append((f"{name}, {instance.id}", error))
 
@@ -45,23 +45,7 @@ def _members(
     return {member.id: member for member in elb.members(invocation.clients.elb, name)}
 
 
-def make(
-    name: str,
-    instance: Instance,
-    call: LifecycleCall,
-    work: Work,
-    invocation: Invocation,
-    *,
-    token: str | None = None,
-) -> None:
+def make(name: str, call: LifecycleCall, work: Progress, invocation: Invocation) -> None:
     """Make the call; an action that is no longer active is no fault."""
-    client, group = invocation.clients.autoscaling, instance.group_name or ""
-    try:
-        if call.action == "CompleteLifecycleAction":
-            autoscaling.proceed(client, group, call.hook, instance.id, token)
-        else:
-            autoscaling.heartbeat(client, group, call.hook, instance.id)
-    except Absent:
-        return
-    fields = {"instances": [instance.id], "group": group, "hook": call.hook}
-    work.told(name, Step(action=call.action, reason=call.reason, fields=fields), invocation)
+    with suppress(Absent):
+        apply(name, [call], work, invocation)

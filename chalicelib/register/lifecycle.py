@@ -14,22 +14,14 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from chalicelib.model.actions import CompleteLifecycleAction, RecordLifecycleActionHeartbeat
 from chalicelib.model.load_balancer import Instance, Member
 
 READY_HOOK = "emq-elb-ready"
 DRAIN_HOOK = "emq-elb-drain"
 
 
-@dataclass(frozen=True)
-class LifecycleCall:
-    """One call to Auto Scaling about an instance, and why."""
-
-    action: Literal["CompleteLifecycleAction", "RecordLifecycleActionHeartbeat"]
-    hook: str
-    reason: str
+LifecycleCall = CompleteLifecycleAction | RecordLifecycleActionHeartbeat
 
 
 def waits(instance: Instance) -> bool:
@@ -48,17 +40,30 @@ def lifecycle_calls(instance: Instance, member: Member | None) -> tuple[Lifecycl
         return ()
     if in_warm_pool(instance):
         return (
-            LifecycleCall("CompleteLifecycleAction", READY_HOOK, "it goes to a warm pool"),
-            LifecycleCall("CompleteLifecycleAction", DRAIN_HOOK, "it goes to a warm pool"),
+            let_go_on(instance, READY_HOOK, "it goes to a warm pool"),
+            let_go_on(instance, DRAIN_HOOK, "it goes to a warm pool"),
         )
     if instance.lifecycle == "Pending:Wait":
         if member is not None and member.in_service:
-            return (LifecycleCall("CompleteLifecycleAction", READY_HOOK, "it is in service"),)
+            return (let_go_on(instance, READY_HOOK, "it is in service"),)
         return ()
     if instance.lifecycle != "Terminating:Wait":
         return ()
     if member is None:
-        return (LifecycleCall("CompleteLifecycleAction", DRAIN_HOOK, "no connection is left to drain"),)
+        return (let_go_on(instance, DRAIN_HOOK, "no connection is left to drain"),)
     if member.draining:
-        return (LifecycleCall("RecordLifecycleActionHeartbeat", DRAIN_HOOK, "it is draining"),)
+        group = instance.group_name or ""
+        return (
+            RecordLifecycleActionHeartbeat(
+                reason="it is draining", instance=instance.id, group=group, hook=DRAIN_HOOK
+            ),
+        )
     return ()
+
+
+def let_go_on(
+    instance: Instance, hook: str, reason: str, *, group: str | None = None, token: str | None = None
+) -> CompleteLifecycleAction:
+    """Let the instance go on; `group` where an event named it, with the action's `token`."""
+    group = group or instance.group_name or ""
+    return CompleteLifecycleAction(reason=reason, instance=instance.id, group=group, hook=hook, token=token)

@@ -16,14 +16,16 @@ from typing import Any, assert_never
 
 from chalicelib import telemetry
 from chalicelib.announce import announce, of_steps
+from chalicelib.apply import Progress, apply
 from chalicelib.aws import ec2
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
 from chalicelib.model.errors import AwsError, Unserved, in_vain
 from chalicelib.model.load_balancer import Instance, LoadBalancer
 from chalicelib.model.names import DRAINING_TAG
 from chalicelib.model.step import Step
-from chalicelib.register.apply import Work, apply_change, converge
+from chalicelib.register.apply import apply_change, converge
 from chalicelib.register.events import (
     Event,
     LifecycleAction,
@@ -35,7 +37,7 @@ from chalicelib.register.events import (
     read_event,
 )
 from chalicelib.register.hooks import complete_lifecycle_actions, make
-from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, LifecycleCall, in_warm_pool
+from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, in_warm_pool, let_go_on
 from chalicelib.register.observe import Clusters, read_clusters, read_load_balancer
 from chalicelib.register.plan import (
     REBALANCE,
@@ -115,24 +117,24 @@ def answer_event(event: Event, invocation: Invocation, last: LastLook | None) ->
     wait = min(wait_for_look(event.at, last, settle, now), invocation.deadline - now)
     if wait > timedelta():
         invocation.sleep(wait.total_seconds())
-    work = Work()
+    work = Progress()
     look, _ = _look(f"seen after event {event.id}", work, invocation)
-    announce(of_steps(work.steps), invocation.clients)
+    announce(of_steps(work.done), invocation.clients)
     return look
 
 
 def reconcile(invocation: Invocation) -> Look:
     """Look without an event, let waiting instances go on, and put the gauge."""
-    work = Work()
+    work = Progress()
     look, clusters = _look(_DRIFT, work, invocation)
     complete_lifecycle_actions(clusters, work, invocation)
-    announce(of_steps(work.steps), invocation.clients)
+    announce(of_steps(work.done), invocation.clients)
     for name, count in look.registered.items():
         telemetry.emit(name, RegisteredInstances=count)
-    return replace(look, steps=tuple(work.steps), failures=tuple(work.failures))
+    return replace(look, steps=tuple(work.done), failures=tuple(work.failures))
 
 
-def _look(because: str, work: Work, invocation: Invocation) -> tuple[Look, Clusters]:
+def _look(because: str, work: Progress, invocation: Invocation) -> tuple[Look, Clusters]:
     """Serve every load balancer of ours, the others also when one of them cannot be."""
     began, clusters = invocation.now(), Clusters()
     registered: dict[str, int] = {}
@@ -142,19 +144,20 @@ def _look(because: str, work: Work, invocation: Invocation) -> tuple[Look, Clust
     except AwsError as error:
         work.failures.append((_EVERYWHERE, error))
     for name, load_balancer in sorted(clusters.load_balancers.items()):
-        before = len(work.steps)
+        before = len(work.done)
         try:
             decided = converge(name, clusters, because, work, invocation)
         except AwsError as error:
             work.failures.append((name, error))
             continue
-        after = _after(load_balancer, work.steps[before:]) - work.ended
+        ended = {one.instance for one in work.not_taken if one.error is None}
+        after = _after(load_balancer, work.done[before:]) - ended
         registered[name] = len(after)
-        if out := _left_out(decided, after | work.ended):
+        if out := _left_out(decided, after | ended):
             left_out[name] = out
     look = Look(
         began=began,
-        steps=tuple(work.steps),
+        steps=tuple(work.done),
         failures=tuple(work.failures),
         registered=registered,
         left_out=left_out,
@@ -191,16 +194,16 @@ def drain(event: Event, invocation: Invocation) -> Drained:
     if instance is None:
         return Drained()
     instance = with_lifecycles({instance.id: instance}, invocation.clients)[instance.id]
-    work = Work()
+    work = Progress()
     try:
         _act(event, instance, work, invocation)
     except AwsError as error:
         work.failures.append((instance.cluster or instance.id, error))
-    announce(of_steps(work.steps), invocation.clients)
-    return Drained(steps=tuple(work.steps), failures=tuple(work.failures), refused=tuple(work.refused))
+    announce(of_steps(work.done), invocation.clients)
+    return Drained(steps=tuple(work.done), failures=tuple(work.failures), refused=tuple(work.refused))
 
 
-def _act(event: Event, instance: Instance, work: Work, invocation: Invocation) -> None:
+def _act(event: Event, instance: Instance, work: Progress, invocation: Invocation) -> None:
     match event:
         case SpotInterruption():
             _leave(instance, event.at, SPOT_INTERRUPTION, work, invocation)
@@ -216,7 +219,7 @@ def _act(event: Event, instance: Instance, work: Work, invocation: Invocation) -
             assert_never(event)
 
 
-def _leave(instance: Instance, since: datetime, reason: str, work: Work, invocation: Invocation) -> None:
+def _leave(instance: Instance, since: datetime, reason: str, work: Progress, invocation: Invocation) -> None:
     name = instance.cluster
     if name is None:
         return
@@ -230,21 +233,20 @@ def _leave(instance: Instance, since: datetime, reason: str, work: Work, invocat
     _at_once(instance, found, work, invocation)
 
 
-def _marked(instance: Instance, text: str, reason: str, work: Work, invocation: Invocation) -> bool:
+def _marked(instance: Instance, text: str, reason: str, work: Progress, invocation: Invocation) -> bool:
     """Write the `emq-elb:draining` tag on the instance; False where AWS refuses it, which stops nothing."""
     name = instance.cluster or ""
     try:
-        ec2.tag(invocation.clients.ec2, [instance.id], DRAINING_TAG, text)
+        mark = do.CreateTags(reason=reason, resources=(instance.id,), tag=(DRAINING_TAG, text))
+        apply(name, [mark], work, invocation)
     except AwsError as error:
         telemetry.unmarked(name, instance.id, reason, str(error))
         (work.refused if in_vain(error) else work.failures).append((f"{name}, {instance.id}", error))
         return False
-    fields = {"instances": [instance.id], "tags": {DRAINING_TAG: text}}
-    work.told(name, Step(action="CreateTags", reason=reason, fields=fields), invocation)
     return True
 
 
-def _held(instance: Instance, event: LifecycleAction, work: Work, invocation: Invocation) -> None:
+def _held(instance: Instance, event: LifecycleAction, work: Progress, invocation: Invocation) -> None:
     """Register or deregister the instance that its group holds; `reconcile` lets it go on later.
 
     What goes to a warm pool goes on at once, and so does what ends and has no load balancer to drain from.
@@ -258,12 +260,12 @@ def _held(instance: Instance, event: LifecycleAction, work: Work, invocation: In
     ours = name in found.load_balancers
     if to_pool or (event.transition == "terminating" and not ours):
         why = "it goes to a warm pool" if to_pool else "it has no load balancer to drain from"
-        call = LifecycleCall("CompleteLifecycleAction", event.hook, why)
-        make(name or "", replace(instance, group_name=event.group), call, work, invocation, token=event.token)
+        go_on = let_go_on(instance, event.hook, why, group=event.group, token=event.token)
+        make(name or "", go_on, work, invocation)
 
 
 def _at_once(
-    instance: Instance, found: Clusters, work: Work, invocation: Invocation, *, register: bool = True
+    instance: Instance, found: Clusters, work: Progress, invocation: Invocation, *, register: bool = True
 ) -> None:
     """Bring the one instance to where it belongs; nobody else is looked at."""
     load_balancer = found.load_balancers.get(instance.cluster or "")

@@ -58,7 +58,7 @@ def retire_superseded(estate: Region, rotations: Sequence[Rotation], invocation:
             except (errors.InUse, errors.Absent):
                 continue
     names = frozenset(name for name, _ in planned)
-    return Retired(steps=tuple(progress.steps), load_balancers=names, warnings=warnings)
+    return Retired(steps=progress.steps, load_balancers=names, warnings=warnings)
 
 
 def _superseded(estate: Region, rotation: Rotation, invocation: Invocation) -> Iterable[Retire]:

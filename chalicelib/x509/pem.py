@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -70,17 +71,26 @@ class Authority:
     private_key: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class NewSecret:
+    """The value of a secret that is to be made, and its description."""
+
+    value: Mapping[str, str] = field(repr=False)
+    description: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class KeyMaterial:
     """What a plan's actions name and do not hold, because of the keys.
 
     `bundle` is the certificate to upload and `source` the text of its tag `emq-elb:certificate`; `authority`
-    is the private CA to keep.
+    is the private CA to keep, `secret` another secret to keep.
     """
 
     bundle: Bundle | None = None
     source: str = ""
     authority: Authority | None = None
+    secret: NewSecret | None = None
 
 
 def parse(text: str) -> Text:

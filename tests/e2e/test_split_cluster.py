@@ -61,7 +61,7 @@ class Stories:
             now=lambda: datetime.now(UTC),
             sleep=self.slept.append,
             deadline=datetime.now(UTC) + timedelta(seconds=890),
-            told=lambda *_: None,
+            log=lambda *_: None,
         )
 
     def deep(self) -> DeepVerdict:

@@ -17,9 +17,9 @@ import pytest
 from botocore.stub import Stubber
 from cryptography import x509
 
-from chalicelib.aws import iam
-from chalicelib.issuers.private_ca import create_authority, issue, load_authority, store_authority
-from chalicelib.model.errors import Conflict, Denied
+from chalicelib.aws import iam, secrets
+from chalicelib.issuers.private_ca import as_secret, create_authority, issue, load_authority
+from chalicelib.model.errors import Conflict, Denied, Duplicate
 from chalicelib.x509.pem import Authority, Bundle, GivenPem
 from chalicelib.x509.read import checked, read_pem
 from lab.machine.tls import trusting
@@ -207,19 +207,25 @@ def test_iam_takes_a_leaf(bundle: Bundle) -> None:
     assert found.domains == DOMAINS
 
 
+def keep(client: SecretsManagerClient, authority: Authority) -> None:
+    """What `apply` does with it."""
+    new = as_secret(authority)
+    secrets.create_secret(client, SECRET, new.value, tags={}, description=new.description)
+
+
 def test_the_authority_is_kept_and_read_again(client: SecretsManagerClient, authority: Authority) -> None:
     assert load_authority(client, SECRET) is None
-    assert store_authority(client, SECRET, authority, "test-dev") == authority
+    keep(client, authority)
     assert load_authority(client, SECRET) == authority
-    assert client.describe_secret(SecretId=SECRET)["Tags"] == [{"Key": "emq-elb:owner", "Value": "test-dev"}]
 
 
 def test_of_two_authorities_made_at_once_the_first_is_kept(
     client: SecretsManagerClient, authority: Authority
 ) -> None:
-    store_authority(client, SECRET, authority, "test-dev")
-    second = create_authority("test-dev", now=NOW)
-    assert store_authority(client, SECRET, second, "test-dev") == authority
+    keep(client, authority)
+    with pytest.raises(Duplicate):
+        keep(client, create_authority("test-dev", now=NOW))
+    assert load_authority(client, SECRET) == authority
 
 
 def test_an_authority_is_not_stored_over_one_that_is_being_deleted(authority: Authority) -> None:
@@ -227,16 +233,16 @@ def test_an_authority_is_not_stored_over_one_that_is_being_deleted(authority: Au
     with Stubber(client) as stubber:
         stubber.add_client_error("create_secret", "InvalidRequestException", "scheduled for deletion")
         with pytest.raises(Conflict, match="scheduled for deletion: restore it"):
-            store_authority(client, SECRET, authority, "test-dev")
+            keep(client, authority)
         stubber.add_client_error("create_secret", "AccessDeniedException", "no")
         with pytest.raises(Denied):
-            store_authority(client, SECRET, authority, "test-dev")
+            keep(client, authority)
 
 
 def test_an_authority_of_another_making_signs_as_well(client: SecretsManagerClient) -> None:
     own = certificates.authority("Own CA", kind="ec-p256")
     kept = Authority(own.certificate_pem, key_pem(own.key, "pkcs8"))
-    store_authority(client, SECRET, kept, "test-dev")
+    keep(client, kept)
     loaded = load_authority(client, SECRET)
     assert loaded == kept
     parsed(issue(kept, ["a.example.com"], now=NOW).certificate).verify_directly_issued_by(own.certificate)
@@ -248,7 +254,7 @@ def test_what_stands_around_an_authority_of_another_making_is_left_out(
 ) -> None:
     own = certificates.authority("Own CA")
     given = Authority(around(own.certificate_pem), around(own.private_key_pem))
-    store_authority(client, SECRET, given, "test-dev")
+    keep(client, given)
     loaded = load_authority(client, SECRET)
     assert loaded is not None
     assert loaded.certificate == own.certificate_pem
@@ -277,14 +283,12 @@ NO_AUTHORITY = leaf("mqtt.example.com", signed_by=certificates.authority("Root")
     ids=["empty", "no JSON", "no PEM", "no authority", "key of another"],
 )
 def test_a_secret_that_holds_no_authority_is_a_conflict_and_never_a_new_authority(
-    client: SecretsManagerClient, authority: Authority, text: str
+    client: SecretsManagerClient, text: str
 ) -> None:
     client.create_secret(Name=SECRET, SecretString=text)
     with pytest.raises(Conflict, match=SECRET) as raised:
         load_authority(client, SECRET)
     assert "hush" not in f"{raised.value!r}"
-    with pytest.raises(Conflict, match=SECRET):
-        store_authority(client, SECRET, authority, "test-dev")
 
 
 def test_what_is_no_authority_signs_nothing(authority: Authority) -> None:

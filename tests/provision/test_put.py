@@ -10,6 +10,8 @@ import pytest
 from chalicelib import observe, telemetry
 from chalicelib.api.views import report_json
 from chalicelib.aws import elb
+from chalicelib.model import actions as do
+from chalicelib.model.actions import to_step
 from lab.fidelity.knobs import KNOBS, Health
 from tests.world.provisioning import Account, clients, issued, pem
 
@@ -180,12 +182,18 @@ def test_each_action_is_told_as_it_is_done(here: Account) -> None:
 @pytest.mark.parametrize(
     ("action", "record"),
     [
-        ("CreateLoadBalancer", "elb.create-load-balancer"),
-        ("SetLoadBalancerListenerSSLCertificate", "elb.set-load-balancer-listener-ssl-certificate"),
-        ("UploadServerCertificate", "iam.upload-server-certificate"),
-        ("CreateTags", "ec2.create-tags"),
-        ("CreateSecret", "secretsmanager.create-secret"),
+        (do.DeleteLoadBalancer(reason="x"), "elb.delete-load-balancer"),
+        (
+            do.SetLoadBalancerListenerSSLCertificate(reason="x", port=1, certificate="x"),
+            "elb.set-load-balancer-listener-ssl-certificate",
+        ),
+        (
+            do.UploadServerCertificate(reason="x", certificate="x"),
+            "iam.upload-server-certificate",
+        ),
+        (do.CreateTags(reason="x", resources=("i-1",), tag=("a", "b")), "ec2.create-tags"),
+        (do.CreateSecret(reason="x", secret="x"), "secretsmanager.create-secret"),
     ],
 )
-def test_a_record_is_named_like_the_call_and_its_service(action: str, record: str) -> None:
-    assert telemetry.record_name(action) == record
+def test_a_record_is_named_like_the_call_and_its_service(action: do.Action, record: str) -> None:
+    assert telemetry.record_name(to_step(action)) == record

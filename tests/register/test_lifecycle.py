@@ -49,4 +49,4 @@ def test_what_is_owed(
         launched=datetime(2026, 1, 1, tzinfo=UTC),
         lifecycle=lifecycle,
     )
-    assert tuple((call.action, call.hook) for call in lifecycle_calls(instance, member)) == expected
+    assert tuple((type(call).__name__, call.hook) for call in lifecycle_calls(instance, member)) == expected

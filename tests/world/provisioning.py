@@ -161,7 +161,7 @@ class Account:
             now=self.now,
             sleep=self.sleep,
             deadline=self.now() + timedelta(seconds=within),
-            told=lambda name, step: self.told.append((name, step)),
+            log=lambda name, step: self.told.append((name, step)),
         )
 
     @contextmanager

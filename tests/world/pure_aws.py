@@ -80,7 +80,7 @@ def performed(actual: State, action: do.Action) -> State:  # noqa: C901 - one ca
             served = {listener.certificate for listener in _listeners(actual)}
             assert f"arn:{certificate}" not in served, "DeleteConflict"
             return replace(actual, certificates=actual.certificates - {certificate})
-        case do.CreateTags(instances=instances):
+        case do.CreateTags(resources=instances):
             return replace(actual, cluster=actual.cluster | {*instances})
         case do.CreateLoadBalancer(load_balancer=born):
             assert actual.load_balancer is None, "DuplicateLoadBalancerName"
@@ -181,6 +181,14 @@ def _changed(actual: State, there: LoadBalancer, action: do.Action) -> LoadBalan
             | do.UploadServerCertificate()
             | do.DeleteServerCertificate()
             | do.CreateTags()
+            | do.DeleteTags()
+            | do.CompleteLifecycleAction()
+            | do.RecordLifecycleActionHeartbeat()
+            | do.PutMetricAlarm()
+            | do.DeleteAlarms()
+            | do.PutDashboard()
+            | do.DeleteDashboards()
+            | do.ChangeResourceRecordSets()
             | do.CreateLoadBalancer()
             | do.DeleteLoadBalancer()
         ):
