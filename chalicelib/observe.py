@@ -17,7 +17,7 @@ from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import NotFound
 from chalicelib.model.load_balancer import LoadBalancer, Member
-from chalicelib.model.names import OWNER_TAG, security_group_name
+from chalicelib.model.names import security_group_name
 from chalicelib.model.report import View
 from chalicelib.model.syntax import name_fault
 from chalicelib.model.vpc import SecurityGroup
@@ -77,7 +77,7 @@ def view(name: str, invocation: Invocation) -> View | None:
 def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
     """One load balancer of ours, or with `adopt` one that nobody owns yet; raises NotFound."""
     found = None if name_fault(name) else view(name, invocation)
-    owner = found.load_balancer.tags.get(OWNER_TAG) if found else None
+    owner = found.load_balancer.owner if found else None
     if found is None or not (owner == invocation.settings.owner or (adopt and owner is None)):
         raise NotFound(f"there is no load balancer {name} of ours")
     return found
@@ -85,12 +85,18 @@ def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
 
 def one_of_ours(name: str, invocation: Invocation) -> LoadBalancer:
     """One load balancer of ours, as far as a listing and tags tell, in two calls; raises NotFound."""
-    client = invocation.clients.elb
-    described = None if name_fault(name) else elb.describe_load_balancer(client, name)
-    tags = elb.load_balancer_tags(client, [name]).get(name, {}) if described else {}
-    if described is None or tags.get(OWNER_TAG) != invocation.settings.owner:
+    found = list_one(name, invocation).ours.get(name)
+    if found is None:
         raise NotFound(f"there is no load balancer {name} of ours")
-    return elb.parse_load_balancer(described, {}, {}, tags)
+    return found
+
+
+def list_one(name: str, invocation: Invocation) -> elb.Listed:
+    """One load balancer, ours or not, as far as a listing and tags tell, in two calls."""
+    client = invocation.clients.elb
+    # ELB refuses to look for what can be no name; a tag can be any text.
+    described = None if name_fault(name) else elb.describe_load_balancer(client, name)
+    return elb.listed(client, [described] if described else [], invocation.settings.owner)
 
 
 def own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> SecurityGroup | None:
@@ -106,6 +112,10 @@ def ours(invocation: Invocation) -> tuple[LoadBalancer, ...]:
 
     One call for each 400 load balancers of the region, and one for each 20.
     """
-    client, owner = invocation.clients.elb, invocation.settings.owner
-    there = elb.listed(client, elb.describe_all(client))
-    return tuple(found for found in there.values() if found.tags.get(OWNER_TAG) == owner)
+    return tuple(list_all(invocation).ours.values())
+
+
+def list_all(invocation: Invocation) -> elb.Listed:
+    """Every load balancer of the region, as far as a listing and tags tell, in as many calls as `ours`."""
+    client = invocation.clients.elb
+    return elb.listed(client, elb.describe_all(client), invocation.settings.owner)

@@ -38,7 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 STORIES = frozenset({"provision", "register", "rotate", "probe"})
 # Modules of the root may share a floor and still need one another, in this direction only.
-BESIDE = frozenset({("invocation", "settings"), ("announce", "telemetry"), ("aws", "tls")})
+BESIDE = frozenset({("invocation", "settings"), ("announce", "telemetry"), ("aws", "tls"), ("acme", "dns")})
 ALONE = frozenset({"announce", "apply", "background", "container", "invocation", "observe", "rules"}) | {
     "settings",
     "telemetry",
@@ -377,6 +377,29 @@ def test_only_apply_changes_something_at_aws() -> None:
         if (found := {*adapters_used(tree)} & writing() | {*called(tree)} & writes())
     }
     assert strayed.keys() == {"chalicelib.apply"}
+
+
+def test_whether_something_is_ours_is_read_from_its_tags_in_one_place() -> None:
+    """Load balancers say it themselves (`owner`), by their tags; so do security groups."""
+    asking = {
+        module
+        for module, tree in modules().items()
+        if own(module)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call | ast.Compare) and "OWNER_TAG" in {*names_in(node)}
+    }
+    assert asking == {
+        "chalicelib.model.load_balancer",
+        "chalicelib.aws.vpc",
+        "chalicelib.model.actions",  # whether a call puts the tag on something
+        "chalicelib.provision.plan",  # whether it is being adopted
+    }
+
+
+def names_in(node: ast.Call | ast.Compare) -> Iterator[str]:
+    """The names that a call is given, or that are compared."""
+    parts = node.args if isinstance(node, ast.Call) else [node.left, *node.comparators]
+    yield from (part.id for part in parts if isinstance(part, ast.Name))
 
 
 def test_only_an_action_becomes_a_step() -> None:

@@ -6,10 +6,11 @@ the zone takes it away, and so does every run of `rotate`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from chalicelib import telemetry
 from chalicelib.acme.records import (
@@ -22,18 +23,15 @@ from chalicelib.acme.records import (
     journal_name,
     noted,
     orphans,
-    zones_of,
 )
-from chalicelib.apply import Progress, apply
+from chalicelib.apply import Progress
 from chalicelib.aws import route53
+from chalicelib.dns.change import change_zone, wait_until_spread
+from chalicelib.dns.zones import zones_of
 from chalicelib.invocation import Invocation
-from chalicelib.model.actions import ChangeResourceRecordSets
-from chalicelib.model.errors import Absent, AwsError, InvalidRequest, IssuerSilent, Refused, Throttled
+from chalicelib.model.errors import Absent, AwsError, InvalidRequest, IssuerSilent
 from chalicelib.model.route53 import Change, Zone
 
-# What Route 53 says when a record set is not (any more) as it was read, and while it is at work on the zone.
-_AGAIN = frozenset({"InvalidChangeBatch", "PriorRequestNotComplete"})
-_TRIES = 4
 _UP = "the CA looks for them"
 _DOWN = "the CA has looked"
 _SWEPT = "a function was killed before it took them away"
@@ -54,16 +52,8 @@ def places(domains: Sequence[str], invocation: Invocation) -> Places:
     contact = invocation.settings.acme_contact is not None
     if faults := tuple(challenge_faults(domains, zones, contact=contact)):
         raise InvalidRequest(faults)
-    return {challenge_record_name(domain): zones_of(domain, zones)[0] for domain in domains}
-
-
-@dataclass(frozen=True)
-class OrderWork:
-    """For which load balancer it is, and where what was done is noted."""
-
-    name: str
-    progress: Progress
-    invocation: Invocation
+    records = [challenge_record_name(domain) for domain in domains]
+    return {record: zones_of(record, zones)[0] for record in records}
 
 
 @dataclass(frozen=True)
@@ -78,26 +68,36 @@ class Edit:
 
 @contextmanager
 def records_shown(
-    challenges: Sequence[Challenge], where: Places, work: OrderWork, until: datetime
+    name: str,
+    challenges: Sequence[Challenge],
+    where: Places,
+    progress: Progress,
+    invocation: Invocation,
+    *,
+    until: datetime,
 ) -> Iterator[None]:
-    """Have the records up and spread to every name server within the block, and gone after it.
+    """Show the records while the block runs, spread to every name server, and take them away after it.
 
-    IssuerSilent when they have not spread by `until`. What cannot be taken away again is told, and left to a
-    later look: the certificate is worth more.
+    IssuerSilent when they have not spread by `until`. What cannot be taken away again is logged, and left to
+    a later look: the certificate is worth more.
     """
     batches = tuple(_by_zone(challenges, where))
-    entries = {zone: noted(values, work.invocation.now()) for zone, values in batches}
-    hurried = replace(work, invocation=replace(work.invocation, deadline=until))
+    entries = {zone: noted(values, invocation.now()) for zone, values in batches}
+    hurried = replace(invocation, deadline=until)
     try:
-        changes = [_change(zone, Edit(_UP, values, entries[zone]), hurried) for zone, values in batches]
-        _wait_until_spread(changes, hurried.invocation)
+        changes = [
+            _change(zone, Edit(_UP, values, entries[zone]), name, progress, hurried)
+            for zone, values in batches
+        ]
+        if not wait_until_spread(changes, hurried):
+            raise IssuerSilent("Route 53 did not spread the records in time, so the CA was not asked to look")
         yield
     finally:
         for zone, values in batches:
             try:
-                _change(zone, Edit(_DOWN, gone=entries[zone]), work)
+                _change(zone, Edit(_DOWN, gone=entries[zone]), name, progress, invocation)
             except AwsError as error:
-                telemetry.left_behind(work.name, sorted(values), str(error))
+                telemetry.left_behind(name, sorted(values), str(error))
 
 
 def sweep_challenges(invocation: Invocation) -> list[tuple[str, AwsError]]:
@@ -105,7 +105,7 @@ def sweep_challenges(invocation: Invocation) -> list[tuple[str, AwsError]]:
     failures = []
     for zone in route53.public_zones(invocation.clients.route53):
         try:
-            _change(zone, Edit(_SWEPT), OrderWork(zone.name, Progress(), invocation))
+            _change(zone, Edit(_SWEPT), zone.name, Progress(), invocation)
         except Absent:
             continue
         except AwsError as error:
@@ -123,27 +123,14 @@ def _by_zone(challenges: Sequence[Challenge], where: Places) -> Iterator[tuple[Z
         yield zone, values
 
 
-def _change(zone: Zone, edit: Edit, work: OrderWork) -> str | None:
+def _change(zone: Zone, edit: Edit, name: str, progress: Progress, invocation: Invocation) -> str | None:
     """Show values and take others away, with what a crash left, and write down which; all or nothing.
 
-    Again, when somebody else changed one of the record sets in between. Return by which id to ask how far it
-    has spread; None when there was nothing to show, and nothing to take away.
+    Return by which id to ask how far it has spread; None when there was nothing to show, and nothing to take
+    away.
     """
-    waits = work.invocation.waits()
-    tries = _TRIES
-    while True:
-        changes = _planned(zone, edit, work.invocation)
-        if not changes:
-            return None
-        action = ChangeResourceRecordSets(reason=edit.reason, zone=zone.id, changes=tuple(changes))
-        try:
-            apply(work.name, [action], work.progress, work.invocation)
-        except (Refused, Throttled) as error:
-            tries -= 1
-            if error.code not in _AGAIN or not tries or next(waits, None) is None:
-                raise
-        else:
-            return work.progress.bound[zone.id]
+    planned = partial(_planned, zone, edit, invocation)
+    return change_zone(name, zone, planned, progress, invocation, reason=edit.reason)
 
 
 def _planned(zone: Zone, edit: Edit, invocation: Invocation) -> list[Change]:
@@ -164,13 +151,3 @@ def _planned(zone: Zone, edit: Edit, invocation: Invocation) -> list[Change]:
     ]
     changes.append(Change(journal, changed_journal(name, journal, edit.added, gone, owner)))
     return [one for one in changes if one.before != one.after or (one.after and one.after.name in edit.shown)]
-
-
-def _wait_until_spread(changes: Iterable[str | None], invocation: Invocation) -> None:
-    waits = invocation.waits()
-    for change in filter(None, changes):
-        while not route53.spread(invocation.clients.route53, change):
-            if next(waits, None) is None:
-                raise IssuerSilent(
-                    "Route 53 did not spread the records in time, so the CA was not asked to look"
-                )

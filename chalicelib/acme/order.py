@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from chalicelib.acme import messages as acme
 from chalicelib.acme.account import account_key
-from chalicelib.acme.challenges import OrderWork, places, records_shown
+from chalicelib.acme.challenges import places, records_shown
 from chalicelib.acme.connection import Acme, connect_to_ca
-from chalicelib.apply import note
+from chalicelib.apply import Progress, note
 from chalicelib.invocation import Invocation
 from chalicelib.issuers.private_ca import LEAF_KEY_BITS
 from chalicelib.model.actions import NewOrder
@@ -42,26 +42,32 @@ def time_enough(invocation: Invocation, begin: datetime | None = None) -> bool:
     return invocation.deadline - max(invocation.now(), begin or invocation.now()) >= _LEAST
 
 
-def order(domains: Sequence[str], work: OrderWork, *, replaces: str | None = None) -> GivenPem:
-    """Have a certificate issued for the domains, on a new key.
+def order(
+    domains: Sequence[str],
+    name: str,
+    progress: Progress,
+    invocation: Invocation,
+    *,
+    replaces: str | None = None,
+) -> GivenPem:
+    """Have a certificate issued for the domains, on a new key, for the load balancer `name`.
 
     `replaces` is the `certificate_id` of the one that it is to take the place of. Raises InvalidRequest as
     `places` does, IssuerRefused, IssuerLimited or IssuerSilent; no record is left in DNS.
     """
-    invocation = work.invocation
     where = places(domains, invocation)
     end = min(invocation.deadline - _AFTERWARDS, invocation.now() + _MOST)
     patient = replace(invocation, deadline=end)
-    with closing(_connected(work)) as ca:
+    with closing(_connected(name, progress, invocation)) as ca:
         acme.sign_in(ca, invocation.settings.acme_contact or "")
         ordered = acme.new_order(ca, domains, replaces)
         new_order = NewOrder(reason="the CA is to issue one", domains=(*domains,))
-        note(work.name, new_order, work.progress, invocation)
+        note(name, new_order, progress, invocation)
         asked = [acme.authorization(ca, url) for url in ordered.authorizations]
         challenges = [one.challenge for one in asked if one.challenge]
         if any(one.record not in where for one in challenges):
             raise IssuerSilent("the CA asks to be shown a name that was not ordered")
-        with records_shown(challenges, where, work, end):
+        with records_shown(name, challenges, where, progress, invocation, until=end):
             for one in asked:
                 if one.challenge:
                     acme.answer_challenge(ca, one)
@@ -74,10 +80,10 @@ def order(domains: Sequence[str], work: OrderWork, *, replaces: str | None = Non
         return GivenPem(acme.certificate(ca, issued.certificate or ""), key)
 
 
-def _connected(work: OrderWork) -> Acme:
-    settings = work.invocation.settings
-    key = account_key(work.name, work.progress, work.invocation)
-    return connect_to_ca(settings.acme_directory_url, key, work.invocation.now, settings.acme_ca_bundle)
+def _connected(name: str, progress: Progress, invocation: Invocation) -> Acme:
+    settings = invocation.settings
+    key = account_key(name, progress, invocation)
+    return connect_to_ca(settings.acme_directory_url, key, invocation.now, settings.acme_ca_bundle)
 
 
 def _awaited(ask: Callable[[], T], come: Callable[[T], bool], ca: Acme, invocation: Invocation) -> T:

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from chalicelib.dns.records import text_record_set, text_value
+from chalicelib.dns.zones import zones_of
 from chalicelib.model.errors import Fault
-from chalicelib.model.route53 import _TTL, RecordSet, Zone
+from chalicelib.model.route53 import RecordSet, Zone
 from chalicelib.x509.domains import address_of
 
 _LABEL = "_acme-challenge."
@@ -48,14 +50,6 @@ def journal_name(zone: str) -> str:
     return _JOURNAL + zone
 
 
-def zones_of(domain: str, zones: Iterable[Zone]) -> tuple[Zone, ...]:
-    """Return the zones of the longest name that the domain is in: none, one, or several of one name."""
-    name = domain.lower().removeprefix("*.")
-    fitting = [zone for zone in zones if name == zone.name or name.endswith(f".{zone.name}")]
-    longest = max((len(zone.name) for zone in fitting), default=0)
-    return tuple(zone for zone in fitting if len(zone.name) == longest)
-
-
 def challenge_faults(domains: Sequence[str], zones: Sequence[Zone], *, contact: bool) -> Iterator[Fault]:
     """Everything that would keep a CA from issuing for these domains, before it is asked.
 
@@ -76,7 +70,8 @@ def challenge_faults(domains: Sequence[str], zones: Sequence[Zone], *, contact: 
         wildcard = f"*.{domain.lower().partition('.')[2]}"
         if not domain.startswith("*.") and wildcard in wildcards:
             yield Fault(field, f"{wildcard} covers {domain} already, and CAs refuse both in one certificate")
-        found = zones_of(domain, zones)
+        # The record's own name may be a zone of its own (https://www.rfc-editor.org/rfc/rfc8555#section-8.4).
+        found = zones_of(challenge_record_name(domain), zones)
         if not found:
             yield Fault(
                 field,
@@ -114,7 +109,7 @@ def changed_values(
     """The record set with what is shown, and without what is gone; None when nothing is left of it."""
     starts = tuple(f'"{start}' for one in gone if one.record == name for start in one.starts)
     kept = tuple(value for value in (there.values if there else ()) if not value.startswith(starts))
-    return _made(name, there, (*kept, *(_quoted(value) for value in shown)))
+    return text_record_set(name, there, (*kept, *(text_value(value) for value in shown)))
 
 
 def changed_journal(
@@ -123,7 +118,7 @@ def changed_journal(
     """The journal with what was added, and without what is gone; None when nothing is left of it."""
     out = {_written(one, owner) for one in gone}
     kept = tuple(value for value in (there.values if there else ()) if value not in out)
-    return _made(name, there, (*kept, *(_written(one, owner) for one in added)))
+    return text_record_set(name, there, (*kept, *(_written(one, owner) for one in added)))
 
 
 def _entries(journal: RecordSet | None, owner: str) -> Iterator[Entry]:
@@ -147,14 +142,3 @@ def _time(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else None
-
-
-def _quoted(text: str) -> str:
-    """https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#TXTFormat"""
-    return f'"{text}"'
-
-
-def _made(name: str, there: RecordSet | None, values: Sequence[str]) -> RecordSet | None:
-    if not values:
-        return None
-    return RecordSet(name, tuple(dict.fromkeys(values)), there.ttl if there else _TTL)

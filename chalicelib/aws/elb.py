@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.aws.errors import translated
@@ -201,16 +202,32 @@ def parse_load_balancer(
     )
 
 
+@dataclass(frozen=True)
+class Listed:
+    """Load balancers by name, as a listing and tags show them: without attributes and policies.
+
+    `ours` carry our owner tag. `others` are the names of everybody else's, which nobody here may change.
+    """
+
+    ours: Mapping[str, LoadBalancer]
+    others: frozenset[str]
+
+
 def listed(
-    client: ElasticLoadBalancingClient, described: Sequence[LoadBalancerDescriptionTypeDef]
-) -> dict[str, LoadBalancer]:
-    """By name, what a listing and tags tell of each, without attributes and policies: a call for each 20."""
+    client: ElasticLoadBalancingClient, described: Sequence[LoadBalancerDescriptionTypeDef], owner: str
+) -> Listed:
+    """Tell ours from others': read the tags of what was described, a call for each 20.
+
+    One that vanished in between is left out.
+    """
     tags = load_balancer_tags(client, [one.get("LoadBalancerName", "") for one in described])
-    return {
+    found = {
         name: parse_load_balancer(one, {}, {}, tags[name])
         for one in described
         if (name := one.get("LoadBalancerName", "")) in tags
     }
+    ours = {name: one for name, one in found.items() if one.owner == owner}
+    return Listed(ours=ours, others=frozenset(found.keys() - ours.keys()))
 
 
 def parse_listeners(

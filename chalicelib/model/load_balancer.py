@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from chalicelib.model.names import OWNER_TAG
+
 if TYPE_CHECKING:
     from chalicelib.model.vpc import SecurityGroup
 
@@ -154,6 +156,11 @@ class LoadBalancer:
     zone_of: Mapping[str, str] = field(default_factory=dict)
     dns_name: str | None = None
     created: datetime | None = None
+
+    @property
+    def owner(self) -> str | None:
+        """The deployment that may change it; None for one that nobody has tagged."""
+        return self.tags.get(OWNER_TAG)
 
 
 @dataclass(frozen=True, kw_only=True)

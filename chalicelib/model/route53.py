@@ -1,10 +1,8 @@
-"""The TXT records by which a certificate authority sees that a name is ours (RFC 8555, section 8.4)."""
+"""Hosted zones of Route 53, their record sets, and changes of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-_TTL = 60
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class RecordSet:
 
     name: str
     values: tuple[str, ...]
-    ttl: int = _TTL
+    ttl: int = 60
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from chalicelib.model import errors
 from chalicelib.model.actions import to_step
 from chalicelib.model.errors import Conflict, NotFound, NotOurs
 from chalicelib.model.load_balancer import State
-from chalicelib.model.names import OWNER_TAG, certificate_name_of
+from chalicelib.model.names import certificate_name_of
 from chalicelib.model.report import Report
 from chalicelib.model.syntax import name_fault, quoted
 from chalicelib.provision import observe as survey
@@ -56,7 +56,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
 
 def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
     there = standing.actual.load_balancer
-    if there is not None and there.tags.get(OWNER_TAG) != owner:
+    if there is not None and there.owner != owner:
         raise NotOurs(f"the load balancer {there.name} is not ours, so it is not ours to delete")
     if standing.holders:
         raise Conflict(

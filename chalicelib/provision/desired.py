@@ -73,7 +73,7 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         dns_name=there.dns_name if there else None,
         created=there.created if there else facts.now,
     )
-    adopted = _registered(facts) if there and there.tags.get(OWNER_TAG) != owner else frozenset()
+    adopted = _registered(facts) if there and there.owner != owner else frozenset()
     full = {id_ for id_, instance in facts.instances.items() if has_no_room(instance)}
     cluster = (facts.actual.cluster | adopted | {*declaration.instances}) - full
     membership = _membership(wanted, facts, cluster)

@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chalicelib.acme.challenges import OrderWork
 from chalicelib.acme.order import order, time_enough
-from chalicelib.apply import apply
+from chalicelib.apply import Progress, apply
 from chalicelib.certificates.chosen import Chosen, ToOrder, ToUpload
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
 from chalicelib.model.load_balancer import LoadBalancer
-from chalicelib.model.names import ACME, OWNER_TAG, PENDING_TAG
+from chalicelib.model.names import ACME, PENDING_TAG
 from chalicelib.model.pending import WAITING_FOR_CA, Pending, parse_pending
 from chalicelib.provision.certificate import of_bundle
 from chalicelib.provision.declaration import Declaration, GivenArn
@@ -42,7 +41,7 @@ def refuse(chosen: Chosen | None, there: LoadBalancer | None, invocation: Invoca
     """
     if not isinstance(chosen, ToOrder):
         return
-    if there and OWNER_TAG not in there.tags:
+    if there and there.owner is None:
         raise Conflict(
             f"{there.name}: adopt it with the certificate that it has, then have one issued by a second PUT"
         )
@@ -56,21 +55,23 @@ def obtained(
     declaration: Declaration,
     chosen: ToOrder,
     there: LoadBalancer | None,
+    progress: Progress,
+    invocation: Invocation,
+    *,
     since: datetime,
-    work: OrderWork,
 ) -> Declaration:
     """Order, examine, upload; return the declaration with this very certificate in the place of the issuer.
 
     Raises what `order` does. That the CA wants to be left alone is written on the load balancer, if any; when
     that time comes soon enough for this run it is waited for, and the declaration returned as it was.
     """
-    invocation, progress = work.invocation, work.progress
+    name = declaration.name
     try:
-        given = order(chosen.domains, work)
+        given = order(chosen.domains, name, progress, invocation)
     except IssuerLimited as error:
         if there:
             mark = Pending(since, WAITING_FOR_CA, not_before=error.until)
-            apply(work.name, [do.AddTags(reason=str(error), tags=(mark.tag,))], progress, invocation)
+            apply(name, [do.AddTags(reason=str(error), tags=(mark.tag,))], progress, invocation)
         again = max(error.until, invocation.now() + _PAUSE)
         if not time_enough(invocation, again):
             raise
@@ -86,6 +87,6 @@ def obtained(
     arn = found.certificate.arn
     if isinstance(found, ToUpload):
         upload = do.UploadServerCertificate(reason="the CA has issued it", certificate=arn)
-        apply(work.name, [upload], progress, invocation, found.material)
+        apply(name, [upload], progress, invocation, found.material)
         arn = progress.bound[arn]
     return replace(declaration, certificate=GivenArn(arn, ACME, settled=True))

@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib import observe
-from chalicelib.acme.challenges import OrderWork
 from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
 from chalicelib.certificates.chosen import ToOrder, ToUpload
@@ -21,7 +20,7 @@ from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.model.load_balancer import LoadBalancer, State
-from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, PENDING_TAG, PRIVATE_CA
+from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, PRIVATE_CA
 from chalicelib.model.pending import PROVISIONING, WAITING_FOR_AWS, WAITING_FOR_CA, Pending, parse_pending
 from chalicelib.model.report import Report, ReviewWarning
 from chalicelib.provision import observe as survey
@@ -114,8 +113,7 @@ def _converge(
         if isinstance(facts.chosen, ToOrder):
             if not time_enough(invocation):
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
-            work = OrderWork(declaration.name, progress, invocation)
-            declaration = obtained(declaration, facts.chosen, there, since, work)
+            declaration = obtained(declaration, facts.chosen, there, progress, invocation, since=since)
             continue
         now = steps[:1] if background else steps
         try:
@@ -183,7 +181,7 @@ def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) ->
     """Refuse what is not ours: without our tag, unless it is to be adopted; with another's, always."""
     if there is None:
         return
-    match there.tags.get(OWNER_TAG):
+    match there.owner:
         case None if adopt:
             return
         case None:

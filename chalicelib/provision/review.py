@@ -14,7 +14,7 @@ from chalicelib.certificates.chosen import Unusable
 from chalicelib.model.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.model.errors import Fault, QuotaReached
 from chalicelib.model.load_balancer import Instance, LoadBalancer, State
-from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
+from chalicelib.model.names import CLUSTER_TAG
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import Rule
 from chalicelib.provision.declaration import Declaration
@@ -258,7 +258,7 @@ def refuse_beyond_quota(declaration: Declaration, facts: Facts, owner: str) -> N
     take it out.
     """
     there = facts.actual.load_balancer
-    if there is not None and there.tags.get(OWNER_TAG) != owner:
+    if there is not None and there.owner != owner:
         registered = (facts.instances[id_] for id_ in there.instances & facts.instances.keys())
         if full := [one.id for one in registered if one.state != "terminated" and has_no_room(one)]:
             raise _without_room(full, declaration.name, "nothing was changed")

@@ -13,8 +13,7 @@ from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import AwsError
 from chalicelib.model.load_balancer import Instance, LoadBalancer
-from chalicelib.model.names import OWNER_TAG
-from chalicelib.model.syntax import name_fault
+from chalicelib.observe import list_all, list_one
 from chalicelib.register.plan import Membership, decide_membership, going_away, may_be_interrupted, why_not
 
 
@@ -47,37 +46,26 @@ def read_clusters(invocation: Invocation) -> Clusters:
     """
     clients = invocation.clients
     with ThreadPoolExecutor(2) as pool:
-        balancers = pool.submit(_load_balancers, None, invocation)
+        balancers = pool.submit(list_all, invocation)
         tagged = pool.submit(ec2.instances_in_clusters, clients.ec2)
-    return replace(balancers.result(), instances=with_lifecycles(tagged.result(), invocation.clients))
+    return _clusters(balancers.result(), with_lifecycles(tagged.result(), clients))
 
 
 def read_one(name: str, invocation: Invocation) -> Clusters:
     """One load balancer and its cluster, in three calls, and those for instances in a group."""
     with ThreadPoolExecutor(2) as pool:
-        balancer = pool.submit(read_load_balancer, name, invocation)
+        balancer = pool.submit(list_one, name, invocation)
         tagged = pool.submit(ec2.instances_tagged, invocation.clients.ec2, name)
-    return replace(balancer.result(), instances=with_lifecycles(tagged.result(), invocation.clients))
+    return _clusters(balancer.result(), with_lifecycles(tagged.result(), invocation.clients))
 
 
 def read_load_balancer(name: str, invocation: Invocation) -> Clusters:
     """One load balancer without its cluster, in two calls."""
-    return _load_balancers(name, invocation)
+    return _clusters(list_one(name, invocation), {})
 
 
-def _load_balancers(name: str | None, invocation: Invocation) -> Clusters:
-    client = invocation.clients.elb
-    if name is None:
-        described = elb.describe_all(client)
-    else:
-        # ELB refuses to look for what can be no name; a tag can be any text.
-        one = None if name_fault(name) else elb.describe_load_balancer(client, name)
-        described = (one,) if one else ()
-    there = elb.listed(client, described)
-    ours = {
-        name: found for name, found in there.items() if found.tags.get(OWNER_TAG) == invocation.settings.owner
-    }
-    return Clusters(load_balancers=ours, foreign=frozenset(there.keys() - ours.keys()))
+def _clusters(listed: elb.Listed, instances: Mapping[str, Instance]) -> Clusters:
+    return Clusters(load_balancers=listed.ours, foreign=listed.others, instances=instances)
 
 
 def membership(name: str, clusters: Clusters, invocation: Invocation) -> Membership:

@@ -13,10 +13,9 @@ from typing import TypeVar, cast
 
 from chalicelib import telemetry
 from chalicelib.acme import renewal_info
-from chalicelib.acme.challenges import OrderWork
 from chalicelib.acme.order import order, time_enough
 from chalicelib.acme.renewal_window import Window, certificate_id
-from chalicelib.apply import apply
+from chalicelib.apply import Progress, apply
 from chalicelib.aws import iam
 from chalicelib.certificates.chosen import ToUpload
 from chalicelib.certificates.upload import as_uploaded, for_any_name
@@ -150,7 +149,7 @@ class Issuers:
         self._uploads += 1
 
 
-def issuer(holding: LoadBalancerCertificates, offers: Issuers, work: OrderWork) -> Issue:
+def issuer(holding: LoadBalancerCertificates, offers: Issuers, progress: Progress) -> Issue:
     """The issuer that the holding's tag names; Conflict for one that cannot issue."""
     source, now = holding.source, offers.invocation.now()
     if source.startswith(SECRET):
@@ -158,12 +157,18 @@ def issuer(holding: LoadBalancerCertificates, offers: Issuers, work: OrderWork) 
     if source == PRIVATE_CA and (authority := offers.private_ca()):
         return lambda domains: _given(private_ca.issue(authority, domains, now=now))
     if source == ACME:
-        return partial(order, work=work, replaces=offers.known_as(holding.served))
+        return partial(
+            order,
+            name=holding.load_balancer,
+            progress=progress,
+            invocation=offers.invocation,
+            replaces=offers.known_as(holding.served),
+        )
     raise Conflict(f"there is nobody to issue a certificate by the tag {source!r}")
 
 
 def bundle_for(
-    holding: LoadBalancerCertificates, domains: Sequence[str], offers: Issuers, work: OrderWork
+    holding: LoadBalancerCertificates, domains: Sequence[str], offers: Issuers, progress: Progress
 ) -> tuple[Bundle, tuple[ReviewWarning, ...]]:
     """Have a certificate issued and examined, before anything is uploaded.
 
@@ -172,7 +177,7 @@ def bundle_for(
     """
     served = holding.served
     names = (*((holding.hostname,) if holding.hostname else ()), *(served.domains if served else ()))
-    given = issuer(holding, offers, work)(domains or names or _any_names(offers, holding))
+    given = issuer(holding, offers, progress)(domains or names or _any_names(offers, holding))
     now = offers.invocation.now()
     fields = SECRET_FIELDS if holding.source.startswith(SECRET) else ISSUER_FIELDS
     bundle, warnings = checked(given, now=now, hostnames=tuple(dict.fromkeys(names)), fields=fields)
@@ -219,9 +224,7 @@ def renewed(decision: Renew, swap: Swap, offers: Issuers) -> Rotation | Failed:
         return postponed(swap, ISSUING, f"{decision.reason}; the CA needs longer than this run has left")
     quota = offers.quota()
     try:
-        bundle, warnings = bundle_for(
-            holding, decision.domains, offers, OrderWork(holding.load_balancer, swap.progress, invocation)
-        )
+        bundle, warnings = bundle_for(holding, decision.domains, offers, swap.progress)
     except IssuerLimited as error:
         postponed(swap, ISSUING, str(error), not_before=error.until)
         raise

@@ -19,7 +19,6 @@ from chalicelib.model.names import (
     CERTIFICATE_TAG,
     DIGITS_IN_NAME,
     HOSTNAME_TAG,
-    OWNER_TAG,
     REJECTED_TAG,
     WATCHED,
     certificate_path,
@@ -55,14 +54,9 @@ def observe_region(invocation: Invocation) -> Region:
     clients, owner, since = invocation.clients, invocation.settings.owner, invocation.now()
     with ThreadPoolExecutor(1) as pool:
         listing = pool.submit(iam.list_certificates, clients.iam, _EVERYTHING)
-        described = {one.get("LoadBalancerName", ""): one for one in elb.describe_all(clients.elb)}
-        tags = elb.load_balancer_tags(clients.elb, list(described))
-    ours = {
-        name: elb.parse_load_balancer(described[name], {}, {}, tags[name])
-        for name in described
-        if name in tags and tags[name].get(OWNER_TAG) == owner
-    }
-    listeners = (listener for one in described.values() for listener in elb.parse_listeners(one, {}))
+        described = elb.describe_all(clients.elb)
+        ours = elb.listed(clients.elb, described, owner).ours
+    listeners = (listener for one in described for listener in elb.parse_listeners(one, {}))
     return Region(
         since=since,
         load_balancers=ours,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 
-from chalicelib.acme.challenges import OrderWork, Places, places, records_shown, sweep_challenges
+from chalicelib.acme.challenges import Places, places, records_shown, sweep_challenges
 from chalicelib.acme.records import Challenge
 from chalicelib.apply import Progress
+from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Denied, IssuerSilent
 from lab.fidelity.knobs import KNOBS
 from tests.world.provisioning import WATCHED, Account
@@ -45,10 +47,18 @@ def refuse_once(operation: str, code: str) -> list[str]:
     return refused
 
 
-def at_work(here: Account) -> tuple[Places, OrderWork]:
+def at_work(here: Account) -> tuple[Places, Invocation]:
     here.settings = replace(here.settings, acme_contact="ops@example.com")
-    work = OrderWork("demo", Progress(), here.invocation(300))
-    return places([DOMAIN], work.invocation), work
+    invocation = here.invocation(300)
+    return places([DOMAIN], invocation), invocation
+
+
+def shown(
+    challenges: Sequence[Challenge], where: Places, invocation: Invocation, until: datetime | None = None
+) -> AbstractContextManager[None]:
+    return records_shown(
+        "demo", challenges, where, Progress(), invocation, until=until or invocation.deadline
+    )
 
 
 def test_records_that_are_there_already_have_spread_before_the_ca_is_asked(here: Account) -> None:
@@ -56,10 +66,10 @@ def test_records_that_are_there_already_have_spread_before_the_ca_is_asked(here:
     zone("example.com")
     where, work = at_work(here)
     moment = here.now()
-    still = replace(work, invocation=replace(work.invocation, now=lambda: moment))
-    with here.counted(), records_shown([CHALLENGE], where, still, still.invocation.deadline):
+    still = replace(work, now=lambda: moment)
+    with here.counted(), shown([CHALLENGE], where, still):
         written = here.calls.made.count("ChangeResourceRecordSets")
-        with records_shown([CHALLENGE], where, still, still.invocation.deadline):
+        with shown([CHALLENGE], where, still):
             assert here.calls.made.count("ChangeResourceRecordSets") == written + 1
             assert here.calls.made.count("GetChange") == 2
 
@@ -67,7 +77,7 @@ def test_records_that_are_there_already_have_spread_before_the_ca_is_asked(here:
 def test_what_the_ca_left_no_time_for_is_taken_away_in_the_time_that_is_kept_for_it(here: Account) -> None:
     id_ = zone("example.com")
     where, work = at_work(here)
-    with records_shown([CHALLENGE], where, work, until=here.now()):
+    with shown([CHALLENGE], where, work, here.now()):
         assert texts(id_) != []
         refused = refuse_once("ChangeResourceRecordSets", "InvalidChangeBatch")
     assert (refused, texts(id_)) == (["ChangeResourceRecordSets"], [])
@@ -78,7 +88,7 @@ def test_records_that_have_not_spread_by_then_are_taken_away_and_the_ca_is_not_a
     where, work = at_work(here)
     KNOBS.dns_propagation_seconds = 3600
     until = here.now() + timedelta(seconds=60)
-    with pytest.raises(IssuerSilent, match="did not spread"), records_shown([CHALLENGE], where, work, until):
+    with pytest.raises(IssuerSilent, match="did not spread"), shown([CHALLENGE], where, work, until):
         pytest.fail("the CA would look too early")
     assert here.now() < until
     assert texts(id_) == []
@@ -88,8 +98,8 @@ def test_a_zone_that_cannot_be_swept_does_not_keep_the_others_from_it(here: Acco
     zones = {name: zone(name) for name in ("example.com", "example.net")}
     work = at_work(here)[1]
     both = [replace(CHALLENGE, domain=f"mqtt.{name}") for name in zones]
-    where = places([one.domain for one in both], work.invocation)
-    with records_shown(both, where, work, work.invocation.deadline):
+    where = places([one.domain for one in both], work)
+    with shown(both, where, work):
         WATCHED.refuse = lambda asked, _: "AccessDenied" if asked == "ChangeResourceRecordSets" else None
     assert all(texts(id_) for id_ in zones.values())
     here.passed += timedelta(hours=2)

@@ -13,12 +13,13 @@ from chalicelib.acme.records import (
     Challenge,
     Entry,
     challenge_faults,
+    challenge_record_name,
     changed_journal,
     changed_values,
     noted,
     orphans,
-    zones_of,
 )
+from chalicelib.dns.zones import zones_of
 from chalicelib.model.route53 import RecordSet, Zone
 
 NOW = datetime(2026, 11, 22, 12, 30, 5, tzinfo=UTC)
@@ -32,6 +33,7 @@ ZONES = (
     Zone("Z3", "example.org"),
     Zone("Z4", "twice.net"),
     Zone("Z5", "twice.net"),
+    Zone("Z6", "_acme-challenge.own.example.com"),
 )
 
 
@@ -48,10 +50,13 @@ ZONES = (
         ("notexample.com", []),
         ("com", []),
         ("a.twice.net", ["Z4", "Z5"]),
+        ("own.example.com", ["Z6"]),
+        ("*.own.example.com", ["Z6"]),
+        ("a.own.example.com", ["Z1"]),
     ],
 )
-def test_a_domain_is_in_the_zone_of_the_longest_name(domain: str, ids: list[str]) -> None:
-    assert [zone.id for zone in zones_of(domain, ZONES)] == ids
+def test_a_record_is_shown_in_the_zone_of_the_longest_name(domain: str, ids: list[str]) -> None:
+    assert [zone.id for zone in zones_of(challenge_record_name(domain), ZONES)] == ids
 
 
 @pytest.mark.parametrize(
