@@ -40,7 +40,7 @@ def sweep_due(now: datetime) -> bool:
 
 
 def sweep(invocation: Invocation) -> tuple[Step, ...]:
-    """Delete such certificates and groups, as far as AWS lets them go; return what was deleted.
+    """Delete such certificates and groups, as far as AWS lets them go; return what was done.
 
     What another load balancer uses stays: IAM need not notice by itself that one does
     (https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html). Raises Unserved
