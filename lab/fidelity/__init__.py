@@ -17,6 +17,7 @@ SERVICES = (
     "cloudwatch",
     "ec2",
     "elb",
+    "elbv2",
     "events",
     "iam",
     "route53",

@@ -15,7 +15,7 @@ from moto.iam.exceptions import IAMException
 from moto.iam.models import IAMBackend, iam_backends
 from moto.iam.responses import IamResponse
 
-from lab.fidelity.elb import certificate_in_use
+from lab.fidelity import elb, elbv2
 from lab.fidelity.iam_parameters import (
     LONGEST_CHAIN,
     LONGEST_PATH,
@@ -132,7 +132,8 @@ def delete_server_certificate(response: IamResponse) -> ActionResult:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
     """
     kept = _existing(response)
-    if certificate_in_use(response.backend.account_id, kept.arn):
+    account = response.backend.account_id
+    if elb.certificate_in_use(account, kept.arn) or elbv2.certificate_in_use(account, kept.arn):
         raise IAMException(
             "DeleteConflict",
             f"Certificate: {kept.server_certificate_id} is currently in use by a load balancer."

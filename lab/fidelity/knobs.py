@@ -52,6 +52,26 @@ class Knobs:
     load_balancers_quota: int = 20
     """Load balancers a region: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html"""
 
+    network_load_balancers_quota: int = 50
+    """Network load balancers a region:
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html"""
+
+    load_balancer_provisioning_seconds: float = 0.0
+    """How long a new network load balancer is `provisioning` before it is `active`: minutes at AWS."""
+
+    target_registration_seconds: float = 0.0
+    """How long a target that was registered is `initial` before its health counts: minutes at AWS."""
+
+    target_deregistration_seconds: float = 0.0
+    """How long a target that was deregistered is `draining` at least, whatever the delay: minutes at AWS."""
+
+    target_group_hold_seconds: float = 0.0
+    """How long `DeleteTargetGroup` still says `ResourceInUse` after the last listener let go."""
+
+    target_health: Callable[[str, str, int], tuple[str, str, str] | None] | None = None
+    """Who knows a target's health, given the group's ARN, the target's id and its port: state, reason and
+    description in AWS's terms (`unhealthy`, `Target.Timeout`, …). None means `healthy`."""
+
     policies_quota: int = 100
     """Policies a load balancer, then `TooManyPolicies`. AWS has such a limit but does not tell it."""
 
