@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from moto import mock_aws
 
 from lab import fidelity
 from lab.fidelity.knobs import reset_knobs
+from tests.world.pure import WORLDLY, is_pure, is_quick
 
 if TYPE_CHECKING:
     from lab.certificates.acme import Acme
@@ -32,7 +34,41 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=os.environ.get("CI") == "true",
 )
+settings.register_profile("quick", settings.get_profile("emq-elb"), max_examples=20)
 settings.load_profile("emq-elb")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `--quick` choose the tests that say within seconds whether a changed line is wrong."""
+    parser.addoption("--quick", action="store_true", help="pure tests, and those that are marked as quick")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known, and let `--quick` try few examples of each property."""
+    config.addinivalue_line("markers", "quick: needs AWS, and is run by `make quick` all the same")
+    if config.getoption("--quick"):
+        settings.load_profile("quick")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import modules of which `--quick` runs nothing."""
+    if not config.getoption("--quick") or not collection_path.name.startswith("test_"):
+        return None
+    return True if not is_quick(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs AWS and is not marked."""
+    if not config.getoption("--quick"):
+        return
+    chosen = [
+        item
+        for item in items
+        if item.get_closest_marker("quick")
+        or (is_pure(item.path) and not WORLDLY & {*getattr(item, "fixturenames", ())})
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
 
 
 @pytest.fixture(autouse=True)

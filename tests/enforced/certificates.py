@@ -15,7 +15,7 @@ from tests.enforced.provisioning import LATE, PRIVATE_CA, acm_certificate
 from tests.world.issuing import acme_for, authority, make_due
 from tests.world.provisioning import issued
 from tests.world.register import sample
-from tests.world.rotating import HOST, LONG_AGO, body, bundle, front, keep_secret
+from tests.world.rotating import HOST, LONG_AGO, body, bundle, front, keep_secret, uploaded_a_minute_ago
 
 SECRET = {"secret_id": f"{OWNER}/mqtt"}
 
@@ -60,7 +60,9 @@ def due(prod: Deployment) -> None:
         prod.put(body(prod.here, 8883, {"arn": arn}), "other")
         first = wire._arn()
         prod.run("rotate", sample("schedule-rotate"))
+        uploaded_a_minute_ago()
         prod.http("POST", "/load-balancers/demo/rotate", {})
+        uploaded_a_minute_ago()
         prod.run("rotate", sample("schedule-rotate"))
         assert first not in {one["Arn"] for one in prod.here.certificates()}
     prod.run("expiring", {**sample("acm-approaching-expiration"), "resources": [arn]})

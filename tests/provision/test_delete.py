@@ -32,6 +32,7 @@ def left(here: Account) -> dict[str, Any]:
     return {kind: found[kind] for kind in ("load balancers", "groups", "certificates") if found[kind]}
 
 
+@pytest.mark.quick
 def test_it_goes_with_everything_that_was_made_for_it(here: Account) -> None:
     made(here)
     report = here.delete(force=True)

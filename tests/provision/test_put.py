@@ -41,6 +41,7 @@ def without(body: dict[str, Any], *fields: str) -> dict[str, Any]:
     return {field: value for field, value in body.items() if field not in fields}
 
 
+@pytest.mark.quick
 def test_the_articles_load_balancer_is_made_with_the_fewest_calls(here: Account) -> None:
     report = here.put(tagged(here))
     assert sorted(here.calls.writes) == sorted(FLOOR)
@@ -78,6 +79,7 @@ def test_whatever_more_is_asked_for_costs_its_own_calls_and_no_other(
     assert len(here.calls.reads) <= 8
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("own_group", [False, True])
 @pytest.mark.parametrize("issuer", [False, True])
 def test_the_same_request_again_changes_nothing_and_reads_little(
@@ -98,6 +100,7 @@ def test_the_same_request_again_changes_nothing_and_reads_little(
     assert here.snapshot() == before
 
 
+@pytest.mark.quick
 def test_a_dry_run_tells_the_plan_and_changes_nothing(here: Account) -> None:
     body = {**here.article, "certificate": {"issuer": "private-ca"}}
     before = here.snapshot()
@@ -109,6 +112,7 @@ def test_a_dry_run_tells_the_plan_and_changes_nothing(here: Account) -> None:
     assert planned.created
 
 
+@pytest.mark.quick
 def test_get_shows_what_put_answered(here: Account) -> None:
     body = {**here.article, "hostname": "mqtt.example.com", "tags": {"team": "iot"}, "probe": {"qos": 2}}
     # A member that was registered a moment ago is told so; by GET its first check may be over.

@@ -23,6 +23,7 @@ def fleet(here: Account) -> Fleet:
     return fleet
 
 
+@pytest.mark.quick
 def test_a_tagged_instance_that_runs_is_registered(fleet: Fleet) -> None:
     (node,) = fleet.nodes("demo")
     look = fleet.answer(fleet.event("ec2-instance-running", node))
@@ -42,6 +43,7 @@ def test_an_instance_that_ends_is_deregistered(fleet: Fleet, state: str) -> None
     assert fleet.registered() == {stays}
 
 
+@pytest.mark.quick
 def test_an_instance_that_loses_its_tag_is_deregistered(fleet: Fleet) -> None:
     gone, stays = fleet.nodes("demo", 2)
     fleet.by_hand("demo", add=[gone, stays])
@@ -92,6 +94,7 @@ def test_whoever_does_not_belong_is_not_registered_and_the_report_says_why(fleet
     }
 
 
+@pytest.mark.quick
 def test_reconcile_repairs_drift_and_says_that_it_is_drift(
     fleet: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,7 @@ def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
     return {record.get("LoadBalancer") or record["Owner"]: record for record in records}
 
 
+@pytest.mark.quick
 def test_one_that_is_due_is_replaced_in_place_and_seen_on_the_wire(
     here: Account, demo: Front, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_secret_that_is_gone_leaves_what_is_served_and_fails_the_run(here: Acc
     assert served(here, demo.port) == old
 
 
+@pytest.mark.quick
 def test_what_fails_on_the_wire_is_rolled_back_and_not_installed_again(
     here: Account, demo: Front, capsys: pytest.CaptureFixture[str]
 ) -> None:
