@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from chalicelib import telemetry
@@ -21,6 +21,7 @@ from chalicelib.announce import announce, asked_for
 from chalicelib.aws.lambda_ import invoke
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import AwsError, IssuerLimited, NotFound
+from chalicelib.model.moments import rfc3339
 from chalicelib.model.report import Report
 
 _PROVISIONED = "Load Balancer Provisioned"
@@ -87,7 +88,7 @@ def ask(function: str, name: str, invocation: Invocation, **more: str) -> None:
         "detail-type": "Asked For",
         "source": "emq-elb",
         "account": "",
-        "time": f"{invocation.now().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "time": rfc3339(invocation.now()),
         "region": "",
         "resources": [],
         "detail": {"name": name, **more},

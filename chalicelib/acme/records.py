@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from chalicelib.dns.records import text_record_set, text_value
 from chalicelib.dns.zones import zones_of
 from chalicelib.model.errors import Fault
+from chalicelib.model.moments import moment_of
 from chalicelib.model.route53 import RecordSet, Zone
 from chalicelib.x509.domains import address_of
 
@@ -126,7 +127,7 @@ def _entries(journal: RecordSet | None, owner: str) -> Iterator[Entry]:
         match value.strip('"').split('" "'):
             case [words, record]:
                 of, *rest = words.split(" ")
-                since = _time(rest[0]) if rest else None
+                since = moment_of(rest[0]) if rest else None
                 if of == owner and since and all(len(start) == _START for start in rest[1:]):
                     yield Entry(record, tuple(rest[1:]), since)
 
@@ -134,11 +135,3 @@ def _entries(journal: RecordSet | None, owner: str) -> Iterator[Entry]:
 def _written(entry: Entry, owner: str) -> str:
     words = (owner, f"{entry.since.astimezone(UTC):%Y%m%dT%H%M%SZ}", *entry.starts)
     return f'"{" ".join(words)}" "{entry.record}"'
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

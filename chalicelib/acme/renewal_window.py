@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.moments import moment_of
 
 _LOOKED_AT_EVERY = timedelta(hours=12)
 """The schedule of `rotate`."""
@@ -67,10 +68,10 @@ def suggested(window: Window, certificate: str, now: datetime) -> bool:
 
 def _utc(text: str) -> datetime:
     """A time as others of ours are, whatever its offset. ValueError without one."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
+    found = moment_of(text)
+    if found is None:
         raise ValueError(text)
-    return found.astimezone(UTC)
+    return found
 
 
 def _base64url(data: bytes) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from chalicelib.model.moments import rfc3339
 from chalicelib.probe.plan import Outcome, Verdict
 
 
@@ -28,7 +29,7 @@ def _outcome_json(outcome: Outcome, now: datetime) -> dict[str, object]:
         "tls": {"version": outcome.tls_version, "cipher": outcome.cipher} if outcome.tls_version else None,
         "certificate": {
             "serial": served.serial,
-            "not_after": f"{served.ends.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "not_after": rfc3339(served.ends),
             "days_left": (served.ends - now) // timedelta(days=1),
         }
         if served

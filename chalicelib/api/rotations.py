@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-
+from chalicelib.model.moments import rfc3339
 from chalicelib.rotate.model import Rotation
 
 
@@ -18,7 +17,7 @@ def rotation_json(rotation: Rotation) -> dict[str, object]:
         "certificate": {
             "arn": certificate.arn,
             "serial": certificate.serial or None,
-            "not_after": f"{certificate.not_after.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "not_after": rfc3339(certificate.not_after),
             "domains": list(certificate.domains),
         }
         if certificate

@@ -6,7 +6,7 @@ What `view_json` returns can be sent back as PUT's body and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import assert_never
 
 from chalicelib.api.wording import DRAINING
@@ -20,6 +20,7 @@ from chalicelib.model.load_balancer import (
     SslPolicy,
     keepalive_of,
 )
+from chalicelib.model.moments import rfc3339
 from chalicelib.model.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG, certificate_home
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.model.report import Report, View
@@ -127,7 +128,7 @@ def _certificate_json(view: View) -> Json:
     if source is not None and matches(SOURCE_PATTERN, source):
         shown["source"] = source
     if (certificate := view.certificate) is not None and certificate.arn == named[0]:
-        shown["not_after"] = _rfc3339(certificate.not_after)
+        shown["not_after"] = rfc3339(certificate.not_after)
         # Rounded down: a certificate with "0" has less than a day, one below 0 has expired.
         shown["days_left"] = (certificate.not_after - view.now) // timedelta(days=1)
         shown["domains"] = list(certificate.domains)
@@ -209,7 +210,3 @@ def _probe_json(probe: ProbeOptions) -> Json:
 
 def _user_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: tags[key] for key in sorted(tags) if not key.lower().startswith(("aws:", "emq-elb:"))}
-
-
-def _rfc3339(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,6 +10,7 @@ PURE = (
     "errors",
     "load_balancer",
     "metrics",
+    "moments",
     "names",
     "pending",
     "probe_options",

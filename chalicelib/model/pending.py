@@ -14,8 +14,9 @@ Times are RFC 3339, in UTC, in whole seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from chalicelib.model.moments import moment_of, rfc3339
 from chalicelib.model.names import PENDING_TAG
 
 PROVISIONING = "provisioning"
@@ -36,8 +37,8 @@ class Pending:
     not_before: datetime | None = None
 
     def __str__(self) -> str:
-        since = _text(self.since) if self.since else ""
-        limit = f"{_NOT_BEFORE}{_text(self.not_before)}" if self.not_before else ""
+        since = rfc3339(self.since) if self.since else ""
+        limit = f"{_NOT_BEFORE}{rfc3339(self.not_before)}" if self.not_before else ""
         return f"{since} {self.what}{limit}".rstrip()
 
     @property
@@ -66,23 +67,11 @@ def parse_pending(text: str | None) -> Pending | None:
         return None
     since, _, rest = text.partition(" ")
     what, _, limit = rest.rpartition(_NOT_BEFORE)
-    if (until := _time(limit)) and what:
-        return Pending(_time(since), what, until)
-    return Pending(_time(since), rest)
+    if (until := moment_of(limit)) and what:
+        return Pending(moment_of(since), what, until)
+    return Pending(moment_of(since), rest)
 
 
 def until_served(certificate: str) -> str:
     """Return what `rotate` waits for when ELB does not know a certificate of that name yet."""
     return f"{_CERTIFICATE}{certificate}"
-
-
-def _text(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from chalicelib.model.load_balancer import InstanceState
+from chalicelib.model.moments import moment_of
 from chalicelib.model.names import CLUSTER_TAG
 
 Transition = Literal["launching", "terminating"]
@@ -170,13 +171,10 @@ _PARSERS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, Any
 
 
 def _about(event: Mapping[str, Any], instance: str) -> dict[str, Any]:
-    try:
-        at = datetime.fromisoformat(_text(event, "time"))
-    except ValueError:
-        raise _UnreadableError(f"its time is {event['time']!r}") from None
-    if at.tzinfo is None:
-        raise _UnreadableError(f"its time is {event['time']!r}, without a zone")
-    return {"id": _text(event, "id"), "at": at.astimezone(UTC), "instance": instance}
+    at = moment_of(_text(event, "time"))
+    if at is None:
+        raise _UnreadableError(f"its time is {event['time']!r}, which is none with a zone")
+    return {"id": _text(event, "id"), "at": at, "instance": instance}
 
 
 def _text(said: Mapping[str, Any], key: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chalicelib.model.load_balancer import Instance, LoadBalancer, Member
+from chalicelib.model.moments import moment_of, rfc3339
 
 REBALANCE = "rebalance-recommendation"
 SPOT_INTERRUPTION = "spot-interruption"
@@ -38,7 +39,7 @@ class Membership:
 
 def draining_tag(since: datetime, reason: str) -> str:
     """The text of an instance's `emq-elb:draining` tag: the event's time (RFC 3339, UTC) and the reason."""
-    return f"{since:%Y-%m-%dT%H:%M:%SZ} {reason}"
+    return f"{rfc3339(since)} {reason}"
 
 
 def drained_by(instance: Instance, now: datetime) -> str | None:
@@ -50,12 +51,9 @@ def drained_by(instance: Instance, now: datetime) -> str | None:
     if instance.draining is None:
         return None
     time, _, reason = instance.draining.partition(" ")
-    try:
-        since = datetime.fromisoformat(time)
-    except ValueError:
+    since = moment_of(time)
+    if since is None:
         return instance.draining or "draining"
-    if since.tzinfo is None:
-        return instance.draining
     if since < instance.launched:
         return None
     if reason == REBALANCE and now - since >= _REBALANCE_LASTS:

@@ -98,7 +98,7 @@ RUNNING, TAGGED, HOOKED = "ec2-instance-running", "tag-cluster-set", "autoscalin
             "its state is 'dreaming'",
         ),
         ({**SAMPLES[RUNNING], "time": "yesterday"}, "its time is 'yesterday'"),
-        ({**SAMPLES[RUNNING], "time": "2024-11-22T10:15:30"}, "without a zone"),
+        ({**SAMPLES[RUNNING], "time": "2024-11-22T10:15:30"}, "none with a zone"),
         (without(RUNNING, "time"), "its time is None"),
         (without(RUNNING, "id"), "its id is None"),
         (without(RUNNING, "detail", "instance-id"), "its instance-id is None"),

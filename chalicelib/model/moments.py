@@ -1,0 +1,19 @@
+"""Moments as texts: RFC 3339 in UTC, to the second, as tags, answers and events hold them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a moment as `2026-11-28T09:30:00Z`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def moment_of(text: str) -> datetime | None:
+    """Return the moment, in UTC, that a text names; None where it is no time, or has no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None
