@@ -4,7 +4,8 @@ export PYTHON
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo lab rehearse quick test check bench doctor deploy format models policies clean
+.PHONY: help setup demo lab rehearse quick test check bench conform conform-app conform-sweep doctor deploy format models \
+	policies clean
 
 help:
 	@echo 'make demo      the whole story on this machine, without an AWS account'
@@ -14,6 +15,9 @@ help:
 	@echo 'make test      every test'
 	@echo 'make check     ruff and mypy'
 	@echo 'make bench     side by side with the alternatives (docs/benchmarks.md); JOB=probe for one job'
+	@echo 'make conform   what we believe of AWS, asked of the lab; of AWS with PROFILE=me REGION=eu-west-1'
+	@echo 'make conform-app  the program deployed, used and removed at AWS (PROFILE=me REGION=…), or in the lab'
+	@echo 'make conform-sweep  deletes what a run of it that was killed left'
 	@echo 'make doctor    what would keep a deployment of STAGE=prod from working'
 	@echo 'make deploy    make doctor, then chalice deploy --stage prod with bytecode (STAGE=dev for another)'
 
@@ -66,6 +70,22 @@ bench: $(VENV)/.bench
 	@lab/setup.sh --packages
 	@$(RUN) -m bench $(JOB)
 
+# PROFILE=me REGION=eu-west-1 asks AWS itself; ONLY=elb_listeners,certificates, BESIDE=yes, ARGS="--minutes 30"
+conform: $(VENV)/.demo
+	@$(RUN) -m conformance $(CONFORM)
+
+# The program itself, deployed to PROFILE's account, used and removed; without PROFILE in the lab
+conform-app: $(VENV)/.demo
+	@lab/setup.sh --packages pebble
+	@$(RUN) -m conformance app $(CONFORM)
+
+# RUN_NAME=… for one run of any age
+conform-sweep: $(VENV)/.demo
+	@$(RUN) -m conformance sweep $(CONFORM)
+
+CONFORM = $(if $(PROFILE),--profile $(PROFILE)) $(if $(REGION),--region $(REGION)) $(if $(ONLY),--only $(ONLY)) \
+	$(if $(BESIDE),--beside) $(if $(YES),--yes) $(if $(RUN_NAME),--run $(RUN_NAME)) $(ARGS)
+
 # STAGE=prod by default
 doctor: $(VENV)/.demo
 	@$(RUN) -m tools.doctor $(STAGE)
@@ -83,4 +103,4 @@ policies: $(VENV)/.demo
 	@$(RUN) -m tools.policies
 
 clean:
-	rm -rf $(VENV) .lab .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .lab .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .conform

@@ -9,20 +9,37 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from moto.apigateway.models import APIGatewayBackend, RestAPI
+from moto.apigateway.exceptions import BadRequestException
+from moto.apigateway.models import APIGatewayBackend, Integration, RestAPI
 from moto.apigateway.responses import APIGatewayResponse
 from moto.apigateway.utils import deserialize_body
 
 _import_rest_api = APIGatewayBackend.import_rest_api
 _put_rest_api = APIGatewayBackend.put_rest_api
+_put_integration = APIGatewayBackend.put_integration
+
+LONGEST_MILLISECONDS = 29_000
 
 
 def install() -> None:
     """Put the corrections in place; calling it again changes nothing."""
-    for name, correction in {"import_rest_api": _import, "put_rest_api": _put}.items():
+    corrections = {"import_rest_api": _import, "put_rest_api": _put, "put_integration": _integrate}
+    for name, correction in corrections.items():
         setattr(APIGatewayBackend, name, correction)
     for name, answer in {"import_rest_api": _import_rest_api_answer}.items():
         setattr(APIGatewayResponse, name, answer)
+
+
+def _integrate(backend: APIGatewayBackend, *asked: Any, **named: Any) -> Integration:
+    """An integration takes 50 ms to 29 s.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+    """
+    milliseconds = named.get("timeout_in_millis")
+    if milliseconds is not None and not 50 <= int(milliseconds) <= LONGEST_MILLISECONDS:
+        message = f"Timeout should be between 50 ms and {LONGEST_MILLISECONDS} ms"
+        raise BadRequestException(message)
+    return _put_integration(backend, *asked, **named)
 
 
 def _import(backend: APIGatewayBackend, api_doc: dict[str, Any], fail_on_warnings: bool) -> RestAPI:

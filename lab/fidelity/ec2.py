@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from moto.core.utils import utcnow
-from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, InvalidInstanceIdError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
@@ -17,7 +18,7 @@ from moto.ec2.models.subnets import Subnet, SubnetBackend
 from moto.ec2.models.vpcs import VPC, VPCBackend
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
-from lab.fidelity.elb_network import sweep_interfaces
+from lab.fidelity.elb_network import sweep_interfaces, with_gateway
 from lab.fidelity.elb_state import region_of
 from lab.fidelity.knobs import KNOBS
 
@@ -36,6 +37,9 @@ def install() -> None:
         start_instances,
         describe_spot_instance_requests,
         _delete_security_group,
+        delete_vpc,
+        do_resources_exist,
+        *[_with_ports(operation) for operation in PERMISSIONS],
     )
     for method in corrections:
         setattr(EC2Backend, method.__name__, method)
@@ -54,6 +58,65 @@ def create_default_vpc(backend: EC2Backend) -> VPC:
         if table.vpc_id == vpc.id and table.main_association_id:
             backend.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
     return vpc
+
+
+_do_resources_exist = EC2Backend.do_resources_exist
+
+PERMISSIONS: tuple[Callable[..., Any], ...] = (
+    SecurityGroupBackend.authorize_security_group_ingress,
+    SecurityGroupBackend.authorize_security_group_egress,
+    SecurityGroupBackend.revoke_security_group_ingress,
+    SecurityGroupBackend.revoke_security_group_egress,
+)
+PORTS = {"icmp": "ICMP", "1": "ICMP", "icmpv6": "ICMP", "58": "ICMP", "tcp": "TCP/UDP", "udp": "TCP/UDP"}
+"""The protocols whose permissions have ports, ICMP's being its type and code."""
+
+
+def _with_ports(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a permission that names one port or none where its protocol has both.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+    """
+
+    @wraps(operation)
+    def checked(backend: EC2Backend, *rest: Any, **asked: Any) -> Any:
+        name = PORTS.get(str(asked.get("ip_protocol")))
+        if name and None in {asked.get("from_port"), asked.get("to_port")}:
+            message = f"Invalid value 'Must specify both from and to ports with {name}.' for portRange."
+            raise EC2ClientError("InvalidParameterValue", message)
+        return operation(backend, *rest, **asked)
+
+    return checked
+
+
+def do_resources_exist(backend: EC2Backend, resource_ids: list[str]) -> bool:
+    """Let all resources be tagged or none: an instance that does not exist fails the whole call.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html
+    """
+    there = {one.id for reservation in backend.reservations.values() for one in reservation.instances}
+    missing = [one for one in resource_ids if one.startswith("i-") and one not in there]
+    if missing:
+        raise InvalidInstanceIdError(missing)
+    return _do_resources_exist(backend, resource_ids)
+
+
+def delete_vpc(backend: EC2Backend, vpc_id: str) -> VPC:
+    """Delete a VPC with its default group; an internet gateway or another group keeps it.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpc.html
+    """
+    groups = [one for one in backend.groups.get(vpc_id, {}).values() if not one.is_default]
+    if groups or with_gateway(backend, vpc_id):
+        raise DependencyViolationError(f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
+    default = backend.groups.get(vpc_id, {})
+    kept = dict(default)
+    default.clear()  # it goes with its VPC, where nobody may delete it by itself
+    try:
+        return VPCBackend.delete_vpc(backend, vpc_id)
+    except EC2ClientError:
+        default.update(kept)
+        raise
 
 
 def get_tags(resource: Any) -> list[dict[str, str]]:

@@ -7,8 +7,10 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-backend-inst
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from moto.ec2.exceptions import InvalidSubnetIdError
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.models.subnets import Subnet
 
@@ -63,15 +65,17 @@ def refuse_unsuitable(subnets: Sequence[Subnet], scheme: str, had: Sequence[Subn
     for subnet in subnets:
         if subnet.cidr.prefixlen > LONGEST_PREFIX or subnet.available_ip_address_count < FREE_ADDRESSES:
             raise refusal("InvalidSubnet", f"Not enough IP space available in {subnet.id}")
-        if scheme == "internet-facing" and not _public(subnet):
-            raise refusal("InvalidSubnet", f"Subnet {subnet.id} has no route to an internet gateway")
+        if scheme == "internet-facing" and not with_gateway(subnet.ec2_backend, subnet.vpc_id):
+            raise refusal("InvalidSubnet", "The specified VPC has no associated Internet gateway")
 
 
-def _public(subnet: Subnet) -> bool:
-    tables = [table for table in subnet.ec2_backend.route_tables.values() if table.vpc_id == subnet.vpc_id]
-    own = [table for table in tables if subnet.id in table._associations.values()]  # noqa: SLF001 - moto tells it nowhere else
-    used = own or [table for table in tables if table.main_association_id]
-    return any((route.gateway_id or "").startswith("igw-") for table in used for route in table.routes)
+def with_gateway(ec2: EC2Backend, vpc_id: str) -> bool:
+    """Whether the VPC has an internet gateway: ELB asks no more than that, and reads no route table.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-internet-facing-load-balancers.html
+    """
+    attached: list[Any] = [gateway.vpc for gateway in ec2.internet_gateways.values()]
+    return any(vpc is not None and vpc.id == vpc_id for vpc in attached)
 
 
 def asked_groups(region: Region, group_ids: Sequence[str], vpc_id: str) -> list[str]:

@@ -86,3 +86,20 @@ def test_a_definition_that_overwrites_leaves_nothing_of_the_former(gateway: Any)
         restApiId=api, mode="overwrite", body=definition({"/other": {"get": method("sigv4")}})
     )
     assert methods(gateway, api) == {("/other", "GET"): ("AWS_IAM", URI)}
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "taken"), [(49, False), (50, True), (29_000, True), (29_001, False)]
+)
+def test_an_integration_takes_29_seconds_at_most(milliseconds: int, taken: bool) -> None:
+    gateway = boto3.client("apigateway")
+    api = gateway.create_rest_api(name="one")["id"]
+    (root,) = gateway.get_resources(restApiId=api)["items"]
+    here: Any = {"restApiId": api, "resourceId": root["id"], "httpMethod": "GET"}
+    gateway.put_method(**here, authorizationType="NONE")
+    try:
+        gateway.put_integration(**here, type="MOCK", timeoutInMillis=milliseconds)
+    except gateway.exceptions.BadRequestException:
+        assert not taken
+    else:
+        assert taken

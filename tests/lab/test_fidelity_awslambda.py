@@ -103,3 +103,9 @@ def test_what_cannot_be_invoked_is_refused_and_nothing_runs(
 def test_a_dry_run_runs_nothing(functions: Any, invoked: list[Any]) -> None:
     assert functions.invoke(FunctionName="echo", InvocationType="DryRun")["StatusCode"] == 204
     assert invoked == []
+
+
+def test_a_function_takes_fifteen_minutes_at_most(functions: Any) -> None:
+    functions.update_function_configuration(FunctionName="echo", Timeout=900)
+    with pytest.raises(ClientError, match="InvalidParameterValueException"):
+        functions.update_function_configuration(FunctionName="echo", Timeout=901)

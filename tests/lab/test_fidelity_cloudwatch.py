@@ -56,3 +56,11 @@ def test_a_sum_takes_ten_metrics(cloudwatch: Any, count: int, taken: bool) -> No
         with pytest.raises(ClientError, match="ValidationError"):
             cloudwatch.put_metric_alarm(**KNOWN, Metrics=queries)
     assert len(cloudwatch.describe_alarms()["MetricAlarms"]) == int(taken)
+
+
+def test_dashboards_are_the_accounts_in_every_region(cloudwatch: Any) -> None:
+    elsewhere = boto3.client("cloudwatch", "us-west-2")
+    cloudwatch.put_dashboard(DashboardName="ours", DashboardBody="{}")
+    assert [one["DashboardName"] for one in elsewhere.list_dashboards()["DashboardEntries"]] == ["ours"]
+    elsewhere.delete_dashboards(DashboardNames=["ours"])
+    assert cloudwatch.list_dashboards()["DashboardEntries"] == []

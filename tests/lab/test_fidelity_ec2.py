@@ -10,7 +10,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
 from lab.fidelity.knobs import KNOBS
-from tests.lab.load_balancing import World
+from tests.lab.load_balancing import World, refusal
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -51,3 +51,43 @@ def test_a_spot_instance_has_a_request_whose_status_says_that_ec2_takes_it_back(
         other: "marked-for-termination"
     }
     assert requests(instance_id=[one]) == {one: "fulfilled"}
+
+
+def test_a_vpc_goes_with_its_default_group_and_not_with_what_is_in_it() -> None:
+    ec2 = World().ec2
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="one", Description="one", VpcId=vpc)["GroupId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    assert refusal(ec2.delete_vpc, VpcId=vpc) == ("DependencyViolation", 400)
+    ec2.delete_security_group(GroupId=group)
+    assert refusal(ec2.delete_vpc, VpcId=vpc) == ("DependencyViolation", 400)
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    assert refusal(ec2.delete_vpc, VpcId=vpc) == ("DependencyViolation", 400)
+    here = [{"Name": "vpc-id", "Values": [vpc]}]
+    assert ec2.describe_security_groups(Filters=here)["SecurityGroups"], "a refusal takes nothing"
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_vpc(VpcId=vpc)
+    assert ec2.describe_security_groups(Filters=here)["SecurityGroups"] == []
+
+
+@pytest.mark.parametrize("protocol", ["icmp", "tcp", "udp"])
+def test_a_permission_names_both_ports(protocol: str) -> None:
+    ec2 = World().ec2
+    group = ec2.create_security_group(GroupName="one", Description="one")["GroupId"]
+    permission = {"IpProtocol": protocol, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]}
+    for call in (ec2.authorize_security_group_ingress, ec2.revoke_security_group_ingress):
+        said = refusal(call, GroupId=group, IpPermissions=[permission])
+        assert said == ("InvalidParameterValue", 400)
+    everything = permission | {"IpProtocol": "-1"}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[everything])
+
+
+def test_a_batch_of_tags_with_an_instance_that_does_not_exist_fails_as_a_whole() -> None:
+    world = World()
+    (id_,) = world.launch()
+    tags = [{"Key": "colour", "Value": "blue"}]
+    both = [id_, "i-0123456789abcdef0"]
+    assert refusal(world.ec2.create_tags, Resources=both, Tags=tags) == ("InvalidInstanceID.NotFound", 400)
+    assert world.ec2.describe_tags()["Tags"] == []
