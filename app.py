@@ -147,6 +147,7 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
     name, work = event["name"], invocation(remaining(context))
     outcome = background.go_on(event, work)
     alarms.converge_alarms(work, own_arn(context))
+    background.look_after(event, work)
     telemetry.canonical("provision", load_balancer=name, outcome=outcome)
     return {"name": name, "outcome": outcome}
 
@@ -219,8 +220,8 @@ def probe(event: CloudWatchEvent) -> None:
     from chalicelib.probe import story
 
     verdicts = story.probe_all(invocation(remaining(event.context)))
-    grades = [verdict.grade for verdict in verdicts]
-    telemetry.canonical("probe", **telemetry.counted(grades, "ok", "degraded", "failed"))
+    grades = [verdict.logged for verdict in verdicts]
+    telemetry.canonical("probe", **telemetry.counted(grades, "ok", "degraded", "failed", "untried"))
     story.complain(verdicts)
 
 

@@ -77,6 +77,19 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
     return report.state
 
 
+def look_after(payload: Mapping[str, Any], invocation: Invocation) -> None:
+    """Look at the health check that a PUT set, once it has taken effect, and log where nobody passes it.
+
+    What a PUT did that went on in the background is not in its payload: its health check is looked at anyway.
+    """
+    set_by_put = "ConfigureHealthCheck" in payload.get("actions", ["ConfigureHealthCheck"])
+    if "leftovers" in payload or payload.get("done", _PROVISIONED) != _PROVISIONED or not set_by_put:
+        return
+    from chalicelib.provision.health import watch_health_check
+
+    watch_health_check(payload["name"], invocation)
+
+
 def ask(function: str, name: str, invocation: Invocation, **more: str) -> None:
     """Have a scheduled function run for one load balancer; `more` goes beside its name.
 

@@ -99,6 +99,19 @@ def unannounced(error: str) -> None:
     logger().warning("change not announced", extra={"error": error})
 
 
+def unwatched(load_balancer: str, error: str) -> None:
+    """Log that nobody could look whether members pass a health check that was set."""
+    logger().info("health-check-unwatched", extra={"load_balancer": load_balancer, "error": error})
+
+
+def health_check_unanswered(load_balancer: str, target: str, members: Mapping[str, str]) -> None:
+    """Warn that no member passes the health check that was set; `members` are AWS's reasons by instance."""
+    logger().warning(
+        "health-check-unanswered",
+        extra={"load_balancer": load_balancer, "target": target, "members": {**members}},
+    )
+
+
 def emit(load_balancer: str, at: datetime | None = None, /, **metrics: float) -> None:
     """Put metrics of one load balancer, by the names of the design: `emit("demo", RegisteredInstances=2)`.
 

@@ -417,6 +417,7 @@ class ProbeBody(TypedDict, total=False):
     qos: Annotated[int, _one_of(QOS, "quality of service"), _shows(enum=list(QOS), default=ProbeOptions.qos)]
     protocol: Annotated[Literal["3.1.1", "5"], _shows(default=ProbeOptions.protocol)]
     credentials_secret_id: SecretId
+    plain_credentials: Annotated[bool, _shows(default=ProbeOptions.plain_credentials)]
     ca_secret_id: SecretId
 
 

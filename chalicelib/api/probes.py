@@ -25,6 +25,7 @@ def _outcome_json(outcome: Outcome, now: datetime) -> dict[str, object]:
         "verdict": "failed" if failure else "ok",
         "phase": failure.phase if failure else None,
         "cause": failure.cause if failure else None,
+        "detail": (failure.detail or None) if failure else None,
         "times_ms": {phase: round(spent, 2) for phase, spent in outcome.times_ms.items()},
         "tls": {"version": outcome.tls_version, "cipher": outcome.cipher} if outcome.tls_version else None,
         "certificate": {

@@ -136,6 +136,10 @@ _TARGET = {
     "verdict": {"enum": ["ok", "failed"]},
     "phase": {"enum": [*PHASES, None]},
     "cause": {"type": ["string", "null"], "description": "One of docs/operations.md."},
+    "detail": {
+        "type": ["string", "null"],
+        "description": "What the library or the broker says of it, where either does.",
+    },
     "times_ms": {
         "type": "object",
         "properties": {phase: {"type": "number"} for phase in PHASES[1:]},

@@ -199,6 +199,7 @@ def _probe_json(probe: ProbeOptions) -> Json:
     optional = {
         "enabled": probe.enabled,
         "credentials_secret_id": probe.credentials_secret_id,
+        "plain_credentials": probe.plain_credentials or None,
         "ca_secret_id": probe.ca_secret_id,
     }
     return {

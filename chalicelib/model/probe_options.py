@@ -1,4 +1,4 @@
-"""Probe options, and the `emq-elb:probe` tag that tells them as `key=value` pairs between spaces.
+"""Probe options, and the `emq-elb:probe` tag that holds them as `key=value` pairs between spaces.
 
 `enabled=false qos=2 credentials_secret_id=prod/mqtt`: only what differs from the default is written down.
 """
@@ -14,17 +14,21 @@ from chalicelib.model.syntax import SECRET_PATTERN, matches
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """How the probe speaks to the load balancer. `enabled` None: the default of the scheme."""
+    """How the probe speaks to the load balancer. `enabled` None: the default of the scheme.
+
+    `plain_credentials` lets it send its password over plain TCP too.
+    """
 
     enabled: bool | None = None
     qos: Literal[0, 1, 2] = 1
     protocol: Literal["3.1.1", "5"] = "3.1.1"
     credentials_secret_id: str | None = None
     ca_secret_id: str | None = None
+    plain_credentials: bool = False
 
 
 _DEFAULT = ProbeOptions()
-_ENABLED: Mapping[str, bool] = {"true": True, "false": False}
+_BOOLEAN: Mapping[str, bool] = {"true": True, "false": False}
 _QOS: Mapping[str, Literal[0, 1, 2]] = {"0": 0, "1": 1, "2": 2}
 _PROTOCOL: Mapping[str, Literal["3.1.1", "5"]] = {"3.1.1": "3.1.1", "5": "5"}
 
@@ -40,22 +44,25 @@ def probe_tag(options: ProbeOptions) -> str | None:
         pairs.append(f"protocol={options.protocol}")
     if options.credentials_secret_id is not None:
         pairs.append(f"credentials_secret_id={options.credentials_secret_id}")
+    if options.plain_credentials:
+        pairs.append("plain_credentials=true")
     if options.ca_secret_id is not None:
         pairs.append(f"ca_secret_id={options.ca_secret_id}")
     return " ".join(pairs) or None
 
 
 def read_probe_tag(text: str | None) -> ProbeOptions:
-    """Return the options that the tag tells; what cannot be read in it takes its default.
+    """Return the options that the tag holds; what cannot be read in it takes its default.
 
     The tag can be edited by hand: an unknown key or value says nothing, rather than stopping the probe.
     """
     pairs = dict(pair.split("=", 1) for pair in (text or "").split(" ") if "=" in pair)
     return ProbeOptions(
-        enabled=_ENABLED.get(pairs.get("enabled", "")),
+        enabled=_BOOLEAN.get(pairs.get("enabled", "")),
         qos=_QOS.get(pairs.get("qos", ""), _DEFAULT.qos),
         protocol=_PROTOCOL.get(pairs.get("protocol", ""), _DEFAULT.protocol),
         credentials_secret_id=_secret(pairs.get("credentials_secret_id")),
+        plain_credentials=_BOOLEAN.get(pairs.get("plain_credentials", ""), _DEFAULT.plain_credentials),
         ca_secret_id=_secret(pairs.get("ca_secret_id")),
     )
 

@@ -6,10 +6,14 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS
 from chalicelib.probe.metrics import PHASE_TIMES
 
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+METRICS_ON_A_DASHBOARD = 2500
+METRICS_ON_A_GRAPH = 500
 _WIDTH = 24
 _HALF = 12
 _TITLES = {
@@ -31,15 +35,10 @@ def body(region: str, load_balancers: Sequence[str], widget_arn: str) -> Body:
     """The dashboard's body: the status table, the latency per phase, success, days left, instances."""
     names = sorted(load_balancers)
     graphs = [
-        *(_graph(region, _TITLES[phase], _ours(metric, names)) for phase, metric in PHASE_TIMES.items()),
-        _graph(region, "Probe success", _ours(SUCCESS, names), stat="Minimum", low=0, high=1),
-        _graph(region, "Days to the certificate's end", _ours(DAYS_TO_EXPIRY, names), stat="Minimum", low=0),
-        _graph(
-            region,
-            "Instances in service",
-            [["AWS/ELB", "HealthyHostCount", "LoadBalancerName", name] for name in names],
-            low=0,
-        ),
+        *(_graph(region, _TITLES[phase], _Shown(metric), names) for phase, metric in PHASE_TIMES.items()),
+        _graph(region, "Probe success", _Shown(SUCCESS, lowest=True), names, low=0, high=1),
+        _graph(region, "Days to the certificate's end", _Shown(DAYS_TO_EXPIRY, lowest=True), names, low=0),
+        _graph(region, "Instances in service", _HEALTHY, names, low=0),
     ]
     table = {
         "type": "custom",
@@ -57,29 +56,61 @@ def body(region: str, load_balancers: Sequence[str], widget_arn: str) -> Body:
     return {"widgets": placed}
 
 
-def _ours(metric: str, names: Sequence[str]) -> list[list[str]]:
-    return [[NAMESPACE, metric, "LoadBalancer", name] for name in names]
+@dataclass(frozen=True)
+class _Shown:
+    """What a graph shows; the worst are the lowest or the highest."""
+
+    metric: str
+    namespace: str = NAMESPACE
+    dimension: str = "LoadBalancer"
+    lowest: bool = False
+
+
+_HEALTHY = _Shown("HealthyHostCount", "AWS/ELB", "LoadBalancerName", lowest=True)
+_GRAPHS = len(PHASE_TIMES) + 3
+MOST_NAMED = METRICS_ON_A_DASHBOARD // _GRAPHS
+"""Up to so many load balancers each has its line in each graph; beyond, a graph shows the worst of them."""
+
+_WORST = 50
+
+
+def _lines(shown: _Shown, names: Sequence[str]) -> list[object]:
+    """A line for each load balancer, or a query for the worst of more than a dashboard may name.
+
+    The query knows neither owner nor tag, so that it also finds other deployments of the region, and for
+    AWS's own metric other load balancers.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
+    """
+    if len(names) <= MOST_NAMED:
+        return [[shown.namespace, shown.metric, shown.dimension, name] for name in names]
+    function, order = ("MIN", "ASC") if shown.lowest else ("MAX", "DESC")
+    query = (
+        f'SELECT {function}({shown.metric}) FROM SCHEMA("{shown.namespace}", {shown.dimension})'  # noqa: S608 - no SQL
+        f" GROUP BY {shown.dimension} ORDER BY {function}() {order} LIMIT {_WORST}"
+    )
+    return [[{"expression": query, "id": "worst"}]]
 
 
 def _graph(
     region: str,
     title: str,
-    metrics: list[list[str]],
+    shown: _Shown,
+    names: Sequence[str],
     *,
-    stat: str = "Maximum",
     low: float | None = None,
     high: float | None = None,
 ) -> Body:
     axis = {name: value for name, value in (("min", low), ("max", high)) if value is not None}
+    stat = "Minimum" if shown.lowest and shown != _HEALTHY else "Maximum"
     return {
         "type": "metric",
         "properties": {
-            "title": title,
+            "title": title if len(names) <= MOST_NAMED else f"{title}: the worst {_WORST}",
             "region": region,
             "view": "timeSeries",
             "stat": stat,
             "period": 60,
-            "metrics": metrics,
+            "metrics": _lines(shown, names),
             **({"yAxis": {"left": axis}} if axis else {}),
         },
     }

@@ -17,7 +17,15 @@ from chalicelib.model.names import CERTIFICATE_TAG, PRIVATE_CA, PROBE_TAG
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.probe.device import DeviceClient
 from chalicelib.probe.mqtt import Credentials
-from chalicelib.probe.plan import Failure, Outcome, Verdict, judge_outcomes, targets, unforeseen
+from chalicelib.probe.plan import (
+    Failure,
+    Outcome,
+    Verdict,
+    first_turn,
+    judge_outcomes,
+    targets,
+    unforeseen,
+)
 from chalicelib.probe.pool import Attempt, attempt_all
 from chalicelib.tls import connect as tls
 from chalicelib.tls.connect import Resolve
@@ -32,7 +40,10 @@ Secrets = Mapping[str, Mapping[str, str] | None]
 def verdicts(
     balancers: Sequence[LoadBalancer], invocation: Invocation, resolve: Resolve
 ) -> tuple[Verdict, ...]:
-    """Try each address of each target, all at once; what cannot be read, or is a defect, fails its own."""
+    """Try each address of each target, many at a time, beginning elsewhere in the order each minute.
+
+    What cannot be read of one load balancer, or is a defect at it, fails that one alone.
+    """
     secrets = read_secrets(balancers, invocation)
     outcomes: dict[str, list[Outcome]] = {one.name: [] for one in balancers}
     attempts: list[Attempt] = []
@@ -48,10 +59,15 @@ def verdicts(
                     outcomes[one.name].append(Outcome(port=target.port, failure=given))
                 case DeviceClient():
                     attempts.append(Attempt(target, given))
+    begin = first_turn(int(invocation.now().timestamp()) // 60, len(attempts))
     left = (invocation.deadline - invocation.now()).total_seconds()
     timeout = min(invocation.settings.probe_timeout.total_seconds(), max(left - 1, 0))
     tried = attempt_all(
-        attempts, resolve, timeout=timeout, until=time.monotonic() + left, unexpected=_unexpected
+        [*attempts[begin:], *attempts[:begin]],
+        resolve,
+        timeout=timeout,
+        until=time.monotonic() + left,
+        unexpected=_unexpected,
     )
     for name, outcome in tried:
         outcomes[name].append(outcome)

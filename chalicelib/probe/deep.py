@@ -1,13 +1,14 @@
 """The deep probe: what takes minutes, every hour and on request.
 
-Obsolete TLS is refused as the SSL policy says, an idle session outlives the keepalive that was asked for, and
-a message reaches every node of the cluster: one that has split is found by this and by nothing else.
+Obsolete TLS is refused as the SSL policy says, an idle session outlives the keepalive that was asked for,
+every node takes sessions, and a message reaches every node of the cluster. A frozen node, and a cluster that
+has split, are found by this alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,19 +26,25 @@ from chalicelib.probe.deep_plan import (
     idle_trial,
     judge_delivery,
     judge_idle,
+    judge_nodes,
     judge_version,
     obsolete_versions,
+    one_session_only,
     sessions_for,
     worst,
 )
 from chalicelib.probe.device import DeviceClient
-from chalicelib.probe.plan import Target, enabled, targets
+from chalicelib.probe.plan import Failure, Target, enabled, targets
 from chalicelib.probe.report import log_deep_verdict
 from chalicelib.probe.story import find
 from chalicelib.tls import connect as tls
 from chalicelib.tls.connect import Resolve
 
 _AT_ONCE = 50
+# Threads that open sessions, for all load balancers together.
+_OPENING = 100
+# Lambda allows 1,024 descriptors and as many threads: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_SESSIONS = 600
 # A fault that passes is none: what fails is looked at three times.
 _TRIES = 3
 _PAUSE = 60
@@ -62,7 +69,8 @@ class DeepVerdict:
 def deep_probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[DeepVerdict, ...]:
     """Probe every load balancer of ours that is to be probed, side by side.
 
-    What nobody expected of one fails that one alone, and `complain` raises it for the function to fail.
+    An unexpected error at one load balancer fails that one alone, and `complain_of_deep` raises it, so that
+    the function fails.
     """
     balancers = [one for one in observe.ours(invocation) if enabled(one) and targets(one)]
     return _probed(balancers, invocation, resolve)
@@ -87,10 +95,13 @@ def _probed(
     balancers = tuple(balancers)
     secrets = read_secrets(balancers, invocation)
 
+    permits, openers = deep.Permits(_SESSIONS), ThreadPoolExecutor(_OPENING)
+
     def one(balancer: LoadBalancer) -> DeepVerdict:
         try:
             given = means(balancer, secrets, invocation)
-            findings = _findings(balancer.name, given, invocation, resolve) if given else ()
+            shared = _Shared(invocation, permits, openers)
+            findings = _findings(balancer.name, given, shared, resolve) if given else ()
             verdict = DeepVerdict(load_balancer=balancer.name, findings=findings)
         except Exception as error:  # noqa: BLE001 - what one brings along is no other's
             telemetry.failed("deep_probe", error, load_balancer=balancer.name)
@@ -98,13 +109,21 @@ def _probed(
         log_deep_verdict(verdict.load_balancer, verdict.result, verdict.findings)
         return verdict
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with openers, ThreadPoolExecutor(_AT_ONCE) as pool:
         return tuple(pool.map(one, balancers))
 
 
-def _findings(
-    name: str, given: DeviceClient, invocation: Invocation, resolve: Resolve
-) -> tuple[Finding, ...]:
+@dataclass(frozen=True)
+class _Shared:
+    """What the load balancers share: the invocation, how many sessions there may be, who opens them."""
+
+    invocation: Invocation
+    permits: deep.Permits
+    openers: Executor
+
+
+def _findings(name: str, given: DeviceClient, shared: _Shared, resolve: Resolve) -> tuple[Finding, ...]:
+    invocation = shared.invocation
     try:
         found = observe.find_load_balancer(name, invocation)
     except EmqElbError as error:
@@ -113,16 +132,20 @@ def _findings(
     if found is None:
         return ()
     serving = frozenset(member.id for member in found.members if member.in_service)
-    told: list[Finding] = []
+    findings: list[Finding] = []
     for target in targets(found.load_balancer):
         try:
             addresses = resolve(target.host)
         except OSError:
-            continue  # the probe tells it within the minute
-        trial = _Trial(found.load_balancer, target, addresses, serving, given, invocation)
-        told += _again(trial)
-        told += _idle(trial)
-    return tuple(told)
+            continue  # the probe reports it within the minute
+        trial = _Trial(found.load_balancer, target, addresses, serving, given, shared)
+        if deep.one_session_a_user(target, addresses[0], given, timeout=trial.timeout):
+            findings += [one_session_only(check, target.port) for check in ("nodes", "delivery", "idle")]
+            findings += _again(trial, _obsolete)
+        else:
+            findings += _again(trial, lambda trial: [*_obsolete(trial), *_delivery(trial)])
+            findings += _idle(trial)
+    return tuple(findings)
 
 
 @dataclass(frozen=True)
@@ -132,7 +155,11 @@ class _Trial:
     addresses: tuple[str, ...]
     serving: frozenset[str]
     means: DeviceClient
-    invocation: Invocation
+    shared: _Shared
+
+    @property
+    def invocation(self) -> Invocation:
+        return self.shared.invocation
 
     @property
     def nodes(self) -> int:
@@ -147,10 +174,10 @@ class _Trial:
         return (self.invocation.deadline - self.invocation.now()).total_seconds()
 
 
-def _again(trial: _Trial) -> list[Finding]:
-    """Look; where something failed tell it at once and look again a minute later, then let the alarm ring."""
+def _again(trial: _Trial, look: Callable[[_Trial], list[Finding]]) -> list[Finding]:
+    """Look; where something failed, log it at once and look again a minute later, then let the alarm ring."""
     for left in reversed(range(_TRIES)):
-        found = [*_obsolete(trial), *_delivery(trial)]
+        found = look(trial)
         if worst(found) != "failed":
             return found
         log_deep_verdict(trial.balancer.name, "failed", found)
@@ -188,27 +215,32 @@ def _obsolete(trial: _Trial) -> list[Finding]:
 
 
 def _delivery(trial: _Trial) -> list[Finding]:
-    received = deep.delivered(
-        trial.target, trial.addresses, trial.means, sessions=sessions_for(trial.nodes), timeout=trial.timeout
-    )
-    if received is None:
-        note = "not every session came about: see what the probe says"
-        return [Finding(check="delivery", port=trial.target.port, result="untested", note=note)]
-    return [judge_delivery(trial.target.port, received, trial.nodes)]
+    sessions = sessions_for(trial.nodes)
+    with trial.shared.permits.taken(sessions):
+        seen = deep.delivered(
+            trial.target,
+            trial.addresses,
+            trial.means,
+            sessions=sessions,
+            timeout=trial.timeout,
+            openers=trial.shared.openers,
+        )
+    port = trial.target.port
+    return [judge_nodes(port, seen, trial.nodes), judge_delivery(port, seen)]
 
 
 def _idle(trial: _Trial) -> list[Finding]:
-    port, timeout = trial.target.port, trial.balancer.idle_timeout
-    planned = idle_trial(timeout, trial.remaining - 2 * trial.timeout)
-    untested = Finding(check="idle", port=port, result="untested", note="no time, or no session, to try it")
+    port, idle_timeout = trial.target.port, trial.balancer.idle_timeout
+    planned = idle_trial(idle_timeout, trial.remaining - 2 * trial.timeout)
     if planned is None:
-        return [untested]
-    alive = deep.outlives(
-        trial.target, trial.addresses[0], trial.means, seconds=planned.seconds, timeout=trial.timeout
-    )
-    if alive is None:
-        return [untested]
-    found = judge_idle(port, planned, timeout, alive=alive, gone=() if alive else _gone(trial))
+        return [Finding(check="idle", port=port, result="untested", note="there is no time left to try it")]
+    seen = deep.outlives(trial.target, trial.addresses[0], trial.means, planned, timeout=trial.timeout)
+    if isinstance(seen, Failure):
+        words = f" ({seen.detail})" if seen.detail else ""
+        note = f"no session with a keepalive of {planned.keepalive:.0f} s came about: {seen.cause}{words}"
+        return [Finding(check="idle", port=port, result="untested", note=note)]
+    gone = () if seen.alive else _gone(trial)
+    found = judge_idle(port, seen.trial, idle_timeout, alive=seen.alive, gone=gone)
     if found.result == "failed":
         _ring(trial)  # to look again would take as long
     return [found]

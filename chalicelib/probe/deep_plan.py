@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from chalicelib.model.ciphers import PROTOCOLS, allowed_protocols
 from chalicelib.model.load_balancer import SslPolicy, keepalive_of
 
-Check = Literal["obsolete-tls", "idle", "delivery"]
+Check = Literal["obsolete-tls", "idle", "nodes", "delivery"]
 Result = Literal["passed", "failed", "untested"]
+
+DEEP_CAUSES = frozenset(
+    {"obsolete-tls-accepted", "tls-version-refused", "idle-session-cut", "sessions-missing", "not-delivered"}
+)
+"""Why a check failed; each has its line in docs/operations.md, and a test holds the two together."""
 
 LONGEST_IDLE = 800
 """Seconds that a session is left idle for real: Lambda ends a function after 900."""
 
-_MOST_SESSIONS = 64
+_MOST_SESSIONS = 200
 _SURE = 0.99
+_FEWEST = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check of one listener showed, in a sentence."""
+    """What one check of one listener showed, in a sentence; `counts` are numbers for the log record.
+
+    `cause` is one of `DEEP_CAUSES` where the check failed, else empty.
+    """
 
     check: Check
     port: int
     result: Result
     note: str
+    cause: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def obsolete_versions(policy: SslPolicy | None) -> tuple[tuple[str, bool], ...]:
@@ -43,16 +55,29 @@ def judge_version(port: int, version: str, *, allowed: bool, accepted: bool | No
         )
     seen = f"{version} is {'accepted' if accepted else 'refused'}"
     said = f"and the SSL policy {'allows' if allowed else 'forbids'} it"
-    result: Result = "passed" if accepted == allowed else "failed"
-    return Finding(check="obsolete-tls", port=port, result=result, note=f"{seen}, {said}")
+    note = f"{seen}, {said}"
+    if accepted == allowed:
+        return Finding(check="obsolete-tls", port=port, result="passed", note=note)
+    cause = "obsolete-tls-accepted" if accepted else "tls-version-refused"
+    return Finding(check="obsolete-tls", port=port, result="failed", note=note, cause=cause)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IdleTrial:
-    """How long to leave a session idle for real, and the keepalive that was asked for, both in seconds."""
+    """How long to leave a session idle for real, and the keepalive that was asked for, both in seconds.
+
+    `server` is the Server Keep Alive that the broker announced, where that is shorter.
+    """
 
     seconds: float
     keepalive: float
+    server: int | None = None
+
+    def within(self, server: int | None) -> IdleTrial:
+        """The trial where the broker announces a Server Keep Alive; 0 turns keepalive off."""
+        if not server or server >= self.keepalive:
+            return self
+        return IdleTrial(seconds=min(self.seconds, server), keepalive=server, server=server)
 
     @property
     def whole(self) -> bool:
@@ -75,11 +100,13 @@ def judge_idle(
     `gone` are the instances that went out of service meanwhile: a session may have ended with its node.
     """
     tried = f"a session {'outlived' if alive else 'did not outlive'} {trial.seconds:.0f} s without a packet"
+    if trial.server is not None:
+        tried += f", and the broker allows {trial.server} s (Server Keep Alive)"
     if not alive and gone:
         note = f"{tried}, and meanwhile {', '.join(sorted(gone))} went out of service"
         return Finding(check="idle", port=port, result="untested", note=note)
     if not alive:
-        return Finding(check="idle", port=port, result="failed", note=tried)
+        return Finding(check="idle", port=port, result="failed", note=tried, cause="idle-session-cut")
     if trial.whole:
         return Finding(check="idle", port=port, result="passed", note=tried)
     rest = f"up to the keepalive of {trial.keepalive:.0f} s untested, the idle timeout is {idle_timeout} s"
@@ -89,12 +116,11 @@ def judge_idle(
 def sessions_for(nodes: int) -> int:
     """How many sessions reach every node with 99 % likelihood, if each is as likely to get each session.
 
-    At least two, at most 64: then it is less likely, and `coverage` says how much.
+    At least two, at most 200: then it is less likely, and `nodes_met` says how many are left out.
     """
-    sessions = max(2, nodes)
-    while coverage(nodes, sessions) < _SURE and sessions < _MOST_SESSIONS:
-        sessions += 1
-    return sessions
+    likely = islice(_coverages(nodes), _MOST_SESSIONS)
+    enough = next((count for count, share in enumerate(likely, 1) if share >= _SURE), _MOST_SESSIONS)
+    return max(_FEWEST, enough)
 
 
 def coverage(nodes: int, sessions: int) -> float:
@@ -102,27 +128,88 @@ def coverage(nodes: int, sessions: int) -> float:
 
     A load balancer that takes turns does better.
     """
-    reached = [1.0]  # by how many nodes have a session, how likely that is
-    for _ in range(sessions):
-        grown = [0.0] * (len(reached) + 1)
-        for count, likelihood in enumerate(reached):
-            again = min(1.0, count / nodes)
-            grown[count] += likelihood * again
-            grown[count + 1] += likelihood * (1 - again)
-        reached = grown
-    return reached[nodes] if sessions >= nodes else 0.0
+    return next(islice(_coverages(nodes), sessions - 1, None))
 
 
-def judge_delivery(port: int, received: Iterable[bool], nodes: int) -> Finding:
-    """Say whether every session got what one of them published."""
-    seen = tuple(received)
-    likely = f"{nodes} nodes all covered with a likelihood of {coverage(nodes, len(seen)):.0%}"
-    return Finding(
-        check="delivery",
-        port=port,
-        result="passed" if all(seen) else "failed",
-        note=f"{sum(seen)} of {len(seen)} sessions received a message of one of them; {likely}",
+def _coverages(nodes: int) -> Iterator[float]:
+    """The coverage of one session, of two, and so on."""
+    reached = [1.0] + nodes * [0.0]  # by how many nodes have a session, how likely that is
+    while True:
+        for count in range(nodes, 0, -1):
+            again, first = count / nodes, (nodes - count + 1) / nodes
+            reached[count] = reached[count] * again + reached[count - 1] * first
+        reached[0] = 0.0
+        yield reached[nodes]
+
+
+def nodes_met(nodes: int, sessions: int) -> int:
+    """How many of so many nodes get a session, on average, if sessions are spread at random."""
+    return round(nodes * (1 - (1 - 1 / nodes) ** sessions))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What became of many sessions at one listener, and of the message that one of them published.
+
+    `missing` counts, by cause, the sessions that got through the load balancer and came to nothing at a
+    broker; `unreached` are those that did not get so far.
+    """
+
+    sessions: int
+    came_about: int
+    received: int
+    missing: Mapping[str, int] = field(default_factory=dict)
+    unreached: int = 0
+
+
+def judge_nodes(port: int, seen: Delivery, nodes: int) -> Finding:
+    """Say whether every node takes sessions: one that does not is met by some sessions and not by others."""
+    missing = sum(seen.missing.values())
+    silent = max(1, round(nodes * missing / seen.sessions)) if missing else 0
+    met = max(0, nodes_met(nodes, seen.sessions) - silent)
+    counts = {
+        "sessions": seen.sessions,
+        "came_about": seen.came_about,
+        "nodes": nodes,
+        "nodes_met": met if seen.came_about else 0,
+    }
+    came = f"{seen.came_about} of {seen.sessions} sessions came about"
+    if missing and seen.came_about:
+        causes = ", ".join(f"{cause}: {count}" for cause, count in sorted(seen.missing.items()))
+        note = f"{came}, {missing} did not ({causes}): about {silent} of {nodes} nodes takes no sessions"
+        return Finding(
+            check="nodes", port=port, result="failed", note=note, cause="sessions-missing", counts=counts
+        )
+    if missing or seen.unreached:
+        note = f"{came}: the records of `probe` say why"
+        return Finding(check="nodes", port=port, result="untested", note=note, counts=counts)
+    likely = coverage(nodes, seen.sessions)
+    share = f"all {nodes} nodes were met" if likely >= _SURE else f"about {met} of {nodes} nodes were met"
+    note = f"{came}; {share}, with a likelihood of {likely:.0%} for all of them"
+    return Finding(check="nodes", port=port, result="passed", note=note, counts=counts)
+
+
+def judge_delivery(port: int, seen: Delivery) -> Finding:
+    """Say whether every session that came about got what one of them published."""
+    counts = {"sessions": seen.came_about, "received": seen.received}
+    note = f"{seen.received} of {seen.came_about} sessions received a message of one of them"
+    if seen.came_about < _FEWEST:
+        note = f"{seen.came_about} of {seen.sessions} sessions came about: the records of `probe` say why"
+        return Finding(check="delivery", port=port, result="untested", note=note, counts=counts)
+    if seen.received < seen.came_about:
+        return Finding(
+            check="delivery", port=port, result="failed", note=note, cause="not-delivered", counts=counts
+        )
+    return Finding(check="delivery", port=port, result="passed", note=note, counts=counts)
+
+
+def one_session_only(check: Check, port: int) -> Finding:
+    """What can be said where the broker keeps one session for each user name."""
+    note = (
+        "the broker keeps one session for each user name (`use_username_as_clientid`), so that sessions of"
+        " the probe cannot be side by side"
     )
+    return Finding(check=check, port=port, result="untested", note=note)
 
 
 def worst(findings: Iterable[Finding]) -> Result:

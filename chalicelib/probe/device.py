@@ -10,9 +10,22 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from chalicelib.probe.mqtt import Credentials, Session, SessionEnded
-from chalicelib.probe.plan import Failure, Outcome, Phase, Target, name_failure, own_root
+from chalicelib.probe.plan import (
+    Failure,
+    Outcome,
+    Phase,
+    Target,
+    hint,
+    name_failure,
+    own_root,
+    withheld,
+)
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import UNVERIFIED_CAUSES, Handshake, Trust
+
+# As short as a broker may be told to allow at most (mosquitto: max_keepalive 10), which refuses whoever asks
+# for more. paho sends a PINGREQ where a probe takes longer.
+_KEEPALIVE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +48,10 @@ def probe_address(target: Target, address: str, means: DeviceClient, *, deadline
         return outcome
     nonce = means.nonce()
     with closing(connection):
-        session = open_mqtt_session(connection, target, f"emq-elb-probe-{nonce}", means, deadline=deadline)
+        client_id = f"emq-elb-probe-{nonce}"
+        session = open_mqtt_session(
+            connection, target, client_id, means, deadline=deadline, keepalive=_KEEPALIVE
+        )
         try:
             return _use(session, target, outcome, nonce, means.clock)
         finally:
@@ -49,7 +65,7 @@ def open_mqtt_session(
     means: DeviceClient,
     *,
     deadline: float,
-    keepalive: int = 60,
+    keepalive: int,
 ) -> Session:
     """Return a session as the target's options want it, before its CONNECT; `keepalive` is seconds."""
     return Session(
@@ -72,7 +88,7 @@ def connect_device(
         return Outcome(port=target.port, address=address, failure=Failure("tcp", "deadline")), None
     if not target.secure:
         result, plain = tls.connect_plainly(address, target.port, timeout=left)
-        return _shaken(target, result), plain
+        return _entrusted(target, _shaken(target, result), plain, means)
     result, secure = _shake(target, address, means.trust, deadline, means.clock)
     if result.cause in UNVERIFIED_CAUSES:
         result, secure = _look_again(target, address, means, result, deadline)
@@ -80,7 +96,20 @@ def connect_device(
     if secure is not None and outcome.failure is not None:
         secure.close()
         return outcome, None
-    return outcome, secure
+    return _entrusted(target, outcome, secure, means)
+
+
+def _entrusted(
+    target: Target, outcome: Outcome, connection: socket.socket | None, means: DeviceClient
+) -> tuple[Outcome, socket.socket | None]:
+    """Hang up where a password would go to somebody else than the load balancer, or in clear."""
+    if connection is None or means.credentials.password is None:
+        return outcome, connection
+    failure = withheld(target, outcome.served)
+    if failure is None:
+        return outcome, connection
+    connection.close()
+    return replace(outcome, failure=failure), None
 
 
 def _shake(
@@ -122,7 +151,7 @@ def _shaken(target: Target, result: Handshake) -> Outcome:
     times = {"tcp": result.tcp_ms, "tls": result.tls_ms if result.cause is None else None}
     failure: Failure | None = None
     if result.cause is not None:
-        failure = Failure("tcp" if result.cause.startswith("tcp-") else "tls", result.cause)
+        failure = Failure("tcp" if result.cause.startswith("tcp-") else "tls", result.cause, result.detail)
     elif target.secure and result.served:
         failure = name_failure(target.hostname, result.served.domains, target.host)
     return Outcome(
@@ -141,7 +170,7 @@ def _use(
 ) -> Outcome:
     """CONNECT, SUBSCRIBE, PUBLISH and the message back, each with its time."""
     times = dict(outcome.times_ms)
-    topic, payload, qos = f"emq-elb/probe/{nonce}", nonce.encode(), target.options.qos
+    topic, payload = f"emq-elb/probe/{nonce}", nonce.encode()
     phase: Phase = "connack"
     began = clock()
 
@@ -152,7 +181,7 @@ def _use(
     try:
         session.connect()
         times[phase] = (clock() - began) * 1000
-        phase, began = "suback", clock()
+        phase, began, qos = "suback", clock(), session.allowed_qos(target.options.qos)
         session.subscribe(topic, qos)
         times[phase] = (clock() - began) * 1000
         phase, began = "puback", clock()
@@ -165,15 +194,18 @@ def _use(
         times[phase] = (echoes()[0] - began) * 1000
         session.disconnect()
     except SessionEnded as ended:
-        return replace(outcome, times_ms=times, failure=_failure(phase, ended, session, topic))
-    except OSError:
-        return replace(outcome, times_ms=times, failure=Failure(phase, f"{phase}-closed"))
+        return replace(outcome, times_ms=times, failure=_failure(phase, ended, session, topic, target))
+    except OSError as error:
+        closed = SessionEnded("closed", detail=str(error))
+        return replace(outcome, times_ms=times, failure=_failure(phase, closed, session, topic, target))
     return replace(outcome, times_ms=times)
 
 
-def _failure(phase: Phase, ended: SessionEnded, session: Session, topic: str) -> Failure:
+def _failure(phase: Phase, ended: SessionEnded, session: Session, topic: str, target: Target) -> Failure:
     altered = any(one.topic == topic and not one.retained for one in session.heard.messages)
     if phase == "echo" and ended.end == "timeout" and altered:
         return Failure(phase, "echo-wrong")
     reason = f":{ended.reason}" if ended.reason and ended.end in {"refused", "closed"} else ""
-    return Failure(phase, f"{phase}-{ended.end}{reason}")
+    cause = f"{phase}-{ended.end}"
+    more = "" if reason else hint(cause, target.options)
+    return Failure(phase, cause + reason, "; ".join(filter(None, (ended.detail, more))))

@@ -20,14 +20,15 @@ PHASE_TIMES: Mapping[str, str] = {
 def metrics(verdict: Verdict, now: datetime) -> dict[str, float]:
     """Return the metrics by name: success as 0 or 1, times of the slowest address, days of the first to end.
 
-    Degraded is no success: some devices fail. A phase that no address passed has no time.
+    Degraded is no success: some devices fail. What had no turn has no success, and a phase that no address
+    passed no time.
     """
-    told: dict[str, float] = {SUCCESS: 1.0 if verdict.grade == "ok" else 0.0}
+    found: dict[str, float] = {} if verdict.success is None else {SUCCESS: float(verdict.success)}
     for phase, name in PHASE_TIMES.items():
         times = [outcome.times_ms[phase] for outcome in verdict.outcomes if phase in outcome.times_ms]
         if times:
-            told[name] = round(max(times), 2)
+            found[name] = round(max(times), 2)
     ends = [outcome.served.ends for outcome in verdict.outcomes if outcome.served]
     if ends:
-        told[DAYS_TO_EXPIRY] = round((min(ends) - now) / timedelta(days=1), 2)
-    return told
+        found[DAYS_TO_EXPIRY] = round((min(ends) - now) / timedelta(days=1), 2)
+    return found

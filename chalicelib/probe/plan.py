@@ -49,6 +49,8 @@ CAUSES: Mapping[str, frozenset[Phase]] = {
     "tls-name": frozenset({"tls"}),
     "tls-untrusted": frozenset({"tls"}),
     "tls-invalid": frozenset({"tls"}),
+    "tls-unproven": frozenset({"tls"}),
+    "plain-credentials": frozenset({"connack"}),
     "connack-refused": frozenset({"connack"}),
     "connack-timeout": frozenset({"connack"}),
     "connack-closed": frozenset({"connack"}),
@@ -92,10 +94,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Failure:
-    """Where a probe ended and why; `cause` is one of `CAUSES`, with the broker's reason after a refusal."""
+    """Where a probe ended and why; `cause` is one of `CAUSES`, with the broker's reason after a refusal.
+
+    `detail` is what the library or the broker says of it, and contains no key and no password.
+    """
 
     phase: Phase
     cause: str
+    detail: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         """Hold the closed list: a cause that the runbook does not know is a defect of ours."""
@@ -106,6 +112,53 @@ class Failure:
     def kind(self) -> str:
         """The cause without the broker's own reason: what the runbook lists."""
         return self.cause.partition(":")[0]
+
+    @property
+    def of_broker(self) -> bool:
+        """Whether a broker's part had begun: everything before it is the load balancer alone."""
+        return PHASES.index(self.phase) >= PHASES.index("connack")
+
+
+UNTRIED = Failure("prepare", "deadline")
+"""The invocation ended before this had its turn, which says nothing of the load balancer."""
+
+_ENDED_BY_ANOTHER = frozenset({"connack-closed", "suback-closed", "puback-closed", "echo-closed"})
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def perhaps_ended_by_another(failure: Failure | None) -> bool:
+    """Whether a session of the same user may have ended this one.
+
+    A broker that takes the user name for the client id (EMQX and mosquitto: `use_username_as_clientid`) keeps
+    one session for each user, and closes the earlier one.
+    """
+    return failure is not None and failure.kind in _ENDED_BY_ANOTHER
+
+
+def first_turn(minute: int, count: int) -> int:
+    """The index at which the order of trying begins in this minute.
+
+    Steps of the golden ratio: whatever share of the order is left untried, up to six tenths, nobody is left
+    out three minutes in a row.
+    """
+    return int(minute * _GOLDEN % 1 * count)
+
+
+def hint(cause: str, options: ProbeOptions) -> str:
+    """What may be behind a cause of which nobody said a word, where the cause alone names something else."""
+    if cause == "echo-timeout" and options.protocol == "3.1.1" and options.qos:
+        return (
+            "the broker acknowledged the message and did not deliver it; in MQTT 3.1.1 it may acknowledge one"
+            " that its rules deny: protocol 5 shows that"
+        )
+    if cause == "puback-closed" and options.qos == 2:
+        return "the broker may not allow QoS 2: set `probe.qos` to 1"
+    if cause == "connack-closed":
+        return (
+            "no instance is in service, the broker's listener is at its limit of connections, or the broker"
+            f" does not know MQTT {options.protocol}"
+        )
+    return ""
 
 
 def unforeseen(error: Exception) -> Failure:
@@ -134,6 +187,17 @@ class Verdict:
     grade: Grade
     outcomes: tuple[Outcome, ...]
     failure: Failure | None = None
+
+    @property
+    def success(self) -> bool | None:
+        """Whether devices can use it; None where nothing failed and not everything had its turn."""
+        failures = [outcome.failure for outcome in self.outcomes if outcome.failure]
+        return None if failures and all(one == UNTRIED for one in failures) else not failures
+
+    @property
+    def logged(self) -> str:
+        """The grade, or "untried" where the probe cannot say."""
+        return "untried" if self.success is None else self.grade
 
 
 def broken(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
@@ -199,9 +263,36 @@ def own_root(target: Target, served: Served) -> str | None:
     A name of ours in IAM ends in the digest over leaf and chain, so that the listener's ARN, which AWS tells,
     says whether somebody else stands in between. Otherwise a root that comes along proves nothing.
     """
+    return served.root if _installed(target, served) else None
+
+
+def _installed(target: Target, served: Served) -> bool:
     installed = (target.certificate or "").rpartition("-")[2]
-    ours = len(installed) == DIGITS_IN_NAME and served.digest.startswith(installed)
-    return served.root if ours else None
+    return len(installed) == DIGITS_IN_NAME and served.digest.startswith(installed)
+
+
+def withheld(target: Target, served: Served | None) -> Failure | None:
+    """Why a password is not sent to this listener; None where it may be.
+
+    Over TLS the certificate has to be the one that was installed, or to cover a name that was not taken from
+    it: the tag's, or the load balancer's own. A valid certificate for any other name is not enough: anybody
+    can have one.
+    """
+    if not target.secure:
+        if target.options.plain_credentials:
+            return None
+        detail = (
+            "the listener is not encrypted, so that the password of `probe.credentials_secret_id` is not"
+            " sent; `probe.plain_credentials` allows it"
+        )
+        return Failure("connack", "plain-credentials", detail)
+    if served and (_installed(target, served) or covers(served.domains, target.hostname or target.host)):
+        return None
+    detail = (
+        "the certificate is not the one that was installed here, and does not cover the load balancer's own"
+        " name, so that no password is sent: set `hostname`"
+    )
+    return Failure("tls", "tls-unproven", detail)
 
 
 def enabled(load_balancer: LoadBalancer) -> bool:

@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
 from chalicelib.probe.device import DeviceClient, probe_address
-from chalicelib.probe.plan import Failure, Outcome, Target, unforeseen
+from chalicelib.probe.plan import (
+    UNTRIED,
+    Failure,
+    Outcome,
+    Target,
+    perhaps_ended_by_another,
+    unforeseen,
+)
 from chalicelib.tls.connect import Resolve
 
 # While outcomes come at the processor's pace, more threads only wait for the interpreter's lock, and cost CPU
@@ -37,6 +44,9 @@ class Attempt:
 _Done = Outcome | tuple[Attempt, ...]
 """What came of an address, or the attempts that a name resolved to."""
 
+_Tried = tuple[Attempt, Outcome]
+Unexpected = Callable[[str, Exception], None]
+
 
 def _raised(_load_balancer: str, error: Exception) -> None:
     raise error
@@ -48,14 +58,40 @@ def attempt_all(
     *,
     timeout: float,
     until: float,
-    unexpected: Callable[[str, Exception], None] = _raised,
+    unexpected: Unexpected = _raised,
 ) -> Iterator[tuple[str, Outcome]]:
     """Yield what came of each address of each target, with its load balancer's name, as it comes.
 
     `timeout` is seconds for each; `until` is `time.monotonic()`'s, for all: what cannot have its full time
     before that is not begun, and its outcome is `deadline`. What an attempt raises is a defect: `unexpected`
     gets it with the load balancer's name, and unless that raises it the others go on.
+
+    A session that another one of the same user may have ended is tried once more when all others are through,
+    one after the other for each user, and the second outcome counts.
     """
+    again: dict[str, list[_Tried]] = {}
+    for attempt, outcome in _side_by_side(attempts, resolve, timeout, until, unexpected):
+        user = attempt.means.credentials.username
+        if user is not None and perhaps_ended_by_another(outcome.failure):
+            again.setdefault(user, []).append((attempt, outcome))
+        else:
+            yield attempt.target.load_balancer, outcome
+
+    def one_after_the_other(tried: Sequence[_Tried]) -> tuple[tuple[str, Outcome], ...]:
+        return tuple(
+            (attempt.target.load_balancer, _once_more(attempt, first, timeout, until, unexpected))
+            for attempt, first in tried
+        )
+
+    if again:
+        with ThreadPoolExecutor(min(len(again), _MOST_AT_ONCE), thread_name_prefix="probe") as pool:
+            for of_one_user in pool.map(one_after_the_other, again.values()):
+                yield from of_one_user
+
+
+def _side_by_side(
+    attempts: Sequence[Attempt], resolve: Resolve, timeout: float, until: float, unexpected: Unexpected
+) -> Iterator[_Tried]:
     results: SimpleQueue[Future[_Done]] = SimpleQueue()
     left = deque(attempts)
     tried: dict[Future[_Done], Attempt] = {}
@@ -88,14 +124,29 @@ def attempt_all(
                 done = Outcome(port=attempt.target.port, address=attempt.address, failure=unforeseen(error))
             match done:
                 case Outcome() as outcome:
-                    yield attempt.target.load_balancer, outcome
+                    yield attempt, outcome
                 case resolved:
                     left.extendleft(resolved)  # before those whose name is not resolved yet
         for attempt in (*tried.values(), *left):
-            yield attempt.target.load_balancer, _unfinished(attempt)
+            yield attempt, _unfinished(attempt)
     finally:
         # A worker that is still busy ends at its own deadline.
         pool.shutdown(wait=not tried, cancel_futures=True)
+
+
+def _once_more(
+    attempt: Attempt, first: Outcome, timeout: float, until: float, unexpected: Unexpected
+) -> Outcome:
+    """Try again; where there is no time for that, the first outcome stays."""
+    if attempt.address is None or time.monotonic() + timeout > until:
+        return first
+    deadline = time.monotonic() + timeout
+    try:
+        second = probe_address(attempt.target, attempt.address, attempt.means, deadline=deadline)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this one's
+        unexpected(attempt.target.load_balancer, error)
+        return first
+    return replace(second, times_ms={"dns": attempt.dns_ms, **second.times_ms})
 
 
 def _work(attempt: Attempt, resolve: Resolve, timeout: float, until: float) -> _Done:
@@ -108,8 +159,8 @@ def _work(attempt: Attempt, resolve: Resolve, timeout: float, until: float) -> _
         return replace(outcome, times_ms={"dns": attempt.dns_ms, **outcome.times_ms})
     try:
         addresses = _resolved(attempt.target.host, resolve, timeout)
-    except OSError:
-        return Outcome(port=attempt.target.port, failure=Failure("dns", "dns"))
+    except OSError as error:
+        return Outcome(port=attempt.target.port, failure=Failure("dns", "dns", str(error)))
     spent = (time.monotonic() - began) * 1000
     return tuple(replace(attempt, address=address, dns_ms=spent) for address in addresses)
 
@@ -140,4 +191,4 @@ def _resolved(host: str, resolve: Resolve, timeout: float) -> tuple[str, ...]:
 
 
 def _unfinished(attempt: Attempt) -> Outcome:
-    return Outcome(port=attempt.target.port, address=attempt.address, failure=Failure("prepare", "deadline"))
+    return Outcome(port=attempt.target.port, address=attempt.address, failure=UNTRIED)

@@ -1,4 +1,4 @@
-"""What is told of the work: one JSON log record per action, one canonical record per invocation."""
+"""The log records of the probe and of the deep probe."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 
 
 def log_verdict(verdict: Verdict) -> None:
-    """Tell a verdict; one that is not good is a warning, with every address that failed and why."""
-    told = logger().info if verdict.grade == "ok" else logger().warning
-    told(
+    """Log a verdict; one that is not good is a warning, with every address that failed and why."""
+    log = logger().info if verdict.grade == "ok" else logger().warning
+    log(
         "probe",
         extra={
             "load_balancer": verdict.load_balancer,
-            "verdict": verdict.grade,
+            "verdict": verdict.logged,
             "failed": [
                 {
                     "address": one.address,
                     "port": one.port,
                     "phase": one.failure.phase,
                     "cause": one.failure.cause,
+                    "detail": one.failure.detail,
                 }
                 for one in verdict.outcomes
                 if one.failure
@@ -35,15 +36,22 @@ def log_verdict(verdict: Verdict) -> None:
 
 
 def log_deep_verdict(load_balancer: str, result: str, findings: Iterable[Finding]) -> None:
-    """Tell what the deep probe found, each check with its sentence; a failure is a warning."""
-    told = logger().warning if result == "failed" else logger().info
-    told(
+    """Log what the deep probe found, each check with its sentence; a failure is a warning."""
+    log = logger().warning if result == "failed" else logger().info
+    log(
         "deep-probe",
         extra={
             "load_balancer": load_balancer,
             "result": result,
             "findings": [
-                {"check": one.check, "port": one.port, "result": one.result, "note": one.note}
+                {
+                    "check": one.check,
+                    "port": one.port,
+                    "result": one.result,
+                    "note": one.note,
+                    **({"cause": one.cause} if one.cause else {}),
+                    **one.counts,
+                }
                 for one in findings
             ],
         },

@@ -1,7 +1,7 @@
-"""Probe: use every load balancer of ours as a device would, and tell how that went.
+"""Probe: use every load balancer of ours as a device would, and report how that went.
 
 observe (load balancers, tags, secrets) → plan (targets) → try each address of each, all at once → judge and
-tell. A probe that fails is a metric; an exception means that the prober itself is broken, and comes last.
+report. A probe that fails is a metric; an exception means that the prober itself is broken, and comes last.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 
 def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[Verdict, ...]:
-    """Probe every load balancer of ours that is to be probed; put metrics and tell what is not well.
+    """Probe every load balancer of ours that is to be probed; put metrics and log what is not well.
 
-    What nobody expected of one fails that one alone, and `complain` raises it for the function to fail.
+    An unexpected error at one load balancer fails that one alone, and `complain` raises it, so that the
+    function fails. A load balancer that had no turn before the deadline gets no metric.
 
     In ceil(N/400) + ceil(N/20) calls to AWS for the region's N load balancers, and one for each secret. The
     metrics are of the minute in which the probe began: no minute is left out because one took longer.
@@ -34,7 +35,8 @@ def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tupl
     balancers = [one for one in observe.ours(invocation) if enabled(one) and targets(one)]
     verdicts = _probed(balancers, invocation, resolve)
     for verdict in verdicts:
-        telemetry.emit(verdict.load_balancer, began, **metrics(verdict, began))
+        if found := metrics(verdict, began):
+            telemetry.emit(verdict.load_balancer, began, **found)
         log_verdict(verdict)
     return verdicts
 

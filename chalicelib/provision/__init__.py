@@ -14,5 +14,6 @@ PURE = (
     "plan_listeners",
     "retry",
     "review",
+    "review_blind_spots",
     "superseded",
 )

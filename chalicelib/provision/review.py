@@ -19,6 +19,7 @@ from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import Rule
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
+from chalicelib.provision.review_blind_spots import blind_spots
 from chalicelib.register.plan import has_no_room
 
 FREE_ADDRESSES = 8
@@ -175,6 +176,7 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
     yield from _members(wanted, desired.cluster, facts)
     if full := full_of_tags(declaration, facts):
         yield ReviewWarning("tags-full", full.message)
+    yield from blind_spots(wanted, desired, facts)
     yield from _quota(facts)
 
 

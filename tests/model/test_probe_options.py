@@ -35,6 +35,8 @@ def test_the_defaults_need_no_tag() -> None:
         ("ca_secret_id=", ProbeOptions()),
         ("ca_secret_id=ä", ProbeOptions()),
         ("nonsense", ProbeOptions()),
+        ("plain_credentials=true", ProbeOptions(plain_credentials=True)),
+        ("plain_credentials=yes", ProbeOptions()),
     ],
 )
 def test_a_tag_that_was_edited_by_hand_counts_as_far_as_it_can_be_read(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -16,6 +16,12 @@ import pytest
 from chalicelib import telemetry
 from chalicelib.model.metrics import NAMESPACE, Alarm, Metric
 from chalicelib.monitor.apply import converge_alarms, widget_arn
+from chalicelib.monitor.dashboard import (
+    METRICS_ON_A_DASHBOARD,
+    METRICS_ON_A_GRAPH,
+    MOST_NAMED,
+    body,
+)
 from chalicelib.monitor.plan import FUNCTIONS, desired, failures
 from chalicelib.observe import ours
 from chalicelib.probe.metrics import metrics
@@ -239,6 +245,27 @@ def test_the_dashboard_shows_every_load_balancer_and_the_widget(here: Account, c
         assert [metric[3] for metric in graph["properties"]["metrics"]] == ["a", "b"]
     cells = {(x, y) for one in body["widgets"] for x, y in [(one["x"], one["y"])]}
     assert len(cells) == len(body["widgets"])
+
+
+@pytest.mark.parametrize("count", [1, MOST_NAMED, MOST_NAMED + 1, 1000])
+def test_no_number_of_load_balancers_is_too_many_for_a_dashboard(count: int) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
+    shown = body("eu-central-1", [f"load-balancer-{number:04}" for number in range(count)], "arn")
+    graphs = [one["properties"]["metrics"] for one in cast("list[Any]", shown["widgets"])[1:]]
+    queries = [line[0]["expression"] for graph in graphs for line in graph if isinstance(line[0], dict)]
+    returned = [len(graph) if isinstance(graph[0][0], str) else 50 for graph in graphs]
+    assert max(returned) <= METRICS_ON_A_GRAPH
+    assert sum(returned) <= METRICS_ON_A_DASHBOARD
+    assert bool(queries) is (count > MOST_NAMED)
+    if queries:
+        assert (
+            'SELECT MAX(ProbeTcpTime) FROM SCHEMA("EmqElb", LoadBalancer) GROUP BY LoadBalancer'
+            " ORDER BY MAX() DESC LIMIT 50"
+        ) in queries
+        assert (
+            'SELECT MIN(HealthyHostCount) FROM SCHEMA("AWS/ELB", LoadBalancerName) GROUP BY LoadBalancerName'
+            " ORDER BY MIN() ASC LIMIT 50"
+        ) in queries
 
 
 def test_every_alarm_has_its_entry_in_the_runbook() -> None:

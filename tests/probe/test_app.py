@@ -13,6 +13,7 @@ from chalice.test import Client
 
 from chalicelib import container, telemetry
 from chalicelib.model.errors import AwsError
+from chalicelib.probe.story import probe_all
 from chalicelib.settings import Settings
 from tests.probe.test_deep import Cluster
 from tests.probe.test_story import create, listener
@@ -20,7 +21,7 @@ from tests.world.chalice_client import OWNER, ROOT, app_client, invoked, lead_na
 from tests.world.emitted import emitted
 from tests.world.mqtt_broker import broker
 from tests.world.provisioning import Account
-from tests.world.servers import serving
+from tests.world.servers import ADDRESS, serving
 
 # Chalice's test client cannot check signatures, and says so at each request.
 pytestmark = pytest.mark.filterwarnings("ignore:IAMAuthorizer is not a supported in local mode")
@@ -93,18 +94,30 @@ def test_what_is_not_ours_or_carries_no_mqtt_is_refused_at_once(
     assert asked == []
 
 
-def test_a_failed_probe_is_a_metric_and_no_exception(
+def test_a_probe_that_had_no_turn_is_neither_a_metric_nor_an_exception(
     here: Account, client: Client, log: StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     create(here, "demo", listener(1), owner=OWNER)
     client.lambda_.invoke("probe", TICK)
-    (record,) = emitted(capsys.readouterr().out)
-    assert (record["LoadBalancer"], record["ProbeSuccess"]) == ("demo", 0)
+    assert emitted(capsys.readouterr().out) == []
     told = [json.loads(line) for line in log.getvalue().splitlines()]
     (verdict,) = [one for one in told if one["message"] == "probe"]
     # Chalice's test client gives a function three seconds, which is less than a probe is to have.
     assert [failed["cause"] for failed in verdict["failed"]] == ["deadline"]
-    assert [one["failed"] for one in told if one["message"] == "invocation"] == [1]
+    assert verdict["verdict"] == "untried"
+    assert [one["untried"] for one in told if one["message"] == "invocation"] == [1]
+
+
+def test_a_failed_probe_is_a_metric_and_no_exception(
+    here: Account, log: StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(here, "demo", listener(1), owner=OWNER)
+    probe_all(here.invocation(), resolve=lambda _: (ADDRESS,))
+    (record,) = emitted(capsys.readouterr().out)
+    assert (record["LoadBalancer"], record["ProbeSuccess"]) == ("demo", 0)
+    records = [json.loads(line) for line in log.getvalue().splitlines()]
+    (verdict,) = [one for one in records if one["message"] == "probe"]
+    assert [failed["cause"] for failed in verdict["failed"]] == ["tcp-refused"]
 
 
 def test_an_exception_means_that_the_prober_is_broken(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
@@ -20,8 +22,9 @@ from chalicelib import telemetry
 from chalicelib.model.errors import Unserved
 from chalicelib.probe.deep import complain_of_deep, deep_probe_all, deep_probe_one
 from chalicelib.probe.deep_plan import Finding
+from chalicelib.probe.deep_sessions import Permits, keep_open
 from lab.fidelity.knobs import KNOBS
-from tests.probe.test_story import create, listener, resolve
+from tests.probe.test_story import CREDENTIALS, create, keep, listener, resolve
 from tests.world import mqtt_broker as mqtt
 from tests.world.certificates import Issued, leaf
 from tests.world.emitted import emitted
@@ -46,11 +49,16 @@ def quick(here: Account, name: str) -> None:
 
 
 class Cluster:
-    """Delivers what is published to every session; split, to the sessions of every other number only."""
+    """Delivers what is published to every session; split, to the sessions of every other number only.
 
-    def __init__(self, *, split: bool = False) -> None:
+    `frozen`: every session of such a number takes the connection and says nothing, as a node that is stopped.
+    """
+
+    def __init__(self, *, split: bool = False, frozen: int = 0) -> None:
         self.split = split
+        self.frozen = frozen
         self.begun = 0
+        self.rules: dict[int, Rule] = {}
         self.sessions: list[tuple[int, Any]] = []
         self.lock = Lock()
 
@@ -58,6 +66,9 @@ class Cluster:
         """Serve one session."""
         with self.lock:
             number, self.begun = self.begun, self.begun + 1
+        if self.frozen and number % self.frozen == 0:
+            mqtt.wait_for_end(connection)
+            return
 
         def join(packet: Packet, known: Connection) -> bytes:
             with self.lock:
@@ -73,7 +84,7 @@ class Cluster:
                         session.sendall(mqtt.delivered(known))
             return b""
 
-        rules: dict[int, Rule] = {mqtt.SUBSCRIBE: join, mqtt.PUBLISH: spread}
+        rules: dict[int, Rule] = {mqtt.SUBSCRIBE: join, mqtt.PUBLISH: spread, **self.rules}
         broker(rules)(connection)
 
 
@@ -96,7 +107,11 @@ def test_a_cluster_that_delivers_everywhere_passes(here: Account, capsys: pytest
         quick(here, "demo")
         in_service(here, "demo", 2)
         (verdict,) = deep_probe_all(here.invocation(within=890), resolve=resolve)
-    assert results(verdict.findings) == {"delivery": "passed", "idle": "passed"}
+    assert results(verdict.findings) == {
+        "nodes": "passed",
+        "delivery": "passed",
+        "idle": "passed",
+    }
     assert emitted(capsys.readouterr().out) == []
 
 
@@ -123,6 +138,139 @@ def test_a_cluster_that_stays_split_is_tried_three_times_and_rings_the_alarm(
     assert bad_minutes(emitted(capsys.readouterr().out)) == [60, 60]
     told = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [record["result"] for record in told if record["message"] == "deep-probe"] == ["failed"] * 4
+
+
+def test_a_node_that_takes_no_sessions_among_others_that_do_is_found_and_rings_the_alarm(
+    here: Account, capsys: pytest.CaptureFixture[str], logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    with serving(Cluster(frozen=5).talk) as server:
+        create(here, "demo", listener(server.port))
+        quick(here, "demo")
+        in_service(here, "demo", 5)
+        here.settings = replace(here.settings, probe_timeout=timedelta(seconds=2))
+        verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
+    assert results(verdict.findings)["nodes"] == "failed"
+    assert results(verdict.findings)["delivery"] == "passed", "the others receive: what they miss is counted"
+    assert bad_minutes(emitted(capsys.readouterr().out)[:3]) == [60, 60]
+    record = next(one for one in logged() if one["message"] == "deep-probe")
+    (nodes,) = [one for one in record["findings"] if one["check"] == "nodes"]
+    assert (nodes["cause"], nodes["sessions"], nodes["nodes"]) == ("sessions-missing", 28, 5)
+    assert nodes["came_about"] in {22, 23}
+    assert nodes["nodes_met"] == 4
+
+
+def test_sessions_that_receive_nothing_are_counted_each(here: Account) -> None:
+    with serving(Cluster(split=True).talk) as server:
+        create(here, "demo", listener(server.port))
+        quick(here, "demo")
+        in_service(here, "demo", 2)
+        here.settings = replace(here.settings, probe_timeout=timedelta(seconds=1))
+        verdict = deep_probe_one("demo", here.invocation(within=20), resolve=resolve)
+    (delivery,) = [one for one in verdict.findings if one.check == "delivery"]
+    assert (delivery.cause, delivery.counts) == ("not-delivered", {"sessions": 8, "received": 4})
+
+
+def test_a_broker_with_one_session_for_each_user_is_said_to_be_one(
+    here: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep("credentials", username="probe", password="word")
+    with serving(mqtt.OneSessionAUser().talk) as server:
+        create(here, "demo", listener(server.port), probe=CREDENTIALS)
+        quick(here, "demo")
+        in_service(here, "demo", 2)
+        verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
+    assert results(verdict.findings) == dict.fromkeys(("nodes", "delivery", "idle"), "untested")
+    assert all("use_username_as_clientid" in one.note for one in verdict.findings)
+    assert emitted(capsys.readouterr().out) == []
+
+
+def test_a_user_of_a_broker_with_many_sessions_for_each_is_probed(here: Account) -> None:
+    keep("credentials", username="probe", password="word")
+    with serving(Cluster().talk) as server:
+        create(here, "demo", listener(server.port), probe=CREDENTIALS)
+        quick(here, "demo")
+        verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
+    assert verdict.result == "passed"
+
+
+def keepalive_of(packet: Packet) -> int:
+    return int.from_bytes(packet.body[8:10], "big")
+
+
+def test_a_broker_that_announces_a_server_keep_alive_is_not_left_silent_for_longer(
+    here: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Idle for three times the Server Keep Alive, a session is cut, as by a broker that keeps to MQTT."""
+    cluster = Cluster()
+
+    def announced(_packet: Packet, known: Connection) -> bytes:
+        known.version = 5
+        return mqtt.packed(mqtt.CONNACK, b"\0\0\x03\x13\0\x01")
+
+    def impatient(connection: Any) -> None:
+        connection.settimeout(1.5)
+        cluster.talk(connection)
+
+    cluster.rules[mqtt.CONNECT] = announced
+    with serving(impatient) as server:
+        create(here, "demo", listener(server.port), probe="protocol=5")
+        here.world.elb.modify_load_balancer_attributes(
+            LoadBalancerName="demo", LoadBalancerAttributes={"ConnectionSettings": {"IdleTimeout": 9}}
+        )
+        verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
+    (idle,) = [one for one in verdict.findings if one.check == "idle"]
+    assert (idle.result, "Server Keep Alive" in idle.note) == ("passed", True)
+    assert emitted(capsys.readouterr().out) == []
+
+
+def test_a_broker_that_allows_a_shorter_keepalive_only_is_no_fault_of_the_load_balancer(
+    here: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """mosquitto's max_keepalive: with MQTT 3.1.1 it refuses a client that asks for more."""
+    asked: list[int] = []
+    cluster = Cluster()
+
+    def strict(packet: Packet, known: Connection) -> bytes:
+        asked.append(keepalive_of(packet))
+        return mqtt.packed(mqtt.CONNACK, b"\0\x02") if asked[-1] > 60 else mqtt.well(packet, known)
+
+    cluster.rules[mqtt.CONNECT] = strict
+    with serving(cluster.talk) as server:
+        create(here, "demo", listener(server.port))
+        here.world.elb.modify_load_balancer_attributes(
+            LoadBalancerName="demo", LoadBalancerAttributes={"ConnectionSettings": {"IdleTimeout": 450}}
+        )
+        verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
+    (idle,) = [one for one in verdict.findings if one.check == "idle"]
+    assert (idle.result, "keepalive of 300 s" in idle.note) == ("untested", True)
+    assert max(asked) == 300, "what devices ask for, and no more"
+    assert emitted(capsys.readouterr().out) == []
+
+
+def test_tcp_keeps_an_idle_connection_known_on_its_way() -> None:
+    with socket.create_server(("127.83.4.1", 0)) as server, socket.socket() as own:
+        own.connect(server.getsockname())
+        keep_open(own)
+        assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 350
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) < 350
+
+
+def test_no_more_is_in_use_at_once_than_there_is() -> None:
+    permits, most, now, lock = Permits(10), [0], [0], Lock()
+
+    def use(count: int) -> None:
+        with permits.taken(count):
+            with lock:
+                now[0] += count
+                most[0] = max(most[0], now[0])
+            with lock:
+                now[0] -= count
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, [1, 10, 3, 7, 5, 5, 9, 2] * 20))
+    assert most[0] <= 10
+    assert now[0] == 0
 
 
 def test_a_cluster_that_was_split_for_a_moment_is_told_and_rings_no_alarm(
@@ -180,7 +328,7 @@ def test_a_session_that_may_have_ended_with_its_node_rings_no_alarm(
         in_service(here, "demo", 2)
         node = here.world.describe()["Instances"][0]["InstanceId"]
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
-    assert results(verdict.findings) == {"delivery": "passed", "idle": "untested"}
+    assert results(verdict.findings) == {"nodes": "passed", "delivery": "passed", "idle": "untested"}
     assert node in verdict.findings[-1].note
     assert emitted(capsys.readouterr().out) == []
 

@@ -40,6 +40,7 @@ def tried(
     qos: Literal[0, 1, 2] = 1,
     protocol: Literal["3.1.1", "5"] = "3.1.1",
     credentials: Credentials | None = None,
+    plain_credentials: bool = False,
     anchors: tuple[str, ...] = (ROOT.certificate_pem,),
     hostname: str | None = NAME,
     certificate: str | None = None,
@@ -51,7 +52,7 @@ def tried(
         secure=secure,
         hostname=hostname,
         certificate=certificate,
-        options=ProbeOptions(qos=qos, protocol=protocol),
+        options=ProbeOptions(qos=qos, protocol=protocol, plain_credentials=plain_credentials),
     )
     means = DeviceClient(trust=Trust(anchors, system=False), credentials=credentials or Credentials())
     return probe_address(target, ADDRESS, means, deadline=time.monotonic() + within)
@@ -350,9 +351,55 @@ def test_credentials_reach_the_broker_and_nothing_else() -> None:
         return connack(4)(packet, known)
 
     known = Credentials("device", "s3cret-word")
-    outcome = served(broker({mqtt.CONNECT: note}), credentials=known)
+    outcome = served(broker({mqtt.CONNECT: note}), credentials=known, plain_credentials=True)
     assert seen[0].endswith(b"\0\x06device\0\x0bs3cret-word")
     assert "s3cret-word" not in f"{outcome!r}{known!r}{DeviceClient(credentials=known)!r}"
+
+
+def noting(seen: list[bytes]) -> Talk:
+    def note(packet: Packet, known: Connection) -> bytes:
+        seen.append(packet.body)
+        return mqtt.well(packet, known)
+
+    return broker({mqtt.CONNECT: note})
+
+
+SENT = Credentials("device", "s3cret-word")
+
+
+def test_a_password_is_not_sent_over_plain_tcp() -> None:
+    seen: list[bytes] = []
+    outcome = served(noting(seen), credentials=SENT)
+    assert (ended(outcome), seen) == (("connack", "plain-credentials"), [])
+    assert "tcp" in outcome.times_ms
+    assert ended(served(noting(seen), credentials=Credentials("device"))) is None, "a user name is no secret"
+
+
+OWN_NAME = "demo.eu-central-1.elb.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("names", "hostname", "installed", "sent"),
+    [
+        ([NAME], NAME, False, True),
+        ([NAME], None, False, False),
+        ([NAME], None, True, True),
+        ([OWN_NAME], None, False, True),
+        (["*.eu-central-1.elb.amazonaws.com"], None, False, True),
+        (["other.example.com", OWN_NAME], None, False, True),
+    ],
+)
+def test_a_password_goes_to_the_installed_certificate_or_to_the_name_of_clients_alone(
+    names: list[str], hostname: str | None, installed: bool, sent: bool, tmp_path: Path
+) -> None:
+    issued, seen = leaf(*names, signed_by=ROOT), list[bytes]()
+    digest = certificate_digest(issued.certificate_pem, issued.chain_pem)[:16]
+    talk = over_tls(tls_context(issued, tmp_path), noting(seen))
+    certificate = f"eu-central-1-demo-{digest}" if installed else "bought-elsewhere"
+    outcome = served(talk, secure=True, hostname=hostname, certificate=certificate, credentials=SENT)
+    assert (ended(outcome), bool(seen)) == ((None, True) if sent else (("tls", "tls-unproven"), False))
+    # Without a password there is nothing to lose.
+    assert ended(served(talk, secure=True, hostname=hostname, certificate=certificate)) is None
 
 
 def test_each_probe_has_a_client_id_a_topic_and_a_payload_of_its_own() -> None:
@@ -374,9 +421,15 @@ def test_paho_still_calls_what_is_overridden() -> None:
     assert callable(Client._create_socket)
     assert callable(Client._sock_recv)
     assert callable(Client._handle_pubrec)
+    assert callable(Client._handle_publish)
     with socket.create_server((ADDRESS, 0)) as server, socket.create_connection(server.getsockname()) as own:
         session = Session(
-            own, client_id="c", protocol="3.1.1", credentials=Credentials(), deadline=time.monotonic() + AMPLE
+            own,
+            client_id="c",
+            protocol="3.1.1",
+            credentials=Credentials(),
+            deadline=time.monotonic() + AMPLE,
+            keepalive=60,
         )
         theirs, _ = server.accept()
         with theirs:

@@ -17,10 +17,12 @@ from chalicelib.probe.metrics import metrics
 from chalicelib.probe.plan import (
     CAUSES,
     PHASES,
+    UNTRIED,
     Failure,
     Outcome,
     Phase,
     enabled,
+    first_turn,
     judge_outcomes,
     name_to_verify,
     targets,
@@ -220,3 +222,33 @@ def test_a_failure_is_a_zero_and_not_a_silence() -> None:
         ]
         == 0
     )
+
+
+def test_what_had_no_turn_is_neither_good_nor_bad() -> None:
+    untried = outcome(UNTRIED, address="192.0.2.2")
+    for outcomes, success in (
+        ([untried], None),
+        ([outcome(), untried], None),
+        ([outcome(REFUSED), untried], False),
+        ([outcome()], True),
+    ):
+        verdict = judge_outcomes("demo", outcomes)
+        assert verdict.success is success
+        assert ("ProbeSuccess" in metrics(verdict, NOW)) is (success is not None)
+        assert (verdict.logged == "untried") is (success is None)
+
+
+@given(st.integers(0, 10**9), st.integers(2, 1000), st.floats(0, 0.6))
+def test_nobody_is_left_out_three_minutes_in_a_row(minute: int, count: int, share: float) -> None:
+    """The last `share` of the order has no turn."""
+    reached = count - int(share * count)
+    left_out = [
+        {(first_turn(one, count) + place) % count for place in range(reached, count)}
+        for one in range(minute, minute + 3)
+    ]
+    assert not left_out[0] & left_out[1] & left_out[2]
+
+
+@given(st.integers(0, 10**9), st.integers(0, 1000))
+def test_a_turn_is_a_place_in_the_order(minute: int, count: int) -> None:
+    assert 0 <= first_turn(minute, count) < max(count, 1)

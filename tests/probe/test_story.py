@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ import pytest
 from chalicelib.api.openapi import document
 from chalicelib.api.probes import verdict_json
 from chalicelib.model.errors import Conflict, NotFound, Unserved
+from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.probe.device import DeviceClient
-from chalicelib.probe.plan import Failure, Target
+from chalicelib.probe.mqtt import Credentials
+from chalicelib.probe.plan import Failure, Target, first_turn
 from chalicelib.probe.pool import Attempt, attempt_all
 from chalicelib.probe.story import complain, probe_all, probe_one
 from chalicelib.tls.handshake import Trust
@@ -34,6 +37,7 @@ from tests.world.mqtt_broker import broker
 from tests.world.provisioning import OWNER, Account, account
 from tests.world.servers import ADDRESS, over_tls, serving, silent, tls_context
 
+CREDENTIALS = "credentials_secret_id=credentials plain_credentials=true"
 HALF_OPEN = "127.83.4.8"
 """Where connections are taken by the machine and accepted by nobody."""
 
@@ -111,7 +115,7 @@ def test_calls_are_those_of_the_listing_and_one_for_each_secret(here: Account) -
     KNOBS.load_balancers_quota = 50
     with serving(broker()) as server:
         for number in range(23):
-            secret = "credentials_secret_id=credentials ca_secret_id=authority" if number % 2 else "qos=0"
+            secret = f"{CREDENTIALS} ca_secret_id=authority" if number % 2 else "qos=0"
             create(here, f"lb-{number}", listener(server.port), probe=secret)
         with here.counted() as calls:
             verdicts = probe_all(here.invocation(), resolve=resolve)
@@ -128,7 +132,7 @@ def test_credentials_reach_the_broker(here: Account) -> None:
 
     keep("credentials", username="probe", password="s3cret-word")
     with serving(broker({mqtt.CONNECT: note})) as server:
-        create(here, "demo", listener(server.port), probe="credentials_secret_id=credentials")
+        create(here, "demo", listener(server.port), probe=CREDENTIALS)
         verdict = probe_one("demo", here.invocation(), resolve=resolve)
     assert b"s3cret-word" in seen[0]
     assert "s3cret-word" not in f"{verdict!r}{verdict_json(verdict, here.now())}"
@@ -269,7 +273,8 @@ def test_the_answer_is_as_the_api_describes_it(here: Account, tmp_path: Path) ->
 
 
 def attempt(port: int) -> Attempt:
-    target = Target(load_balancer=str(port), host="lb.example.com", port=port, secure=False)
+    options = ProbeOptions(plain_credentials=True)
+    target = Target(load_balancer=str(port), host="lb.example.com", port=port, secure=False, options=options)
     return Attempt(target, DeviceClient(trust=Trust(system=False)))
 
 
@@ -297,6 +302,51 @@ def test_more_are_tried_at_a_time_while_none_answers() -> None:
         together.abort()
     # It hangs up once all of them are there; with fewer at a time each would come to its deadline.
     assert {outcome.failure.cause for _, outcome in tried if outcome.failure} == {"connack-closed"}
+
+
+def test_sessions_of_one_user_that_end_one_another_are_tried_alone_before_they_count() -> None:
+    one_a_user = mqtt.OneSessionAUser(lasting=0.2)
+    with serving(one_a_user.talk) as server:
+        known = DeviceClient(trust=Trust(system=False), credentials=Credentials("probe", "word"))
+        attempts = [replace(attempt(server.port), means=known)] * 6
+        tried = list(attempt_all(attempts, resolve, timeout=5, until=time.monotonic() + 60))
+    assert [outcome.failure for _, outcome in tried] == [None] * 6
+    assert one_a_user.begun > 6, "they were side by side first"
+
+
+def test_a_session_that_ends_when_it_is_alone_too_counts() -> None:
+    def hang_up(_packet: mqtt.Packet, _known: mqtt.Connection) -> bytes:
+        raise mqtt.Close
+
+    with serving(broker({mqtt.SUBSCRIBE: hang_up})) as server:
+        known = DeviceClient(trust=Trust(system=False), credentials=Credentials("probe", "word"))
+        attempts = [replace(attempt(server.port), means=known)] * 3
+        tried = list(attempt_all(attempts, resolve, timeout=5, until=time.monotonic() + 60))
+    assert [outcome.failure and outcome.failure.cause for _, outcome in tried] == ["suback-closed"] * 3
+
+
+def test_what_had_no_turn_has_no_success_and_its_turn_comes(
+    here: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Silent targets take all the time there is, and one that is well is the last in their order."""
+    here.settings = replace(here.settings, probe_timeout=timedelta(seconds=1))
+    began, mute = int(here.now().timestamp()) // 60, 3 * 90
+    with ExitStack() as stack, serving(broker()) as good:
+        ports = [stack.enter_context(socket.create_server((ADDRESS, 0))).getsockname()[1] for _ in range(90)]
+        for number in range(3):
+            create(here, f"mute-{number}", *map(listener, ports))
+        create(here, "well", listener(good.port))
+
+        def probed(turn: int) -> tuple[str, float | None]:
+            ago = next(one for one in count() if first_turn(began - one, mute + 1) == turn)
+            here.passed = -timedelta(minutes=ago)
+            verdicts = probe_all(here.invocation(within=2.2), resolve=resolve)
+            told = {record["LoadBalancer"]: record for record in emitted(capsys.readouterr().out)}
+            (well,) = [one for one in verdicts if one.load_balancer == "well"]
+            return well.logged, told.get("well", {}).get("ProbeSuccess")
+
+        assert probed(0) == ("untried", None)
+        assert probed(mute) == ("ok", 1)
 
 
 def test_a_resolver_that_never_answers_outlives_no_deadline() -> None:

@@ -11,13 +11,19 @@ import pytest
 from chalicelib.certificates.chosen import Unusable
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import CustomPolicy, HealthCheck, Listener, PredefinedPolicy, State
+from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
 from chalicelib.provision.declaration import Allow, Declaration
 from chalicelib.provision.desired import desire
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.review import conflict, health_port, objections, warnings
-from tests.world.facts import BY_HAND, DECLARATION, EXTERNAL, NODES, OWNER, facts, instance, there
+from tests.world.facts import BY_HAND, EXTERNAL, NODES, OWNER, facts, instance, there
+from tests.world.facts import DECLARATION as AS_THE_ARTICLE
+
+# With a health check that a frozen broker does not pass: the other one is remarked upon.
+DECLARATION = replace(AS_THE_ARTICLE, health_check=HealthCheck("HTTP:18083/status"))
+EVERYBODY = replace(BY_HAND, rules=frozenset({Rule("tcp", 0, 65535, "0.0.0.0/0")}))
 
 
 def review(declaration: Declaration, found: Facts) -> list[ReviewWarning]:
@@ -34,6 +40,8 @@ def subnet(id_: str = "subnet-a", **changed: Any) -> Mapping[str, Subnet]:
 
 
 MQTT_ONLY = (Listener(8883, "SSL", 1883, "TCP"),)
+ANY_PREFIX_LIST = replace(BY_HAND, rules=frozenset({Rule("-1", -1, -1, "pl-1234")}))
+HTTPS = Rule("tcp", 443, 443, "0.0.0.0/0")
 EVERYWHERE = [Rule("tcp", 0, 65535, "0.0.0.0/0")]
 
 
@@ -115,6 +123,31 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
             "port 8081",
         ),
         ({}, {"quota": 20, "load_balancers": 15}, "quota", "load balancer 16 of 20"),
+        ({"health_check": HealthCheck("TCP:1883")}, {}, "health-check-blind", "HTTP:8081/status"),
+        (
+            {"health_check": HealthCheck("SSL:1883"), "listeners": (Listener(8883, "SSL", 1883, "SSL"),)},
+            {},
+            "health-check-blind",
+            "SSL:1883",
+        ),
+        ({"allow": Allow(mqtt=("203.0.113.0/24",))}, {}, "probe-blocked", "port 8883"),
+        (
+            {
+                "listeners": (*MQTT_ONLY, Listener(1883, "TCP", 1883, "TCP")),
+                "scheme": "internal",
+                "probe": ProbeOptions(enabled=True, credentials_secret_id="prod/mqtt"),
+            },
+            {},
+            "credentials-withheld",
+            "port 1883",
+        ),
+        ({"allow": Allow(mqtt=("0.0.0.0/1",))}, {}, "probe-blocked", "port 8883"),
+        (
+            {"security_groups": ("sg-1",)},
+            {"groups": {**facts().groups, "sg-1": replace(BY_HAND, rules=frozenset({HTTPS}))}},
+            "probe-blocked",
+            "docs/deploy.md",
+        ),
         (
             {},
             {
@@ -143,7 +176,19 @@ def test_each_warning_is_given_when_it_is_due(
         ({}, {"groups": nodes(*EVERYWHERE)}),
         ({}, {"groups": nodes(Rule("-1", -1, -1, "172.31.0.0/20"))}),
         ({}, {"groups": nodes(Rule("tcp", 1883, 18083, "pl-1234"))}),
-        ({"security_groups": ("sg-1",)}, {"groups": nodes(Rule("tcp", 0, 65535, "sg-1"))}),
+        (
+            {"security_groups": ("sg-1",)},
+            {"groups": {**nodes(Rule("tcp", 0, 65535, "sg-1")), "sg-1": EVERYBODY}},
+        ),
+        # What the probe does not try needs no way in.
+        ({"allow": Allow(mqtt=("203.0.113.0/24",)), "probe": ProbeOptions(enabled=False)}, {}),
+        (
+            {"scheme": "internal", "allow": Allow(mqtt=("10.0.0.0/8",)), "probe": ProbeOptions(enabled=True)},
+            {},
+        ),
+        ({"allow": Allow(mqtt=("0.0.0.0/1", "128.0.0.0/1"))}, {}),
+        ({"security_groups": ("sg-1",)}, {"groups": {**facts().groups, "sg-1": EVERYBODY}}),
+        ({"security_groups": ("sg-1",)}, {"groups": {**facts().groups, "sg-1": ANY_PREFIX_LIST}}),
         # A group of which nothing is known may let anybody in.
         ({}, {"groups": {"sg-1": BY_HAND}}),
         ({}, {"quota": 20, "load_balancers": 14}),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tests.world.servers import Talk
@@ -163,3 +165,43 @@ def _exactly(connection: socket.socket, count: int) -> bytes | None:
             return None
         data += part
     return data
+
+
+class OneSessionAUser:
+    """A broker that takes the user name for the client id, as EMQX and mosquitto can be set to do.
+
+    `use_username_as_clientid`: a second session of a user ends the first one. Each session of it takes
+    `lasting` seconds at least, from CONNECT to SUBACK.
+    """
+
+    def __init__(self, *, lasting: float = 0.0) -> None:
+        self.sessions: dict[bytes, socket.socket] = {}
+        self.begun = 0
+        self._lasting = lasting
+        self._lock = threading.Lock()
+
+    def talk(self, connection: socket.socket) -> None:
+        """Serve one session."""
+
+        def join(packet: Packet, known: Connection) -> bytes:
+            with self._lock:
+                self.begun += 1
+                earlier = self.sessions.get(user := user_name(packet))
+                self.sessions[user] = connection
+                if earlier is not None:
+                    with suppress(OSError):
+                        earlier.shutdown(socket.SHUT_RDWR)
+            return well(packet, known)
+
+        def slowly(packet: Packet, known: Connection) -> bytes:
+            threading.Event().wait(self._lasting)
+            return well(packet, known)
+
+        broker({CONNECT: join, SUBSCRIBE: slowly})(connection)
+
+
+def user_name(connect: Packet) -> bytes:
+    """The user name in a CONNECT of MQTT 3.1.1 without a Will."""
+    length = int.from_bytes(connect.body[10:12], "big")
+    rest = connect.body[12 + length :]
+    return rest[2 : 2 + int.from_bytes(rest[:2], "big")]

@@ -130,6 +130,7 @@ probe_options = st.builds(
     st.sampled_from(("3.1.1", "5")),
     st.none() | secret_ids,
     st.none() | secret_ids,
+    st.booleans(),
 )
 user_tags = st.dictionaries(
     st.text(_LETTERS + "äé 1_.:/=+-@", min_size=1, max_size=20).filter(
