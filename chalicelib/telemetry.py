@@ -99,6 +99,11 @@ def unannounced(error: str) -> None:
     logger().warning("change not announced", extra={"error": error})
 
 
+def alarms_left(count: int) -> None:
+    """Log that so many alarms are left to be put or deleted by the next run."""
+    logger().info("alarms-left", extra={"count": count})
+
+
 def unwatched(load_balancer: str, error: str) -> None:
     """Log that nobody could look whether members pass a health check that was set."""
     logger().info("health-check-unwatched", extra={"load_balancer": load_balancer, "error": error})

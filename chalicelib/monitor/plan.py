@@ -61,17 +61,21 @@ def desired(
 def alarm_changes(
     desired: Iterable[Alarm], actual: Mapping[str, FoundAlarm], now: datetime
 ) -> Iterator[Action]:
-    """Hold them against each other by name; yield what makes the alarms that are there the wanted ones."""
+    """Hold them against each other by name; yield what makes the alarms that are there the wanted ones.
+
+    What rings for nothing goes first, then what is missing, then what is to be changed: there may not be time
+    for all.
+    """
     wanted = {alarm.name: alarm for alarm in desired}
-    for name, alarm in wanted.items():
-        by_now = _by_now(alarm, actual.get(name), now)
-        if name not in actual or actual[name].alarm != by_now:
-            yield PutMetricAlarm(reason="it is not as it is to be", alarm=by_now)
     surplus = sorted(actual.keys() - wanted.keys())
     for start in range(0, len(surplus), _NAMES_IN_CALL):
         yield DeleteAlarms(
             reason="what they watched is gone", alarms=tuple(surplus[start : start + _NAMES_IN_CALL])
         )
+    for name in sorted(wanted, key=lambda name: name in actual):
+        by_now = _by_now(wanted[name], actual.get(name), now)
+        if name not in actual or actual[name].alarm != by_now:
+            yield PutMetricAlarm(reason="it is not as it is to be", alarm=by_now)
 
 
 def _by_now(alarm: Alarm, found: FoundAlarm | None, now: datetime) -> Alarm:

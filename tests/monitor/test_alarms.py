@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib import telemetry
 from chalicelib.model.metrics import NAMESPACE, Alarm, Metric
@@ -80,6 +81,48 @@ def test_a_second_look_writes_nothing(here: Account) -> None:
     with here.counted() as calls:
         assert changed(here) == []
     assert calls.made == ["DescribeLoadBalancers", "DescribeTags", "DescribeAlarms", "GetDashboard"]
+
+
+def test_what_does_not_fit_before_the_deadline_is_left_to_the_next_run(
+    here: Account, cloudwatch: Any
+) -> None:
+    """PutMetricAlarm is three calls a second: each takes as long here."""
+    for number in range(15):
+        create(here, f"lb-{number}", listener(1883))
+    limited = here.invocation(within=4)
+    slow = replace(limited, log=lambda *_: setattr(here, "passed", here.passed + timedelta(seconds=1 / 3)))
+    first = [step.action for step in converge_alarms(slow, ARN)]
+    assert first == ["PutMetricAlarm"] * 12 + ["PutDashboard"]
+    rest = changed(here)
+    assert rest == ["PutMetricAlarm"] * (15 * 2 + 2 - 12)
+    assert len(names(cloudwatch)) == 15 * 2 + 2
+
+
+def test_a_run_that_begins_after_its_deadline_gets_further_too(here: Account) -> None:
+    for number in range(15):
+        create(here, f"lb-{number}", listener(1883))
+    counts: list[int] = []
+    while not counts or counts[-1]:
+        steps = converge_alarms(here.invocation(within=-1), ARN)
+        counts.append(sum(step.action == "PutMetricAlarm" for step in steps))
+    assert counts == [10, 10, 10, 2, 0]
+
+
+def test_alarms_that_are_throttled_are_left_to_the_next_run(here: Account, cloudwatch: Any) -> None:
+    create(here, "demo", listener(1883))
+    seen = []
+
+    def throttle(**_: Any) -> None:
+        seen.append(1)
+        if len(seen) == 3:
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "PutMetricAlarm")
+
+    work = here.invocation()
+    work.clients.cloudwatch.meta.events.register("before-call.cloudwatch.PutMetricAlarm", throttle)
+    steps = converge_alarms(work, ARN)
+    assert [step.action for step in steps] == ["PutMetricAlarm"] * 2 + ["PutDashboard"]
+    assert changed(here) == ["PutMetricAlarm"] * 2
+    assert len(names(cloudwatch)) == 4
 
 
 def test_what_was_changed_by_hand_is_put_back(here: Account, cloudwatch: Any) -> None:
