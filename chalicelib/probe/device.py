@@ -208,4 +208,4 @@ def _failure(phase: Phase, ended: SessionEnded, session: Session, topic: str, ta
     reason = f":{ended.reason}" if ended.reason and ended.end in {"refused", "closed"} else ""
     cause = f"{phase}-{ended.end}"
     more = "" if reason else hint(cause, target.options)
-    return Failure(phase, cause + reason, "; ".join(filter(None, (ended.detail, more))))
+    return Failure(phase, cause + reason, "; ".join(filter(None, (ended.detail.rstrip("."), more))))
