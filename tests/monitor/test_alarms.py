@@ -91,10 +91,10 @@ def test_what_does_not_fit_before_the_deadline_is_left_to_the_next_run(
         create(here, f"lb-{number}", listener(1883))
     limited = here.invocation(within=4)
     slow = replace(limited, log=lambda *_: setattr(here, "passed", here.passed + timedelta(seconds=1 / 3)))
-    first = [step.action for step in converge_alarms(slow, ARN)]
-    assert first == ["PutMetricAlarm"] * 12 + ["PutDashboard"]
-    rest = changed(here)
-    assert rest == ["PutMetricAlarm"] * (15 * 2 + 2 - 12)
+    *first, dashboard = [step.action for step in converge_alarms(slow, ARN)]
+    assert dashboard == "PutDashboard", "one call, whatever is left of the alarms"
+    assert 10 <= first.count("PutMetricAlarm") == len(first) <= 12
+    assert changed(here) == ["PutMetricAlarm"] * (15 * 2 + 2 - len(first))
     assert len(names(cloudwatch)) == 15 * 2 + 2
 
 

@@ -329,7 +329,7 @@ def test_what_had_no_turn_has_no_success_and_its_turn_comes(
     here: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Silent targets take all the time there is, and one that is well is the last in their order."""
-    here.settings = replace(here.settings, probe_timeout=timedelta(seconds=1))
+    here.settings = replace(here.settings, probe_timeout=timedelta(seconds=3))
     began, mute = int(here.now().timestamp()) // 60, 3 * 90
     with ExitStack() as stack, serving(broker()) as good:
         ports = [stack.enter_context(socket.create_server((ADDRESS, 0))).getsockname()[1] for _ in range(90)]
@@ -340,7 +340,7 @@ def test_what_had_no_turn_has_no_success_and_its_turn_comes(
         def probed(turn: int) -> tuple[str, float | None]:
             ago = next(one for one in count() if first_turn(began - one, mute + 1) == turn)
             here.passed = -timedelta(minutes=ago)
-            verdicts = probe_all(here.invocation(within=2.2), resolve=resolve)
+            verdicts = probe_all(here.invocation(within=4.5), resolve=resolve)
             told = {record["LoadBalancer"]: record for record in emitted(capsys.readouterr().out)}
             (well,) = [one for one in verdicts if one.load_balancer == "well"]
             return well.logged, told.get("well", {}).get("ProbeSuccess")

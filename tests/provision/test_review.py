@@ -60,7 +60,10 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
         ),
         ({"allow": Allow(dashboard=("0.0.0.0/0",))}, {}, "dashboard-open", "the whole world"),
         (
-            {"listeners": (*MQTT_ONLY, Listener(1883, "TCP", 1883, "TCP"))},
+            {
+                "listeners": (*MQTT_ONLY, Listener(1883, "TCP", 1883, "TCP")),
+                "probe": ProbeOptions(enabled=False),
+            },
             {},
             "plain-text",
             "the listener on port 1883",
