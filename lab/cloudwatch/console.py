@@ -77,9 +77,18 @@ def console(address: str, function: str, invoke: Invoke, port: int = 0) -> Itera
                 self._answer(404, "text/plain", b"")
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-            answer = invoke(asked["function"], asked["event"])
-            self._answer(200, "application/json", json.dumps(answer).encode())
+            # Any page in the same browser may send a POST here, and a name of its own may resolve to here.
+            here = f"{address}:{server.server_port}"
+            if self.headers.get("Host") != here or self.headers.get("Origin") not in {None, f"http://{here}"}:
+                self._answer(403, "text/plain; charset=utf-8", b"This page takes its own requests only.")
+                return
+            try:
+                asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+                name, event = str(asked["function"]), dict(asked["event"])
+            except (LookupError, TypeError, ValueError) as error:
+                self._answer(400, "text/plain; charset=utf-8", f"No request of this page: {error!r}".encode())
+                return
+            self._answer(200, "application/json", json.dumps(invoke(name, event)).encode())
 
         def _answer(self, status: int, kind: str, content: bytes) -> None:
             self.send_response(status)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.elb.haproxy import HEALTH, NOWHERE, STATE, LoadBalancer, Member, Slot, render, sections
+from lab.elb.haproxy import HEALTH, NOWHERE, STATE, LoadBalancer, Member, Slot, relocated, render, sections
 from lab.elb.runtimesocket import MASTER, ask, sessions, statistics, workers
 from lab.machine.processes import Process, Processes, until, with_server_paths
 
@@ -79,7 +79,6 @@ def start(
 
 def change(balancer: Balancer, load_balancer: LoadBalancer, pems: Mapping[int, str]) -> None:
     """Take up listeners, policies, health check and the rest by a reload; open sessions live on."""
-    _write(balancer.directory / STATE, ask(balancer.directory, "show servers state").lstrip())
     for port, pem in pems.items():
         _write(balancer.directory / f"{port}.pem", pem)
     before = balancer.load_balancer
@@ -87,6 +86,8 @@ def change(balancer: Balancer, load_balancer: LoadBalancer, pems: Mapping[int, s
     zones = {zone for zone, _ in load_balancer.zones}
     balancer.members = {slot: member for slot, member in balancer.members.items() if slot.zone in zones}
     balancer.draining = {slot: at for slot, at in balancer.draining.items() if slot.zone in zones}
+    state = ask(balancer.directory, "show servers state").lstrip()
+    _write(balancer.directory / STATE, relocated(state, load_balancer, balancer.members))
     try:
         _configure(balancer)
     except RefusedError:

@@ -20,6 +20,8 @@ Endpoint = tuple[str, int]
 
 HEALTH = "health"
 STATE = "state"
+# Where these stand in a line of the state file.
+STATE_BACKEND, STATE_SERVER, STATE_ADDRESS, STATE_PORT = 1, 3, 4, 18
 NOWHERE: Endpoint = ("127.0.0.1", 1)
 
 
@@ -164,6 +166,25 @@ def render(load_balancer: LoadBalancer, members: Mapping[Slot, Member]) -> str:
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
+def relocated(state: str, load_balancer: LoadBalancer, members: Mapping[Slot, Member]) -> str:
+    """Return a server state file with each server where the configuration has it.
+
+    A reload restores address and port too, so that a new port of the health check, or of the instances behind
+    a listener, would never be taken up. https://docs.haproxy.org/2.6/management.html#9.3-show%20servers%20state
+    """
+    ports = {HEALTH: load_balancer.health_check.port}
+    ports |= {section.name: section.listener.instance_port for section in sections(load_balancer)}
+    found = {str(slot): member for slot, member in members.items()}
+    lines = []
+    for line in state.splitlines():
+        fields = line.split(" ")
+        if len(fields) > STATE_PORT and fields[STATE_BACKEND] in ports:
+            host, port = _endpoint(found.get(fields[STATE_SERVER]), ports[fields[STATE_BACKEND]])
+            fields[STATE_ADDRESS], fields[STATE_PORT] = host, str(port)
+        lines.append(" ".join(fields))
+    return "\n".join(lines) + "\n"
+
+
 def _health(load_balancer: LoadBalancer, members: Mapping[Slot, Member]) -> Iterator[str]:
     """Only 200 passes: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-healthchecks.html"""
     check = load_balancer.health_check
@@ -221,5 +242,9 @@ def _listen(section: Section, members: Mapping[Slot, Member]) -> Iterator[str]:
 
 
 def _at(member: Member | None, port: int) -> str:
-    host, real_port = member.endpoint(port) if member else NOWHERE
+    host, real_port = _endpoint(member, port)
     return f"{host}:{real_port}"
+
+
+def _endpoint(member: Member | None, port: int) -> Endpoint:
+    return member.endpoint(port) if member else NOWHERE

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,25 @@ class Node:
     def address(self) -> str:
         """Where it accepts MQTT, without the port."""
         return self.endpoints[MQTT][0]
+
+
+class Broker(Mapping[int, Endpoint]):
+    """Where a broker of `LAB_BROKERS` is: MQTT's port as it was given, any other on the same host."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+
+    def __getitem__(self, port: int) -> Endpoint:
+        """Return the address and port that stand for an instance port."""
+        return self.host, self.port if port == MQTT else port
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the ports that every node has."""
+        return iter((MQTT, DASHBOARD))
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return 2
 
 
 @dataclass
@@ -120,9 +139,7 @@ def run(
     instance_id = instance["InstanceId"]
     if cluster.external:
         host, port = cluster.external.pop(0)
-        cluster.nodes[instance_id] = Node(
-            instance_id, name, {MQTT: (host, port), DASHBOARD: (host, DASHBOARD)}
-        )
+        cluster.nodes[instance_id] = Node(instance_id, name, Broker(host, port))
         return cluster.nodes[instance_id]
     taken = {node.address for node in cluster.nodes.values()}
     address = next(at for at in map(cluster.network.host, NODE_HOSTS) if at not in taken)

@@ -39,7 +39,11 @@ def front(address: str, api: Callable[[], Api], secrets: Mapping[str, str], invo
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = self.headers.get("Content-Length") or "0"
+            if not length.isdecimal():
+                self.send_error(400)
+                return
+            body = self.rfile.read(int(length))
             path, _, query = self.path.partition("?")
             asked = Asked(self.command, path, query, tuple(self.headers.items()), body)
             said = answer(api(), asked, secrets, invoke)

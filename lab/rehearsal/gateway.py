@@ -122,7 +122,8 @@ def event(
             "resourcePath": route.resource,
             "stage": api.stage,
         },
-        "body": asked.body.decode() or None,
+        # API Gateway hands a body on as text: what is no UTF-8 arrives with U+FFFD in its place.
+        "body": asked.body.decode(errors="replace") or None,
         "isBase64Encoded": False,
     }
 

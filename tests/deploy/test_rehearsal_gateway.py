@@ -107,6 +107,13 @@ def test_the_event_has_the_form_that_api_gateway_sends() -> None:
     assert (found["body"], found["isBase64Encoded"]) == ('{"a": 1}', False)
 
 
+@pytest.mark.parametrize("body", [b"\xff", b'{"name": "M\xfcller"}', b"\x00\x80" * 100])
+def test_a_body_that_is_no_utf_8_reaches_the_function_as_text(body: bytes) -> None:
+    found = told(asked("PUT", "/api/things/demo", body=body))["body"]
+    assert found == body.decode(errors="replace")
+    assert "\N{REPLACEMENT CHARACTER}" in found
+
+
 def test_what_a_request_does_not_have_is_null_in_the_event() -> None:
     found = told(asked("GET", "/api/things"), caller=None)
     absent = ("body", "pathParameters", "queryStringParameters", "multiValueQueryStringParameters")

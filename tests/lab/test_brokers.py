@@ -161,6 +161,9 @@ def test_stopping_starting_and_terminating_a_node_is_seen_at_ec2(cluster: Cluste
 def test_brokers_that_run_already_take_the_place_of_nodes(cluster: Cluster) -> None:
     cluster.external = [("127.0.0.9", 11883)]
     node = brokers.run(cluster, "n0", subnet(cluster))
-    assert cluster.endpoints(node.instance_id)[MQTT] == ("127.0.0.9", 11883)
+    endpoints = cluster.endpoints(node.instance_id)
+    assert endpoints[MQTT] == ("127.0.0.9", 11883)
+    for port in (8081, 8883, 18083):
+        assert endpoints.get(port) == ("127.0.0.9", port), "any other port is the same port of its host"
     assert node.processes == ()
     assert cluster.endpoints("i-unknown") == {}

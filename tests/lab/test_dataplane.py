@@ -15,10 +15,11 @@ import pytest
 
 from lab import aws as api
 from lab.aws import Aws, credential, operation
-from lab.elb.balancer import Balancer
+from lab.elb.balancer import Balancer, checks
 from lab.elb.dataplane import DataPlane, enough, follow, moves
 from lab.elb.haproxy import Endpoint, HealthCheck, LoadBalancer, Member, Slot
 from lab.elb.observation import health_check
+from lab.elb.runtimesocket import ask
 from lab.fidelity.knobs import KNOBS
 from lab.machine.addresses import Network
 from lab.machine.processes import Processes, until
@@ -320,3 +321,47 @@ def test_without_cross_zone_a_zones_address_reaches_only_its_own_instances(
             5,
             "traffic crosses the zones",
         )
+
+
+@pytest.mark.parametrize("changed", ["health check", "listener"])
+def test_another_port_of_a_running_load_balancer_is_taken_up(
+    world: World, network: Network, changed: str
+) -> None:
+    subnet = world.subnets["eu-central-1a"]
+    old, new = (network.host(150), 1883), (network.host(150), 1884)
+    world.data_plane.endpoints = lambda _: {1883: old, 1884: new}
+    elb = world.aws.elb()
+    with named_server("new", new):
+        with named_server("old", old):
+            world.create([TCP], [subnet])
+            world.register(world.instance(subnet, old))
+            assert first_line(world.address(), 1883) == "old"
+            if changed == "listener":
+                elb.delete_load_balancer_listeners(LoadBalancerName="demo", LoadBalancerPorts=[1883])
+                moved: ListenerTypeDef = {**TCP, "InstancePort": 1884}
+                elb.create_load_balancer_listeners(LoadBalancerName="demo", Listeners=[moved])
+                until(lambda: answered(world.address()) == "new", 20, "traffic goes to the new port")
+                return
+            check = elb.describe_load_balancers()["LoadBalancerDescriptions"][0]["HealthCheck"]
+            elb.configure_health_check(LoadBalancerName="demo", HealthCheck={**check, "Target": "TCP:1884"})
+            balancer = world.data_plane.served["demo"].balancer
+            until(
+                lambda: " 1884 " in ask(balancer.directory, "show servers state health"),
+                20,
+                "the instance is checked on the new port",
+            )
+        # Nothing listens on the old port any more.
+        until(
+            lambda: [one.last for one in checks(balancer).values()] == ["L4OK"],
+            20,
+            "a check has passed since the reload",
+        )
+        assert set(world.states().values()) == {"InService"}
+
+
+def answered(address: str) -> str:
+    """Return the server's name, or nothing while the listener is not there."""
+    try:
+        return first_line(address, 1883)
+    except OSError:
+        return ""
