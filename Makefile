@@ -4,7 +4,7 @@ export PYTHON
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo lab rehearse quick test check bench conform conform-app conform-sweep doctor deploy format models \
+.PHONY: help setup demo picture lab rehearse quick test check bench conform conform-app conform-sweep doctor deploy format models \
 	policies clean
 
 help:
@@ -25,7 +25,7 @@ help:
 # missing.
 setup: $(VENV)/.dev $(VENV)/.wheels
 
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: requirements-%.txt lab/setup.sh
+$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: requirements-%.txt lab/setup.sh
 	@lab/setup.sh $(VENV) $*
 	@touch $@
 
@@ -36,6 +36,11 @@ $(VENV)/.wheels: requirements.txt lab/setup.sh | $(VENV)/.demo
 demo: $(VENV)/.demo
 	@lab/setup.sh --packages pebble
 	@$(RUN) -m lab demo
+
+# The README's picture, of the report of the last demo.
+picture: setup
+	@lab/setup.sh --packages chromium libatomic1
+	@$(RUN) -m lab picture
 
 lab: $(VENV)/.demo
 	@lab/setup.sh --packages pebble
@@ -66,7 +71,7 @@ format: $(VENV)/.dev
 	@$(RUN) -m ruff format .
 
 # JOB=probe measures one job; the others' figures stay.
-bench: $(VENV)/.bench
+bench: $(VENV)/.demo
 	@lab/setup.sh --packages
 	@$(RUN) -m bench $(JOB)
 

@@ -15,7 +15,7 @@ from lab.demo.declaration import NAME, declaration
 from lab.lab import Lab, brokers_setting, open_lab
 from lab.machine.processes import DidNotStartError, missing
 
-USAGE = "python -m lab [demo|rehearse]"
+USAGE = "python -m lab [demo|picture|rehearse]"
 
 
 def main(arguments: list[str]) -> int:
@@ -37,6 +37,10 @@ def main(arguments: list[str]) -> int:
                 from lab.demo.demo import demo
 
                 return demo()
+            case ["picture"]:
+                from lab.demo.screenshot import screenshot
+
+                return screenshot()
             case ["rehearse"]:
                 from lab.rehearsal.run import rehearse
 

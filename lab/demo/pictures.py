@@ -1,41 +1,30 @@
-"""The demo in pictures, one time for all of them: latency, outcomes, alarms, certificates, sessions."""
+"""The demo in pictures, one time for all of them: latency, outcomes, alarms, certificates, sessions.
+
+What is drawn is decided here as plain values, and drawn by `lab/demo/drawing.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from lab.cloudwatch.alarms import Change
 from lab.cloudwatch.metrics import Point
 from lab.demo.story import Step
 
-# Told apart from each other by everyone, and from white and from black.
-COLOURS = {
-    "tcp": "#3d7cc9",
-    "tls": "#d1603d",
-    "connack": "#2e9461",
-    "suback": "#a8792a",
-    "puback": "#1f93ab",
-    "echo": "#a85fc0",
-}
-METRICS = {
+PHASES = ("tcp", "tls", "connack", "suback", "puback", "echo")
+METRICS: Mapping[str, str] = {
     "tcp": "ProbeTcpTime",
     "tls": "ProbeTlsTime",
     "connack": "ProbeConnackTime",
     "echo": "ProbeRoundTripTime",
 }
-GOOD, BAD, PLAIN = "#2e9461", "#d23f3f", "#7a828c"
-TITLES = (
-    "Latency by phase, ms: lines by schedule, dots on request",
-    "Probe on request, by address",
-    "Alarms that ring",
-    "Certificate on the listener",
-    "Sessions that each broker has taken",
-)
-HEIGHTS = (0.36, 0.12, 0.14, 0.16, 0.22)
-LANES = 4
+SUCCESS = "ProbeSuccess"
+
+Tone = Literal["good", "bad"]
 
 
 @dataclass(frozen=True)
@@ -70,94 +59,82 @@ class Seen:
     """Seconds that a minute of the schedules takes."""
 
     @property
+    def began(self) -> datetime:
+        """When the first step began."""
+        return min(step.began for step in self.steps if step.began)
+
+    @property
     def end(self) -> datetime:
         """When the last step ended."""
         return max(step.began + timedelta(seconds=step.seconds) for step in self.steps if step.began)
 
+    def at(self, moment: datetime) -> float:
+        """Return a moment in seconds from the start of the run."""
+        return (moment - self.began).total_seconds()
+
 
 @dataclass(frozen=True)
 class Fault:
-    """A step in which a device could not use the load balancer; `lane` is how high its number is shown."""
+    """A step in which a probe on request failed, from its beginning to its end in seconds, and why.
+
+    `lane` is how high its number is shown: labels that would be side by side stand above one another.
+    """
 
     number: int
     title: str
-    began: datetime
-    ended: datetime
+    began: float
+    ended: float
+    why: str
     lane: int
 
 
-def drawn(seen: Seen) -> Any:
-    """Return the figure."""
-    from plotly.subplots import make_subplots  # type: ignore[import-untyped] # it has no stubs
+@dataclass(frozen=True)
+class Bar:
+    """Something that lasted, in seconds, in the row of its name."""
 
-    figure = make_subplots(
-        rows=len(TITLES), cols=1, shared_xaxes=True, vertical_spacing=0.05, subplot_titles=TITLES,
-        row_heights=HEIGHTS,
-    )  # fmt: skip
-    pictures = (latency(seen), outcomes(seen), alarms(seen), certificates(seen), sessions(seen))
-    for row, traces in enumerate(pictures, 1):
-        for trace in traces:
-            figure.add_trace(trace, row, 1)
-    for row in (2, 3, 4):
-        figure.update_yaxes(type="category", row=row, col=1)
-    figure.update_yaxes(type="log", row=1, col=1)
-    figure.update_yaxes(automargin=True, gridcolor="rgba(128,128,128,.25)", zeroline=False)
-    figure.update_xaxes(gridcolor="rgba(128,128,128,.25)", tickformat="%H:%M:%S", range=_span(seen))
-    figure.update_annotations(x=0, xanchor="left", font_size=14)
-    for fault in faults(seen):
-        figure.add_vrect(
-            x0=fault.began, x1=fault.ended, fillcolor=BAD, opacity=0.15, line_width=0, row="all", col=1
+    row: str
+    began: float
+    ended: float
+    tone: Tone
+    note: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One address's outcome when it was asked, at a second of the run."""
+
+    row: str
+    at: float
+    tone: Tone
+    note: str
+
+
+Line = Sequence[tuple[float, float | None]]
+"""Points by second; None breaks the line."""
+
+
+def latency_dots(seen: Seen) -> dict[str, Line]:
+    """Return each phase's times on request, in milliseconds."""
+    asked = [(seen.at(at), one["times_ms"]) for at, answer in seen.probes for one in answer["targets"]]
+    return {
+        phase: [(at, times[phase]) for at, times in asked if times.get(phase) is not None] for phase in PHASES
+    }
+
+
+def latency_lines(seen: Seen) -> dict[str, Line]:
+    """Return the times by schedule of those phases that are metrics, in milliseconds."""
+    longest = 2.5 * seen.minute
+    return {
+        phase: with_gaps(
+            [(seen.at(point.time), point.value) for point in seen.points if point.name == metric], longest
         )
-        figure.add_vline(x=fault.began, line={"color": BAD, "width": 1}, opacity=0.6, row="all", col=1)
-        figure.add_annotation(
-            x=fault.began, y=1, yref="paper", yshift=32 + 15 * fault.lane, text=f"<b>{fault.number}</b>",
-            font_color=BAD, showarrow=False, xanchor="left", hovertext=fault.title,
-        )  # fmt: skip
-    figure.update_layout(
-        height=1300,
-        margin={"l": 10, "r": 10, "t": 48 + 15 * LANES, "b": 40},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "color": PLAIN},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
-        legend2={
-            "orientation": "h",
-            "x": 1,
-            "xanchor": "right",
-            "y": figure.layout[f"yaxis{len(TITLES)}"].domain[1],
-            "yanchor": "bottom",
-        },
-        hovermode="closest",
-    )
-    return figure
+        for phase, metric in METRICS.items()
+    }
 
 
-def latency(seen: Seen) -> Iterator[Any]:
-    """Yield the phases' times: every one on request, by schedule those that are metrics."""
-    from plotly.graph_objects import Scatter  # type: ignore[import-untyped] # it has no stubs
-
-    for phase, colour in COLOURS.items():
-        asked = [(at, one["times_ms"].get(phase)) for at, told in seen.probes for one in told["targets"]]
-        known = [(at, spent) for at, spent in asked if spent is not None]
-        yield Scatter(
-            x=[at for at, _ in known], y=[spent for _, spent in known], mode="markers", name=phase,
-            legendgroup=phase, marker={"color": colour, "size": 6},
-            hovertemplate=f"{phase} %{{y:.1f}} ms<extra></extra>",
-        )  # fmt: skip
-        if phase in METRICS:
-            line = [(point.time, point.value) for point in seen.points if point.name == METRICS[phase]]
-            parts = with_gaps(line, timedelta(seconds=2.5 * seen.minute))
-            yield Scatter(
-                x=[at for at, _ in parts], y=[value for _, value in parts], mode="lines",
-                legendgroup=phase, showlegend=False, line={"color": colour, "width": 1.5}, hoverinfo="skip",
-            )  # fmt: skip
-
-
-def with_gaps(
-    line: Sequence[tuple[datetime, float]], longest: timedelta
-) -> list[tuple[datetime, float | None]]:
-    """Return the line with a break wherever nothing was measured for longer than that."""
-    found: list[tuple[datetime, float | None]] = []
+def with_gaps(line: Sequence[tuple[float, float]], longest: float) -> Line:
+    """Return the line with a break wherever nothing was measured for longer than that, in seconds."""
+    found: list[tuple[float, float | None]] = []
     for at, value in line:
         if found and at - found[-1][0] > longest:
             found.append((found[-1][0], None))
@@ -165,100 +142,127 @@ def with_gaps(
     return found
 
 
-def outcomes(seen: Seen) -> Iterator[Any]:
-    """Yield what each address answered when it was asked."""
-    from plotly.graph_objects import Scatter
-
-    told = [(at, one) for at, answer in seen.probes for one in answer["targets"]]
-    yield Scatter(
-        x=[at for at, _ in told],
-        y=[one["address"] or "no address" for _, one in told],
-        text=[f"{one['phase']}: {one['cause']}" if one["cause"] else "ok" for _, one in told],
-        mode="markers",
-        marker={
-            "symbol": ["x" if one["cause"] else "circle" for _, one in told],
-            "color": [BAD if one["cause"] else GOOD for _, one in told],
-            "size": 9,
-        },
-        hovertemplate="%{text}<extra></extra>",
-        showlegend=False,
-    )
+def outcomes(seen: Seen) -> list[Dot]:
+    """Return what each address answered when it was asked."""
+    return [
+        Dot(
+            one["address"] or "no address",
+            seen.at(at),
+            "bad" if one["cause"] else "good",
+            f"{one['phase']}: {one['cause']}" if one["cause"] else "ok",
+        )
+        for at, answer in seen.probes
+        for one in answer["targets"]
+    ]
 
 
-def alarms(seen: Seen) -> Iterator[Any]:
-    """Yield a bar for each time that an alarm rang, from its change to the next one."""
+def alarms(seen: Seen) -> list[Bar]:
+    """Return a bar for each time that an alarm rang, to its next change, or a good one where it never did."""
+    found: list[Bar] = []
     for name in sorted({change.name for change in seen.changes}):
         ours = [change for change in seen.changes if change.name == name]
         ends = [change.time for change in ours[1:]] + [seen.end]
         short = name.partition("/")[2]
-        for change, end in zip(ours, ends, strict=True):
-            if change.after == "ALARM":
-                yield _bar(short, change.time, end, BAD, f"{short} rings")
-        if all(change.after != "ALARM" for change in ours):
-            yield _bar(short, seen.end, seen.end, GOOD, f"{short} never rang")
+        rang = [
+            Bar(short, seen.at(change.time), seen.at(end), "bad", f"{short} rings")
+            for change, end in zip(ours, ends, strict=True)
+            if change.after == "ALARM"
+        ]
+        found += rang or [Bar(short, 0, seen.at(seen.end), "good", f"{short} never rang")]
+    return found
 
 
-def certificates(seen: Seen) -> Iterator[Any]:
-    """Yield a bar for each certificate, from when it was first seen on the listener until it was last."""
+def certificates(seen: Seen) -> list[Bar]:
+    """Return a bar for each certificate, from when it was first seen on the listener until it was last."""
     served = [(sample.time, sample.certificate) for sample in seen.samples if sample.certificate]
     began: list[tuple[datetime, Served]] = []
     for at, certificate in served:
         if not began or began[-1][1] != certificate:
             began.append((at, certificate))
     ends = [at for at, _ in began[1:]] + [served[-1][0]] if served else []
+    found: list[Bar] = []
     for (at, certificate), end in zip(began, ends, strict=True):
         left = (certificate.ends - at) / timedelta(days=1)
         note = f"{certificate.name}, {left:.1f} days left, until {certificate.ends:%Y-%m-%d %H:%M:%S}"
-        yield _bar(f"{certificate.name} ({left:.0f} d)", at, end, BAD if left < 1 else GOOD, note)
-
-
-def sessions(seen: Seen) -> Iterator[Any]:
-    """Yield a line for each broker."""
-    from plotly.graph_objects import Scatter
-
-    names = sorted({name for sample in seen.samples for name in sample.sessions})
-    for name, colour in zip(names, _again(COLOURS.values(), len(names)), strict=True):
-        known = [(one.time, one.sessions[name]) for one in seen.samples if name in one.sessions]
-        yield Scatter(
-            x=[at for at, _ in known], y=[count for _, count in known], mode="lines", name=name,
-            line={"color": colour, "width": 2}, hovertemplate=f"{name}: %{{y}}<extra></extra>",
-            legend="legend2",
-        )  # fmt: skip
-
-
-def faults(seen: Seen) -> list[Fault]:
-    """Return the steps in which a probe was not well.
-
-    Labels that would be side by side are put above one another: a step may take less than a second.
-    """
-    bad = [at for at, told in seen.probes if told["verdict"] != "ok"]
-    first, last = _span(seen)
-    room = (last - first) / 40
-    taken: list[datetime] = []  # by lane, when its last label began
-    found = []
-    for number, step in enumerate(seen.steps, 1):
-        began = step.began or first
-        ended = began + timedelta(seconds=step.seconds)
-        if any(began <= at <= ended for at in bad):
-            lane = next((lane for lane, at in enumerate(taken) if began - at >= room), len(taken))
-            taken[lane : lane + 1] = [began]
-            found.append(Fault(number, step.title, began, ended, lane % LANES))
+        row = f"{certificate.name} ({left:.0f} d)"
+        found.append(Bar(row, seen.at(at), seen.at(end), "bad" if left < 1 else "good", note))
     return found
 
 
-def _span(seen: Seen) -> tuple[datetime, datetime]:
-    return min(step.began for step in seen.steps if step.began), seen.end
+def sessions(seen: Seen) -> dict[str, Line]:
+    """Return the sessions that each broker has taken."""
+    names = sorted({name for sample in seen.samples for name in sample.sessions})
+    return {
+        name: [(seen.at(one.time), one.sessions[name]) for one in seen.samples if name in one.sessions]
+        for name in names
+    }
 
 
-def _bar(name: str, began: datetime, end: datetime, colour: str, note: str) -> Any:
-    from plotly.graph_objects import Scatter
+def outages(seen: Seen) -> list[tuple[float, float]]:
+    """Return the times in which the probe by schedule failed: what an alarm that rings rests on.
 
-    return Scatter(
-        x=[began, end], y=[name, name], mode="lines", line={"color": colour, "width": 12},
-        text=[note, note], hovertemplate="%{text}<extra></extra>", showlegend=False,
-    )  # fmt: skip
+    From a failure to the next success of the same load balancer, in seconds; times that meet are one.
+    """
+    points = sorted((one for one in seen.points if one.name == SUCCESS), key=lambda one: one.time)
+    found: list[tuple[float, float]] = []
+    for dimensions in sorted({one.dimensions for one in points}):
+        failing: float | None = None
+        for point in (one for one in points if one.dimensions == dimensions):
+            at = seen.at(point.time)
+            if point.value == 0 and failing is None:
+                failing = at
+            if point.value != 0 and failing is not None:
+                found.append((failing, at))
+                failing = None
+        if failing is not None:
+            found.append((failing, max(failing, seen.at(seen.end))))
+    return united(found)
 
 
-def _again(colours: Iterable[str], count: int) -> list[str]:
-    kept = list(colours)
-    return [kept[number % len(kept)] for number in range(count)]
+def united(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return spans in order, those that meet as one."""
+    found: list[tuple[float, float]] = []
+    for began, ended in sorted(spans):
+        if found and began <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], ended))
+        else:
+            found.append((began, ended))
+    return found
+
+
+def faults(seen: Seen) -> list[Fault]:
+    """Return the steps in which a probe on request was not well, with what it said."""
+    room = seen.at(seen.end) / 40
+    taken: list[float] = []  # by lane, when its last label began
+    found: list[Fault] = []
+    for number, step in enumerate(seen.steps, 1):
+        began = seen.at(step.began) if step.began else 0.0
+        ended = began + step.seconds
+        causes = [
+            one["cause"]
+            for at, answer in seen.probes
+            if began <= seen.at(at) <= ended and answer["verdict"] != "ok"
+            for one in answer["targets"]
+            if one["cause"]
+        ]
+        if causes:
+            lane = next((lane for lane, at in enumerate(taken) if began - at >= room), len(taken))
+            taken[lane : lane + 1] = [began]
+            counted = [f"{cause} ({count})" for cause, count in Counter(causes).most_common()]
+            found.append(Fault(number, step.title, began, ended, ", ".join(counted), lane))
+    return found
+
+
+def rang(seen: Seen) -> dict[str, list[tuple[float, float]]]:
+    """Return when each alarm rang, by its short name; those that never did are left out."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for bar in alarms(seen):
+        if bar.tone == "bad":
+            found.setdefault(bar.row, []).append((bar.began, bar.ended))
+    return found
+
+
+def clock(seconds: float) -> str:
+    """Return seconds from the start of the run as `minutes:seconds`."""
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    return f"{minutes}:{rest:02d}"

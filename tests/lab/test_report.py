@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,24 @@ import pytest
 
 from lab.cloudwatch.alarms import Change, State
 from lab.cloudwatch.metrics import Point
-from lab.demo.pictures import Sample, Seen, Served, drawn, faults, with_gaps
+from lab.demo.drawing import drawn
+from lab.demo.pictures import (
+    Bar,
+    Sample,
+    Seen,
+    Served,
+    alarms,
+    certificates,
+    clock,
+    faults,
+    latency_dots,
+    latency_lines,
+    outages,
+    outcomes,
+    rang,
+    with_gaps,
+)
+from lab.demo.pictures import sessions as session_lines
 from lab.demo.report import sessions, write
 from lab.demo.story import Step
 
@@ -58,59 +76,93 @@ SEEN = Seen(
 )
 
 
-def traces(row: int) -> list[Any]:
-    """What is drawn in a row of the figure."""
-    return [trace for trace in drawn(SEEN).data if trace.yaxis == ("y" if row == 1 else f"y{row}")]
-
-
 def test_the_report_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "demo.html"
     write(path, SEEN)
     text = path.read_text()
-    assert "3 of 3 steps held" in text
+    assert "3 of 3 steps, in 15 seconds" in text
     assert "All &lt;green&gt;" in text
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=", text)
 
 
+def test_the_report_says_at_a_glance_what_is_red_and_why(tmp_path: Path) -> None:
+    write(tmp_path / "demo.html", SEEN)
+    text = (tmp_path / "demo.html").read_text()
+    assert "Every step held" in text
+    assert "<li value=2>Frozen <span class=quiet>(0:05: connack-timeout (1))</span></li>" in text
+    assert "Alarms that rang: demo/probe at 0:07 to 0:09." in text
+
+
+def test_the_picture_takes_the_pages_own_colours() -> None:
+    svg = drawn(SEEN)
+    assert svg.startswith("<svg")
+    assert "currentColor" in svg
+    assert "#010203" not in svg
+    for text in ("Alarms that ring", "demo/probe", "89abcdef (90 d)", "127.0.0.1", "node-1", "0:10"):
+        assert text in svg
+
+
+def test_a_picture_of_hardly_anything_is_drawn() -> None:
+    assert drawn(Seen([step("Only", 0)], [], [])).startswith("<svg")
+
+
 def test_latency_is_drawn_by_phase_on_request_and_by_schedule() -> None:
-    dots = {trace.name: list(trace.y) for trace in traces(1) if trace.mode == "markers"}
-    assert {name: values for name, values in dots.items() if values} == {"tcp": [0.2, 0.2], "tls": [3.0, 3.0]}
-    assert [list(trace.y) for trace in traces(1) if trace.mode == "lines" and trace.y] == [[2.0]]
+    dots = {phase: list(line) for phase, line in latency_dots(SEEN).items() if line}
+    assert dots == {"tcp": [(0, 0.2), (6, 0.2)], "tls": [(0, 3.0), (6, 3.0)]}
+    assert {phase: list(line) for phase, line in latency_lines(SEEN).items() if line} == {"tls": [(0, 2.0)]}
 
 
-def test_an_outcome_is_told_with_phase_and_cause() -> None:
-    (trace,) = traces(2)
-    assert list(trace.text) == ["ok", "connack: connack-timeout"]
+def test_an_outcome_has_its_phase_and_cause() -> None:
+    assert [(dot.row, dot.at, dot.tone, dot.note) for dot in outcomes(SEEN)] == [
+        ("127.0.0.1", 0, "good", "ok"),
+        ("127.0.0.1", 6, "bad", "connack: connack-timeout"),
+    ]
 
 
 def test_an_alarm_is_a_bar_for_as_long_as_it_rings() -> None:
-    (trace,) = traces(3)
-    assert list(trace.x) == [later(7), later(9)]
-    assert set(trace.y) == {"demo/probe"}
+    assert alarms(SEEN) == [Bar("demo/probe", 7, 9, "bad", "demo/probe rings")]
+    assert rang(SEEN) == {"demo/probe": [(7, 9)]}
+    quiet = replace(SEEN, changes=SEEN.changes[:1])
+    assert alarms(quiet) == [Bar("demo/probe", 0, 15, "good", "demo/probe never rang")]
+    assert rang(quiet) == {}
 
 
 def test_a_certificate_is_a_bar_for_as_long_as_it_is_served_with_its_end() -> None:
-    bars = {trace.y[0]: (trace.x[0], trace.x[1], trace.text[0]) for trace in traces(4)}
+    bars = {bar.row: (bar.began, bar.ended, bar.note) for bar in certificates(SEEN)}
     assert bars == {
-        "01234567 (0 d)": (later(1), later(3), "01234567, 0.0 days left, until 2026-01-01 01:00:00"),
-        "89abcdef (90 d)": (later(3), later(5), "89abcdef, 90.0 days left, until 2026-04-01 00:00:00"),
+        "01234567 (0 d)": (1, 3, "01234567, 0.0 days left, until 2026-01-01 01:00:00"),
+        "89abcdef (90 d)": (3, 5, "89abcdef, 90.0 days left, until 2026-04-01 00:00:00"),
     }
 
 
 def test_sessions_are_a_line_for_each_broker() -> None:
-    (trace,) = traces(5)
-    assert (trace.name, list(trace.y)) == ("node-1", [3, 4, 4, 5, 5])
+    assert session_lines(SEEN) == {"node-1": [(1, 3), (2, 4), (3, 4), (4, 5), (5, 5)]}
 
 
 def test_the_step_in_which_a_probe_was_not_well_is_marked() -> None:
-    assert [(fault.number, fault.title, fault.lane) for fault in faults(SEEN)] == [(2, "Frozen", 0)]
-    shapes = drawn(SEEN).layout.shapes
-    assert {(shape.x0, shape.x1) for shape in shapes} == {(later(5), later(10)), (later(5), later(5))}
+    (fault,) = faults(SEEN)
+    assert (fault.number, fault.title, fault.lane) == (2, "Frozen", 0)
+    assert (fault.began, fault.ended, fault.why) == (5, 10, "connack-timeout (1)")
+
+
+def test_an_outage_lasts_from_a_failed_scheduled_probe_to_the_next_that_succeeds() -> None:
+    def points(name: str, values: dict[float, float]) -> list[Point]:
+        where = (("LoadBalancer", name),)
+        return [Point("EmqElb", "ProbeSuccess", where, later(at), value) for at, value in values.items()]
+
+    seen = replace(
+        SEEN, points=points("demo", {0: 1, 2: 0, 3: 0, 5: 1, 9: 0}) + points("other", {4: 0, 6: 1})
+    )
+    assert outages(seen) == [(2, 6), (9, 15)]
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.9, "0:59"), (61, "1:01"), (3600, "60:00")])
+def test_a_moment_is_shown_in_minutes_and_seconds_of_the_run(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
 
 
 def test_a_line_breaks_where_nothing_was_measured() -> None:
-    line = [(later(at), float(at)) for at in (0, 60, 120, 300, 360)]
-    broken = [value for _, value in with_gaps(line, timedelta(seconds=150))]
+    broken = [value for _, value in with_gaps([(at, at) for at in (0, 60, 120, 300, 360)], 150)]
     assert broken == [0, 60, 120, None, 300, 360]
 
 
