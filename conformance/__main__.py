@@ -141,10 +141,13 @@ def ask_all(aws: Account, rules: Sequence[Rule]) -> int:
 
 
 def summary(results: Sequence[Result], left: Sequence[str]) -> str:
-    """Return the last lines: how many of each, and what is still there."""
+    """Return the last lines: what differs and what stands on it, how many of each, what is still there."""
     verdicts = [one.verdict for one in results]
     counts = ", ".join(f"{verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts))
-    return "\n".join([f"{len(results)} rules: {counts}.", *[f"Still there: {one}" for one in left]])
+    differing = [line for one in results if one.verdict == "differs" for line in record.entry(one)]
+    return "\n".join(
+        [*differing, f"{len(results)} rules: {counts}.", *[f"Still there: {one}" for one in left]]
+    )
 
 
 def use_app(aws: Account, profile: str, *, ask: Callable[[str], str] | None, beside: bool) -> int:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Event, RLock
 from typing import Any, Generic, TypeVar
 
 from botocore.config import Config
@@ -34,7 +35,11 @@ RUN = re.compile(r"\d{6}t\d{6}[0-9a-f]{4}")
 
 
 class BudgetSpentError(Exception):
-    """The run may not spend more money or time."""
+    """The run may not spend more money or time, or was interrupted."""
+
+
+class MissingNeedError(Exception):
+    """What a rule needs could not be made; the message says what, and AWS's reason."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,17 @@ class Budget:
 
 @dataclass(frozen=True)
 class Need(Generic[T]):
-    """Something that rules share: how it is made, what it costs and takes, and what it stands on."""
+    """Something that rules share: how it is made, what it costs and takes, and what it stands on.
+
+    What no rule changes is `common` to all lanes of a run; of the rest each lane has its own.
+    """
 
     name: str
     make: Callable[[Account], T]
     dollars: float = 0.0
     minutes: float = 0.05
     of: tuple[Need[Any], ...] = ()
+    common: bool = False
 
 
 def closure(needs: Iterable[Need[Any]]) -> tuple[Need[Any], ...]:
@@ -100,44 +109,66 @@ def closure(needs: Iterable[Need[Any]]) -> tuple[Need[Any], ...]:
 
 
 @dataclass
+class Made:
+    """The needs that are there, by name, and why others could not be made."""
+
+    there: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, MissingNeedError] = field(default_factory=dict)
+
+
+@dataclass
+class Common:
+    """What all lanes of a run share; `stop` is set when the run is interrupted."""
+
+    began: float
+    spent: float = 0.0
+    named: int = 0
+    made: Made = field(default_factory=Made)
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    lock: RLock = field(default_factory=RLock)
+    stop: Event = field(default_factory=Event)
+
+
+@dataclass
 class Account:
-    """An account of AWS's, or the corrected moto, as one run sees it."""
+    """An account of AWS's, or the corrected moto, as one lane of a run sees it."""
 
     session: Any
     place: Place
     run: Run
     budget: Budget
-    made: dict[str, Any] = field(default_factory=dict)
-    """The needs that are there, by name."""
-
-    spent: float = 0.0
-    began: float = 0.0
+    common: Common = field(default_factory=lambda: Common(0.0))
+    made: Made = field(default_factory=Made)
     _allowed: frozenset[str] = frozenset()
     _stack: ExitStack = field(default_factory=ExitStack)
-    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _failed: dict[str, Exception] = field(default_factory=dict)
-    _named: int = 0
 
     def __post_init__(self) -> None:
-        self.began = self.place.clock()
+        self.common.began = self.common.began or self.place.clock()
+
+    def lane(self) -> Account:
+        """Return the account for rules that are asked beside others."""
+        return Account(self.session, self.place, self.run, self.budget, self.common)
 
     def client(self, service: str, region: str = "") -> Any:
         """Return a client. AWS, not botocore, says what is wrong with a parameter."""
         where = region or self.place.region
-        if (service, where) not in self._clients:
-            config = Config(
-                parameter_validation=False,
-                retries={"mode": "standard", "max_attempts": 8},
-                connect_timeout=10,
-                read_timeout=60,
-            )
-            self._clients[service, where] = self.session.client(service, region_name=where, config=config)
-        return self._clients[service, where]
+        clients = self.common.clients
+        with self.common.lock:  # sessions are not for several threads, clients are
+            if (service, where) not in clients:
+                config = Config(
+                    parameter_validation=False,
+                    retries={"mode": "standard", "max_attempts": 8},
+                    connect_timeout=10,
+                    read_timeout=60,
+                )
+                clients[service, where] = self.session.client(service, region_name=where, config=config)
+            return clients[service, where]
 
     def name(self, what: str = "") -> str:
         """Return a new name within 32 characters, which also a load balancer may have."""
-        self._named += 1
-        return f"{PREFIX}{self.run.name}-{what[:3]}{self._named}"
+        with self.common.lock:
+            self.common.named += 1
+            return f"{PREFIX}{self.run.name}-{what[:3]}{self.common.named}"
 
     @property
     def tags(self) -> list[dict[str, str]]:
@@ -152,29 +183,37 @@ class Account:
         """Return something shared, made now when it is not there yet."""
         if need.name not in self._allowed:
             raise ValueError(f"the rule does not say that it needs: {need.name}")
-        if need.name not in self.made:
+        if not need.common:
+            return self._make(need, self.made)
+        with self.common.lock:
+            return self._make(need, self.common.made)
+
+    def _make(self, need: Need[T], made: Made) -> T:
+        if need.name in made.failed:  # not tried again for each rule: it may have made a part
+            raise made.failed[need.name]
+        if need.name not in made.there:
             for one in need.of:
                 self.need(one)
-            if need.name in self._failed:
-                raise self._failed[need.name]
             self.spend(need.dollars)
             try:
-                self.made[need.name] = need.make(self)
+                made.there[need.name] = need.make(self)
             except (ClientError, DiffersError) as error:
-                self._failed[need.name] = error  # not tried again for each rule: it may have made a part
-                raise
-        made: T = self.made[need.name]
-        return made
+                reason = ": ".join(told(error)) if isinstance(error, ClientError) else str(error)
+                made.failed[need.name] = MissingNeedError(f"no {need.name}: {reason}")
+                raise made.failed[need.name] from None
+        found: T = made.there[need.name]
+        return found
 
     def spend(self, dollars: float) -> None:
         """Count what is about to cost money; raises BudgetSpentError instead when it would be too much."""
-        if self.spent + dollars > self.budget.dollars:
-            raise BudgetSpentError(f"${self.budget.dollars:.2f} are spent")
-        self.spent += dollars
+        with self.common.lock:
+            if self.common.spent + dollars > self.budget.dollars:
+                raise BudgetSpentError(f"${self.budget.dollars:.2f} are spent")
+            self.common.spent += dollars
 
     def minutes_left(self) -> float:
         """How long the run may still go on."""
-        return self.budget.minutes - (self.place.clock() - self.began) / 60
+        return self.budget.minutes - (self.place.clock() - self.common.began) / 60
 
     @contextmanager
     def asking(self, needs: Iterable[Need[Any]]) -> Iterator[None]:
@@ -191,14 +230,20 @@ class Account:
         self._stack.callback(partial(quietly, call, **parameters))
 
     def until(self, look: Callable[[], T | None], seconds: float, what: str) -> T:
-        """Look until there is something to return; DiffersError when the time is over."""
-        seconds = min(seconds, self.place.longest, max(self.minutes_left(), 0) * 60)
-        deadline = self.place.clock() + seconds
+        """Look until there is something to return; DiffersError when the time is over.
+
+        Raises BudgetSpentError when it is the run's time that is over: that says nothing of AWS.
+        """
+        deadline = self.place.clock() + min(seconds, self.place.longest)
         while True:
             if found := look():
                 return found
             if self.place.clock() >= deadline:
                 raise DiffersError(f"not so within {seconds:.0f} s: {what}")
+            if self.common.stop.is_set():
+                raise BudgetSpentError("interrupted")
+            if self.minutes_left() <= 0:
+                raise BudgetSpentError(f"{self.budget.minutes:.0f} minutes are spent")
             self.place.sleep(self.place.pause)
 
     def once_allowed(

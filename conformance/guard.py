@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from conformance.account import Budget, closure
+from conformance.account import Budget
 from conformance.record import shown
 from conformance.rule import Rule
-from conformance.run import estimate
+from conformance.run import estimate, made
 from conformance.sweep import Thing, balancer_tags
 
 OWNER = "emq-elb:owner"
@@ -57,7 +57,7 @@ def plan(account: str, region: str, rules: Sequence[Rule], budget: Budget, lefto
     lines = [
         f"{len(rules)} rules, asked of account {account} in {region}.",
         "Made for it, with the tag emq-elb:conformance, and deleted at its end:",
-        *shown(closure(need for rule in rules for need in rule.needs)),
+        *shown(made(rules)),
         f"It takes about {minutes:.0f} minutes, {budget.minutes:.0f} at most,",
         f"and costs about ${dollars:.2f}, ${budget.dollars:.2f} at most.",
     ]

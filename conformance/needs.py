@@ -322,9 +322,9 @@ def new_api(aws: Account, **more: object) -> str:
     return api
 
 
-VPC = Need("vpc", _vpc, minutes=0.3)
-CLOSED_SUBNET = Need("subnet without an internet gateway", _closed_subnet)
-GROUP = Need("security group", _group, of=(VPC,))
+VPC = Need("vpc", _vpc, minutes=0.3, common=True)
+CLOSED_SUBNET = Need("subnet without an internet gateway", _closed_subnet, common=True)
+GROUP = Need("security group", _group, of=(VPC,), common=True)
 CERTIFICATE = Need("certificate", lambda aws: upload(aws, pki.leaf()))
 OTHER_CERTIFICATE = Need("second certificate", lambda aws: upload(aws, pki.leaf()))
 BALANCER = Need("load balancer", _balancer, dollars=ELB_HOUR, of=(VPC, GROUP))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -146,4 +147,7 @@ def page(text: str, facts: str) -> str:
 
 def shown(needs: Iterable[Any]) -> list[str]:
     """Return what a run makes, one line each."""
-    return [f"   {need.name}" + (f" (${need.dollars:.3f})" if need.dollars else "") for need in needs]
+    counted = Counter(
+        f"   {need.name}" + (f" (${need.dollars:.3f})" if need.dollars else "") for need in needs
+    )
+    return [name if times == 1 else f"{name}, {times} times" for name, times in counted.items()]

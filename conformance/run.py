@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from conformance.account import Account, BudgetSpentError, closure
+from conformance.account import Account, BudgetSpentError, Need, closure
 from conformance.answer import DiffersError, told
 from conformance.rule import Rule
 from conformance.sweep import Waiting, sweep
@@ -17,6 +18,12 @@ CLEANING_MINUTES = 4.0
 """How long AWS holds on to interfaces of load balancers and to instances, as a rule."""
 
 SWEEP_SECONDS = 600.0
+LANES = {
+    **dict.fromkeys(("autoscaling", "events", "functions", "apigateway"), 1),
+    **dict.fromkeys(("elb_instances", "elb_deletion", "cloudwatch"), 2),
+}
+"""The lane of a topic, 0 for those that are not named: each takes about as long as the others."""
+
 Verdict = Literal["held", "differs", "answered", "failed", "left out"]
 
 
@@ -40,12 +47,30 @@ def ordered(rules: Iterable[Rule]) -> list[Rule]:
     return sorted(rules, key=cost)
 
 
+def lanes(rules: Iterable[Rule]) -> list[list[Rule]]:
+    """Return the rules in lanes, which AWS is asked side by side: most of a run is waiting."""
+    found: dict[int, list[Rule]] = {}
+    for rule in ordered(rules):
+        found.setdefault(LANES.get(rule.topic, 0), []).append(rule)
+    return [*found.values()]
+
+
 def estimate(rules: Sequence[Rule]) -> tuple[float, float]:
     """Return the dollars and the minutes that the rules take, cleaning up included."""
-    needs = closure(need for rule in rules for need in rule.needs)
-    dollars = sum(one.dollars for one in needs) + sum(rule.dollars for rule in rules)
-    minutes = sum(one.minutes for one in needs) + sum(rule.minutes for rule in rules)
-    return dollars, minutes + CLEANING_MINUTES
+    dollars = sum(rule.dollars for rule in rules) + sum(one.dollars for one in made(rules))
+    longest = 0.0
+    for lane in lanes(rules):
+        needs = closure(need for rule in lane for need in rule.needs)
+        minutes = sum(one.minutes for one in needs) + sum(rule.minutes for rule in lane)
+        longest = max(longest, minutes)
+    return dollars, longest + CLEANING_MINUTES
+
+
+def made(rules: Sequence[Rule]) -> list[Need[Any]]:
+    """Return what is made for the rules: what lanes do not share as often as there are lanes that need it."""
+    needs = [closure(need for rule in lane for need in rule.needs) for lane in lanes(rules)]
+    common = {one.name: one for lane in needs for one in lane if one.common}
+    return [*common.values(), *(one for lane in needs for one in lane if not one.common)]
 
 
 def ask(rule: Rule, aws: Account) -> Result:
@@ -76,11 +101,25 @@ def run(rules: Sequence[Rule], aws: Account, say: Callable[[str], None], results
 
     The results are added to the list as they come, so that Ctrl-C loses none. It also ends in a sweep.
     """
-    try:
-        for rule in ordered(rules):
-            result = ask(rule, aws)
+    in_lanes = lanes(rules) if aws.place.on_aws else [ordered(rules)]
+
+    def walk(lane: Sequence[Rule], account: Account) -> None:
+        for rule in lane:
+            if aws.common.stop.is_set():
+                return
+            result = ask(rule, account)
             results.append(result)
             say(line(result))
+
+    try:
+        with ThreadPoolExecutor(max(len(in_lanes), 1)) as pool:
+            walking = [pool.submit(walk, lane, aws.lane()) for lane in in_lanes]
+            try:
+                for one in as_completed(walking):
+                    one.result()
+            except BaseException:
+                aws.common.stop.set()  # the other lanes end at their next look
+                raise
     finally:
         left = clean(aws, say)
     return left

@@ -16,6 +16,7 @@ from conformance.account import Account, Budget, Run
 from conformance.emulated import PLACE, emulated
 from conformance.needs import VPC, new_balancer, new_vpc
 from conformance.rule import RULES
+from conformance.run import Result
 from conformance.sweep import things
 
 NOW = datetime.now(UTC)
@@ -114,3 +115,10 @@ def test_the_sweep_says_what_is_left_and_why(aws: Account, capsys: pytest.Captur
     place = replace(PLACE, longest=0.0)
     assert entry.sweep_up(replace(aws, place=place), aws.run.name) == 1
     assert f"Still there: VPC {vpc}: DependencyViolation" in capsys.readouterr().out
+
+
+def test_what_differs_is_said_with_what_stands_on_it() -> None:
+    rule = RULES["elb_looks_at_no_route_table"]
+    said = entry.summary([Result(rule, "differs", "InvalidSubnet")], [])
+    for part in (rule.fact, *rule.pages, "lab/fidelity/elb_network.py", "chalicelib/provision/review.py"):
+        assert part in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -97,7 +98,10 @@ def test_what_could_not_be_made_is_not_tried_again(aws: Account) -> None:
         return "so"
 
     broken = Need("broken", make)
-    assert [ask(made_of(broken)(says), aws).said for _ in range(3)] == ["no room"] * 3
+    verdicts = [ask(made_of(broken)(says), aws) for _ in range(3)]
+    assert {(one.verdict, one.said) for one in verdicts} == {
+        ("failed", "MissingNeedError: no broken: no room")
+    }
     assert tries == [1]
 
 
@@ -123,7 +127,7 @@ def test_time_ends_a_run_and_each_wait_in_it(session: Any) -> None:
         aws.until(lambda: None, 7200, "never")
 
     assert ask(made_of(minutes=31)(waits), aws).said == "30 minutes are spent"
-    assert ask(made_of(minutes=5)(waits), aws).verdict == "differs"
+    assert ask(made_of(minutes=5)(waits), aws).said == "30 minutes are spent", "no answer of AWS's"
     assert now[0] <= 31 * 60
 
 
@@ -151,6 +155,43 @@ def test_ctrl_c_ends_in_a_sweep_and_keeps_what_was_answered(aws: Account) -> Non
         run(rules, aws, lambda _: None, results)
     assert [one.rule.name for one in results] == ["a"]
     assert things(aws.client) == []
+
+
+def test_lanes_are_asked_side_by_side_and_share_what_is_common(session: Any) -> None:
+    aws = Account(session, replace(PLACE, on_aws=True), Run.begin(NOW), Budget(1, 60))
+    both, common, own = Barrier(2, timeout=60), list[str](), list[str]()
+
+    def meets(aws: Account) -> None:
+        both.wait()
+        aws.need(shared)
+        aws.need(alone)
+
+    shared = Need("shared", lambda _: common.append("made"), common=True)
+    alone = Need("alone", lambda _: own.append("made"))
+    rules = [made_of(shared, alone, name=topic, topic=topic, minutes=5)(meets) for topic in ("ec2", "events")]
+    results: list[Result] = []
+    assert run(rules, aws, lambda _: None, results) == []
+    assert [one.verdict for one in results] == ["held", "held"]
+    assert (common, own) == (["made"], ["made", "made"])
+    assert estimate(rules)[1] - estimate([])[1] < 6
+
+
+def test_an_interrupted_lane_ends_the_others(session: Any) -> None:
+    aws = Account(session, replace(PLACE, on_aws=True, longest=1e9), Run.begin(NOW), Budget(1, 60))
+    waiting = Event()
+
+    def waits(aws: Account) -> None:
+        aws.until(waiting.set, 3600, "never")
+
+    def interrupted(_: Account) -> None:
+        waiting.wait(60)
+        raise KeyboardInterrupt
+
+    rules = [made_of(name="a", topic="ec2")(waits), made_of(name="b", topic="events")(interrupted)]
+    results: list[Result] = []
+    with pytest.raises(KeyboardInterrupt):
+        run(rules, aws, lambda _: None, results)
+    assert [one.said for one in results] == ["interrupted"]
 
 
 def test_a_run_says_by_its_name_when_it_began() -> None:
