@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from cryptography import x509
 
-from chalicelib.issuers.private_ca import issue
+from chalicelib.issuers.private_ca import issue_leaf
 from chalicelib.x509.pem import Authority, Bundle
 
 PORT = 8883
@@ -38,7 +38,7 @@ class Issuer:
 
     def issue(self, name: str) -> Bundle:
         """Return a new certificate."""
-        return issue(self.authority, [f"{name}.example.com"], now=datetime.now(UTC))
+        return issue_leaf(self.authority, [f"{name}.example.com"], now=datetime.now(UTC))
 
 
 def upload(iam: Any, name: str, made: Bundle) -> str:

@@ -1,4 +1,4 @@
-"""The account key of an ACME CA, in Secrets Manager: made at first use, found again by everybody after.
+"""The account key of an ACME CA, in Secrets Manager: made at first use, read from there ever after.
 
 The CA knows the account by this key (https://www.rfc-editor.org/rfc/rfc8555#section-7.3.1), so that nothing
 else has to be kept. It signs orders, and is no part of any certificate.
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def account_key(name: str, progress: Progress, invocation: Invocation) -> EllipticCurvePrivateKey:
     """Read the key, or make it for the load balancer `name`.
 
-    Of two runs that make it at once one is first, and the other takes that one's. Conflict when the secret
-    holds no such key or is being deleted.
+    Of two runs that make it at once one is first, and the other uses that key. Conflict when the secret holds
+    no such key or is being deleted.
     """
     client, secret = invocation.clients.secrets, invocation.settings.acme_account_secret
     found = _kept(client, secret)

@@ -1,7 +1,7 @@
-"""Show a CA, by TXT records in Route 53, that names are ours; take them away again, whatever happens.
+"""Show a CA, by TXT records in Route 53, that names are ours; take the records away again, whatever happens.
 
-What a killed function left is written down in the zone (`acme/records.py`): the next order that changes
-the zone takes it away, and so does every run of `rotate`.
+Each record is written down in the zone (`acme/records.py`). After a function was killed, the next order that
+changes the zone takes its records away, and so does every run of `rotate`.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def records_shown(
 ) -> Iterator[None]:
     """Show the records while the block runs, spread to every name server, and take them away after it.
 
-    IssuerSilent when they have not spread by `until`. What cannot be taken away again is logged, and left to
-    a later look: the certificate is worth more.
+    IssuerSilent when they have not spread by `until`. Records that cannot be taken away again are logged,
+    and a later run takes them away: the certificate is worth more.
     """
     batches = tuple(_by_zone(challenges, where))
     entries = {zone: noted(values, invocation.now()) for zone, values in batches}

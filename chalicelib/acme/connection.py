@@ -36,7 +36,7 @@ _TOO_MANY = frozenset({429, 503})
 
 @dataclass(frozen=True)
 class Acme:
-    """A CA and our account there. `answers` holds its last answer: errors do not tell its headers."""
+    """A CA and our account there. `answers` holds its last answer: errors of the library hold no headers."""
 
     net: ClientNetwork = field(repr=False)
     now: Callable[[], datetime]
@@ -157,8 +157,8 @@ def _left_alone(acme: Acme, detail: str) -> IssuerLimited:
     return IssuerLimited(acme.retry_after or acme.now() + _LIMITED, detail)
 
 
-def told(read: Callable[[], T]) -> T:
-    """What an answer says; IssuerSilent when it says nothing of the kind."""
+def parsed(read: Callable[[], T]) -> T:
+    """Parse an answer; IssuerSilent when it is not of the kind that was asked for."""
     from josepy.errors import DeserializationError
 
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from chalicelib.acme.connection import NO_ACME, Acme, post, refused, told
+from chalicelib.acme.connection import NO_ACME, Acme, parsed, post, refused
 from chalicelib.acme.records import Challenge
 from chalicelib.model.errors import IssuerRefused, IssuerSilent
 
@@ -37,7 +37,7 @@ class Authorization:
 
 @dataclass(frozen=True)
 class Order:
-    """An order as the CA tells it; `certificate` is where the certificate is once it is there."""
+    """An order as the CA shows it; `certificate` is the URL of the certificate once it is issued."""
 
     url: str
     status: Status
@@ -80,7 +80,7 @@ def authorization(acme: Acme, url: str) -> Authorization:
     from acme import challenges, messages
 
     response = post(acme, url, None)
-    body = told(lambda: messages.Authorization.from_json(response.json()))
+    body = parsed(lambda: messages.Authorization.from_json(response.json()))
     if body.identifier is None:
         raise IssuerSilent(NO_ACME)
     domain = f"*.{body.identifier.value}" if body.wildcard else body.identifier.value
@@ -136,7 +136,7 @@ def _new_order(acme: Acme, domains: Sequence[str], more: Mapping[str, str]) -> O
 def _order(answered: Response, url: str = "") -> Order:
     from acme import messages
 
-    body = told(lambda: messages.Order.from_json(answered.json()))
+    body = parsed(lambda: messages.Order.from_json(answered.json()))
     status = _status(body.status)
     if status == "invalid":
         raise refused(body.error, "")

@@ -1,7 +1,7 @@
 """The TXT records by which a certificate authority sees that a name is ours (RFC 8555, section 8.4).
 
 A record set may hold values of others, which stay. What we add is written down in the same change, in a
-record set of its own in the zone, and taken out with it: whoever comes after a crash knows what is left.
+record set of its own in the zone, and taken out with it. The run after a crash reads there what is left.
 
     _acme-challenge.mqtt.example.com.     TXT "<what the CA looks for>"
     _acme-challenge._emq-elb.example.com. TXT "<owner> <since> <its first characters> …" "<its record's name>"

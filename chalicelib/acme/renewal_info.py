@@ -18,7 +18,7 @@ _LONGEST = 1 << 16
 
 
 def renewal_info_url(directory: str, trusted: str | None = None) -> str | None:
-    """Where the CA tells of renewals; None when it does not. IssuerSilent when it cannot be asked.
+    """The URL of the CA's renewal information; None when it has none. IssuerSilent when it cannot be asked.
 
     `trusted` is a PEM file with the roots that its HTTPS is verified by.
     """
@@ -28,7 +28,7 @@ def renewal_info_url(directory: str, trusted: str | None = None) -> str | None:
 
 
 def suggested_window(url: str, certificate_id: str, trusted: str | None = None) -> Window | None:
-    """When the CA would have this certificate renewed; None when it tells nothing that makes sense."""
+    """When the CA would have this certificate renewed; None when its answer makes no sense."""
     return window_of(_read(f"{url.rstrip('/')}/{certificate_id}", trusted))
 
 

@@ -29,7 +29,7 @@ def _outcome_json(outcome: Outcome, now: datetime) -> dict[str, object]:
         "times_ms": {phase: round(spent, 2) for phase, spent in outcome.times_ms.items()},
         "tls": {"version": outcome.tls_version, "cipher": outcome.cipher} if outcome.tls_version else None,
         "certificate": {
-            "serial": served.serial,
+            "serial": served.leaf.serial,
             "not_after": rfc3339(served.ends),
             "days_left": (served.ends - now) // timedelta(days=1),
         }

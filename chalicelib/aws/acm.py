@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.aws.errors import translated
 from chalicelib.model.errors import Absent, Fault, InvalidRequest
-from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.load_balancer import Certificate, Leaf
 from chalicelib.x509.pem import serial_text
 
 if TYPE_CHECKING:
@@ -54,13 +54,17 @@ def _described(client: ACMClient, arn: str) -> CertificateDetailTypeDef:
 
 
 def _certificate(detail: CertificateDetailTypeDef, arn: str) -> Certificate | None:
-    if "NotAfter" not in detail:
+    if "NotAfter" not in detail or "NotBefore" not in detail:
         return None
-    return Certificate(
-        arn=detail.get("CertificateArn", arn),
-        not_before=detail.get("NotBefore"),
+    leaf = Leaf(
+        not_before=detail["NotBefore"],
         not_after=detail["NotAfter"],
         domains=tuple(detail.get("SubjectAlternativeNames") or [detail["DomainName"]]),
         serial=serial_text(int(detail["Serial"].replace(":", ""), 16)) if detail.get("Serial") else "",
+    )
+    return Certificate(
+        arn=detail.get("CertificateArn", arn),
+        not_after=leaf.not_after,
+        leaf=leaf,
         uploaded=detail.get("ImportedAt"),
     )

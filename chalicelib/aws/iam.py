@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_server-certs.htm
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.aws.errors import translated
@@ -14,7 +15,7 @@ from chalicelib.model.errors import Absent, Conflict, Denied, Duplicate
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.names import CERTIFICATE_TAG
 from chalicelib.x509.pem import Bundle, certificate_digest
-from chalicelib.x509.read import described_certificate
+from chalicelib.x509.read import read_leaf
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -31,22 +32,11 @@ def find_server_certificate(client: IAMClient, name: str) -> Certificate | None:
     except Absent:
         return None
     metadata = found["ServerCertificateMetadata"]
-    described = described_certificate(found["CertificateBody"], found.get("CertificateChain", ""))
-    if described is None:
+    leaf = read_leaf(found["CertificateBody"], found.get("CertificateChain", ""))
+    if leaf is None:
         return _listed(metadata)
-    return Certificate(
-        arn=metadata["Arn"],
-        not_before=described.not_before,
-        not_after=described.not_after,
-        domains=described.domains,
-        serial=described.serial,
-        name=metadata["ServerCertificateName"],
-        path=metadata["Path"],
-        digest=described.digest,
-        uploaded=metadata["UploadDate"],
-        issuer_key=described.issuer_key,
-        source=next((tag["Value"] for tag in found.get("Tags", []) if tag["Key"] == CERTIFICATE_TAG), None),
-    )
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+    return replace(_listed(metadata), not_after=leaf.not_after, leaf=leaf, source=tags.get(CERTIFICATE_TAG))
 
 
 def list_certificates(client: IAMClient, path_prefix: str) -> tuple[Certificate, ...]:
@@ -129,10 +119,7 @@ def _upload(client: IAMClient, bundle: Bundle, name: str, path: str, tags: Mappi
 def _listed(metadata: ServerCertificateMetadataTypeDef) -> Certificate:
     return Certificate(
         arn=metadata["Arn"],
-        not_before=None,
         not_after=metadata["Expiration"],
-        domains=(),
-        serial="",
         name=metadata["ServerCertificateName"],
         path=metadata["Path"],
         uploaded=metadata["UploadDate"],

@@ -1,6 +1,7 @@
 """Obtaining one certificate, for `provision` and `rotate` alike: one that exists, or one to upload.
 
-It only reads AWS; `apply` uploads. Page: docs/rotate.md.
+`issue` has a certificate issued, examines and uploads it; everything else only reads AWS.
+Page: docs/rotate.md.
 """
 
 PURE = ("chosen",)

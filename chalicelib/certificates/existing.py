@@ -1,4 +1,4 @@
-"""Which certificate of an issuer's is there already: it is used before another one is issued."""
+"""Find a certificate that the issuer has issued before: it is used before another one is issued."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def authority_facts(invocation: Invocation) -> AuthorityFacts | None:
 
 
 def _origin(source: str, invocation: Invocation) -> Callable[[Certificate], bool] | None:
-    """How to tell where a certificate comes from; None when nothing can come from there.
+    """A test of whether a certificate comes from this source; None when no certificate can.
 
-    A former `pem` for the same names may be among them, which devices need not trust.
+    A former `pem` for the same names may be under our path too. Devices need not trust it.
     """
     if source == ACME:
         return lambda one: one.source == ACME

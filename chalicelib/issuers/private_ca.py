@@ -62,7 +62,7 @@ def create_authority(owner: str, *, now: datetime) -> Authority:
     return Authority(_certificate_text(builder, key), key_text(key))
 
 
-def issue(authority: Authority, domains: Sequence[str], *, now: datetime) -> Bundle:
+def issue_leaf(authority: Authority, domains: Sequence[str], *, now: datetime) -> Bundle:
     """Issue a leaf for DNS names and IP addresses, at least one: RSA-2048, 90 days, names in the SAN only.
 
     It is valid from an hour ago on, as far as the CA was, and never longer than the CA is. Conflict when the

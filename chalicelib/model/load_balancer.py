@@ -208,25 +208,62 @@ class Instance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Leaf:
+    """What a server certificate says of itself, wherever it was read: in a text, at AWS, or on the wire.
+
+    `domains` are the names in its SAN; `serial` is hex as OpenSSL writes it. `digest` is the SHA-256 over the
+    certificate and its chain, None where the chain is not known. `issuer_key` identifies the key that signed
+    it, as hex, None where it does not say.
+    """
+
+    not_before: datetime
+    not_after: datetime
+    domains: tuple[str, ...]
+    serial: str
+    digest: str | None = None
+    issuer_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Certificate:
     """A server certificate at AWS. `name` and `path` are IAM's, None for one of ACM.
 
-    `domains` are the names in its SAN; `digest` is the SHA-256 over leaf and chain as in its name;
-    `issuer_key` identifies the key that signed it, as hex, None where it does not say. `source` is its own
+    `leaf` is None where only a listing was read: that shows the end alone. `source` is its own
     `emq-elb:certificate` tag: where it came from.
     """
 
     arn: str
-    not_before: datetime | None
     not_after: datetime
-    domains: tuple[str, ...]
-    serial: str
+    leaf: Leaf | None = None
     name: str | None = None
     path: str | None = None
-    digest: str | None = None
     uploaded: datetime | None = None
-    issuer_key: str | None = None
     source: str | None = None
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When it begins to be valid, None where that is not known."""
+        return self.leaf.not_before if self.leaf else None
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The names in its SAN, none where they are not known."""
+        return self.leaf.domains if self.leaf else ()
+
+    @property
+    def serial(self) -> str:
+        """Its serial number, empty where that is not known."""
+        return self.leaf.serial if self.leaf else ""
+
+    @property
+    def digest(self) -> str | None:
+        """The SHA-256 over the certificate and its chain, None where these are not known."""
+        return self.leaf.digest if self.leaf else None
+
+    @property
+    def issuer_key(self) -> str | None:
+        """The key that signed it, None where that is not known."""
+        return self.leaf.issuer_key if self.leaf else None
 
 
 IDLE_TIMEOUT_MAX = 3600

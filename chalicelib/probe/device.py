@@ -153,7 +153,7 @@ def _shaken(target: Target, result: Handshake) -> Outcome:
     if result.cause is not None:
         failure = Failure("tcp" if result.cause.startswith("tcp-") else "tls", result.cause, result.detail)
     elif target.secure and result.served:
-        failure = name_failure(target.hostname, result.served.domains, target.host)
+        failure = name_failure(target.hostname, result.served.leaf.domains, target.host)
     return Outcome(
         port=target.port,
         address=result.address,

@@ -268,7 +268,7 @@ def own_root(target: Target, served: Served) -> str | None:
 
 def _installed(target: Target, served: Served) -> bool:
     installed = (target.certificate or "").rpartition("-")[2]
-    return len(installed) == DIGITS_IN_NAME and served.digest.startswith(installed)
+    return len(installed) == DIGITS_IN_NAME and (served.leaf.digest or "").startswith(installed)
 
 
 def withheld(target: Target, served: Served | None) -> Failure | None:
@@ -286,7 +286,7 @@ def withheld(target: Target, served: Served | None) -> Failure | None:
             " sent; `probe.plain_credentials` allows it"
         )
         return Failure("connack", "plain-credentials", detail)
-    if served and (_installed(target, served) or covers(served.domains, target.hostname or target.host)):
+    if served and (_installed(target, served) or covers(served.leaf.domains, target.hostname or target.host)):
         return None
     detail = (
         "the certificate is not the one that was installed here, and does not cover the load balancer's own"

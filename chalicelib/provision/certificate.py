@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import assert_never
 
 from chalicelib.acme.challenges import places
+from chalicelib.apply import Progress
 from chalicelib.aws import iam
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.certificates.chosen import Chosen, Existing, ToOrder, ToUpload, Unusable
 from chalicelib.certificates.existing import issued_before
-from chalicelib.certificates.upload import as_uploaded, for_any_name
+from chalicelib.certificates.issue import Wanted, domains_or_default, issue
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca, secret
 from chalicelib.model import errors
@@ -26,9 +27,7 @@ from chalicelib.provision.declaration import (
     GivenSecret,
 )
 from chalicelib.x509 import preflight
-from chalicelib.x509.domains import default_domains
-from chalicelib.x509.pem import Bundle, GivenPem
-from chalicelib.x509.read import checked
+from chalicelib.x509.pem import GivenPem
 
 
 def choose(declaration: Declaration, there: LoadBalancer | None, invocation: Invocation) -> Chosen | None:
@@ -51,8 +50,7 @@ def _choose(
         case GivenArn():
             return _of_arn(given, declaration, there, invocation)
         case GivenPem():
-            bundle, warnings = checked(given, now=invocation.now(), hostnames=_hostnames(declaration))
-            return of_bundle(bundle, "pem", warnings, declaration, invocation)
+            return _of_texts(given, "pem", declaration, invocation)
         case GivenSecret(secret_id):
             return _of_secret(secret_id, declaration, invocation)
         case GivenIssuer("acme", domains):
@@ -104,24 +102,18 @@ def _expiring(certificate: Certificate, invocation: Invocation) -> tuple[ReviewW
 
 
 def _of_secret(secret_id: str, declaration: Declaration, invocation: Invocation) -> Chosen:
-    bundle, warnings = checked(
-        secret.fetch(invocation.clients.secrets, secret_id),
-        now=invocation.now(),
-        hostnames=_hostnames(declaration),
-        fields=preflight.SECRET_FIELDS,
-    )
-    return of_bundle(bundle, SECRET + secret_id, warnings, declaration, invocation)
+    given = secret.fetch(invocation.clients.secrets, secret_id)
+    return _of_texts(given, SECRET + secret_id, declaration, invocation)
 
 
-def of_bundle(
-    bundle: Bundle,
-    source: str,
-    warnings: tuple[ReviewWarning, ...],
-    declaration: Declaration,
-    invocation: Invocation,
-) -> Existing | ToUpload:
-    """What a bundle will be at AWS. Same content, same name: one that is there is not uploaded again."""
-    certificate = as_uploaded(bundle, declaration.name, invocation)
+def _of_texts(given: GivenPem, source: str, declaration: Declaration, invocation: Invocation) -> Chosen:
+    wanted = Wanted(source=source, given=given, hostnames=_hostnames(declaration))
+    return unless_uploaded(issue(wanted, declaration.name, Progress(), invocation), invocation)
+
+
+def unless_uploaded(issued: ToUpload, invocation: Invocation) -> Existing | ToUpload:
+    """The same certificate as it is at AWS, where it was uploaded before: same content, same name."""
+    certificate = issued.certificate
     name = certificate.arn
     existing = iam.find_server_certificate(invocation.clients.iam, name)
     if existing and (existing.path, existing.digest) != (certificate.path, certificate.digest):
@@ -129,13 +121,9 @@ def of_bundle(
             f"there is a server certificate {name} already, which is not ours: its path is {existing.path}"
         )
     if existing:
-        return Existing(certificate=existing, source=source, warnings=warnings)
-    return ToUpload(
-        certificate=certificate,
-        source=source,
-        bundle=bundle,
-        warnings=(*warnings, *preflight.room_for_one(*iam.account_quota(invocation.clients.iam))),
-    )
+        return Existing(certificate=existing, source=issued.source, warnings=issued.warnings)
+    room = preflight.room_for_one(*iam.account_quota(invocation.clients.iam))
+    return replace(issued, warnings=(*issued.warnings, *room))
 
 
 def _of_private_ca(
@@ -143,9 +131,8 @@ def _of_private_ca(
 ) -> Chosen:
     """Keep the one that is served, or one that was uploaded and never served; else issue a new one."""
     clients = invocation.clients
-    wanted = domains or default_domains(declaration.hostname, clients.region, clients.dns_suffix)
-    warnings = () if domains or declaration.hostname else (for_any_name(wanted),)
-    existing = issued_before(PRIVATE_CA, wanted, declaration.name, there, invocation)
+    names, warnings = domains_or_default(domains, declaration.hostname, invocation)
+    existing = issued_before(PRIVATE_CA, names, declaration.name, there, invocation)
     if existing:
         return Existing(
             certificate=existing,
@@ -154,8 +141,10 @@ def _of_private_ca(
         )
     authority = private_ca.load_authority(clients.secrets, invocation.settings.private_ca_secret)
     made = authority or private_ca.create_authority(invocation.settings.owner, now=invocation.now())
-    bundle = private_ca.issue(made, wanted, now=invocation.now())
-    chosen = of_bundle(bundle, PRIVATE_CA, warnings, declaration, invocation)
+    hostnames = _hostnames(declaration)
+    wanted = Wanted(source=PRIVATE_CA, domains=names, hostnames=hostnames, authority=made)
+    chosen = unless_uploaded(issue(wanted, declaration.name, Progress(), invocation), invocation)
+    chosen = replace(chosen, warnings=(*warnings, *chosen.warnings))
     return replace(chosen, authority=made) if isinstance(chosen, ToUpload) and not authority else chosen
 
 

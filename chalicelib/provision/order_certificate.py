@@ -9,19 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chalicelib.acme.order import order, time_enough
+from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
-from chalicelib.certificates.chosen import Chosen, ToOrder, ToUpload
+from chalicelib.certificates.chosen import Chosen, ToOrder
+from chalicelib.certificates.issue import Wanted, issue, upload
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
-from chalicelib.model.errors import Conflict, InvalidRequest, IssuerLimited, IssuerSilent
+from chalicelib.model.errors import Conflict, IssuerLimited
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.names import ACME, PENDING_TAG
 from chalicelib.model.pending import WAITING_FOR_CA, Pending, parse_pending
-from chalicelib.provision.certificate import of_bundle
 from chalicelib.provision.declaration import Declaration, GivenArn
-from chalicelib.x509.preflight import ISSUER_FIELDS
-from chalicelib.x509.read import checked
 
 _PAUSE = timedelta(minutes=1)
 """So long a CA is left alone at least, whatever it says."""
@@ -66,8 +64,9 @@ def obtained(
     that time comes soon enough for this run it is waited for, and the declaration returned as it was.
     """
     name = declaration.name
+    wanted = Wanted(source=ACME, domains=chosen.domains, hostnames=chosen.domains)
     try:
-        given = order(chosen.domains, name, progress, invocation)
+        issued = issue(wanted, name, progress, invocation)
     except IssuerLimited as error:
         if there:
             mark = Pending(since, WAITING_FOR_CA, not_before=error.until)
@@ -77,16 +76,5 @@ def obtained(
             raise
         invocation.sleep((again - invocation.now()).total_seconds())
         return declaration
-    try:
-        bundle, warnings = checked(
-            given, now=invocation.now(), hostnames=chosen.domains, fields=ISSUER_FIELDS
-        )
-    except InvalidRequest as error:
-        raise IssuerSilent(f"what the CA issued cannot be used: {error}") from None
-    found = of_bundle(bundle, ACME, warnings, declaration, invocation)
-    arn = found.certificate.arn
-    if isinstance(found, ToUpload):
-        upload = do.UploadServerCertificate(reason="the CA has issued it", certificate=arn)
-        apply(name, [upload], progress, invocation, found.material)
-        arn = progress.bound[arn]
-    return replace(declaration, certificate=GivenArn(arn, ACME, settled=True))
+    certificate = upload(issued, "the CA has issued it", name, progress, invocation)
+    return replace(declaration, certificate=GivenArn(certificate.arn, ACME, settled=True))

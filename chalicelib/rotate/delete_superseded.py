@@ -35,7 +35,7 @@ class Retired:
     warnings: tuple[ReviewWarning, ...] = ()
 
 
-def retire_superseded(estate: Region, rotations: Sequence[Rotation], invocation: Invocation) -> Retired:
+def retire_superseded(region: Region, rotations: Sequence[Rotation], invocation: Invocation) -> Retired:
     """Delete for each rotation that is settled.
 
     Without anything to delete there is no call. What AWS still holds on to is left to the next run.
@@ -44,7 +44,7 @@ def retire_superseded(estate: Region, rotations: Sequence[Rotation], invocation:
         (one.name, goes)
         for one in rotations
         if one.state != "pending"
-        for goes in _superseded(estate, one, invocation)
+        for goes in _superseded(region, one, invocation)
     ]
     if not planned:
         return Retired()
@@ -61,18 +61,18 @@ def retire_superseded(estate: Region, rotations: Sequence[Rotation], invocation:
     return Retired(steps=progress.steps, load_balancers=names, warnings=warnings)
 
 
-def _superseded(estate: Region, rotation: Rotation, invocation: Invocation) -> Iterable[Retire]:
-    holding = next(one for one in estate.holdings if one.load_balancer == rotation.name)
+def _superseded(region: Region, rotation: Rotation, invocation: Invocation) -> Iterable[Retire]:
+    balancer = next(one for one in region.balancers if one.name == rotation.name)
     served = rotation.certificate
     moved = rotation.state in {"rotated", "rolled-back"}
-    left = {place.certificate for place in holding.places} if moved else set()
-    rejected = holding.rejected
-    if rotation.state == "rolled-back" and holding.served and served and holding.served.arn != served.arn:
-        rejected = holding.served.name
+    left = {listener.certificate for listener in balancer.listeners} if moved else set()
+    rejected = balancer.rejected
+    if rotation.state == "rolled-back" and balancer.served and served and balancer.served.arn != served.arn:
+        rejected = balancer.served.name
     return retire(
-        holding.certificates,
+        balancer.certificates,
         served,
-        (estate.in_use - left) | ({served.arn} if served else set()),
+        (region.in_use - left) | ({served.arn} if served else set()),
         invocation.now(),
         keep=invocation.settings.keep_certificates,
         rejected=rejected,

@@ -37,16 +37,16 @@ from chalicelib.x509.domains import covers
 
 @dataclass(frozen=True, kw_only=True)
 class Swap:
-    """One holding's rotation: who it is for, how it looked before, and what was done so far.
+    """One load balancer's rotation: what its listeners served before, and what was done so far.
 
-    `since` is when holding and load balancers were read.
+    `since` is when `balancer` and `load_balancers` were read.
     """
 
-    holding: LoadBalancerCertificates
+    balancer: LoadBalancerCertificates
     load_balancers: Mapping[str, LoadBalancer]
     since: datetime
     before: Handshakes
-    wire: TlsClient
+    client: TlsClient
     invocation: Invocation
     progress: Progress
     warnings: tuple[ReviewWarning, ...] = ()
@@ -58,7 +58,7 @@ class Swap:
 
     def pending(self) -> Pending | None:
         """The `emq-elb:pending` tag of its own load balancer, read again where what is known is `stale`."""
-        name = self.holding.load_balancer
+        name = self.balancer.name
         tags = self.load_balancers[name].tags
         if self.stale:
             tags = elb.load_balancer_tags(self.invocation.clients.elb, [name]).get(name, {})
@@ -75,7 +75,7 @@ class Swap:
     ) -> Rotation:
         """What became of it, with all that was done and warned of so far."""
         return Rotation(
-            name=self.holding.load_balancer,
+            name=self.balancer.name,
             state=state,
             reason=reason,
             certificate=certificate,
@@ -87,7 +87,7 @@ class Swap:
 
 
 def endpoints(
-    holding: LoadBalancerCertificates, load_balancers: Mapping[str, LoadBalancer], domains: Iterable[str]
+    balancer: LoadBalancerCertificates, load_balancers: Mapping[str, LoadBalancer], domains: Iterable[str]
 ) -> tuple[Endpoint, ...]:
     """The listeners as they are reached, each by the name that its clients use.
 
@@ -96,13 +96,15 @@ def endpoints(
     """
     names = tuple(domains)
     found = []
-    for place in holding.places:
-        if balancer := load_balancers.get(place.load_balancer):
-            hostname = balancer.tags.get(HOSTNAME_TAG)
-            lent = place.load_balancer != holding.load_balancer and names
+    for listener in balancer.listeners:
+        if load_balancer := load_balancers.get(listener.load_balancer):
+            hostname = load_balancer.tags.get(HOSTNAME_TAG)
+            lent = listener.load_balancer != balancer.name and names
             name = None if lent and hostname and not covers(names, hostname) else hostname
-            host = balancer.dns_name or ""
-            found.append(Endpoint(place.load_balancer, place.port, host, server_name(name, names, host)))
+            host = load_balancer.dns_name or ""
+            found.append(
+                Endpoint(listener.load_balancer, listener.port, host, server_name(name, names, host))
+            )
     return tuple(found)
 
 
@@ -125,7 +127,7 @@ def install(swap: Swap, certificate: Certificate, reason: str) -> Rotation | Fai
 
 
 def verified(swap: Swap, certificate: Certificate, reason: str) -> Rotation | Failed:
-    """Prove what the listeners are told to serve."""
+    """Verify on the wire that the listeners serve it."""
     proof = _proof(swap, certificate)
     if proof.verdict == "failed":
         return Failed(swap=swap, certificate=certificate, proof=proof)
@@ -148,15 +150,15 @@ def reject(failed: Failed) -> tuple[Swap, RollBack]:
     The mark comes first, so that the next run goes on from here after a crash. Conflict without a way back.
     """
     swap, certificate = failed.swap, failed.certificate
-    holding = swap.holding
+    balancer = swap.balancer
     reason = f"{certificate.name} failed on the wire: {failed.proof.detail}"
     old = _way_back(swap, certificate)
     if old is None:
         raise errors.Conflict(f"{reason}; there is no valid one to go back to")
     mark = do.AddTags(reason=reason, tags=((REJECTED_TAG, certificate.name or certificate.arn),))
-    apply(holding.load_balancer, [mark], swap.progress, swap.invocation)
-    places = tuple(replace(place, certificate=certificate.arn) for place in holding.places)
-    swap = replace(swap, holding=replace(holding, places=places), before={})
+    apply(balancer.name, [mark], swap.progress, swap.invocation)
+    listeners = tuple(replace(listener, certificate=certificate.arn) for listener in balancer.listeners)
+    swap = replace(swap, balancer=replace(balancer, listeners=listeners), before={})
     return swap, RollBack(reason=reason, certificate=old)
 
 
@@ -166,17 +168,17 @@ def _served_everywhere(swap: Swap, certificate: Certificate, reason: str) -> Swa
     Listeners that are gone by then, or were given another certificate by somebody, are left alone.
     """
     ours = []
-    for place in swap.holding.places:
-        match "set" if place.certificate == certificate.arn else _set(swap, place, certificate, reason):
+    for listener in swap.balancer.listeners:
+        match "set" if listener.certificate == certificate.arn else _set(swap, listener, certificate, reason):
             case "set":
-                ours.append(place)
+                ours.append(listener)
             case "unknown":
                 return _pending(swap, certificate, f"{reason}; ELB does not know the new certificate yet")
             case "left alone":
                 continue
     if not ours:
         return swap.rotation("kept", f"{reason}; its listeners were given another one meanwhile")
-    return replace(swap, holding=replace(swap.holding, places=tuple(ours)))
+    return replace(swap, balancer=replace(swap.balancer, listeners=tuple(ours)))
 
 
 def _done(
@@ -189,7 +191,7 @@ def _done(
     pending = swap.pending()
     if pending and pending.of_rotation:
         forget = do.RemoveTags(reason="nothing is waited for any more", keys=(PENDING_TAG,))
-        apply(swap.holding.load_balancer, [forget], swap.progress, swap.invocation)
+        apply(swap.balancer.name, [forget], swap.progress, swap.invocation)
     unverified = ReviewWarning(
         "unverified", f"{certificate.arn} could not be seen everywhere: {proof.detail}"
     )
@@ -204,31 +206,31 @@ def _done(
 
 
 def _proof(swap: Swap, certificate: Certificate) -> Proof:
-    seen = endpoints(swap.holding, swap.load_balancers, certificate.domains)
-    return wait_until_served(seen, certificate, swap.before, swap.wire, swap.invocation)
+    seen = endpoints(swap.balancer, swap.load_balancers, certificate.domains)
+    return wait_until_served(seen, certificate, swap.before, swap.client, swap.invocation)
 
 
 def _set(
-    swap: Swap, place: SecureListener, certificate: Certificate, reason: str
+    swap: Swap, listener: SecureListener, certificate: Certificate, reason: str
 ) -> Literal["set", "unknown", "left alone"]:
     """Swap it on one listener as soon as ELB knows it; "unknown" when it does not by the deadline.
 
     A new certificate may be unknown to ELB for seconds, by AWS's word up to 15 minutes
     (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/ts-elb-error-api-response.html).
     """
-    if swap.stale and not _unchanged(place, swap.invocation):
+    if swap.stale and not _unchanged(listener, swap.invocation):
         return "left alone"
     action = do.SetLoadBalancerListenerSSLCertificate(
-        reason=reason, port=place.port, certificate=certificate.arn
+        reason=reason, port=listener.port, certificate=certificate.arn
     )
     waits = swap.invocation.waits()
     while True:
         try:
-            apply(place.load_balancer, [action], swap.progress, swap.invocation)
+            apply(listener.load_balancer, [action], swap.progress, swap.invocation)
         except errors.CertificateUnknown:
             if next(waits, None) is None:
                 return "unknown"
-            if not _unchanged(place, swap.invocation):
+            if not _unchanged(listener, swap.invocation):
                 return "left alone"
         except errors.Absent:
             return "left alone"
@@ -236,12 +238,12 @@ def _set(
             return "set"
 
 
-def _unchanged(place: SecureListener, invocation: Invocation) -> bool:
-    described = elb.describe_load_balancer(invocation.clients.elb, place.load_balancer)
+def _unchanged(listener: SecureListener, invocation: Invocation) -> bool:
+    described = elb.describe_load_balancer(invocation.clients.elb, listener.load_balancer)
     if described is None:
         return False
-    serving = {listener.port: listener.certificate for listener in elb.parse_listeners(described, {})}
-    return (serving.get(place.port) or INVALID_CERTIFICATE) == place.certificate
+    serving = {one.port: one.certificate for one in elb.parse_listeners(described, {})}
+    return (serving.get(listener.port) or INVALID_CERTIFICATE) == listener.certificate
 
 
 def postponed(swap: Swap, what: str, reason: str, *, not_before: datetime | None = None) -> Rotation:
@@ -253,8 +255,8 @@ def postponed(swap: Swap, what: str, reason: str, *, not_before: datetime | None
     mark = Pending((pending and pending.since) or swap.invocation.now(), what, not_before)
     if pending is None or (pending.of_rotation and str(pending) != str(mark)):
         tag = do.AddTags(reason=reason, tags=(mark.tag,))
-        apply(swap.holding.load_balancer, [tag], swap.progress, swap.invocation)
-    return swap.rotation("pending", reason, swap.holding.served)
+        apply(swap.balancer.name, [tag], swap.progress, swap.invocation)
+    return swap.rotation("pending", reason, swap.balancer.served)
 
 
 def _pending(swap: Swap, certificate: Certificate, reason: str) -> Rotation:
@@ -266,8 +268,8 @@ def _pending(swap: Swap, certificate: Certificate, reason: str) -> Rotation:
 def _way_back(swap: Swap, failed: Certificate) -> Certificate | None:
     """What was served before, or else the last uploaded one; one that was deleted meanwhile is none."""
     now = swap.invocation.now()
-    before = [swap.holding.served] if swap.holding.served else []
-    for one in (*before, *fallbacks(swap.holding, failed.name, now)):
+    before = [swap.balancer.served] if swap.balancer.served else []
+    for one in (*before, *fallbacks(swap.balancer, failed.name, now)):
         if (
             one.arn != failed.arn
             and one.not_after > now

@@ -1,45 +1,38 @@
-"""What the issuers have to offer, read once in a run, and the bundle that a renewal uploads.
-
-An issuer is a function from names to PEM texts, chosen by the load balancer's `emq-elb:certificate` tag; each
-has a module of its own in `adapters/issuers`.
-"""
+"""Renew a certificate: ask its issuer, once in a run, and upload what `certificates/issue.py` examined."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TypeVar, cast
 
 from chalicelib import telemetry
 from chalicelib.acme import renewal_info
-from chalicelib.acme.order import order, time_enough
+from chalicelib.acme.order import time_enough
 from chalicelib.acme.renewal_window import Window, certificate_id
-from chalicelib.apply import Progress, apply
+from chalicelib.apply import Progress
 from chalicelib.aws import iam
 from chalicelib.certificates.chosen import ToUpload
-from chalicelib.certificates.upload import as_uploaded, for_any_name
+from chalicelib.certificates.issue import Wanted, domains_or_default, issue, upload
+from chalicelib.certificates.upload import as_uploaded
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca, secret
-from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerLimited, IssuerSilent
 from chalicelib.model.load_balancer import Certificate, age, uploaded
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET
 from chalicelib.model.pending import ISSUING, Pending
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.install import Failed, Swap, install, postponed
-from chalicelib.rotate.model import LoadBalancerCertificates, Rotation, SecretCertificate
+from chalicelib.rotate.model import LoadBalancerCertificates, Rotation
 from chalicelib.rotate.observe import as_seen
 from chalicelib.rotate.plan import Renew
 from chalicelib.rotate.proof import Handshakes
-from chalicelib.x509.domains import default_domains
 from chalicelib.x509.facts import AuthorityFacts
-from chalicelib.x509.pem import Authority, Bundle, GivenPem
-from chalicelib.x509.preflight import ISSUER_FIELDS, SECRET_FIELDS, room_for_one
-from chalicelib.x509.read import checked, describe_authority, described_certificate, read_pem
+from chalicelib.x509.pem import Authority, GivenPem
+from chalicelib.x509.preflight import SECRET_FIELDS, room_for_one
+from chalicelib.x509.read import checked, describe_authority, read_pem
 
 T = TypeVar("T")
-Issue = Callable[[Sequence[str]], GivenPem]
 
 # A quota is never below AWS's default of 20, so that with few certificates nobody needs to ask for it
 # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
@@ -77,14 +70,13 @@ class Issuers:
             SECRET + secret_id, lambda: secret.fetch(self.invocation.clients.secrets, secret_id)
         )
 
-    def secret(self, holding: LoadBalancerCertificates) -> SecretCertificate:
-        """What the holding's secret holds; InvalidRequest with every fault when that is no certificate."""
-        given = self.texts(holding.source.removeprefix(SECRET))
+    def secret(self, balancer: LoadBalancerCertificates) -> Certificate:
+        """The certificate in the secret, as it is or will be in IAM; InvalidRequest with every fault."""
+        given = self.texts(balancer.source.removeprefix(SECRET))
         _, bundle = read_pem(given.certificate, given.private_key, given.chain)
         if bundle is None:
             bundle, _ = checked(given, now=self.invocation.now(), fields=SECRET_FIELDS)
-        certificate, _ = chosen_of(holding, bundle, self.invocation)
-        return SecretCertificate(certificate.arn, certificate.not_after)
+        return as_uploaded(bundle, balancer.name, self.invocation)
 
     def private_ca(self) -> Authority | None:
         """The private CA, None when there is none."""
@@ -149,100 +141,66 @@ class Issuers:
         self._uploads += 1
 
 
-def issuer(holding: LoadBalancerCertificates, offers: Issuers, progress: Progress) -> Issue:
-    """The issuer that the holding's tag names; Conflict for one that cannot issue."""
-    source, now = holding.source, offers.invocation.now()
-    if source.startswith(SECRET):
-        return lambda _: offers.texts(source.removeprefix(SECRET))
-    if source == PRIVATE_CA and (authority := offers.private_ca()):
-        return lambda domains: _given(private_ca.issue(authority, domains, now=now))
-    if source == ACME:
-        return partial(
-            order,
-            name=holding.load_balancer,
-            progress=progress,
-            invocation=offers.invocation,
-            replaces=offers.known_as(holding.served),
-        )
-    raise Conflict(f"there is nobody to issue a certificate by the tag {source!r}")
+def issued(
+    balancer: LoadBalancerCertificates, domains: Sequence[str], issuers: Issuers, progress: Progress
+) -> ToUpload:
+    """Have the next certificate issued and examined: it covers all names of the old one, and ends no earlier.
 
-
-def bundle_for(
-    holding: LoadBalancerCertificates, domains: Sequence[str], offers: Issuers, progress: Progress
-) -> tuple[Bundle, tuple[ReviewWarning, ...]]:
-    """Have a certificate issued and examined, before anything is uploaded.
-
-    As for a PUT; also, it covers every name that the old one covered, and does not end before that.
-    InvalidRequest with all that is wrong with it.
+    InvalidRequest with everything that is wrong with it.
     """
-    served = holding.served
-    names = (*((holding.hostname,) if holding.hostname else ()), *(served.domains if served else ()))
-    given = issuer(holding, offers, progress)(domains or names or _any_names(offers, holding))
-    now = offers.invocation.now()
-    fields = SECRET_FIELDS if holding.source.startswith(SECRET) else ISSUER_FIELDS
-    bundle, warnings = checked(given, now=now, hostnames=tuple(dict.fromkeys(names)), fields=fields)
-    described = described_certificate(bundle.certificate, bundle.chain)
-    if described and served and now < served.not_after and described.not_after < served.not_after:
-        fault = Fault(
-            fields.certificate,
-            f"it ends {described.not_after:%Y-%m-%d}, before the one that is served,"
-            f" {served.not_after:%Y-%m-%d}",
-        )
-        raise InvalidRequest([fault])
-    if holding.source == PRIVATE_CA and not (domains or names) and described:
-        warnings = (*warnings, for_any_name(described.domains))
-    return bundle, warnings
-
-
-def _any_names(offers: Issuers, holding: LoadBalancerCertificates) -> Sequence[str]:
-    """The names where none is known any more: for the private CA those without `hostname` and `domains`."""
-    if holding.source == ACME:
+    served, source = balancer.served, balancer.source
+    names = (*((balancer.hostname,) if balancer.hostname else ()), *(served.domains if served else ()))
+    if source == ACME and not (domains or names):
         raise Conflict("nobody knows any more which names it was for: PUT with `domains`")
-    clients = offers.invocation.clients
-    return default_domains(holding.hostname, clients.region, clients.dns_suffix)
+    wanted, warnings = domains_or_default(domains or names, None, issuers.invocation)
+    made = issue(
+        Wanted(
+            source=source,
+            domains=wanted,
+            hostnames=tuple(dict.fromkeys(names)),
+            given=issuers.texts(source.removeprefix(SECRET)) if source.startswith(SECRET) else None,
+            authority=issuers.private_ca() if source == PRIVATE_CA else None,
+            replaces=issuers.known_as(served),
+        ),
+        balancer.name,
+        progress,
+        issuers.invocation,
+    )
+    now, end = issuers.invocation.now(), made.certificate.not_after
+    if served and now < served.not_after and end < served.not_after:
+        message = f"it ends {end:%Y-%m-%d}, before the one that is served, {served.not_after:%Y-%m-%d}"
+        field = "certificate.secret_id" if source.startswith(SECRET) else "certificate.issuer"
+        raise InvalidRequest([Fault(field, message)])
+    return replace(made, warnings=(*warnings, *made.warnings)) if source == PRIVATE_CA else made
 
 
-def chosen_of(
-    holding: LoadBalancerCertificates, bundle: Bundle, invocation: Invocation
-) -> tuple[Certificate, ToUpload]:
-    """The certificate `as_uploaded`, and what to upload."""
-    certificate = as_uploaded(bundle, holding.load_balancer, invocation)
-    return certificate, ToUpload(certificate=certificate, source=holding.source, bundle=bundle)
-
-
-def _given(bundle: Bundle) -> GivenPem:
-    return GivenPem(bundle.certificate, bundle.private_key, bundle.chain)
-
-
-def renewed(decision: Renew, swap: Swap, offers: Issuers) -> Rotation | Failed:
+def renewed(decision: Renew, swap: Swap, issuers: Issuers) -> Rotation | Failed:
     """Upload it under its content's name, and install it.
 
-    Pending when this run is too short for the issuer. IssuerLimited is told on the load balancer first.
+    Pending when this run is too short for the issuer. An IssuerLimited is written on the load balancer before
+    it is raised.
     """
-    holding, invocation = swap.holding, swap.invocation
-    if holding.source == ACME and not time_enough(invocation):
+    balancer, invocation = swap.balancer, swap.invocation
+    if balancer.source == ACME and not time_enough(invocation):
         return postponed(swap, ISSUING, f"{decision.reason}; the CA needs longer than this run has left")
-    quota = offers.quota()
+    quota = issuers.quota()
     try:
-        bundle, warnings = bundle_for(holding, decision.domains, offers, swap.progress)
+        made = issued(balancer, decision.domains, issuers, swap.progress)
     except IssuerLimited as error:
         postponed(swap, ISSUING, str(error), not_before=error.until)
         raise
-    certificate, chosen = chosen_of(holding, bundle, invocation)
-    upload = do.UploadServerCertificate(reason=decision.reason, certificate=certificate.arn)
-    apply(holding.load_balancer, [upload], swap.progress, invocation, chosen.material)
-    offers.uploaded()
-    known = replace(certificate, arn=swap.progress.bound[certificate.arn], uploaded=invocation.now())
-    return install(replace(swap, warnings=(*swap.warnings, *warnings, *quota)), known, decision.reason)
+    known = upload(made, decision.reason, balancer.name, swap.progress, invocation)
+    issuers.uploaded()
+    return install(replace(swap, warnings=(*swap.warnings, *made.warnings, *quota)), known, decision.reason)
 
 
-def unfinished(holding: LoadBalancerCertificates, pending: Pending | None) -> bool:
+def unfinished(balancer: LoadBalancerCertificates, pending: Pending | None) -> bool:
     """Whether somebody asked for a new certificate, and it is not there or waits to be installed."""
     if pending is None:
         return False
-    served = holding.served
+    served = balancer.served
     if pending.what == ISSUING:
         # Whole seconds, both; an order takes longer than one.
         return served is None or pending.since is None or uploaded(served) <= pending.since
-    waiting = next((one for one in holding.certificates if one.name == pending.certificate), None)
+    waiting = next((one for one in balancer.certificates if one.name == pending.certificate), None)
     return waiting is not None and (served is None or age(waiting) > age(served))

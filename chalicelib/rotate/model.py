@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from chalicelib.model.load_balancer import Certificate, age
@@ -23,14 +22,6 @@ class SecureListener:
     certificate: str
 
 
-@dataclass(frozen=True)
-class SecretCertificate:
-    """What a secret holds, by the name that it has or would have in IAM."""
-
-    name: str
-    not_after: datetime
-
-
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancerCertificates:
     """One load balancer's certificates and the listeners, its own or another's, that serve them.
@@ -39,9 +30,9 @@ class LoadBalancerCertificates:
     path in IAM, with as much as is known of each; `rejected` is the name of one that failed on the wire.
     """
 
-    load_balancer: str
+    name: str
     source: str
-    places: tuple[SecureListener, ...]
+    listeners: tuple[SecureListener, ...]
     certificates: tuple[Certificate, ...] = ()
     served: Certificate | None = None
     hostname: str | None = None
@@ -49,10 +40,10 @@ class LoadBalancerCertificates:
 
 
 def current(
-    places: Iterable[SecureListener], certificates: Iterable[Certificate], rejected: str | None
+    listeners: Iterable[SecureListener], certificates: Iterable[Certificate], rejected: str | None
 ) -> Certificate | None:
     """The certificate that counts as served: of those in use the last uploaded that did not fail."""
-    used = {place.certificate for place in places}
+    used = {listener.certificate for listener in listeners}
     in_use = [one for one in certificates if one.arn in used]
     return max(in_use, key=lambda one: (one.name != rejected, age(one)), default=None)
 

@@ -1,7 +1,7 @@
 """Read AWS for `rotate`: every certificate, and every listener that serves one.
 
-One call for each 400 load balancers of the region, one for each 20, one for each 1,000 certificates; what
-only a closer look can tell is read when something is to be done.
+One call for each 400 load balancers of the region, one for each 20, one for each 1,000 certificates; more
+is read only of a certificate that may be due.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from chalicelib.rotate.model import INVALID_CERTIFICATE, LoadBalancerCertificate
 from chalicelib.rotate.proof import Handshakes
 
 FRESH = timedelta(minutes=1)
-"""So long it is acted on what was read: a certificate takes minutes, and others are at work meanwhile."""
-# Everything in the account: how many there are is told by the same calls, and IAM counts them all.
+"""What was read is read again after this: a certificate takes minutes, and others are at work meanwhile."""
+# The whole account: IAM's quota counts every server certificate, and the same calls return them all.
 _EVERYTHING = "/"
 
 
@@ -46,7 +46,7 @@ class Region:
     load_balancers: Mapping[str, LoadBalancer]
     certificates: tuple[Certificate, ...]
     in_use: frozenset[str]
-    holdings: tuple[LoadBalancerCertificates, ...]
+    balancers: tuple[LoadBalancerCertificates, ...]
 
 
 def observe_region(invocation: Invocation) -> Region:
@@ -62,89 +62,86 @@ def observe_region(invocation: Invocation) -> Region:
         load_balancers=ours,
         certificates=listing.result(),
         in_use=frozenset(listener.certificate for listener in listeners if listener.certificate),
-        holdings=_holdings(ours, listing.result(), invocation),
+        balancers=_balancers(ours, listing.result(), invocation),
     )
 
 
-def _holdings(
+def _balancers(
     ours: Mapping[str, LoadBalancer], listed: tuple[Certificate, ...], invocation: Invocation
 ) -> tuple[LoadBalancerCertificates, ...]:
     """One for each load balancer whose certificates any listener of ours serves."""
     region, owner = invocation.clients.region, invocation.settings.owner
-    places: dict[str, list[SecureListener]] = {}
-    for balancer in ours.values():
-        for listener in balancer.listeners:
-            if listener.secure:
-                place = SecureListener(
-                    balancer.name, listener.port, listener.certificate or INVALID_CERTIFICATE
-                )
-                home = _home(place, ours, certificates_path(owner, region))
-                places.setdefault(home, []).append(place)
+    listeners: dict[str, list[SecureListener]] = {}
+    secure = [
+        SecureListener(one.name, listener.port, listener.certificate or INVALID_CERTIFICATE)
+        for one in ours.values()
+        for listener in one.listeners
+        if listener.secure
+    ]
+    for listener in secure:
+        listeners.setdefault(_home(listener, ours, certificates_path(owner, region)), []).append(listener)
     return tuple(
-        _holding(ours[name], tuple(found), listed, certificate_path(owner, region, name))
-        for name, found in sorted(places.items())
+        _balancer(ours[name], tuple(found), listed, certificate_path(owner, region, name))
+        for name, found in sorted(listeners.items())
     )
 
 
-def _home(place: SecureListener, ours: Mapping[str, LoadBalancer], prefix: str) -> str:
-    """Whose certificate it is: another load balancer's of ours, where that one's is renewed."""
-    path = certificate_path_of(place.certificate) or ""
+def _home(listener: SecureListener, ours: Mapping[str, LoadBalancer], prefix: str) -> str:
+    """Whose certificate it is: that of another load balancer of ours, where `rotate` renews it."""
+    path = certificate_path_of(listener.certificate) or ""
     other = ours.get(load_balancer_of_path(path)) if path.startswith(prefix) else None
     renewed = other is not None and other.tags.get(CERTIFICATE_TAG, "") not in WATCHED
-    return other.name if other and renewed else place.load_balancer
+    return other.name if other and renewed else listener.load_balancer
 
 
-def _holding(
-    balancer: LoadBalancer, places: tuple[SecureListener, ...], listed: tuple[Certificate, ...], path: str
+def _balancer(
+    load_balancer: LoadBalancer,
+    listeners: tuple[SecureListener, ...],
+    listed: tuple[Certificate, ...],
+    path: str,
 ) -> LoadBalancerCertificates:
     own = tuple(one for one in listed if one.path == path)
-    rejected = balancer.tags.get(REJECTED_TAG)
+    rejected = load_balancer.tags.get(REJECTED_TAG)
     return LoadBalancerCertificates(
-        load_balancer=balancer.name,
-        source=balancer.tags.get(CERTIFICATE_TAG, ""),
-        places=places,
+        name=load_balancer.name,
+        source=load_balancer.tags.get(CERTIFICATE_TAG, ""),
+        listeners=listeners,
         certificates=own,
-        served=current(places, own, rejected) or current(places, listed, rejected),
-        hostname=balancer.tags.get(HOSTNAME_TAG),
+        served=current(listeners, own, rejected) or current(listeners, listed, rejected),
+        hostname=load_balancer.tags.get(HOSTNAME_TAG),
         rejected=rejected,
     )
 
 
 def detailed(
-    holding: LoadBalancerCertificates, before: Handshakes, invocation: Invocation
+    balancer: LoadBalancerCertificates, before: Handshakes, invocation: Invocation
 ) -> LoadBalancerCertificates:
-    """Add what a listing does not tell of the served certificate and of those uploaded after it.
+    """Add what a listing does not show of the served certificate and of those uploaded after it.
 
     What the wire shows need not be asked of IAM: its digest is in the name.
     """
     served = (
-        _detailed(holding.served, before, invocation) if holding.served else _unlisted(holding, invocation)
+        _detailed(balancer.served, before, invocation) if balancer.served else _unlisted(balancer, invocation)
     )
     certificates = tuple(
         served
         if served and one.arn == served.arn
         else (read_certificate(one.arn, invocation.clients) or one)
-        if one.name != holding.rejected and (served is None or age(one) > age(served))
+        if one.name != balancer.rejected and (served is None or age(one) > age(served))
         else one
-        for one in holding.certificates
+        for one in balancer.certificates
     )
-    return replace(holding, served=served, certificates=certificates)
+    return replace(balancer, served=served, certificates=certificates)
 
 
 def as_seen(certificate: Certificate, before: Handshakes) -> Certificate | None:
-    """The certificate with what the wire tells of it; None where the wire does not show it."""
+    """The certificate with what the handshakes showed of it; None where none of them showed it."""
     digits = (certificate.name or "").rpartition("-")[2]
     for shaken in before.values():
         served = shaken.served
-        if served and len(digits) == DIGITS_IN_NAME and served.digest.startswith(digits):
-            return replace(
-                certificate,
-                not_before=served.not_before,
-                domains=served.domains,
-                serial=served.serial,
-                digest=served.digest,
-                issuer_key=served.issuer_key,
-            )
+        shown = served and len(digits) == DIGITS_IN_NAME and (served.leaf.digest or "").startswith(digits)
+        if served and shown:
+            return replace(certificate, leaf=served.leaf)
     return None
 
 
@@ -153,8 +150,10 @@ def _detailed(certificate: Certificate, before: Handshakes, invocation: Invocati
     return seen or read_certificate(certificate.arn, invocation.clients) or certificate
 
 
-def _unlisted(holding: LoadBalancerCertificates, invocation: Invocation) -> Certificate | None:
-    """The one that is served and IAM does not list: ACM's, which only asking can tell."""
-    arns = (place.certificate for place in holding.places if place.certificate != INVALID_CERTIFICATE)
+def _unlisted(balancer: LoadBalancerCertificates, invocation: Invocation) -> Certificate | None:
+    """A served certificate that IAM does not list: ACM has it, so ACM is asked."""
+    arns = (
+        listener.certificate for listener in balancer.listeners if listener.certificate != INVALID_CERTIFICATE
+    )
     arn = next(arns, None)
     return read_certificate(arn, invocation.clients) if arn else None

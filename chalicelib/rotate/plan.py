@@ -36,7 +36,7 @@ from chalicelib.model.errors import AwsError, Denied
 from chalicelib.model.load_balancer import Certificate, age, uploaded
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, WATCHED, certificate_name_of
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.model import LoadBalancerCertificates, SecretCertificate
+from chalicelib.rotate.model import LoadBalancerCertificates
 from chalicelib.x509.domains import covers
 from chalicelib.x509.facts import AuthorityFacts
 from chalicelib.x509.preflight import renew_from
@@ -103,10 +103,10 @@ class RotationFacts:
     that an earlier run could not install in time.
     """
 
-    holding: LoadBalancerCertificates
+    balancer: LoadBalancerCertificates
     now: datetime
     renew_before: timedelta
-    offered: SecretCertificate | None = None
+    offered: Certificate | None = None
     authority: AuthorityFacts | None = None
     window: Window | None = None
     limited: datetime | None = None
@@ -116,19 +116,19 @@ class RotationFacts:
 
 
 def is_due(
-    holding: LoadBalancerCertificates, now: datetime, before: timedelta, window: Window | None = None
+    balancer: LoadBalancerCertificates, now: datetime, before: timedelta, window: Window | None = None
 ) -> str | None:
     """Why it has to be replaced, None while it has not. A lifetime that is not known counts as long.
 
     With a `window` the CA says when, but not later than halfway from when it is due without one to its end.
     """
-    served = holding.served
+    served = balancer.served
     if served is None:
         return "a listener has lost its certificate"
     if served.not_after <= now:
         return f"it expired at {served.not_after:%Y-%m-%d %H:%M} UTC"
-    if holding.hostname and served.domains and not covers(served.domains, holding.hostname):
-        return f"it does not cover {holding.hostname}"
+    if balancer.hostname and served.domains and not covers(served.domains, balancer.hostname):
+        return f"it does not cover {balancer.hostname}"
     if window and suggested(window, served.arn, now):
         days = f"{window.start:%Y-%m-%d %H:%M} and {window.end:%Y-%m-%d %H:%M} UTC"
         return f"the CA suggests to renew it between {days}"
@@ -142,96 +142,98 @@ def is_due(
 
 def decide_rotation(facts: RotationFacts) -> Decision:
     """Decide as the table says."""
-    holding, now, before, authority = facts.holding, facts.now, facts.renew_before, facts.authority
-    if not holding.places:
+    balancer, now, before, authority = facts.balancer, facts.now, facts.renew_before, facts.authority
+    if not balancer.listeners:
         return Keep(reason="it has no secure listener")
-    if holding.source in WATCHED:
-        return _watched(holding, now, before)
-    if back := _way_back(holding, now):
+    if balancer.source in WATCHED:
+        return _watched(balancer, now, before)
+    if back := _way_back(balancer, now):
         return back
-    if holding.source.startswith(SECRET):
+    if balancer.source.startswith(SECRET):
         if facts.offered is None:
             raise ValueError("what a secret holds has to be read before it is decided on")
-        return _of_secret(holding, facts.offered, now, before)
-    reason = "it was asked for" if facts.asked else is_due(holding, now, before, facts.window)
+        return _of_secret(balancer, facts.offered, now, before)
+    reason = "it was asked for" if facts.asked else is_due(balancer, now, before, facts.window)
     if reason is None:
-        return _not_due(holding, authority)
-    if uploaded := waiting(holding, now, before, authority, trusted=facts.trusted, awaited=facts.awaited):
+        return _not_due(balancer, authority)
+    if uploaded := waiting(balancer, now, before, authority, trusted=facts.trusted, awaited=facts.awaited):
         return Install(reason=f"{reason}; this one was uploaded and never installed", certificate=uploaded)
-    if holding.source == PRIVATE_CA and (
-        kept := _without_authority(holding, reason, now, authority, trusted=facts.trusted)
+    if balancer.source == PRIVATE_CA and (
+        kept := _without_authority(balancer, reason, now, authority, trusted=facts.trusted)
     ):
         return kept
     if facts.limited and now < facts.limited:
         return Wait(reason=f"{reason}, and the CA said so when it was asked before", until=facts.limited)
-    return Renew(reason=reason, domains=wanted(holding))
+    return Renew(reason=reason, domains=wanted(balancer))
 
 
-def _watched(holding: LoadBalancerCertificates, now: datetime, before: timedelta) -> Keep:
-    served = holding.served
+def _watched(balancer: LoadBalancerCertificates, now: datetime, before: timedelta) -> Keep:
+    served = balancer.served
     if served is None:
         return Keep(reason="a listener has lost its certificate, and nobody renews it", code="expired")
-    reason = f"it is {holding.source or 'of unknown source'}: nobody renews it but you"
+    reason = f"it is {balancer.source or 'of unknown source'}: nobody renews it but you"
     if served.not_after <= now:
         return Keep(reason=f"{reason}, and it has expired", code="expired")
-    return Keep(reason=reason, code="expires-soon" if is_due(holding, now, before) else None)
+    return Keep(reason=reason, code="expires-soon" if is_due(balancer, now, before) else None)
 
 
-def _way_back(holding: LoadBalancerCertificates, now: datetime) -> RollBack | None:
+def _way_back(balancer: LoadBalancerCertificates, now: datetime) -> RollBack | None:
     """What an interrupted roll-back was about to do."""
-    if not any(certificate_name_of(place.certificate) == holding.rejected for place in holding.places):
+    if not any(
+        certificate_name_of(listener.certificate) == balancer.rejected for listener in balancer.listeners
+    ):
         return None
-    newest = next(iter(fallbacks(holding, holding.rejected, now)), None)
+    newest = next(iter(fallbacks(balancer, balancer.rejected, now)), None)
     if newest is None:
         return None
-    return RollBack(reason=f"{holding.rejected} failed on the wire", certificate=newest)
+    return RollBack(reason=f"{balancer.rejected} failed on the wire", certificate=newest)
 
 
 def fallbacks(
-    holding: LoadBalancerCertificates, failed: str | None, now: datetime
+    balancer: LoadBalancerCertificates, failed: str | None, now: datetime
 ) -> tuple[Certificate, ...]:
     """Those that are still valid, to go back to from one that failed: the last uploaded first."""
-    good = [one for one in holding.certificates if one.name != failed and one.not_after > now]
+    good = [one for one in balancer.certificates if one.name != failed and one.not_after > now]
     return tuple(sorted(good, key=age, reverse=True))
 
 
 def _of_secret(
-    holding: LoadBalancerCertificates, offered: SecretCertificate, now: datetime, before: timedelta
+    balancer: LoadBalancerCertificates, offered: Certificate, now: datetime, before: timedelta
 ) -> Decision:
-    served = holding.served
+    served = balancer.served
     if served and served.name == offered.name:
-        if not _everywhere(holding, served):
+        if not _everywhere(balancer, served):
             return Install(reason="one listener was left behind", certificate=served)
         if served.not_after <= now:
             return Keep(reason="it has expired, and the secret holds no other", code="expired")
-        if served.name == holding.rejected:
+        if served.name == balancer.rejected:
             return Keep(reason=f"{_NO_WAY_BACK}, and the secret holds no other", code="rejected")
-        if is_due(holding, now, before):
+        if is_due(balancer, now, before):
             return Keep(reason="it expires soon, and the secret holds no other", code="expires-soon")
         return Keep(reason="the secret holds what is served")
-    if offered.name == holding.rejected:
+    if offered.name == balancer.rejected:
         return Keep(reason="what the secret holds failed on the wire before", code="rejected")
     if served and served.not_after > now and offered.not_after < served.not_after:
         return Keep(reason="what the secret holds ends before what is served", code="secret-older")
     reason = "the secret holds another certificate than what is served"
-    uploaded = next((one for one in holding.certificates if one.name == offered.name), None)
+    uploaded = next((one for one in balancer.certificates if one.name == offered.name), None)
     return Install(reason=reason, certificate=uploaded) if uploaded else Renew(reason=reason)
 
 
-def _not_due(holding: LoadBalancerCertificates, authority: AuthorityFacts | None) -> Decision:
-    served = holding.served
-    if served and not _everywhere(holding, served):
+def _not_due(balancer: LoadBalancerCertificates, authority: AuthorityFacts | None) -> Decision:
+    served = balancer.served
+    if served and not _everywhere(balancer, served):
         return Install(reason="one listener was left behind", certificate=served)
-    if served and served.name == holding.rejected:
+    if served and served.name == balancer.rejected:
         return Keep(reason=_NO_WAY_BACK, code="rejected")
     valid = f"it is valid until {served.not_after:%Y-%m-%d}" if served else "it is valid"
-    if holding.source == PRIVATE_CA and authority is None:
+    if balancer.source == PRIVATE_CA and authority is None:
         return Keep(reason=f"{valid}, and the private CA is gone", code="private-ca-missing")
     return Keep(reason=valid)
 
 
 def _without_authority(
-    holding: LoadBalancerCertificates,
+    balancer: LoadBalancerCertificates,
     reason: str,
     now: datetime,
     authority: AuthorityFacts | None,
@@ -239,7 +241,7 @@ def _without_authority(
     trusted: bool,
 ) -> Keep | None:
     """Why the private CA cannot issue one; None when it can."""
-    served = holding.served
+    served = balancer.served
     if authority is None:
         return Keep(reason=f"{reason}, and the private CA is gone", code="private-ca-missing")
     if served and served.issuer_key != authority.key_id and not trusted:
@@ -258,12 +260,12 @@ def authority_ends(authority: AuthorityFacts, now: datetime) -> bool:
     return now >= authority.not_after - AUTHORITY_WARNS
 
 
-def _everywhere(holding: LoadBalancerCertificates, served: Certificate) -> bool:
-    return all(place.certificate == served.arn for place in holding.places)
+def _everywhere(balancer: LoadBalancerCertificates, served: Certificate) -> bool:
+    return all(listener.certificate == served.arn for listener in balancer.listeners)
 
 
 def waiting(
-    holding: LoadBalancerCertificates,
+    balancer: LoadBalancerCertificates,
     now: datetime,
     before: timedelta,
     authority: AuthorityFacts | None,
@@ -277,32 +279,32 @@ def waiting(
     """
     found = [
         one
-        for one in holding.certificates
-        if _never_installed(one, holding, now, before)
+        for one in balancer.certificates
+        if _never_installed(one, balancer, now, before)
         and (
             one.name == awaited
             or (
                 one.source == ACME
-                if holding.source == ACME
-                else _same_authority(one, holding.served, authority, trusted=trusted)
+                if balancer.source == ACME
+                else _same_authority(one, balancer.served, authority, trusted=trusted)
             )
         )
     ]
     return max(found, key=age, default=None)
 
 
-def wanted(holding: LoadBalancerCertificates) -> tuple[str, ...]:
+def wanted(balancer: LoadBalancerCertificates) -> tuple[str, ...]:
     """The names for a new one: all that the old one covered, and the name that clients use.
 
     Where the old one is lost, whatever was uploaded last says what it covered.
     """
-    names = holding.served.domains if holding.served else _last_known(holding)
-    hostname = holding.hostname
+    names = balancer.served.domains if balancer.served else _last_known(balancer)
+    hostname = balancer.hostname
     return names if hostname is None or covers(names, hostname) else (hostname, *names)
 
 
-def _last_known(holding: LoadBalancerCertificates) -> tuple[str, ...]:
-    named = max((one for one in holding.certificates if one.domains), key=age, default=None)
+def _last_known(balancer: LoadBalancerCertificates) -> tuple[str, ...]:
+    named = max((one for one in balancer.certificates if one.domains), key=age, default=None)
     return named.domains if named else ()
 
 
@@ -312,12 +314,12 @@ def due_from(one: Certificate, before: timedelta) -> datetime:
 
 
 def _never_installed(
-    one: Certificate, holding: LoadBalancerCertificates, now: datetime, before: timedelta
+    one: Certificate, balancer: LoadBalancerCertificates, now: datetime, before: timedelta
 ) -> bool:
-    served = holding.served
-    names = {*wanted(holding)}
+    served = balancer.served
+    names = {*wanted(balancer)}
     return (
-        one.name != holding.rejected
+        one.name != balancer.rejected
         and (served is None or (one.arn != served.arn and age(one) > age(served)))
         and (served is None or one.not_after > served.not_after)
         and now < due_from(one, before)
@@ -328,7 +330,7 @@ def _never_installed(
 def _same_authority(
     one: Certificate, served: Certificate | None, authority: AuthorityFacts | None, *, trusted: bool
 ) -> bool:
-    """Whether whoever trusts what is served trusts this one: a former upload has the same names perhaps."""
+    """Whether clients that trust the served one trust this one: a former upload may have the same names."""
     keys = {served.issuer_key} if served else set()
     if authority and (trusted or served is None):
         keys = {authority.key_id}
@@ -394,7 +396,7 @@ def retire(
     """Which of the certificates under one path are to go, so that `keep` are left to roll back to.
 
     `in_use` are the ARNs on any listener. One that was uploaded after the served one, within the last hour,
-    is somebody's current work. What failed or expired is no use to roll back to.
+    belongs to a run that is still at work. One that failed or expired is no use to roll back to.
     """
     used = {*in_use}
     superseded = sorted(

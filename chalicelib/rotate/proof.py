@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from chalicelib.model.load_balancer import Certificate
-from chalicelib.tls.handshake import Handshake, HandshakeCause, Served
+from chalicelib.model.load_balancer import Certificate, Leaf
+from chalicelib.tls.handshake import Handshake, HandshakeCause
 from chalicelib.x509.domains import address_of, covers
 
 EndpointFinding = Literal["proven", "waiting", "failing", "unreachable"]
@@ -25,7 +25,7 @@ FAILING_LOOKS = 4
 HANDSHAKE_CAUSES = frozenset({"tls-timeout", "tls-closed", "tls-garbage", "tls-protocol", "tls-cipher"})
 
 
-# Whoever verifies looks for the issuer first: with these it was found.
+# A client looks for the issuer first. Where it reports one of these, it has found the issuer.
 _ISSUER_KNOWN: frozenset[HandshakeCause | None] = frozenset(
     {None, "tls-name", "tls-expired", "tls-not-yet-valid"}
 )
@@ -60,10 +60,11 @@ def finding(
     served = shaken.served
     at_first = _at_first(endpoint, before)
     # A serial number is one authority's, and the same leaf may come with another chain than before.
-    old = {one.served.digest for one in at_first if one.served} - {certificate.digest}
-    if served is not None and served.serial == certificate.serial and served.digest not in old:
+    old = {one.served.leaf.digest for one in at_first if one.served} - {certificate.digest}
+    leaf = served.leaf if served else None
+    if leaf and leaf.serial == certificate.serial and leaf.digest not in old:
         lost = _lost_trust(shaken, endpoint, certificate, before)
-        return "proven" if not lost and _accepted(shaken, served, endpoint, certificate, now) else "failing"
+        return "proven" if not lost and _accepted(shaken, leaf, endpoint, certificate, now) else "failing"
     if shaken.cause in HANDSHAKE_CAUSES:
         # What failed in the same way before is not the new certificate's doing.
         return "unreachable" if shaken.cause in {one.cause for one in at_first} else "failing"
@@ -73,7 +74,7 @@ def finding(
 def _at_first(endpoint: EndpointAddress, before: Handshakes) -> list[Handshake]:
     """What the addresses of the same listener served before."""
     listener = (endpoint.load_balancer, endpoint.port)
-    return [one for place, one in before.items() if (place.load_balancer, place.port) == listener]
+    return [one for at, one in before.items() if (at.load_balancer, at.port) == listener]
 
 
 def _lost_trust(
@@ -81,17 +82,19 @@ def _lost_trust(
 ) -> bool:
     """Whether we do not know the issuer, and knew that of the certificate that was served before."""
     old = (
-        one for one in _at_first(endpoint, before) if one.served and one.served.digest != certificate.digest
+        one
+        for one in _at_first(endpoint, before)
+        if one.served and one.served.leaf.digest != certificate.digest
     )
     return shaken.cause == "tls-untrusted" and any(one.cause in _ISSUER_KNOWN for one in old)
 
 
 def _accepted(
-    shaken: Handshake, served: Served, endpoint: EndpointAddress, certificate: Certificate, now: datetime
+    shaken: Handshake, leaf: Leaf, endpoint: EndpointAddress, certificate: Certificate, now: datetime
 ) -> bool:
     """Whether clients go on: for us, or, since devices may trust a root that we do not know, as installed."""
-    if shaken.cause == "tls-untrusted" and served.digest == certificate.digest:
-        return served.not_before <= now < served.not_after and covers(served.domains, endpoint.server_name)
+    if shaken.cause == "tls-untrusted" and leaf.digest == certificate.digest:
+        return leaf.not_before <= now < leaf.not_after and covers(leaf.domains, endpoint.server_name)
     return shaken.verified
 
 

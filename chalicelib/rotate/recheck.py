@@ -28,29 +28,29 @@ been killed first."""
 
 
 def keep(decision: Keep, swap: Swap) -> Rotation:
-    """Leave it, and tell why."""
-    told = (ReviewWarning(decision.code, decision.reason),) if decision.code else ()
+    """Leave it, and return the reason."""
+    warnings = (ReviewWarning(decision.code, decision.reason),) if decision.code else ()
     failing = decision.code in FAILING
-    return swap.rotation("kept", decision.reason, swap.holding.served, *told, failing=failing)
+    return swap.rotation("kept", decision.reason, swap.balancer.served, *warnings, failing=failing)
 
 
 def kept(decision: Keep, swap: Swap) -> Rotation | Failed:
     """Keep it, and verify it again on the wire where it is new or was waited for."""
-    holding, invocation = swap.holding, swap.invocation
-    served = holding.served
+    balancer, invocation = swap.balancer, swap.invocation
+    served = balancer.served
     left = keep(decision, swap)
     pending = swap.pending()
     waited = pending is not None and pending.of_rotation
-    renewed = holding.source not in WATCHED and served is not None and served.name is not None
+    renewed = balancer.source not in WATCHED and served is not None and served.name is not None
     if served is None or not renewed or not (waited or invocation.now() - uploaded(served) < RECENT):
         return left
-    seen = handshakes(endpoints(holding, swap.load_balancers, served.domains), swap.wire)
+    seen = handshakes(endpoints(balancer, swap.load_balancers, served.domains), swap.client)
     if not waited and not seen:
         return left
-    known = detailed(holding, seen, invocation)
+    known = detailed(balancer, seen, invocation)
     if known.served is None:
         return left
-    proven = verified(replace(swap, holding=known), known.served, decision.reason)
+    proven = verified(replace(swap, balancer=known), known.served, decision.reason)
     if isinstance(proven, Failed) or proven.state != "rotated":
         return proven
     left = replace(left, verified=proven.verified, steps=proven.steps, certificate=known.served)
@@ -72,13 +72,15 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
     None when it does not, everywhere; also when its issuer is not trusted and not that of `older`, the one to
     go back to: that may be why it failed.
     """
-    holding, invocation = swap.holding, swap.invocation
-    places = tuple(one for one in holding.places if certificate_name_of(one.certificate) == holding.rejected)
-    failed = read_certificate(places[0].certificate, invocation.clients) if places else None
+    balancer, invocation = swap.balancer, swap.invocation
+    listeners = tuple(
+        one for one in balancer.listeners if certificate_name_of(one.certificate) == balancer.rejected
+    )
+    failed = read_certificate(listeners[0].certificate, invocation.clients) if listeners else None
     if failed is None:
         return None
     seen = handshakes(
-        endpoints(replace(holding, places=places), swap.load_balancers, failed.domains), swap.wire
+        endpoints(replace(balancer, listeners=listeners), swap.load_balancers, failed.domains), swap.client
     )
     proof = judge_proof([seen], failed, {}, invocation.now(), last=True)
     if proof is None or not proof.complete:
@@ -87,7 +89,7 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
         return None
     reason = "it failed on the wire before, and does well by now"
     forgive = do.RemoveTags(reason=reason, keys=(REJECTED_TAG,))
-    apply(holding.load_balancer, [forgive], swap.progress, invocation)
+    apply(balancer.name, [forgive], swap.progress, invocation)
     return swap.rotation("kept", f"{reason}; {proof.detail}", failed, verified=True)
 
 
@@ -96,6 +98,6 @@ def _untrusted(seen: Handshakes) -> bool:
 
 
 def _same_issuer(one: Certificate, older: Certificate, invocation: Invocation) -> bool:
-    """Whether one key signed both: then whoever trusts the older one trusts this one."""
+    """Whether one key signed both: then every client that trusts the older one trusts this one."""
     known = older if older.issuer_key else read_certificate(older.arn, invocation.clients)
     return one.issuer_key is not None and known is not None and one.issuer_key == known.issuer_key

@@ -1,16 +1,8 @@
-"""What is told of rotations: metrics, events, log records; and what ACM tells of its own certificates."""
+"""Report rotations: metrics, events on EventBridge, log records; and what ACM warns of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from chalicelib.telemetry import logger
-
-if TYPE_CHECKING:
-    from chalicelib.rotate.model import Rotation
-
-
 from datetime import timedelta
 
 from chalicelib import announce, observe, telemetry
@@ -19,23 +11,24 @@ from chalicelib.invocation import Invocation
 from chalicelib.model.metrics import ROLLBACKS
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.model import LoadBalancerCertificates, Rotation
+from chalicelib.telemetry import logger
 
 
 def report_rotations(
-    rotations: Sequence[Rotation], holdings: Sequence[LoadBalancerCertificates], invocation: Invocation
+    rotations: Sequence[Rotation], balancers: Sequence[LoadBalancerCertificates], invocation: Invocation
 ) -> None:
     """Count, announce, log."""
-    _count(rotations, holdings, invocation)
+    _count(rotations, balancers, invocation)
     changed = {"rotated": "Certificate Rotated", "rolled-back": "Certificate Rolled Back"}
     announce.announce(
-        [Announcement(changed[one.state], _told(one)) for one in rotations if one.state in changed],
+        [Announcement(changed[one.state], _announced(one)) for one in rotations if one.state in changed],
         invocation.clients,
     )
     for one in rotations:
         log_rotation(one)
 
 
-def _told(rotation: Rotation) -> dict[str, object]:
+def _announced(rotation: Rotation) -> dict[str, object]:
     certificate = rotation.certificate
     return {
         "load_balancer": rotation.name,
@@ -48,7 +41,7 @@ def _told(rotation: Rotation) -> dict[str, object]:
 
 
 def _count(
-    rotations: Sequence[Rotation], holdings: Sequence[LoadBalancerCertificates], invocation: Invocation
+    rotations: Sequence[Rotation], balancers: Sequence[LoadBalancerCertificates], invocation: Invocation
 ) -> None:
     """Put the metrics of every load balancer that was looked at, zeros included; of all together, roll-backs.
 
@@ -57,9 +50,9 @@ def _count(
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
     known = {one.name: one for one in rotations}
-    for holding in holdings:
-        rotation = known.get(holding.load_balancer)
-        certificate = rotation.certificate if rotation else holding.served
+    for balancer in balancers:
+        rotation = known.get(balancer.name)
+        certificate = rotation.certificate if rotation else balancer.served
         state = rotation.state if rotation else "kept"
         metrics = {
             "CertificatesRotated": int(state == "rotated"),
@@ -68,40 +61,45 @@ def _count(
         if certificate:
             left = certificate.not_after - invocation.now()
             metrics["CertificateDaysToExpiry"] = left // timedelta(days=1)
-        for name in sorted({place.load_balancer for place in holding.places}):
+        for name in sorted({listener.load_balancer for listener in balancer.listeners}):
             telemetry.emit(name, **metrics)
     if rolled_back := sum(one.state == "rolled-back" for one in rotations):
         telemetry.emit_total(invocation.settings.owner, **{ROLLBACKS: rolled_back})
 
 
 def report_expiring(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
-    """Tell, as ACM did, that a certificate of its own ends soon; return the load balancers that serve it."""
+    """Log ACM's warning that a certificate of its own ends soon; return the load balancers that serve it."""
     serving = sorted(
         one.name
         for one in observe.ours(invocation)
         if any(listener.certificate == arn for listener in one.listeners)
     )
+    warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {days:g} days")
     for name in serving:
         telemetry.emit(name, CertificateDaysToExpiry=days)
-        warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {days:g} days")
-        told = Rotation(name=name, state="kept", reason="ACM renews it, or you do", warnings=(warning,))
-        log_rotation(told)
+        _log(name, warnings=[warning], state="kept", reason="ACM renews it, or you do", certificate=arn)
     return tuple(serving)
 
 
-def log_rotation(told: Rotation) -> None:
-    """Tell what became of a certificate; what a person has to look at is a warning."""
-    certificate = told.certificate
-    tell = logger().warning if told.failing or told.warnings else logger().info
-    tell(
-        "rotate",
-        extra={
-            "load_balancer": told.name,
-            "state": told.state,
-            "verified": told.verified,
-            "reason": told.reason,
-            "certificate": certificate.arn if certificate else None,
-            "not_after": certificate.not_after.isoformat() if certificate else None,
-            "warnings": [{"code": one.code, "message": one.message} for one in told.warnings],
-        },
+def log_rotation(rotation: Rotation) -> None:
+    """Log what became of a certificate."""
+    certificate = rotation.certificate
+    _log(
+        rotation.name,
+        warnings=rotation.warnings,
+        failing=rotation.failing,
+        state=rotation.state,
+        verified=rotation.verified,
+        reason=rotation.reason,
+        certificate=certificate.arn if certificate else None,
+        not_after=certificate.not_after.isoformat() if certificate else None,
     )
+
+
+def _log(
+    load_balancer: str, *, warnings: Sequence[ReviewWarning], failing: bool = False, **fields: object
+) -> None:
+    """Log a record `rotate`; a warning where a person has to look."""
+    log = logger().warning if failing or warnings else logger().info
+    shown = [{"code": one.code, "message": one.message} for one in warnings]
+    log("rotate", extra={"load_balancer": load_balancer, **fields, "warnings": shown})

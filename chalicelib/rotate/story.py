@@ -50,30 +50,30 @@ from chalicelib.x509.facts import AuthorityFacts
 class Run:
     """What all rotations of one run share."""
 
-    estate: Region
-    offers: Issuers
-    wire: TlsClient
+    region: Region
+    issuers: Issuers
+    client: TlsClient
     invocation: Invocation
 
 
-def rotate_all(invocation: Invocation, wire: TlsClient | None = None) -> tuple[Rotation, ...]:
+def rotate_all(invocation: Invocation, client: TlsClient | None = None) -> tuple[Rotation, ...]:
     """Look at every load balancer of ours, the one that ends first before the others.
 
     Raises Unserved at the end with all that went wrong, when everything else is done.
     """
-    first = run = _run(invocation, wire)
+    first = run = _run(invocation, client)
     failures: list[tuple[str, Exception]] = []
     rotations = []
-    for name in [one.load_balancer for one in sorted(run.estate.holdings, key=_end)]:
+    for name in [one.name for one in sorted(run.region.balancers, key=_end)]:
         try:
             run = _refreshed(run)
-            rotations += [_rotate(one, run) for one in run.estate.holdings if one.load_balancer == name]
-        except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; told at the end
+            rotations += [_rotate(one, run) for one in run.region.balancers if one.name == name]
+        except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; raised at the end
             failures.append((name, error))
     rotations, failed = _retire(rotations, first)
     failures += failed
     failures += _sweep_challenges(invocation)
-    report_rotations(rotations, run.estate.holdings, run.invocation)
+    report_rotations(rotations, run.region.balancers, run.invocation)
     failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
     if failures:
         raise errors.Unserved(failures)
@@ -83,7 +83,7 @@ def rotate_all(invocation: Invocation, wire: TlsClient | None = None) -> tuple[R
 def rotate_one(
     name: str,
     invocation: Invocation,
-    wire: TlsClient | None = None,
+    client: TlsClient | None = None,
     *,
     dry_run: bool = False,
     trusted: bool = False,
@@ -94,85 +94,89 @@ def rotate_one(
     nothing to replace it with, an IssuerError or an AwsError. A rotation that is `pending` is for `carry_on`
     to finish; what is superseded is retired by the schedule, since that asks every region.
     """
-    run = _run(invocation, wire)
-    holding = _holding(name, run)
+    run = _run(invocation, client)
+    balancer = _balancer(name, run)
     try:
-        rotation = _rotate(holding, run, asked=True, trusted=trusted, dry_run=dry_run)
+        rotation = _rotate(balancer, run, asked=True, trusted=trusted, dry_run=dry_run)
     except errors.InvalidRequest as error:
         # The request was right: it is what the secret holds that is not.
         raise errors.Conflict(f"{name}: {error}") from None
     if rotation.state == "kept" and rotation.failing:
         raise errors.Conflict(f"{name}: {rotation.reason}")
     if not dry_run:
-        report_rotations([rotation], [holding], run.invocation)
+        report_rotations([rotation], [balancer], run.invocation)
     return replace(rotation, name=name)
 
 
 def carry_on(
-    name: str, invocation: Invocation, wire: TlsClient | None = None, *, asked: str | None = None
+    name: str, invocation: Invocation, client: TlsClient | None = None, *, asked: str | None = None
 ) -> Rotation:
     """Go on, in the background, with what `rotate_one` left pending; raises when AWS needs even longer.
 
     `asked` is since when (RFC 3339) somebody wants it replaced, due or not: once, however often Lambda tries.
     """
-    run = _run(invocation, wire)
-    holding = _holding(name, run)
+    run = _run(invocation, client)
+    balancer = _balancer(name, run)
     # The pending tag names the certificate of the earlier request, so this is that request and not a new one.
-    pending = _pending(holding, run)
+    pending = _pending(balancer, run)
     served_later = pending is not None and pending.certificate is not None
-    again = asked is not None and not served_later and _older(holding, datetime.fromisoformat(asked))
-    rotation = _rotate(holding, run, asked=again)
-    report_rotations([rotation], [holding], run.invocation)
+    again = asked is not None and not served_later and _older(balancer, datetime.fromisoformat(asked))
+    rotation = _rotate(balancer, run, asked=again)
+    report_rotations([rotation], [balancer], run.invocation)
     if rotation.state == "pending":
         raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
     return rotation
 
 
-def _pending(holding: LoadBalancerCertificates, run: Run) -> Pending | None:
-    return parse_pending(run.estate.load_balancers[holding.load_balancer].tags.get(PENDING_TAG))
+def _pending(balancer: LoadBalancerCertificates, run: Run) -> Pending | None:
+    return parse_pending(run.region.load_balancers[balancer.name].tags.get(PENDING_TAG))
 
 
-def _older(holding: LoadBalancerCertificates, asked: datetime) -> bool:
+def _older(balancer: LoadBalancerCertificates, asked: datetime) -> bool:
     """Whether what is served was there by then, and is one that we can replace."""
-    served = holding.served
-    return holding.source not in WATCHED and (
+    served = balancer.served
+    return balancer.source not in WATCHED and (
         served is None or uploaded(served) < asked.replace(microsecond=0)
     )
 
 
-def _end(holding: LoadBalancerCertificates) -> float:
+def _end(balancer: LoadBalancerCertificates) -> float:
     """By when something has to be done; at once, for one that has lost its certificate."""
-    return holding.served.not_after.timestamp() if holding.served else 0.0
+    return balancer.served.not_after.timestamp() if balancer.served else 0.0
 
 
-def _run(invocation: Invocation, wire: TlsClient | None) -> Run:
-    estate = observe_region(invocation)
+def _run(invocation: Invocation, client: TlsClient | None) -> Run:
+    region = observe_region(invocation)
     return Run(
-        estate=estate,
-        offers=Issuers(invocation, len(estate.certificates)),
-        wire=wire or TlsClient(),
+        region=region,
+        issuers=Issuers(invocation, len(region.certificates)),
+        client=client or TlsClient(),
         invocation=invocation,
     )
 
 
 def _refreshed(run: Run) -> Run:
     """The same run, with what is at AWS read again where that was read some time ago."""
-    if run.invocation.now() - run.estate.since < FRESH:
+    if run.invocation.now() - run.region.since < FRESH:
         return run
-    return replace(run, estate=observe_region(run.invocation))
+    return replace(run, region=observe_region(run.invocation))
 
 
-def _holding(name: str, run: Run) -> LoadBalancerCertificates:
-    if name_fault(name) or name not in run.estate.load_balancers:
+def _balancer(name: str, run: Run) -> LoadBalancerCertificates:
+    if name_fault(name) or name not in run.region.load_balancers:
         raise errors.NotFound(f"there is no load balancer {name} of ours")
-    serving = [one for one in run.estate.holdings if any(place.load_balancer == name for place in one.places)]
+    serving = [
+        one
+        for one in run.region.balancers
+        if any(listener.load_balancer == name for listener in one.listeners)
+    ]
     if not serving:
         raise errors.Conflict(f"{name} has no secure listener, so it has no certificate")
-    return next((one for one in serving if one.load_balancer == name), serving[0])
+    return next((one for one in serving if one.name == name), serving[0])
 
 
 def _rotate(
-    holding: LoadBalancerCertificates,
+    balancer: LoadBalancerCertificates,
     run: Run,
     *,
     asked: bool = False,
@@ -180,40 +184,40 @@ def _rotate(
     dry_run: bool = False,
 ) -> Rotation:
     """Observe, plan, apply; the caller reports."""
-    facts, swap = _observe(holding, run, asked=asked, trusted=trusted)
+    facts, swap = _observe(balancer, run, asked=asked, trusted=trusted)
     decision = decide_rotation(facts)
-    return _foreseen(decision, swap) if dry_run else _apply(decision, swap, run.offers)
+    return _foreseen(decision, swap) if dry_run else _apply(decision, swap, run.issuers)
 
 
 def _observe(
-    holding: LoadBalancerCertificates, run: Run, *, asked: bool, trusted: bool
+    balancer: LoadBalancerCertificates, run: Run, *, asked: bool, trusted: bool
 ) -> tuple[RotationFacts, Swap]:
     """Ask the issuer, and take a closer look at a certificate that may be due."""
     invocation, now = run.invocation, run.invocation.now()
     before_its_end = invocation.settings.renew_before
-    offered = run.offers.secret(holding) if holding.source.startswith(SECRET) else None
-    authority = run.offers.authority() if holding.source == PRIVATE_CA else None
-    wire = run.wire.trusting(run.offers.anchors()) if holding.source == PRIVATE_CA else run.wire
-    pending = _pending(holding, run)
+    offered = run.issuers.secret(balancer) if balancer.source.startswith(SECRET) else None
+    authority = run.issuers.authority() if balancer.source == PRIVATE_CA else None
+    client = run.client.trusting(run.issuers.anchors()) if balancer.source == PRIVATE_CA else run.client
+    pending = _pending(balancer, run)
     before: Handshakes = {}
     window = None
-    if holding.source == ACME:
-        before = handshakes(endpoints(holding, run.estate.load_balancers, ()), wire)
-        window = run.offers.window(holding.served, before)
-    if holding.source in WATCHED:
+    if balancer.source == ACME:
+        before = handshakes(endpoints(balancer, run.region.load_balancers, ()), client)
+        window = run.issuers.window(balancer.served, before)
+    if balancer.source in WATCHED:
         if asked:
-            source = holding.source or "of unknown source"
+            source = balancer.source or "of unknown source"
             raise errors.Conflict(f"its certificate is {source}: nobody renews it but you, with a PUT")
-        holding = holding if holding.served else detailed(holding, {}, invocation)
-    elif (asked := asked or unfinished(holding, pending)) or (
-        is_due(holding, now, before_its_end, window)
+        balancer = balancer if balancer.served else detailed(balancer, {}, invocation)
+    elif (asked := asked or unfinished(balancer, pending)) or (
+        is_due(balancer, now, before_its_end, window)
         if offered is None
-        else not _serves(holding, offered.name)
+        else not _serves(balancer, offered.name)
     ):
-        before = before or handshakes(endpoints(holding, run.estate.load_balancers, ()), wire)
-        holding = detailed(holding, before, invocation)
+        before = before or handshakes(endpoints(balancer, run.region.load_balancers, ()), client)
+        balancer = detailed(balancer, before, invocation)
     facts = RotationFacts(
-        holding=holding,
+        balancer=balancer,
         now=now,
         renew_before=before_its_end,
         offered=offered,
@@ -225,11 +229,11 @@ def _observe(
         awaited=pending.certificate if pending else None,
     )
     swap = Swap(
-        holding=holding,
-        load_balancers=run.estate.load_balancers,
-        since=run.estate.since,
+        balancer=balancer,
+        load_balancers=run.region.load_balancers,
+        since=run.region.since,
         before=before,
-        wire=wire,
+        client=client,
         invocation=invocation,
         progress=Progress(),
         warnings=_warnings(authority, now),
@@ -237,13 +241,13 @@ def _observe(
     return facts, swap
 
 
-def _apply(decision: Decision, swap: Swap, offers: Issuers) -> Rotation:
+def _apply(decision: Decision, swap: Swap, issuers: Issuers) -> Rotation:
     """Carry out the plan; where its certificate fails on the wire, the plan of the way back."""
-    outcome = _carried_out(decision, swap, offers)
+    outcome = _carried_out(decision, swap, issuers)
     return roll_back(*reject(outcome)) if isinstance(outcome, Failed) else outcome
 
 
-def _carried_out(decision: Decision, swap: Swap, offers: Issuers) -> Rotation | Failed:
+def _carried_out(decision: Decision, swap: Swap, issuers: Issuers) -> Rotation | Failed:
     match decision:
         case Keep():
             return kept(decision, swap)
@@ -258,13 +262,13 @@ def _carried_out(decision: Decision, swap: Swap, offers: Issuers) -> Rotation | 
                 return well
             return roll_back(_with_handshakes(swap), replace(decision, certificate=known))
         case Renew():
-            return renewed(decision, swap, offers)
+            return renewed(decision, swap, issuers)
         case _:
             assert_never(decision)
 
 
 def _known(certificate: Certificate, invocation: Invocation) -> Certificate:
-    """The certificate with what a listing does not tell of it."""
+    """The certificate with what a listing does not show of it."""
     if certificate.serial:
         return certificate
     return read_certificate(certificate.arn, invocation.clients) or certificate
@@ -272,23 +276,23 @@ def _known(certificate: Certificate, invocation: Invocation) -> Certificate:
 
 def _with_handshakes(swap: Swap) -> Swap:
     """Whether clients trust what is served now: what comes in its place is held against that."""
-    before = swap.before or handshakes(endpoints(swap.holding, swap.load_balancers, ()), swap.wire)
+    before = swap.before or handshakes(endpoints(swap.balancer, swap.load_balancers, ()), swap.client)
     return replace(swap, before=before)
 
 
-def _serves(holding: LoadBalancerCertificates, name: str) -> bool:
-    return holding.served is not None and holding.served.name == name
+def _serves(balancer: LoadBalancerCertificates, name: str | None) -> bool:
+    return balancer.served is not None and balancer.served.name == name
 
 
 def _foreseen(decision: Decision, swap: Swap) -> Rotation:
-    """What would be, as far as a dry run can tell without doing it."""
+    """What would be, as far as a dry run can say without doing it."""
     match decision:
         case Keep():
             return keep(decision, swap)
         case Wait(reason=reason, until=until):
             raise errors.IssuerLimited(until, reason)
         case Install(reason=reason) | RollBack(reason=reason) | Renew(reason=reason):
-            return swap.rotation("rotated", reason, swap.holding.served)
+            return swap.rotation("rotated", reason, swap.balancer.served)
         case _:
             assert_never(decision)
 
@@ -304,16 +308,16 @@ def _warnings(authority: AuthorityFacts | None, now: datetime) -> tuple[ReviewWa
 def _retire(rotations: list[Rotation], run: Run) -> tuple[list[Rotation], list[tuple[str, Exception]]]:
     """Return the rotations with what retiring has to warn of, and what went wrong."""
     try:
-        retired = retire_superseded(run.estate, rotations, run.invocation)
-    except Exception as error:  # noqa: BLE001 - told at the end, after all that was done
+        retired = retire_superseded(run.region, rotations, run.invocation)
+    except Exception as error:  # noqa: BLE001 - raised at the end, after all that was done
         return rotations, [("retiring certificates", error)]
-    told = [
+    warned = [
         replace(one, warnings=(*one.warnings, *retired.warnings))
         if one.name in retired.load_balancers
         else one
         for one in rotations
     ]
-    return told, []
+    return warned, []
 
 
 def _sweep_challenges(invocation: Invocation) -> list[tuple[str, Exception]]:
@@ -324,5 +328,5 @@ def _sweep_challenges(invocation: Invocation) -> list[tuple[str, Exception]]:
             (f"sweeping challenges in {zone}", error)
             for zone, error in challenges.sweep_challenges(invocation)
         ]
-    except Exception as error:  # noqa: BLE001 - told at the end, after all that was done
+    except Exception as error:  # noqa: BLE001 - raised at the end, after all that was done
         return [("sweeping challenges", error)]

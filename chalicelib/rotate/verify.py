@@ -43,50 +43,50 @@ class TlsClient:
         return replace(self, trust=Trust((*self.trust.anchors, *usable)))
 
 
-def handshakes(spots: Iterable[Endpoint], wire: TlsClient) -> Handshakes:
-    """Shake hands with every address of every spot, side by side; a host without addresses gives none."""
-    endpoints = [
-        EndpointAddress(spot.load_balancer, spot.port, address, spot.name)
-        for spot in spots
-        for address in _addresses(spot.host, wire)
+def handshakes(endpoints: Iterable[Endpoint], client: TlsClient) -> Handshakes:
+    """Shake hands with every address of every endpoint, side by side; a host without addresses has none."""
+    addresses = [
+        EndpointAddress(endpoint.load_balancer, endpoint.port, address, endpoint.name)
+        for endpoint in endpoints
+        for address in _addresses(endpoint.host, client)
     ]
 
     def shake(endpoint: EndpointAddress) -> Handshake:
-        return wire.handshake(
+        return client.handshake(
             endpoint.address,
             endpoint.port,
             endpoint.server_name,
-            trust=wire.trust,
+            trust=client.trust,
             timeout=_HANDSHAKE_TIMEOUT,
         )
 
     with ThreadPoolExecutor(_HANDSHAKES_AT_ONCE) as pool:
-        return dict(zip(endpoints, pool.map(shake, endpoints), strict=True))
+        return dict(zip(addresses, pool.map(shake, addresses), strict=True))
 
 
 def wait_until_served(
-    spots: Iterable[Endpoint],
+    endpoints: Iterable[Endpoint],
     certificate: Certificate,
     before: Handshakes,
-    wire: TlsClient,
+    client: TlsClient,
     invocation: Invocation,
 ) -> Proof:
     """Look until the certificate is seen everywhere, fails, or the time is over."""
-    spots = tuple(spots)
+    endpoints = tuple(endpoints)
     deadline = min(invocation.deadline, invocation.now() + PROVEN_WITHIN)
     waits = replace(invocation, deadline=deadline).waits()
     looks: list[Handshakes] = []
     last = False
     while True:
-        looks.append(handshakes(spots, wire))
+        looks.append(handshakes(endpoints, client))
         proof = judge_proof(looks, certificate, before, invocation.now(), last=last)
         if proof is not None:
             return proof
         last = next(waits, None) is None
 
 
-def _addresses(host: str, wire: TlsClient) -> tuple[str, ...]:
+def _addresses(host: str, client: TlsClient) -> tuple[str, ...]:
     try:
-        return wire.resolve(host)
+        return client.resolve(host)
     except OSError:
         return ()

@@ -18,8 +18,7 @@ from threading import Lock
 from chalicelib.tls.contexts import client_context
 from chalicelib.tls.handshake import UNVERIFIED_CAUSES, Handshake, HandshakeCause, Served, Trust
 from chalicelib.x509 import pem
-from chalicelib.x509.parse import issuer_key, parse_certificate
-from chalicelib.x509.pem import serial_text
+from chalicelib.x509.parse import describe_leaf, parse_certificate
 
 Resolve = Callable[[str], tuple[str, ...]]
 """From a host name to its addresses, sorted; OSError when it has none."""
@@ -251,14 +250,9 @@ def _read(sent: tuple[bytes, ...]) -> Served | None:
     issuers = [parse_certificate(one) for one in sent[1:]]
     last = [leaf, *issuers][-1]
     return Served(
-        serial=serial_text(leaf.parsed.serial_number),
-        not_before=leaf.facts.not_before,
-        not_after=leaf.facts.not_after,
-        domains=leaf.facts.domains,
+        leaf=describe_leaf(leaf, sha256(b"".join(sent)).hexdigest()),
         chain_not_after=min((one.facts.not_after for one in issuers if one), default=None),
-        digest=sha256(b"".join(sent)).hexdigest(),
         root=ssl.DER_cert_to_PEM_cert(sent[-1]) if last and last.facts.self_signed else None,
-        issuer_key=issuer_key(leaf.parsed),
     )
 
 

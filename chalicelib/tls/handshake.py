@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from chalicelib.model.load_balancer import Leaf
+
 HandshakeCause = Literal[
     "tcp-refused",  # nobody listens
     "tcp-timeout",  # nobody answers: filtered, or gone
@@ -42,23 +44,21 @@ class Trust:
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """The certificate on the wire. `serial` is hex as in `Certificate`; `chain_not_after` the first end among
-    those that came with it, None when it came alone. `digest` is the SHA-256 over all that came, as in the
-    names of ours in IAM; `root` the last that came as PEM, where it signed itself."""
+    """The certificate on the wire, with the digest over all that came.
 
-    serial: str
-    not_before: datetime
-    not_after: datetime
-    domains: tuple[str, ...]
+    `chain_not_after` is the first end among those that came with it, None when it came alone; `root` the last
+    that came as PEM, where it signed itself.
+    """
+
+    leaf: Leaf
     chain_not_after: datetime | None = None
-    digest: str = ""
     root: str | None = None
-    issuer_key: str | None = None
 
     @property
     def ends(self) -> datetime:
         """When devices begin to refuse it: its own end or an issuer's, whichever is first."""
-        return min(self.not_after, self.chain_not_after or self.not_after)
+        end = self.leaf.not_after
+        return min(end, self.chain_not_after or end)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from chalicelib.model.errors import Fault, InvalidRequest
 from chalicelib.x509.pem import GivenPem
 
 MOST_CERTIFICATES = 16
-"""In one text. Chains in use have two to four; more is somebody's whole trust store, and costs time."""
+"""In one text. Chains in use have two to four. More are a whole trust store, and cost time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
+from chalicelib.model.load_balancer import Leaf
 from chalicelib.x509 import pem
 from chalicelib.x509.domains import address_of
 from chalicelib.x509.facts import CertificateFacts, KeyFacts, PublicKey
+from chalicelib.x509.pem import serial_text
 from chalicelib.x509.pem_faults import LONGEST_PEM
 
 if TYPE_CHECKING:
@@ -80,7 +82,19 @@ def signed(issued: ReadCertificate, issuer: ReadCertificate) -> bool:
     return issued is not issuer and _verified(issued.parsed, issuer.parsed)
 
 
-def issuer_key(parsed: x509.Certificate) -> str | None:
+def describe_leaf(found: ReadCertificate, digest: str) -> Leaf:
+    """What a certificate says of itself; `digest` is that of the certificate and its chain."""
+    return Leaf(
+        not_before=found.facts.not_before,
+        not_after=found.facts.not_after,
+        domains=found.facts.domains,
+        serial=serial_text(found.parsed.serial_number),
+        digest=digest,
+        issuer_key=_issuer_key(found.parsed),
+    )
+
+
+def _issuer_key(parsed: x509.Certificate) -> str | None:
     """Return the identifier of the key that signed a certificate, as hex; None where it does not say.
 
     https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.1

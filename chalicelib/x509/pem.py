@@ -25,7 +25,7 @@ _COLUMNS = 64
 class Block:
     """What stood between one BEGIN and its END.
 
-    `der` is None when that was no base64. `encrypted` is told by the label or by the block's own headers.
+    `der` is None when that was no base64. The label or the block's own headers say that it is `encrypted`.
     """
 
     label: str

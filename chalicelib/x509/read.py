@@ -6,37 +6,24 @@ What is wrong is for `x509/preflight.py` to say: whatever the texts hold, readin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.model.errors import InvalidRequest
-from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.load_balancer import Certificate, Leaf
 from chalicelib.model.report import ReviewWarning
 from chalicelib.x509 import pem
 from chalicelib.x509.facts import MOST_CERTIFICATES, AuthorityFacts, BundleFacts, TextFacts, arrange
 from chalicelib.x509.parse import (
     ReadCertificate,
     ReadKey,
-    issuer_key,
+    describe_leaf,
     own_key,
     parse_certificate,
     read_private_key,
     signed,
 )
-from chalicelib.x509.pem import Bundle, GivenPem, certificate_digest, serial_text
+from chalicelib.x509.pem import Bundle, GivenPem, certificate_digest
 from chalicelib.x509.preflight import PEM_FIELDS, Fields, examine
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a certificate that is at AWS already says of itself; the fields of `Certificate`."""
-
-    not_before: datetime
-    not_after: datetime
-    domains: tuple[str, ...]
-    serial: str
-    digest: str
-    issuer_key: str | None
 
 
 def checked(
@@ -85,36 +72,19 @@ def certificates_alone(text: str) -> str:
 
 def to_be(bundle: Bundle, *, name: str, path: str) -> Certificate:
     """The server certificate that a bundle will be at AWS; until then its name stands for its ARN."""
-    described = described_certificate(bundle.certificate, bundle.chain)
-    if described is None:
+    leaf = read_leaf(bundle.certificate, bundle.chain)
+    if leaf is None:
         raise ValueError("a bundle that was just made cannot be read")
-    return Certificate(
-        arn=name,
-        not_before=described.not_before,
-        not_after=described.not_after,
-        domains=described.domains,
-        serial=described.serial,
-        name=name,
-        path=path,
-        digest=described.digest,
-        issuer_key=described.issuer_key,
-    )
+    return Certificate(arn=name, not_after=leaf.not_after, leaf=leaf, name=name, path=path)
 
 
-def described_certificate(certificate: str, chain: str) -> Description | None:
-    """Describe a certificate that IAM gave back; None when it cannot be read."""
+def read_leaf(certificate: str, chain: str) -> Leaf | None:
+    """Read a certificate that IAM gave back; None when it cannot be read."""
     readable = _certificates(pem.parse(certificate))
     if not readable:
         return None
     leaf = next(iter(readable.values()))
-    return Description(
-        leaf.facts.not_before,
-        leaf.facts.not_after,
-        leaf.facts.domains,
-        serial_text(leaf.parsed.serial_number),
-        certificate_digest(certificate, chain),
-        issuer_key(leaf.parsed),
-    )
+    return describe_leaf(leaf, certificate_digest(certificate, chain))
 
 
 def describe_authority(certificate: str) -> AuthorityFacts | None:

@@ -9,16 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.acme.renewal_window import Window, certificate_id, renew_at, suggested, window_of
-from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.load_balancer import Certificate, Leaf
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
 def certificate(issuer_key: str | None, serial: str) -> Certificate:
-    return Certificate(
-        arn="arn", not_before=NOW, not_after=NOW, domains=(), serial=serial, issuer_key=issuer_key
-    )
+    leaf = Leaf(not_before=NOW, not_after=NOW, domains=(), serial=serial, issuer_key=issuer_key)
+    return Certificate(arn="arn", not_after=NOW, leaf=leaf)
 
 
 @pytest.mark.parametrize(

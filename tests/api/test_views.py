@@ -16,6 +16,7 @@ from chalicelib.model.load_balancer import (
     Certificate,
     CustomPolicy,
     HealthCheck,
+    Leaf,
     Listener,
     LoadBalancer,
     Member,
@@ -69,10 +70,13 @@ BALANCER = LoadBalancer(
 )
 CERTIFICATE = Certificate(
     arn=ARN,
-    not_before=NOW - timedelta(days=60),
     not_after=NOW + timedelta(days=29, hours=23),
-    domains=("mqtt.example.com",),
-    serial="01",
+    leaf=Leaf(
+        not_before=NOW - timedelta(days=60),
+        not_after=NOW + timedelta(days=29, hours=23),
+        domains=("mqtt.example.com",),
+        serial="01",
+    ),
 )
 MEMBERS = (
     Member("i-89abcdef", "OutOfService", "Instance", "Instance has failed at least the UnhealthyThreshold"),

@@ -18,7 +18,7 @@ from botocore.stub import Stubber
 from cryptography import x509
 
 from chalicelib.aws import iam, secrets
-from chalicelib.issuers.private_ca import as_secret, create_authority, issue, load_authority
+from chalicelib.issuers.private_ca import as_secret, create_authority, issue_leaf, load_authority
 from chalicelib.model.errors import Conflict, Denied, Duplicate
 from chalicelib.x509.pem import Authority, Bundle, GivenPem
 from chalicelib.x509.read import checked, read_pem
@@ -42,7 +42,7 @@ def authority() -> Authority:
 
 @pytest.fixture(scope="module")
 def bundle(authority: Authority) -> Bundle:
-    return issue(authority, DOMAINS, now=NOW)
+    return issue_leaf(authority, DOMAINS, now=NOW)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_leaf_names_the_key_that_signed_it(authority: Authority, bundle: Bundl
 
 def test_serial_numbers_do_not_repeat_and_fit_in_twenty_bytes(authority: Authority) -> None:
     serials = {
-        parsed(issue(authority, ["a.example.com"], now=NOW).certificate).serial_number for _ in range(3)
+        parsed(issue_leaf(authority, ["a.example.com"], now=NOW).certificate).serial_number for _ in range(3)
     }
     assert len(serials) == 3
     assert all(0 < serial < 2**159 for serial in serials)
@@ -118,7 +118,7 @@ def test_a_leaf_is_valid_now_for_ninety_days_and_by_a_clock_that_is_a_little_beh
     authority: Authority,
 ) -> None:
     later = NOW + timedelta(days=100)
-    certificate = parsed(issue(authority, ["a.example.com"], now=later).certificate)
+    certificate = parsed(issue_leaf(authority, ["a.example.com"], now=later).certificate)
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     assert later - timedelta(hours=2) < begin <= later - timedelta(minutes=59)
     assert end - begin == timedelta(days=90)
@@ -126,17 +126,17 @@ def test_a_leaf_is_valid_now_for_ninety_days_and_by_a_clock_that_is_a_little_beh
 
 def test_a_leaf_is_never_valid_when_its_authority_is_not(authority: Authority) -> None:
     issuer = parsed(authority.certificate)
-    first = parsed(issue(authority, ["a.example.com"], now=issuer.not_valid_before_utc).certificate)
+    first = parsed(issue_leaf(authority, ["a.example.com"], now=issuer.not_valid_before_utc).certificate)
     assert first.not_valid_before_utc == issuer.not_valid_before_utc
     last_day = issuer.not_valid_after_utc - timedelta(days=1)
-    last = parsed(issue(authority, ["a.example.com"], now=last_day).certificate)
+    last = parsed(issue_leaf(authority, ["a.example.com"], now=last_day).certificate)
     assert last.not_valid_after_utc == issuer.not_valid_after_utc
 
 
 @pytest.mark.parametrize("days", [-1, 3651])
 def test_an_authority_that_is_not_valid_signs_nothing(authority: Authority, days: int) -> None:
     with pytest.raises(Conflict, match="the private CA is valid from"):
-        issue(authority, ["a.example.com"], now=NOW + timedelta(days=days))
+        issue_leaf(authority, ["a.example.com"], now=NOW + timedelta(days=days))
 
 
 def shaken_hands(tmp_path: Path, authority: Authority, bundle: Bundle, hostname: str) -> str | None:
@@ -245,7 +245,9 @@ def test_an_authority_of_another_making_signs_as_well(client: SecretsManagerClie
     keep(client, kept)
     loaded = load_authority(client, SECRET)
     assert loaded == kept
-    parsed(issue(kept, ["a.example.com"], now=NOW).certificate).verify_directly_issued_by(own.certificate)
+    parsed(issue_leaf(kept, ["a.example.com"], now=NOW).certificate).verify_directly_issued_by(
+        own.certificate
+    )
 
 
 @pytest.mark.parametrize("around", certificates.AROUND.values(), ids=certificates.AROUND)
@@ -258,7 +260,9 @@ def test_what_stands_around_an_authority_of_another_making_is_left_out(
     loaded = load_authority(client, SECRET)
     assert loaded is not None
     assert loaded.certificate == own.certificate_pem
-    parsed(issue(loaded, ["a.example.com"], now=NOW).certificate).verify_directly_issued_by(own.certificate)
+    parsed(issue_leaf(loaded, ["a.example.com"], now=NOW).certificate).verify_directly_issued_by(
+        own.certificate
+    )
 
 
 NO_AUTHORITY = leaf("mqtt.example.com", signed_by=certificates.authority("Root"))
@@ -293,7 +297,7 @@ def test_a_secret_that_holds_no_authority_is_a_conflict_and_never_a_new_authorit
 
 def test_what_is_no_authority_signs_nothing(authority: Authority) -> None:
     with pytest.raises(Conflict, match="no certificate of an authority"):
-        issue(replace(authority, private_key=""), ["a.example.com"], now=NOW)
+        issue_leaf(replace(authority, private_key=""), ["a.example.com"], now=NOW)
 
 
 def test_keys_are_in_no_repr(authority: Authority, bundle: Bundle) -> None:

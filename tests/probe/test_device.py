@@ -82,7 +82,7 @@ def test_through_tls_the_certificate_is_told(tmp_path: Path) -> None:
     assert ended(outcome) is None
     assert outcome.tls_version == "TLSv1.2"
     assert outcome.served is not None
-    assert int(outcome.served.serial, 16) == GOOD.certificate.serial_number
+    assert int(outcome.served.leaf.serial, 16) == GOOD.certificate.serial_number
     assert {"tcp", "tls", "connack", "suback", "puback", "echo"} == outcome.times_ms.keys()
 
 
@@ -281,7 +281,7 @@ def test_a_broken_certificate_is_told_by_its_cause_and_shown(
     outcome = served(talk, secure=True, hostname=hostname)
     assert ended(outcome) == ("tls", cause)
     assert outcome.served is not None
-    assert int(outcome.served.serial, 16) == issued.certificate.serial_number
+    assert int(outcome.served.leaf.serial, 16) == issued.certificate.serial_number
 
 
 @pytest.mark.parametrize("domain", ["*.eu-central-1.elb.amazonaws.com", "any.example.com"])

@@ -214,7 +214,7 @@ def test_a_certificate_is_as_good_as_its_chain_and_names(issued: Issued, cause: 
     outcome = served(over_tls(tls_context(issued, tmp_path), broker()), secure=True)
     assert ended(outcome) == ("tls", cause)
     assert outcome.served is not None
-    assert int(outcome.served.serial, 16) == issued.certificate.serial_number
+    assert int(outcome.served.leaf.serial, 16) == issued.certificate.serial_number
 
 
 def test_an_issuer_that_ends_first_is_what_counts(tmp_path: Path) -> None:

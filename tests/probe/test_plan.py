@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.model.load_balancer import HealthCheck, Listener, LoadBalancer
+from chalicelib.model.load_balancer import HealthCheck, Leaf, Listener, LoadBalancer
 from chalicelib.model.names import HOSTNAME_TAG, PROBE_TAG
 from chalicelib.probe.metrics import metrics
 from chalicelib.probe.plan import (
@@ -198,10 +198,9 @@ def test_the_name_that_clients_use(hostname: str | None, domains: list[str], nam
 
 def test_metrics_are_of_the_slowest_address_and_the_first_certificate_to_end() -> None:
     def seen(days: int, **times: float) -> Outcome:
-        served = Served(
-            serial="01", not_before=NOW, not_after=NOW + timedelta(days=days), domains=("mqtt.example.com",)
-        )
-        return Outcome(port=8883, address=f"192.0.2.{days}", times_ms=times, served=served)
+        end = NOW + timedelta(days=days)
+        leaf = Leaf(serial="01", not_before=NOW, not_after=end, domains=("mqtt.example.com",))
+        return Outcome(port=8883, address=f"192.0.2.{days}", times_ms=times, served=Served(leaf=leaf))
 
     fast, slow = seen(30, tcp=1, tls=2, connack=3, echo=4), seen(20, tcp=5, tls=6, connack=7, echo=8)
     assert metrics(judge_outcomes("demo", [fast, slow]), NOW) == {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +12,6 @@ import boto3
 import pytest
 
 from chalicelib.model import errors
-from chalicelib.rotate.story import rotate_all
 from lab.aws import server_certificate_pem
 from lab.certificates.acme import Acme
 from lab.fidelity.knobs import KNOBS
@@ -29,7 +28,7 @@ from tests.world.issuing import (
 )
 from tests.world.pebble import pebble
 from tests.world.provisioning import WATCHED, Account, Killed, account, granted
-from tests.world.rotating import HOST, Front, bundle, front, make, names, rotate, served
+from tests.world.rotating import HOST, Front, bundle, front, make, names, rotate, rotating_beside, served
 
 RECORD = f"_acme-challenge.{HOST}."
 SHARES = 4
@@ -100,12 +99,7 @@ def test_two_rotations_at_once_end_with_one_certificate_and_no_record(
 ) -> None:
     old = make_due(here, demo.port)
 
-    def meanwhile(called: str, _: Mapping[str, str]) -> None:
-        if called == operation:
-            WATCHED.refuse = granted
-            rotate_all(here.invocation(), demo.wire)
-
-    WATCHED.refuse = meanwhile
+    WATCHED.refuse = rotating_beside(here, demo, lambda called: called == operation)
     rotate(here, demo)
     WATCHED.refuse = granted
     assert len(account_keys(here)) == 1

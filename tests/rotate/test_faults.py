@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from chalicelib.model import errors
-from chalicelib.rotate.story import rotate_all, rotate_one
+from chalicelib.rotate.story import rotate_one
 from chalicelib.rotate.verify import TlsClient
 from lab.fidelity.knobs import KNOBS
 from tests.world.provisioning import WATCHED, Account, Killed, granted, issued
@@ -23,21 +21,14 @@ from tests.world.rotating import (
     make,
     names,
     nowhere,
+    refusing,
     rotate,
+    rotating_beside,
     served,
     tags,
 )
 
 OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
-
-
-def refusing(operation: str, code: str) -> Any:
-    """Refuse one operation with one code."""
-
-    def refuse(called: str, _: Mapping[str, str]) -> str | None:
-        return code if called == operation else None
-
-    return refuse
 
 
 @pytest.mark.parametrize(
@@ -157,14 +148,12 @@ def test_two_rotations_at_once_end_with_one_certificate_served_everywhere(
     old = make(here, demo.port)
     calls = 0
 
-    def meanwhile(operation: str, _: Mapping[str, str]) -> None:
+    def now(operation: str) -> bool:
         nonlocal calls
         calls += not operation.startswith(("Describe", "Get", "List"))
-        if calls == at:
-            WATCHED.refuse = granted
-            rotate_all(here.invocation(), demo.wire)
+        return calls == at
 
-    WATCHED.refuse = meanwhile
+    WATCHED.refuse = rotating_beside(here, demo, now)
     rotate(here, demo)
     WATCHED.refuse = granted
     here.passed = timedelta(hours=2)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.acme.renewal_window import Window
-from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.load_balancer import Certificate, Leaf
 from chalicelib.rotate.model import (
     INVALID_CERTIFICATE,
     LoadBalancerCertificates,
-    SecretCertificate,
     SecureListener,
     current,
 )
@@ -52,15 +52,24 @@ def certificate(
     """A certificate with so many days left of its life, uploaded so many days ago."""
     return Certificate(
         arn=f"arn:aws:iam::123456789012:server-certificate/emq-elb/o/r/demo/{name}",
-        not_before=NOW + (left - life) * DAY,
         not_after=NOW + left * DAY,
-        domains=domains,
-        serial=name,
+        leaf=Leaf(
+            not_before=NOW + (left - life) * DAY,
+            not_after=NOW + left * DAY,
+            domains=domains,
+            serial=name,
+            issuer_key=issuer_key,
+        ),
         name=name,
         path="/emq-elb/o/r/demo/",
         uploaded=NOW - uploaded * DAY,
-        issuer_key=issuer_key,
     )
+
+
+def saying(one: Certificate, **what: Any) -> Certificate:
+    """The same, but it says something else of itself."""
+    assert one.leaf is not None
+    return replace(one, leaf=replace(one.leaf, **what))
 
 
 OLD = certificate("old")
@@ -80,9 +89,9 @@ def holding(
     """Two listeners that serve it; `places` are what they serve when that differs."""
     arns = places if places is not None else (served.arn if served else INVALID_CERTIFICATE,) * 2
     return LoadBalancerCertificates(
-        load_balancer="demo",
+        name="demo",
         source=source,
-        places=tuple(SecureListener("demo", 8883 + number, arn) for number, arn in enumerate(arns)),
+        listeners=tuple(SecureListener("demo", 8883 + number, arn) for number, arn in enumerate(arns)),
         certificates=(*((served,) if served else ()), *others),
         served=served,
         hostname=hostname,
@@ -110,7 +119,7 @@ def decide(
     now: datetime,
     before: timedelta,
     *,
-    offered: SecretCertificate | None = None,
+    offered: Certificate | None = None,
     authority: AuthorityFacts | None = None,
     window: Window | None = None,
     limited: datetime | None = None,
@@ -121,7 +130,7 @@ def decide(
     """Decide on these facts."""
     return decide_rotation(
         RotationFacts(
-            holding=found,
+            balancer=found,
             now=now,
             renew_before=before,
             offered=offered,
@@ -161,9 +170,9 @@ def decide(
         (holding("private-ca", OLD, hostname="MQTT.example.com"), CA, "keep"),
         (holding("private-ca", DUE, NEW), CA, "install new"),
         (holding("private-ca", DUE, NEW), None, "install new"),
-        (holding("private-ca", DUE, replace(NEW, issuer_key="other")), CA, "renew mqtt.example.com"),
-        (holding("private-ca", DUE, replace(NEW, issuer_key=None)), CA, "renew mqtt.example.com"),
-        (holding("private-ca", DUE, replace(NEW, domains=("b.example.com",))), CA, "renew mqtt.example.com"),
+        (holding("private-ca", DUE, saying(NEW, issuer_key="other")), CA, "renew mqtt.example.com"),
+        (holding("private-ca", DUE, saying(NEW, issuer_key=None)), CA, "renew mqtt.example.com"),
+        (holding("private-ca", DUE, saying(NEW, domains=("b.example.com",))), CA, "renew mqtt.example.com"),
         (holding("private-ca", DUE, NEW, rejected="new"), CA, "renew mqtt.example.com"),
         (holding("private-ca", DUE, certificate("x", left=25, uploaded=0)), CA, "renew mqtt.example.com"),
         (holding("private-ca", DUE, certificate("before", uploaded=71)), CA, "renew mqtt.example.com"),
@@ -172,7 +181,7 @@ def decide(
         (holding("acme", DUE, replace(NEW, source="pem")), None, "renew mqtt.example.com"),
         (holding("private-ca", DUE), None, "keep private-ca-missing"),
         (holding("private-ca", DUE), OTHER_CA, "keep private-ca-changed"),
-        (holding("private-ca", replace(DUE, issuer_key=None)), CA, "keep private-ca-changed"),
+        (holding("private-ca", saying(DUE, issuer_key=None)), CA, "keep private-ca-changed"),
         (holding("private-ca", DUE), ENDING_CA, "keep private-ca-ends"),
         (holding("private-ca", GONE), OTHER_CA, "keep private-ca-changed"),
         (holding("private-ca", NEW, OLD, rejected="new"), CA, "back to old"),
@@ -205,8 +214,7 @@ def test_what_is_decided_by_an_issuers_certificate(
 def test_what_is_decided_by_what_a_secret_holds(
     found: LoadBalancerCertificates, offered: Certificate, wanted: str
 ) -> None:
-    held = SecretCertificate(offered.name or "", offered.not_after)
-    assert outcome(decide(found, NOW, BEFORE, offered=held)) == wanted
+    assert outcome(decide(found, NOW, BEFORE, offered=offered)) == wanted
 
 
 def test_a_secret_has_to_be_read_first() -> None:
@@ -270,8 +278,8 @@ def test_a_ca_that_wants_to_be_left_alone_is(
 @pytest.mark.parametrize(
     ("uploaded", "wanted"),
     [
-        (replace(NEW, issuer_key="other"), "install new"),
-        (replace(NEW, issuer_key="other", domains=("b.example.com",)), "keep private-ca-changed"),
+        (saying(NEW, issuer_key="other"), "install new"),
+        (saying(NEW, issuer_key="other", domains=("b.example.com",)), "keep private-ca-changed"),
         (certificate("new", uploaded=71, issuer_key="other"), "keep private-ca-changed"),
     ],
 )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.load_balancer import Certificate, Leaf
 from chalicelib.rotate.proof import (
     FAILING_LOOKS,
     EndpointAddress,
@@ -21,18 +21,20 @@ from chalicelib.tls.handshake import Handshake, HandshakeCause, Served
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 DAY = timedelta(days=1)
 NAME = "mqtt.example.com"
-NEW = Certificate(
-    arn="new", not_before=NOW - DAY, not_after=NOW + DAY, domains=(NAME,), serial="02", digest="d"
-)
+
+
+def leaf(serial: str, digest: str = "d") -> Leaf:
+    return Leaf(not_before=NOW - DAY, not_after=NOW + DAY, domains=(NAME,), serial=serial, digest=digest)
+
+
+NEW = Certificate(arn="new", not_after=NOW + DAY, leaf=leaf("02"))
 HERE = EndpointAddress("demo", 8883, "192.0.2.1", NAME)
 THERE = EndpointAddress("demo", 8883, "192.0.2.2", NAME)
 
 
 def shaken(serial: str | None, cause: HandshakeCause | None = None, digest: str = "d") -> Handshake:
-    served = Served(
-        serial=serial or "", not_before=NOW - DAY, not_after=NOW + DAY, domains=(NAME,), digest=digest
-    )
-    return Handshake(address="192.0.2.1", port=8883, cause=cause, served=served if serial else None)
+    served = Served(leaf=leaf(serial, digest)) if serial else None
+    return Handshake(address="192.0.2.1", port=8883, cause=cause, served=served)
 
 
 OLD, PROVEN = shaken("01"), shaken("02")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,9 +14,8 @@ from botocore.parsers import ResponseParserError
 
 from chalicelib.model import errors
 from chalicelib.rotate.plan import SILENT
-from chalicelib.rotate.story import rotate_one
 from tests.world.provisioning import Account, clients
-from tests.world.rotating import Front, make, names, rotate, served
+from tests.world.rotating import Front, make, names, rotate, served, supersede
 
 HERE, ELSEWHERE, FARTHER = "eu-central-1", "eu-west-1", "us-east-1"
 ASKED = "before-call.elb.DescribeLoadBalancers"
@@ -78,30 +76,9 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[None]:
 @pytest.fixture
 def oldest(here: Account, demo: Front) -> str:
     """The name of a certificate that is due to be retired: two newer ones are there, one of them served."""
-    old = make(here, demo.port)
-    rotate(here, demo)
-    rotate_one("demo", here.invocation(), demo.wire)
-    here.passed = timedelta(hours=2)
+    old = supersede(here, demo)
     assert len(names(here)) == 3
     return old.rpartition("/")[2]
-
-
-def use_in(region: str, certificate: str) -> None:
-    """Serve the certificate in another region."""
-    zone = boto3.client("ec2", region).describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
-    boto3.client("elb", region).create_load_balancer(
-        LoadBalancerName="elsewhere",
-        AvailabilityZones=[str(zone)],
-        Listeners=[
-            {
-                "Protocol": "SSL",
-                "LoadBalancerPort": 8883,
-                "InstanceProtocol": "TCP",
-                "InstancePort": 1883,
-                "SSLCertificateId": certificate,
-            }
-        ],
-    )
 
 
 @pytest.mark.parametrize("code", SKIPPED)
@@ -130,11 +107,7 @@ def test_all_of_them_may_be(here: Account, demo: Front, oldest: str) -> None:
 
 
 def test_what_a_region_that_answers_uses_stays(here: Account, demo: Front) -> None:
-    old = make(here, demo.port)
-    use_in(FARTHER, old)
-    rotate(here, demo)
-    rotate_one("demo", here.invocation(), demo.wire)
-    here.passed = timedelta(hours=2)
+    old = supersede(here, demo, used_in=FARTHER)
     with answering({ELSEWHERE: DENIED["AccessDenied"]}), here.counted() as calls:
         rotate(here, demo)
     assert old.rpartition("/")[2] in names(here)
@@ -142,11 +115,7 @@ def test_what_a_region_that_answers_uses_stays(here: Account, demo: Front) -> No
 
 
 def test_what_a_skipped_region_uses_stays_because_iam_says_so(here: Account, demo: Front) -> None:
-    old = make(here, demo.port)
-    use_in(ELSEWHERE, old)
-    rotate(here, demo)
-    rotate_one("demo", here.invocation(), demo.wire)
-    here.passed = timedelta(hours=2)
+    old = supersede(here, demo, used_in=ELSEWHERE)
     with answering({ELSEWHERE: DENIED["AccessDenied"]}):
         (rotation,) = rotate(here, demo)
     assert "DeleteServerCertificate" in here.calls.made

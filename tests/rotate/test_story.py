@@ -32,6 +32,7 @@ from tests.world.rotating import (
     nowhere,
     rotate,
     served,
+    supersede,
     tags,
 )
 
@@ -378,25 +379,7 @@ def test_superseded_ones_are_retired_but_for_those_that_are_kept(here: Account, 
 
 
 def test_one_that_another_region_uses_is_not_retired(here: Account, demo: Front) -> None:
-    old = make(here, demo.port)
-    ireland = boto3.client("elb", "eu-west-1")
-    zone = boto3.client("ec2", "eu-west-1").describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
-    ireland.create_load_balancer(
-        LoadBalancerName="elsewhere",
-        AvailabilityZones=[str(zone)],
-        Listeners=[
-            {
-                "Protocol": "SSL",
-                "LoadBalancerPort": 8883,
-                "InstanceProtocol": "TCP",
-                "InstancePort": 1883,
-                "SSLCertificateId": old,
-            }
-        ],
-    )
-    rotate(here, demo)
-    rotate_one("demo", here.invocation(), demo.wire)
-    here.passed = timedelta(hours=2)
+    old = supersede(here, demo, used_in="eu-west-1")
     rotate(here, demo)
     assert "DescribeRegions" in here.calls.made
     assert old.rpartition("/")[2] in names(here)

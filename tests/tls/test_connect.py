@@ -50,9 +50,9 @@ def test_tells_what_was_negotiated_and_served_where_all_is_well(tmp_path: Path) 
     assert (result.version, result.address, result.port) == ("TLSv1.2", ADDRESS, port)
     assert result.cipher is not None
     assert result.served is not None
-    assert int(result.served.serial, 16) == GOOD.certificate.serial_number
-    assert result.served.not_after == GOOD.certificate.not_valid_after_utc
-    assert result.served.domains == (NAME,)
+    assert int(result.served.leaf.serial, 16) == GOOD.certificate.serial_number
+    assert result.served.leaf.not_after == GOOD.certificate.not_valid_after_utc
+    assert result.served.leaf.domains == (NAME,)
     assert result.served.chain_not_after == MIDDLE.certificate.not_valid_after_utc
     assert result.tcp_ms is not None
     assert result.tls_ms is not None
@@ -80,7 +80,7 @@ def test_names_why_a_certificate_does_not_verify_and_shows_it_all_the_same(
     assert result.cause == cause
     assert not result.verified
     assert result.served is not None
-    assert int(result.served.serial, 16) == issued.certificate.serial_number
+    assert int(result.served.leaf.serial, 16) == issued.certificate.serial_number
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_flaw_is_no_matter_of_the_issuer_whether_it_is_known_or_not(
     else:
         assert (result.cause, said in result.detail) == ("tls-invalid", True), result
     assert result.served is not None
-    assert int(result.served.serial, 16) == issued.certificate.serial_number
+    assert int(result.served.leaf.serial, 16) == issued.certificate.serial_number
 
 
 def test_an_altered_signature_is_a_flaw(tmp_path: Path) -> None:

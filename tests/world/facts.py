@@ -18,9 +18,7 @@ OWNER = "emq-elb-prod"
 ARN = "arn:aws:iam::123456789012:server-certificate/mqtt"
 EXTERNAL = Existing(
     source="external",
-    certificate=Certificate(
-        arn=ARN, not_before=None, not_after=NOW + timedelta(days=60), domains=("mqtt.example.com",), serial=""
-    ),
+    certificate=Certificate(arn=ARN, not_after=NOW + timedelta(days=60)),
 )
 VPC_NETWORK = "172.31.0.0/16"
 NODES = SecurityGroup(

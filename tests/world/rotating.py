@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,11 +22,11 @@ import boto3
 from moto.iam.models import iam_backends
 
 from chalicelib.rotate.model import Rotation
-from chalicelib.rotate.story import rotate_all
+from chalicelib.rotate.story import rotate_all, rotate_one
 from chalicelib.rotate.verify import TlsClient
 from lab.aws import ACCOUNT, server_certificate_pem
 from tests.world.certificates import Issued, authority, leaf
-from tests.world.provisioning import Account
+from tests.world.provisioning import WATCHED, Account, granted
 from tests.world.servers import ADDRESS, server_context, serving
 
 HOST = "mqtt.example.com"
@@ -150,6 +150,57 @@ def tags(here: Account, name: str = "demo") -> dict[str, str]:
     """A load balancer's tags."""
     found = here.world.elb.describe_tags(LoadBalancerNames=[name])["TagDescriptions"][0]["Tags"]
     return {one["Key"]: one["Value"] for one in found}
+
+
+def use_in(region: str, certificate: str) -> None:
+    """Serve a certificate in another region."""
+    zone = boto3.client("ec2", region).describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+    boto3.client("elb", region).create_load_balancer(
+        LoadBalancerName="elsewhere",
+        AvailabilityZones=[str(zone)],
+        Listeners=[
+            {
+                "Protocol": "SSL",
+                "LoadBalancerPort": 8883,
+                "InstanceProtocol": "TCP",
+                "InstancePort": 1883,
+                "SSLCertificateId": certificate,
+            }
+        ],
+    )
+
+
+def supersede(here: Account, front: Front, used_in: str | None = None) -> str:
+    """Make a load balancer and replace its certificate twice, two hours ago; return the ARN of the oldest."""
+    old = make(here, front.port)
+    if used_in:
+        use_in(used_in, old)
+    rotate(here, front)
+    rotate_one(front.name, here.invocation(), front.wire)
+    here.passed = timedelta(hours=2)
+    return old
+
+
+def refusing(operation: str, code: str) -> Callable[[str, Mapping[str, str]], str | None]:
+    """Refuse one operation with one code."""
+
+    def refuse(called: str, _: Mapping[str, str]) -> str | None:
+        return code if called == operation else None
+
+    return refuse
+
+
+def rotating_beside(
+    here: Account, front: Front, moment: Callable[[str], bool]
+) -> Callable[[str, Mapping[str, str]], str | None]:
+    """Have another run of the schedule come in between, before the first call for which `moment` is true."""
+
+    def meanwhile(called: str, _: Mapping[str, str]) -> None:
+        if moment(called):
+            WATCHED.refuse = granted
+            rotate_all(here.invocation(), front.wire)
+
+    return meanwhile
 
 
 def bundle(days: float = 60, *, host: str = HOST, key: str = "leaf", life: float = 90) -> Issued:

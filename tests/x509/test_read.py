@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.x509.pem import Bundle, GivenPem, certificate_digest, encode
 from chalicelib.x509.preflight import SECRET_FIELDS, examine
-from chalicelib.x509.read import checked, described_certificate, read_pem
+from chalicelib.x509.read import checked, read_leaf, read_pem
 from tests.world.certificates import AROUND, KeyKind, authority, key_pem, leaf, private_key, self_signed
 
 NOW = datetime.now(UTC)
@@ -236,14 +236,14 @@ def test_checked_tells_every_fault_under_the_fields_that_it_was_given() -> None:
 
 
 def test_what_iam_gives_back_is_described() -> None:
-    described = described_certificate(LEAF.rstrip(), CHAIN.replace("\n", "\r\n"))
+    described = read_leaf(LEAF.rstrip(), CHAIN.replace("\n", "\r\n"))
     assert described is not None
     assert described.domains == ("mqtt.example.com", "127.0.0.1")
     assert int(described.serial, 16) == DEVICE.certificate.serial_number
     assert described.not_before == DEVICE.certificate.not_valid_before_utc
     assert described.not_after == DEVICE.certificate.not_valid_after_utc
     assert described.digest == certificate_digest(LEAF, CHAIN)
-    assert described_certificate("no certificate", "") is None
+    assert read_leaf("no certificate", "") is None
 
 
 def secret_lines(key: str) -> set[str]:
