@@ -18,7 +18,8 @@ class Settings:
     """`owner` is the deployment; times are `timedelta`s unless they say otherwise.
 
     `acme_contact` is an e-mail address, without which nothing is ordered from the ACME CA; `acme_ca_bundle` a
-    PEM file with the roots that the CA's own HTTPS is verified by, where those of the package are not enough.
+    PEM file with the roots that the CA's own HTTPS is verified by, where those of the package are not enough;
+    `acme_eab_secret` a secret with the account at the CA that ours is bound to.
     """
 
     owner: str
@@ -33,6 +34,7 @@ class Settings:
     acme_contact: str | None = None
     acme_account_secret: str = ""
     acme_ca_bundle: str | None = None
+    acme_eab_secret: str | None = None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -82,6 +84,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         acme_contact=contact,
         acme_account_secret=environment.get("ACME_ACCOUNT_SECRET", "").strip() or f"{owner}/acme-account",
         acme_ca_bundle=environment.get("ACME_CA_BUNDLE", "").strip() or None,
+        acme_eab_secret=environment.get("ACME_EAB_SECRET", "").strip() or None,
     )
     if wrong:
         raise SettingsError("the settings need mending: " + "; ".join(wrong))

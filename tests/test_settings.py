@@ -12,7 +12,7 @@ OWNER = {"OWNER": "emq-elb-test"}
 def test_an_owner_is_enough() -> None:
     settings = read_settings(OWNER)
     assert settings.acme_directory_url == LETS_ENCRYPT
-    assert (settings.acme_contact, settings.acme_ca_bundle) == (None, None)
+    assert (settings.acme_contact, settings.acme_ca_bundle, settings.acme_eab_secret) == (None, None, None)
     assert settings.acme_account_secret == "emq-elb-test/acme-account"
     assert settings.private_ca_secret == "emq-elb-test/private-ca"
 
@@ -25,11 +25,13 @@ def test_what_is_given_for_the_acme_ca_is_taken() -> None:
             "ACME_CONTACT": " ops@example.com ",
             "ACME_ACCOUNT_SECRET": "acme",
             "ACME_CA_BUNDLE": "/var/task/roots.pem",
+            "ACME_EAB_SECRET": " emq-elb-test/zerossl ",
         }
     )
     assert settings.acme_directory_url == "https://ca.example.com/directory"
     assert settings.acme_contact == "ops@example.com"
     assert (settings.acme_account_secret, settings.acme_ca_bundle) == ("acme", "/var/task/roots.pem")
+    assert settings.acme_eab_secret == "emq-elb-test/zerossl"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ changes the zone takes its records away, and so does every run of `rotate`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -100,10 +100,20 @@ def records_shown(
                 telemetry.left_behind(name, sorted(values), str(error))
 
 
-def sweep_challenges(invocation: Invocation) -> list[tuple[str, AwsError]]:
-    """Take away what killed functions of this deployment left; return where that failed, and why."""
+def sweep_challenges(domains: Collection[str] | None, invocation: Invocation) -> list[tuple[str, AwsError]]:
+    """Take away what killed functions of this deployment left; return where that failed, and why.
+
+    Only in the zones of these domains; without them in every public zone of the account.
+    """
+    zones = route53.public_zones(invocation.clients.route53)
+    if domains is not None:
+        zones = tuple(
+            dict.fromkeys(
+                zone for domain in domains for zone in zones_of(challenge_record_name(domain), zones)
+            )
+        )
     failures = []
-    for zone in route53.public_zones(invocation.clients.route53):
+    for zone in zones:
         try:
             _change(zone, Edit(_SWEPT), zone.name, Progress(), invocation)
         except Absent:

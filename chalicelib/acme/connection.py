@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from chalicelib.acme.https import https_context
+from chalicelib.acme.https import USER_AGENT, https_context
 from chalicelib.aws.library_logs import hold_at_warning
 from chalicelib.model.errors import IssuerLimited, IssuerRefused, IssuerSilent
+from chalicelib.model.pending import LONGEST_LIMIT
 from chalicelib.tls.reasons import named_reason
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from acme.client import ClientNetwork
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from josepy.interfaces import JSONDeSerializable
+    from josepy.jwk import JWKEC
     from requests import Response
 
 T = TypeVar("T")
 
 NO_ACME = "the CA answered what is no ACME"
 _TIMEOUT = 30
-_USER_AGENT = "emq-elb"
 # Pebble refuses some nonces on purpose; the library tries once more by itself.
 _NONCES = 5
 _LIMITED = timedelta(hours=1)
@@ -39,6 +40,7 @@ class Acme:
     """A CA and our account there. `answers` holds its last answer: errors of the library hold no headers."""
 
     net: ClientNetwork = field(repr=False)
+    key: JWKEC = field(repr=False)
     now: Callable[[], datetime]
     directory: Mapping[str, str]
     answers: list[Response] = field(default_factory=list, repr=False)
@@ -73,10 +75,11 @@ def connect_to_ca(
 
     from chalicelib.acme.https_adapter import HttpsAdapter
 
-    net = ClientNetwork(JWKEC(key=key), alg=ES256, user_agent=_USER_AGENT, timeout=_TIMEOUT)
+    account = JWKEC(key=key)
+    net = ClientNetwork(account, alg=ES256, user_agent=USER_AGENT, timeout=_TIMEOUT)
     net.session.mount("https://", HttpsAdapter(https_context(trusted)))
     answers: list[Response] = []
-    acme = Acme(net, now, {}, answers)
+    acme = Acme(net, account, now, {}, answers)
 
     def keep(response: Response, **_: object) -> None:
         # Not `acme.answers`: the session would refer to itself, and close its sockets only when Python's
@@ -154,7 +157,8 @@ def _translated(acme: Acme) -> Iterator[None]:
 
 
 def _left_alone(acme: Acme, detail: str) -> IssuerLimited:
-    return IssuerLimited(acme.retry_after or acme.now() + _LIMITED, detail)
+    now = acme.now()
+    return IssuerLimited(min(acme.retry_after or now + _LIMITED, now + LONGEST_LIMIT), detail)
 
 
 def parsed(read: Callable[[], T]) -> T:

@@ -10,6 +10,9 @@ from chalicelib.tls import connect as tls
 from chalicelib.tls.contexts import client_context
 from chalicelib.tls.reasons import named_reason
 
+USER_AGENT = "emq-elb"
+"""What every request names itself (https://www.rfc-editor.org/rfc/rfc8555#section-6.1)."""
+
 
 def https_context(trusted: str | None = None) -> ssl.SSLContext:
     """Return a client's context that trusts the certificates of a PEM file; the system's roots without one.

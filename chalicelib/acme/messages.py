@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
+from chalicelib.acme.account import ExternalAccount
 from chalicelib.acme.connection import NO_ACME, Acme, parsed, post, refused
 from chalicelib.acme.records import Challenge
 from chalicelib.model.errors import IssuerRefused, IssuerSilent
@@ -46,11 +47,21 @@ class Order:
     certificate: str | None
 
 
-def sign_in(acme: Acme, contact: str) -> None:
-    """Have the CA find the account of the key, or make it: that agrees to its terms of service."""
+def sign_in(acme: Acme, contact: str, bound_to: ExternalAccount | None = None) -> None:
+    """Have the CA find the account of the key, or make it: that agrees to its terms of service.
+
+    A CA that knows its customers wants a new account to be `bound_to` one of theirs.
+    """
     from acme import messages
 
-    wanted = messages.NewRegistration.from_data(email=contact, terms_of_service_agreed=True)
+    binding = None
+    if bound_to:
+        binding = messages.ExternalAccountBinding.from_data(
+            acme.key.public_key(), bound_to.kid, bound_to.hmac_key, messages.Directory(dict(acme.directory))
+        )
+    wanted = messages.NewRegistration.from_data(
+        email=contact, terms_of_service_agreed=True, external_account_binding=binding
+    )
     there = post(acme, "newAccount", wanted).headers.get("Location")
     acme.net.account = messages.RegistrationResource(uri=there, body=wanted)
 

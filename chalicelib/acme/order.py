@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from chalicelib.acme import messages as acme
-from chalicelib.acme.account import account_key
+from chalicelib.acme.account import account_key, external_account
 from chalicelib.acme.challenges import places, records_shown
 from chalicelib.acme.connection import Acme, connect_to_ca
 from chalicelib.apply import Progress, note
@@ -58,8 +58,10 @@ def order(
     where = places(domains, invocation)
     end = min(invocation.deadline - _AFTERWARDS, invocation.now() + _MOST)
     patient = replace(invocation, deadline=end)
+    settings, secrets = invocation.settings, invocation.clients.secrets
+    bound_to = external_account(secrets, settings.acme_eab_secret) if settings.acme_eab_secret else None
     with closing(_connected(name, progress, invocation)) as ca:
-        acme.sign_in(ca, invocation.settings.acme_contact or "")
+        acme.sign_in(ca, settings.acme_contact or "", bound_to)
         ordered = acme.new_order(ca, domains, replaces)
         new_order = NewOrder(reason="the CA is to issue one", domains=(*domains,))
         note(name, new_order, progress, invocation)

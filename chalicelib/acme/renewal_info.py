@@ -8,7 +8,7 @@ from http.client import HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.acme.https import https_context
+from chalicelib.acme.https import USER_AGENT, https_context
 from chalicelib.acme.renewal_window import Window, window_of
 from chalicelib.model.errors import IssuerSilent
 from chalicelib.tls.reasons import named_reason
@@ -37,7 +37,8 @@ def _read(url: str, trusted: str | None) -> Any:
     try:
         context = https_context(trusted)
         with closing(HTTPSConnection(parts.netloc, timeout=_TIMEOUT, context=context)) as connection:
-            connection.request("GET", parts._replace(scheme="", netloc="").geturl())
+            path = parts._replace(scheme="", netloc="").geturl()
+            connection.request("GET", path, headers={"User-Agent": USER_AGENT})
             answer = connection.getresponse()
             if answer.status != 200:
                 raise IssuerSilent(f"{parts.netloc} answers {answer.status}")

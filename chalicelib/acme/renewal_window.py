@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.moments import moment_of
-
-_LOOKED_AT_EVERY = timedelta(hours=12)
-"""The schedule of `rotate`."""
+from chalicelib.x509.preflight import LOOKED_AT_EVERY
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def renew_at(window: Window, certificate: str) -> datetime:
 
 def suggested(window: Window, certificate: str, now: datetime) -> bool:
     """Whether that time is over, or will be before the next look."""
-    return renew_at(window, certificate) <= now + _LOOKED_AT_EVERY
+    return renew_at(window, certificate) <= now + LOOKED_AT_EVERY
 
 
 def _utc(text: str) -> datetime:

@@ -1,11 +1,11 @@
-"""Secrets Manager: secrets that are JSON objects of texts. Their values are in no repr and no message."""
+"""Secrets Manager: secrets that are JSON objects. Their values are in no repr and no message."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.errors import translated
 from chalicelib.aws.secrecy import discreetly
@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Secret:
-    """One version of a secret."""
+    """One version of a secret: its values that are texts."""
 
     value: Mapping[str, str] = field(repr=False)
 
 
-def read_secret(client: SecretsManagerClient, secret_id: str, *, field: str) -> Secret:
+def read_secret(
+    client: SecretsManagerClient, secret_id: str, *, field: str, keys: Collection[str] = ()
+) -> Secret:
     """Read the current version of a secret. `field` is the request's field that named it.
 
-    Absent when there is none or it is scheduled for deletion; InvalidRequest when it is no JSON object whose
-    values are all texts.
+    `keys` are those that the caller reads: one whose value is no text is a fault that names it. Other keys
+    belong to other tools and may hold anything. Absent when there is no secret or it is scheduled for
+    deletion; InvalidRequest when it is no JSON object, or one of `keys` is at fault.
     """
     try:
         with translated("GetSecretValue"):
@@ -36,10 +39,17 @@ def read_secret(client: SecretsManagerClient, secret_id: str, *, field: str) -> 
         if error.code == "InvalidRequestException":
             raise Absent(error.operation, error.code, error.message) from None
         raise
-    value = _texts(answer.get("SecretString"))
+    value = _object(answer.get("SecretString") or answer.get("SecretBinary") or "")
     if value is None:
-        raise InvalidRequest([Fault(field, f"the secret {secret_id} is no JSON object of texts")])
-    return Secret(value)
+        message = f"the secret {secret_id} is no JSON object: write one with a text under each key"
+        raise InvalidRequest([Fault(field, message)])
+    if wrong := [
+        f"`{key}` in the secret {secret_id} {_flaw(value[key])}: write it as one text"
+        for key in sorted(keys)
+        if key in value and not _is_text(value[key])
+    ]:
+        raise InvalidRequest([Fault(field, message) for message in wrong])
+    return Secret({key: text for key, text in value.items() if _is_text(key) and _is_text(text)})
 
 
 def create_secret(
@@ -71,16 +81,32 @@ def create_secret(
     return answer["ARN"]
 
 
-def _texts(text: str | None) -> Mapping[str, str] | None:
+def _object(given: str | bytes) -> Mapping[str, Any] | None:
+    """Parse a JSON object, with a byte order mark before it or not; bytes are UTF-8, UTF-16 or UTF-32."""
     try:
-        value = json.loads(text or "")
+        value = json.loads(given.removeprefix("\ufeff") if isinstance(given, str) else given)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict) or not all(_is_text(one) for one in (*value, *value.values())):
-        return None
-    return value
+    return value if isinstance(value, dict) else None
 
 
 def _is_text(value: object) -> bool:
     """Whether it can be sent to anyone: JSON also has halves of characters, which nothing can encode."""
     return isinstance(value, str) and value == value.encode(errors="ignore").decode()
+
+
+def _flaw(value: object) -> str:
+    """What is wrong with a value that is no text. Nothing of it is shown."""
+    match value:
+        case str():
+            return "holds half a character, which nothing can encode"
+        case None:
+            return "is null"
+        case bool():
+            return "is true or false"
+        case int() | float():
+            return "is a number"
+        case list():
+            return "is a list"
+        case _:
+            return "is an object"

@@ -10,6 +10,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model.load_balancer import Certificate, LoadBalancer, age
 from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, REJECTED_TAG, certificate_path
+from chalicelib.model.rejected import parse_rejected
 from chalicelib.x509.domains import same_names
 from chalicelib.x509.facts import AuthorityFacts
 from chalicelib.x509.read import describe_authority
@@ -27,7 +28,8 @@ def issued_before(
     served = (
         {listener.certificate or "" for listener in there.listeners if listener.secure} if there else set()
     )
-    rejected = there.tags.get(REJECTED_TAG) if there else None
+    failed = parse_rejected(there.tags.get(REJECTED_TAG)) if there else None
+    rejected = failed and failed.name
     if there and there.tags.get(CERTIFICATE_TAG) == source:
         # Two, while a rotation is on its way from one listener to the next.
         current = [read_certificate(arn, invocation.clients) for arn in served]

@@ -79,7 +79,7 @@ def issue_leaf(authority: Authority, domains: Sequence[str], *, now: datetime) -
     if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
         raise Conflict(
             f"the private CA is valid from {certificate.not_valid_before_utc} to"
-            f" {certificate.not_valid_after_utc}: nobody would accept what it signs now"
+            f" {certificate.not_valid_after_utc}: no client would accept a certificate that it signs now"
         )
     begin = max(_whole_seconds(now) - CLOCK_SKEW, certificate.not_valid_before_utc)
     end = min(begin + LEAF_LIFETIME, certificate.not_valid_after_utc)
@@ -103,11 +103,13 @@ def load_authority(client: SecretsManagerClient, secret_id: str) -> Authority | 
     certificates are returned, and a private key among them is a Conflict.
     """
     try:
-        value = read_secret(client, secret_id, field="certificate.issuer").value
+        keys = ("certificate", "private_key")
+        value = read_secret(client, secret_id, field="certificate.issuer", keys=keys).value
     except Absent:
         return None
-    except InvalidRequest:
-        value = {}
+    except InvalidRequest as error:
+        faults = "; ".join(fault.message for fault in error.faults)
+        raise Conflict(f"the private CA cannot be read: {faults}") from None
     given, private_key = value.get("certificate", ""), value.get("private_key", "")
     facts, _ = read_pem(given, "", "")
     for fault in misplaced_key("certificate", facts.certificate):

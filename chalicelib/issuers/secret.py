@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 FIELD = "certificate.secret_id"
+KEYS = frozenset({"certificate", "fullchain", "private_key", "chain"})
 
 
 def fetch(client: SecretsManagerClient, secret_id: str) -> GivenPem:
@@ -22,7 +23,7 @@ def fetch(client: SecretsManagerClient, secret_id: str) -> GivenPem:
     So it is too when the role may not read it: AWS then does not say whether there is one.
     """
     try:
-        found = read_secret(client, secret_id, field=FIELD)
+        found = read_secret(client, secret_id, field=FIELD, keys=KEYS)
     except Absent:
         raise InvalidRequest([Fault(FIELD, f"there is no secret {secret_id} in this region")]) from None
     except Denied:

@@ -13,7 +13,7 @@ The tags are all that is remembered between two invocations (`docs/architecture.
     emq-elb:probe        load balancer   probe options, `key=value` between spaces
     emq-elb:pending      load balancer   since when and for what something still waits; absent: `ready`
                                          (`model/pending.py`)
-    emq-elb:rejected     load balancer   the name of a certificate that failed on the wire
+    emq-elb:rejected     load balancer   the name of a certificate that failed on the wire, and when
 """
 
 from __future__ import annotations

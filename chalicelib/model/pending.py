@@ -14,7 +14,7 @@ Times are RFC 3339, in UTC, in whole seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.model.moments import moment_of, rfc3339
 from chalicelib.model.names import PENDING_TAG
@@ -26,6 +26,9 @@ ISSUING = "issuing"
 TO_BE_SWEPT = "to be swept"
 _CERTIFICATE = "certificate "
 _NOT_BEFORE = " not before "
+
+LONGEST_LIMIT = timedelta(days=7)
+"""The longest time for which a CA's limit is believed: Let's Encrypt counts certificates by the week."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,15 @@ class Pending:
     def certificate(self) -> str | None:
         """The name of the certificate that `rotate` waits to see served; None when it waits for none."""
         return self.what.removeprefix(_CERTIFICATE) if self.what.startswith(_CERTIFICATE) else None
+
+    def limited(self, now: datetime) -> datetime | None:
+        """Until when the CA takes no order; None where it takes one now.
+
+        A time farther ahead than `LONGEST_LIMIT` is none of ours, and counts as no limit.
+        """
+        if self.not_before is None or not now < self.not_before <= now + LONGEST_LIMIT:
+            return None
+        return self.not_before
 
     def began_at(self, request: datetime) -> bool:
         """Whether the request of that time wrote it."""

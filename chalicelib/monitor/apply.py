@@ -6,18 +6,21 @@ changed something the function `provision` does it in the background, and `recon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from chalicelib import observe, telemetry
 from chalicelib.apply import Progress, apply
-from chalicelib.aws import cloudwatch
+from chalicelib.aws import cloudwatch, iam
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
-from chalicelib.model.errors import Throttled
+from chalicelib.model.errors import AwsError, Throttled
+from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.names import CERTIFICATE_TAG
 from chalicelib.model.step import Step
 from chalicelib.monitor.dashboard import body, dashboard_name
-from chalicelib.monitor.plan import alarm_changes, desired
+from chalicelib.monitor.plan import alarm_changes, desired, listed_life
 
 _EVERY_MINUTES = 10
 # What fits into the seconds that a function keeps for its last calls: every run gets further.
@@ -38,7 +41,8 @@ def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ..
     """Make alarms and dashboard match the load balancers that there are; return what was changed.
 
     `function_arn` is that of the function that runs. When nothing changes it is ceil(N/400) + ceil(N/20)
-    calls for N load balancers, one for each 100 alarms, and one for the dashboard.
+    calls for N load balancers, one for each 100 alarms, and one for the dashboard. Where there are secure
+    listeners it is one for each 1,000 server certificates, and one for each certificate that has to be read.
 
     CloudWatch takes three PutMetricAlarm a second: by the deadline as many are put as fit, and the next run
     puts the others.
@@ -46,7 +50,11 @@ def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ..
     clients, settings = invocation.clients, invocation.settings
     balancers = observe.ours(invocation)
     wanted = desired(
-        settings.owner, balancers, renew_before=settings.renew_before, topic=settings.alarm_topic_arn
+        settings.owner,
+        balancers,
+        renew_before=settings.renew_before,
+        topic=settings.alarm_topic_arn,
+        lives=_lives(balancers, invocation),
     )
     there = cloudwatch.alarms(clients.cloudwatch, f"{settings.owner}/")
     names = [balancer.name for balancer in balancers]
@@ -69,6 +77,39 @@ def _as_many_as_fit(plan: list[do.Action], progress: Progress, invocation: Invoc
         except Throttled:
             return len(plan) - made
     return 0
+
+
+def _lives(balancers: Sequence[LoadBalancer], invocation: Invocation) -> dict[str, timedelta]:
+    """How long the certificate of each load balancer lives: of several the shortest life."""
+    served = {
+        one.name: {listener.certificate for listener in one.listeners if listener.certificate}
+        for one in balancers
+    }
+    if not any(served.values()):
+        return {}
+    clients, renew_before = invocation.clients, invocation.settings.renew_before
+    listed = {one.arn: one for one in iam.list_certificates(clients.iam, "/")}
+    sources = {one.name: one.tags.get(CERTIFICATE_TAG, "") for one in balancers}
+    read: dict[str, timedelta | None] = {}
+    lives: dict[str, timedelta] = {}
+    for name, arns in served.items():
+        for arn in sorted(arns):
+            life = listed_life(listed.get(arn), sources[name], renew_before)
+            if life is None:
+                life = read[arn] = read[arn] if arn in read else _life(arn, invocation)
+            if life is not None:
+                lives[name] = min(life, lives.get(name, life))
+    return lives
+
+
+def _life(arn: str, invocation: Invocation) -> timedelta | None:
+    """How long a certificate lives, as it says itself; None where it cannot be read."""
+    try:
+        found = read_certificate(arn, invocation.clients)
+    except AwsError as error:
+        telemetry.failed("alarms", error, certificate=arn)
+        return None
+    return found.not_after - found.not_before if found and found.not_before else None
 
 
 def _dashboard(names: list[str], widget: str, invocation: Invocation) -> Iterator[do.Action]:

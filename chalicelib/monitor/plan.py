@@ -1,7 +1,7 @@
 """The alarms of a deployment: three for each load balancer, two for all.
 
 <owner>/<load balancer>/probe        three minutes in a row without success, or without a probe at all
-<owner>/<load balancer>/certificate  ends in less than half of the time at which ours are replaced
+<owner>/<load balancer>/certificate  half of the time has passed in which it should have been renewed
 <owner>/<load balancer>/nodes        three minutes without an instance in service
 <owner>/rollbacks                    a certificate did not pass on the wire
 <owner>/functions                    a function ended in an error; -2 and so on for more than ten functions
@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from chalicelib.model.actions import Action, DeleteAlarms, PutMetricAlarm
-from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.metrics import (
     DAYS_TO_EXPIRY,
     NAMESPACE,
@@ -25,7 +26,9 @@ from chalicelib.model.metrics import (
     Metric,
     Query,
 )
+from chalicelib.model.names import ACME, PRIVATE_CA
 from chalicelib.probe.plan import enabled, targets
+from chalicelib.x509.preflight import time_to_renew
 
 FUNCTIONS = (
     "provision",
@@ -43,6 +46,8 @@ FUNCTIONS = (
 FIRST_DATA_WITHIN = timedelta(minutes=5)
 """How long a new alarm waits for data before their absence is bad."""
 
+LONG_LIFE = timedelta(days=3650)
+
 _MINUTE = 60
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html
 _METRICS_IN_MATH = 10
@@ -51,10 +56,23 @@ _NAMES_IN_CALL = 100
 
 
 def desired(
-    owner: str, balancers: Iterable[LoadBalancer], *, renew_before: timedelta, topic: str | None
+    owner: str,
+    balancers: Iterable[LoadBalancer],
+    *,
+    renew_before: timedelta,
+    topic: str | None,
+    lives: Mapping[str, timedelta] | None = None,
 ) -> tuple[Alarm, ...]:
-    """Every alarm that the deployment is to have; none while it has no load balancer."""
-    found = [alarm for one in balancers for alarm in _of(owner, one, renew_before, topic)]
+    """Every alarm that the deployment is to have; none while it has no load balancer.
+
+    `lives` is how long the certificate of each load balancer lives; one that is not known counts as long.
+    """
+    known = lives or {}
+    found = [
+        alarm
+        for one in balancers
+        for alarm in _of(owner, one, time_to_renew(known.get(one.name, LONG_LIFE), renew_before), topic)
+    ]
     return (*found, *_of_all(owner, topic)) if found else ()
 
 
@@ -94,7 +112,20 @@ def _by_now(alarm: Alarm, found: FoundAlarm | None, now: datetime) -> Alarm:
     return waiting if still else alarm
 
 
-def _of(owner: str, balancer: LoadBalancer, renew_before: timedelta, topic: str | None) -> Iterable[Alarm]:
+def listed_life(certificate: Certificate | None, source: str, renew_before: timedelta) -> timedelta | None:
+    """How long a certificate lives, as a listing of IAM shows it; None where it has to be read.
+
+    The listing has the upload and the end. An issuer's certificate is uploaded at once, and one that lives
+    long enough after its upload makes no difference; any other may have been uploaded late in its life.
+    """
+    if certificate is None or certificate.uploaded is None:
+        return None
+    days = ceil((certificate.not_after - certificate.uploaded) / timedelta(days=1))
+    life = timedelta(days=days)
+    return life if source in {PRIVATE_CA, ACME} or life / 3 >= renew_before else None
+
+
+def _of(owner: str, balancer: LoadBalancer, to_renew: timedelta, topic: str | None) -> Iterable[Alarm]:
     ours = (("LoadBalancer", balancer.name),)
     if enabled(balancer) and targets(balancer):
         yield Alarm(
@@ -113,7 +144,7 @@ def _of(owner: str, balancer: LoadBalancer, renew_before: timedelta, topic: str 
             description=f"The certificate of {balancer.name} ends soon (docs/operations.md)",
             watched=Metric(NAMESPACE, DAYS_TO_EXPIRY, ours, "Minimum", 5 * _MINUTE),
             comparison="LessThanThreshold",
-            threshold=renew_before / timedelta(days=1) / 2,
+            threshold=round(to_renew / timedelta(days=1) / 2, 2),
             datapoints=1,
             missing="ignore",
             topic=topic,

@@ -32,6 +32,7 @@ from chalicelib.tls.connect import Resolve
 from chalicelib.tls.handshake import Trust
 
 _READS_AT_ONCE = 8
+_KEYS = ("username", "password", "certificate")
 _UNREADABLE = Failure("prepare", "secret")
 
 Secrets = Mapping[str, Mapping[str, str] | None]
@@ -91,7 +92,7 @@ def _secrets_of(balancer: LoadBalancer, invocation: Invocation) -> list[str]:
 
 def _read(secret_id: str, invocation: Invocation) -> Mapping[str, str] | None:
     try:
-        return read_secret(invocation.clients.secrets, secret_id, field="probe").value
+        return read_secret(invocation.clients.secrets, secret_id, field="probe", keys=_KEYS).value
     except Exception as error:  # noqa: BLE001 - it fails those that need this secret
         telemetry.failed("probe", error, secret=secret_id)
         return None

@@ -152,8 +152,10 @@ def _shaken(target: Target, result: Handshake) -> Outcome:
     failure: Failure | None = None
     if result.cause is not None:
         failure = Failure("tcp" if result.cause.startswith("tcp-") else "tls", result.cause, result.detail)
-    elif target.secure and result.served:
-        failure = name_failure(target.hostname, result.served.leaf.domains, target.host)
+    elif target.secure and (result.served or target.hostname is None):
+        # Without a hostname nobody has checked the name yet: one that cannot be read does not pass.
+        domains = result.served.leaf.domains if result.served else ()
+        failure = name_failure(target.hostname, domains, target.host)
     return Outcome(
         port=target.port,
         address=result.address,

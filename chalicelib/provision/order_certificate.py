@@ -44,9 +44,8 @@ def refuse(chosen: Chosen | None, there: LoadBalancer | None, invocation: Invoca
             f"{there.name}: adopt it with the certificate that it has, then have one issued by a second PUT"
         )
     pending = parse_pending(there.tags.get(PENDING_TAG)) if there else None
-    until = pending.not_before if pending else None
-    if until and invocation.now() < until:
-        raise IssuerLimited(until, "it said so when it was asked before")
+    if until := pending.limited(invocation.now()) if pending else None:
+        raise IssuerLimited(until, "it named this time when it was asked before")
 
 
 def obtained(

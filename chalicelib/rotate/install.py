@@ -20,6 +20,7 @@ from chalicelib.model import errors
 from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG
 from chalicelib.model.pending import Pending, parse_pending, until_served
+from chalicelib.model.rejected import Rejected
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.model import (
     INVALID_CERTIFICATE,
@@ -155,7 +156,8 @@ def reject(failed: Failed) -> tuple[Swap, RollBack]:
     old = _way_back(swap, certificate)
     if old is None:
         raise errors.Conflict(f"{reason}; there is no valid one to go back to")
-    mark = do.AddTags(reason=reason, tags=((REJECTED_TAG, certificate.name or certificate.arn),))
+    failure = Rejected(certificate.name or certificate.arn, swap.invocation.now())
+    mark = do.AddTags(reason=reason, tags=(failure.tag,))
     apply(balancer.name, [mark], swap.progress, swap.invocation)
     listeners = tuple(replace(listener, certificate=certificate.arn) for listener in balancer.listeners)
     swap = replace(swap, balancer=replace(balancer, listeners=listeners), before={})
@@ -165,7 +167,7 @@ def reject(failed: Failed) -> tuple[Swap, RollBack]:
 def _served_everywhere(swap: Swap, certificate: Certificate, reason: str) -> Swap | Rotation:
     """Put it on every listener; return the swap with those that serve it, or the rotation if it ends here.
 
-    Listeners that are gone by then, or were given another certificate by somebody, are left alone.
+    Listeners that are gone by then, or that got another certificate meanwhile, are left alone.
     """
     ours = []
     for listener in swap.balancer.listeners:
@@ -177,7 +179,7 @@ def _served_everywhere(swap: Swap, certificate: Certificate, reason: str) -> Swa
             case "left alone":
                 continue
     if not ours:
-        return swap.rotation("kept", f"{reason}; its listeners were given another one meanwhile")
+        return swap.rotation("kept", f"{reason}; its listeners got another certificate meanwhile")
     return replace(swap, balancer=replace(swap.balancer, listeners=tuple(ours)))
 
 
@@ -190,8 +192,13 @@ def _done(
 ) -> Rotation:
     pending = swap.pending()
     if pending and pending.of_rotation:
-        forget = do.RemoveTags(reason="nothing is waited for any more", keys=(PENDING_TAG,))
+        forget = do.RemoveTags(reason="the rotation waits for nothing any more", keys=(PENDING_TAG,))
         apply(swap.balancer.name, [forget], swap.progress, swap.invocation)
+    if proof.verdict == "proven" and certificate.name and certificate.name == swap.balancer.rejected:
+        forgive = do.RemoveTags(
+            reason="it failed on the wire before, and clients take it now", keys=(REJECTED_TAG,)
+        )
+        apply(swap.balancer.name, [forgive], swap.progress, swap.invocation)
     unverified = ReviewWarning(
         "unverified", f"{certificate.arn} could not be seen everywhere: {proof.detail}"
     )

@@ -73,9 +73,10 @@ class Issuers:
     def secret(self, balancer: LoadBalancerCertificates) -> Certificate:
         """The certificate in the secret, as it is or will be in IAM; InvalidRequest with every fault."""
         given = self.texts(balancer.source.removeprefix(SECRET))
-        _, bundle = read_pem(given.certificate, given.private_key, given.chain)
+        now = self.invocation.now()
+        _, bundle = read_pem(given.certificate, given.private_key, given.chain, now=now)
         if bundle is None:
-            bundle, _ = checked(given, now=self.invocation.now(), fields=SECRET_FIELDS)
+            bundle, _ = checked(given, now=now, fields=SECRET_FIELDS)
         return as_uploaded(bundle, balancer.name, self.invocation)
 
     def private_ca(self) -> Authority | None:
@@ -151,7 +152,7 @@ def issued(
     served, source = balancer.served, balancer.source
     names = (*((balancer.hostname,) if balancer.hostname else ()), *(served.domains if served else ()))
     if source == ACME and not (domains or names):
-        raise Conflict("nobody knows any more which names it was for: PUT with `domains`")
+        raise Conflict("the names that it was for are not known any more: PUT with `domains`")
     wanted, warnings = domains_or_default(domains or names, None, issuers.invocation)
     made = issue(
         Wanted(

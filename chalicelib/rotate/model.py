@@ -27,7 +27,8 @@ class LoadBalancerCertificates:
     """One load balancer's certificates and the listeners, its own or another's, that serve them.
 
     `served` is what counts as the current one, None where there is none; `certificates` are those under its
-    path in IAM, with as much as is known of each; `rejected` is the name of one that failed on the wire.
+    path in IAM, with as much as is known of each; `rejected` is the name of one that failed on the wire, and
+    `barred` whether it must not be installed again yet.
     """
 
     name: str
@@ -37,6 +38,7 @@ class LoadBalancerCertificates:
     served: Certificate | None = None
     hostname: str | None = None
     rejected: str | None = None
+    barred: bool = False
 
 
 def current(

@@ -26,6 +26,7 @@ from chalicelib.model.names import (
     certificates_path,
     load_balancer_of_path,
 )
+from chalicelib.model.rejected import parse_rejected
 from chalicelib.rotate.model import INVALID_CERTIFICATE, LoadBalancerCertificates, SecureListener, current
 from chalicelib.rotate.proof import Handshakes
 
@@ -37,7 +38,7 @@ _EVERYTHING = "/"
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """What there is in the region; `load_balancers` are ours, `in_use` are ARNs on any listener.
+    """The region's certificates and load balancers, of which only ours; `in_use` are ARNs on any listener.
 
     `since` is when it was begun to be read.
     """
@@ -81,7 +82,7 @@ def _balancers(
     for listener in secure:
         listeners.setdefault(_home(listener, ours, certificates_path(owner, region)), []).append(listener)
     return tuple(
-        _balancer(ours[name], tuple(found), listed, certificate_path(owner, region, name))
+        _balancer(ours[name], tuple(found), listed, certificate_path(owner, region, name), invocation.now())
         for name, found in sorted(listeners.items())
     )
 
@@ -99,9 +100,11 @@ def _balancer(
     listeners: tuple[SecureListener, ...],
     listed: tuple[Certificate, ...],
     path: str,
+    now: datetime,
 ) -> LoadBalancerCertificates:
     own = tuple(one for one in listed if one.path == path)
-    rejected = load_balancer.tags.get(REJECTED_TAG)
+    failed = parse_rejected(load_balancer.tags.get(REJECTED_TAG))
+    rejected = failed.name if failed else None
     return LoadBalancerCertificates(
         name=load_balancer.name,
         source=load_balancer.tags.get(CERTIFICATE_TAG, ""),
@@ -110,6 +113,7 @@ def _balancer(
         served=current(listeners, own, rejected) or current(listeners, listed, rejected),
         hostname=load_balancer.tags.get(HOSTNAME_TAG),
         rejected=rejected,
+        barred=failed is not None and failed.barred(now),
     )
 
 

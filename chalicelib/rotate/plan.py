@@ -7,7 +7,7 @@
     pem, external     anything                                           Keep, soon a warning
     secret            what it holds is served, everywhere                Keep
     secret            what it holds is served, one listener left behind  Install
-    secret            what it holds failed on the wire                   Keep, warning
+    secret            what it holds failed on the wire within a day      Keep, warning
     secret            what it holds ends before what is served           Keep, warning
     secret            what it holds is in IAM                            Install
     secret            what it holds is not in IAM                        Renew
@@ -17,7 +17,7 @@
     private-ca, acme  not due, one listener left behind                  Install
     private-ca, acme  due, and one was uploaded and never installed      Install
     private-ca        due, and the CA is gone, another, or ends as soon  Keep, warning
-    acme              due, and the CA wants to be left alone for now     Wait
+    acme              due, not urgent, and the CA takes no order yet     Wait
     private-ca, acme  due                                                Renew
 
 Due is: asked for, `Invalid-Certificate`, expired, close to the end, or not for the name that clients use. An
@@ -46,12 +46,12 @@ AUTHORITY_WARNS = timedelta(days=365)
 FAILING = frozenset({"private-ca-missing", "private-ca-changed", "expired", "rejected"})
 """The codes of a Keep that a person has to look at, so that the run fails at its end."""
 
-_NO_WAY_BACK = "what is served failed on the wire before, and there is none to go back to"
+_NO_WAY_BACK = "the served certificate failed on the wire before, and there is no other to go back to"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Keep:
-    """Leave it; `code` is a warning's, where somebody should know."""
+    """Leave it; `code` is the code of a warning, where a person should know."""
 
     reason: str
     code: str | None = None
@@ -134,7 +134,7 @@ def is_due(
         return f"the CA suggests to renew it between {days}"
     latest = due_from(served, before)
     if window:
-        latest += (served.not_after - latest) / 2
+        latest = urgent_from(served, now, before)
     if now >= latest:
         return f"it expires at {served.not_after:%Y-%m-%d %H:%M} UTC"
     return None
@@ -153,7 +153,7 @@ def decide_rotation(facts: RotationFacts) -> Decision:
         if facts.offered is None:
             raise ValueError("what a secret holds has to be read before it is decided on")
         return _of_secret(balancer, facts.offered, now, before)
-    reason = "it was asked for" if facts.asked else is_due(balancer, now, before, facts.window)
+    reason = "a request asks for it" if facts.asked else is_due(balancer, now, before, facts.window)
     if reason is None:
         return _not_due(balancer, authority)
     if uploaded := waiting(balancer, now, before, authority, trusted=facts.trusted, awaited=facts.awaited):
@@ -162,16 +162,17 @@ def decide_rotation(facts: RotationFacts) -> Decision:
         kept := _without_authority(balancer, reason, now, authority, trusted=facts.trusted)
     ):
         return kept
-    if facts.limited and now < facts.limited:
-        return Wait(reason=f"{reason}, and the CA said so when it was asked before", until=facts.limited)
+    until = facts.limited and min(facts.limited, urgent_from(balancer.served, now, before))
+    if until and now < until:
+        return Wait(reason=f"{reason}, and the CA named this time when it was asked before", until=until)
     return Renew(reason=reason, domains=wanted(balancer))
 
 
 def _watched(balancer: LoadBalancerCertificates, now: datetime, before: timedelta) -> Keep:
     served = balancer.served
     if served is None:
-        return Keep(reason="a listener has lost its certificate, and nobody renews it", code="expired")
-    reason = f"it is {balancer.source or 'of unknown source'}: nobody renews it but you"
+        return Keep(reason="a listener has lost its certificate, which you renew yourself", code="expired")
+    reason = f"it is {balancer.source or 'of unknown source'}: you renew it yourself"
     if served.not_after <= now:
         return Keep(reason=f"{reason}, and it has expired", code="expired")
     return Keep(reason=reason, code="expires-soon" if is_due(balancer, now, before) else None)
@@ -203,19 +204,19 @@ def _of_secret(
     served = balancer.served
     if served and served.name == offered.name:
         if not _everywhere(balancer, served):
-            return Install(reason="one listener was left behind", certificate=served)
+            return Install(reason="one listener does not serve it yet", certificate=served)
         if served.not_after <= now:
             return Keep(reason="it has expired, and the secret holds no other", code="expired")
         if served.name == balancer.rejected:
             return Keep(reason=f"{_NO_WAY_BACK}, and the secret holds no other", code="rejected")
         if is_due(balancer, now, before):
             return Keep(reason="it expires soon, and the secret holds no other", code="expires-soon")
-        return Keep(reason="the secret holds what is served")
-    if offered.name == balancer.rejected:
-        return Keep(reason="what the secret holds failed on the wire before", code="rejected")
+        return Keep(reason="the secret holds the served certificate")
+    if offered.name == balancer.rejected and balancer.barred:
+        return Keep(reason="the secret's certificate failed on the wire before", code="rejected")
     if served and served.not_after > now and offered.not_after < served.not_after:
-        return Keep(reason="what the secret holds ends before what is served", code="secret-older")
-    reason = "the secret holds another certificate than what is served"
+        return Keep(reason="the secret's certificate ends before the served one", code="secret-older")
+    reason = "the secret holds another certificate than the served one"
     uploaded = next((one for one in balancer.certificates if one.name == offered.name), None)
     return Install(reason=reason, certificate=uploaded) if uploaded else Renew(reason=reason)
 
@@ -223,7 +224,7 @@ def _of_secret(
 def _not_due(balancer: LoadBalancerCertificates, authority: AuthorityFacts | None) -> Decision:
     served = balancer.served
     if served and not _everywhere(balancer, served):
-        return Install(reason="one listener was left behind", certificate=served)
+        return Install(reason="one listener does not serve it yet", certificate=served)
     if served and served.name == balancer.rejected:
         return Keep(reason=_NO_WAY_BACK, code="rejected")
     valid = f"it is valid until {served.not_after:%Y-%m-%d}" if served else "it is valid"
@@ -311,6 +312,17 @@ def _last_known(balancer: LoadBalancerCertificates) -> tuple[str, ...]:
 def due_from(one: Certificate, before: timedelta) -> datetime:
     """From when a certificate is due; a lifetime that is not known counts as long."""
     return renew_from(one.not_before, one.not_after, before) if one.not_before else one.not_after - before
+
+
+def urgent_from(served: Certificate | None, now: datetime, before: timedelta) -> datetime:
+    """From when a certificate is due whatever the CA says: halfway from when it is due to its end.
+
+    At once where it is lost.
+    """
+    if served is None:
+        return now
+    due = due_from(served, before)
+    return due + (served.not_after - due) / 2
 
 
 def _never_installed(

@@ -1,28 +1,35 @@
 """Whether the certificate that was just installed came up on the wire: pure, from handshakes.
 
 A look is one handshake with every address of every listener. What counts as failing is positive: the new
-certificate is served and clients refuse it, or handshakes fail that went well before. An address that still
-serves the old one is waited for, one that cannot be reached says nothing. An issuer that we do not know may
-be known to devices, unless the old certificate's was known to us: then trust was lost.
+certificate is served and clients refuse it, or for a time handshakes break off that went well before. An
+address that still serves the old one is waited for, one that cannot be reached says nothing. An issuer that
+we do not know may be known to devices, unless the old certificate's was known to us: then trust was lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from chalicelib.model.load_balancer import Certificate, Leaf
 from chalicelib.tls.handshake import Handshake, HandshakeCause
 from chalicelib.x509.domains import address_of, covers
 
-EndpointFinding = Literal["proven", "waiting", "failing", "unreachable"]
+EndpointFinding = Literal["proven", "waiting", "failing", "interrupted", "unreachable"]
 ProofVerdict = Literal["proven", "waiting", "failed", "unreachable"]
 
 FAILING_LOOKS = 4
-"""So often in a row before it counts: with the waits in between that is some seconds."""
-HANDSHAKE_CAUSES = frozenset({"tls-timeout", "tls-closed", "tls-garbage", "tls-protocol", "tls-cipher"})
+"""A certificate that clients refuse has failed after so many looks in a row: some seconds."""
+INTERRUPTED_FOR = timedelta(seconds=90)
+"""Handshakes that break off before a certificate comes count when they have gone on for so long.
+
+They may have another cause, which passes: ELB takes an address out of DNS a minute before it is gone.
+"""
+PASSING_CAUSES = frozenset({"tls-timeout", "tls-closed", "tls-garbage"})
+"""What the network can do to a handshake too."""
+HANDSHAKE_CAUSES = PASSING_CAUSES | {"tls-protocol", "tls-cipher"}
 
 
 # A client looks for the issuer first. Where it reports one of these, it has found the issuer.
@@ -42,6 +49,14 @@ class EndpointAddress:
 
 
 Handshakes = Mapping[EndpointAddress, Handshake]
+
+
+@dataclass(frozen=True)
+class TimedHandshakes:
+    """One handshake with every address of every listener, at a time."""
+
+    at: datetime
+    handshakes: Handshakes
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,9 @@ def finding(
         return "proven" if not lost and _accepted(shaken, leaf, endpoint, certificate, now) else "failing"
     if shaken.cause in HANDSHAKE_CAUSES:
         # What failed in the same way before is not the new certificate's doing.
-        return "unreachable" if shaken.cause in {one.cause for one in at_first} else "failing"
+        if shaken.cause in {one.cause for one in at_first}:
+            return "unreachable"
+        return "interrupted" if shaken.cause in PASSING_CAUSES else "failing"
     return "waiting" if served is not None else "unreachable"
 
 
@@ -99,19 +116,28 @@ def _accepted(
 
 
 def judge_proof(
-    looks: Sequence[Handshakes], certificate: Certificate, before: Handshakes, now: datetime, *, last: bool
+    looks: Sequence[TimedHandshakes],
+    certificate: Certificate,
+    before: Handshakes,
+    now: datetime,
+    *,
+    last: bool,
 ) -> Proof | None:
     """Judge the looks so far; None when another is needed, which after the `last` one it is not."""
     found = [
-        {endpoint: finding(shaken, endpoint, certificate, before, now) for endpoint, shaken in look.items()}
+        {
+            endpoint: finding(shaken, endpoint, certificate, before, now)
+            for endpoint, shaken in look.handshakes.items()
+        }
         for look in looks
     ]
     newest = found[-1]
     for endpoint, what in newest.items():
         row = [look.get(endpoint) for look in found[-FAILING_LOOKS:]]
         often = len(row) == FAILING_LOOKS or (last and len(row) > 1)
-        if what == "failing" and often and {*row} == {"failing"}:
-            shaken = looks[-1][endpoint]
+        refused = what == "failing" and often and {*row} == {"failing"}
+        if refused or _broken_for(endpoint, looks, found) >= INTERRUPTED_FOR:
+            shaken = looks[-1].handshakes[endpoint]
             why = f"{shaken.cause or 'it does not verify'} {shaken.detail}".strip()
             if _lost_trust(shaken, endpoint, certificate, before):
                 why += ", and the issuer of the certificate before it was trusted"
@@ -126,6 +152,20 @@ def judge_proof(
             return Proof("proven", f"seen at {proven} addresses, {unreachable} could not be reached")
         return Proof("unreachable", "no address could be reached")
     return Proof("waiting", f"seen at {proven} of {len(counts)} addresses so far") if last else None
+
+
+def _broken_for(
+    endpoint: EndpointAddress,
+    looks: Sequence[TimedHandshakes],
+    found: Sequence[Mapping[EndpointAddress, EndpointFinding]],
+) -> timedelta:
+    """For how long no handshake with this address has gone well."""
+    since = now = looks[-1].at
+    for look, findings in zip(reversed(looks), reversed(found), strict=True):
+        if findings.get(endpoint) not in {"failing", "interrupted"}:
+            break
+        since = look.at
+    return now - since
 
 
 def server_name(hostname: str | None, domains: Sequence[str], dns_name: str) -> str:

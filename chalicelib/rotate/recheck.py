@@ -19,7 +19,7 @@ from chalicelib.rotate.install import Failed, Swap, endpoints, verified
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.observe import detailed
 from chalicelib.rotate.plan import FAILING, Keep, fallbacks
-from chalicelib.rotate.proof import Handshakes, judge_proof
+from chalicelib.rotate.proof import Handshakes, TimedHandshakes, judge_proof
 from chalicelib.rotate.verify import handshakes
 
 RECENT = timedelta(days=1)
@@ -82,12 +82,12 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
     seen = handshakes(
         endpoints(replace(balancer, listeners=listeners), swap.load_balancers, failed.domains), swap.client
     )
-    proof = judge_proof([seen], failed, {}, invocation.now(), last=True)
+    proof = judge_proof([TimedHandshakes(invocation.now(), seen)], failed, {}, invocation.now(), last=True)
     if proof is None or not proof.complete:
         return None
     if _untrusted(seen) and not _same_issuer(failed, older, invocation):
         return None
-    reason = "it failed on the wire before, and does well by now"
+    reason = "it failed on the wire before, and clients take it now"
     forgive = do.RemoveTags(reason=reason, keys=(REJECTED_TAG,))
     apply(balancer.name, [forgive], swap.progress, invocation)
     return swap.rotation("kept", f"{reason}; {proof.detail}", failed, verified=True)

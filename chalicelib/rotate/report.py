@@ -8,7 +8,7 @@ from datetime import timedelta
 from chalicelib import announce, observe, telemetry
 from chalicelib.aws.eventbridge import Announcement
 from chalicelib.invocation import Invocation
-from chalicelib.model.metrics import ROLLBACKS
+from chalicelib.model.metrics import DAYS_TO_EXPIRY, ROLLBACKS
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.model import LoadBalancerCertificates, Rotation
 from chalicelib.telemetry import logger
@@ -54,13 +54,13 @@ def _count(
         rotation = known.get(balancer.name)
         certificate = rotation.certificate if rotation else balancer.served
         state = rotation.state if rotation else "kept"
-        metrics = {
+        metrics: dict[str, float] = {
             "CertificatesRotated": int(state == "rotated"),
             ROLLBACKS: int(state == "rolled-back"),
         }
         if certificate:
             left = certificate.not_after - invocation.now()
-            metrics["CertificateDaysToExpiry"] = left // timedelta(days=1)
+            metrics[DAYS_TO_EXPIRY] = round(left / timedelta(days=1), 2)
         for name in sorted({listener.load_balancer for listener in balancer.listeners}):
             telemetry.emit(name, **metrics)
     if rolled_back := sum(one.state == "rolled-back" for one in rotations):

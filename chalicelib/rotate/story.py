@@ -1,4 +1,4 @@
-"""Rotate: no load balancer of ours serves an expired certificate, and nobody notices a rotation.
+"""Rotate: no load balancer of ours serves an expired certificate, and no client notices a rotation.
 
 observe (load balancers, tags, certificates; a closer look only at what may be due) → plan → apply: issue a
 new one, examined before it is uploaded, install it in place on every listener that serves the old one, verify
@@ -8,8 +8,9 @@ schedule also deletes what is superseded. `docs/rotate.md` has the picture.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from chalicelib.acme import challenges
@@ -44,6 +45,7 @@ from chalicelib.rotate.recheck import keep, kept, mended
 from chalicelib.rotate.report import report_rotations
 from chalicelib.rotate.verify import TlsClient, handshakes
 from chalicelib.x509.facts import AuthorityFacts
+from chalicelib.x509.preflight import LOOKED_AT_EVERY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,7 @@ def rotate_all(invocation: Invocation, client: TlsClient | None = None) -> tuple
             failures.append((name, error))
     rotations, failed = _retire(rotations, first)
     failures += failed
-    failures += _sweep_challenges(invocation)
+    failures += _sweep_challenges(rotations, run)
     report_rotations(rotations, run.region.balancers, run.invocation)
     failures += [(one.name, errors.Conflict(one.reason)) for one in rotations if one.failing]
     if failures:
@@ -207,7 +209,7 @@ def _observe(
     if balancer.source in WATCHED:
         if asked:
             source = balancer.source or "of unknown source"
-            raise errors.Conflict(f"its certificate is {source}: nobody renews it but you, with a PUT")
+            raise errors.Conflict(f"its certificate is {source}: you renew it yourself, with a PUT")
         balancer = balancer if balancer.served else detailed(balancer, {}, invocation)
     elif (asked := asked or unfinished(balancer, pending)) or (
         is_due(balancer, now, before_its_end, window)
@@ -223,7 +225,7 @@ def _observe(
         offered=offered,
         authority=authority,
         window=window,
-        limited=pending.not_before if pending else None,
+        limited=pending.limited(now) if pending else None,
         asked=asked,
         trusted=trusted,
         awaited=pending.certificate if pending else None,
@@ -320,13 +322,38 @@ def _retire(rotations: list[Rotation], run: Run) -> tuple[list[Rotation], list[t
     return warned, []
 
 
-def _sweep_challenges(invocation: Invocation) -> list[tuple[str, Exception]]:
+def _sweep_challenges(rotations: Iterable[Rotation], run: Run) -> list[tuple[str, Exception]]:
+    """Take away records of killed functions: at each run in the zones of our names, once a week in all zones.
+
+    An order that was killed and never repeated may have left one in a zone of which we have no name.
+    """
+    invocation = run.invocation
     if invocation.settings.acme_contact is None:
+        return []
+    domains = None if everywhere(invocation.now()) else _names_of_acme(rotations, run)
+    if domains is not None and not domains:
         return []
     try:
         return [
             (f"sweeping challenges in {zone}", error)
-            for zone, error in challenges.sweep_challenges(invocation)
+            for zone, error in challenges.sweep_challenges(domains, invocation)
         ]
     except Exception as error:  # noqa: BLE001 - raised at the end, after all that was done
         return [("sweeping challenges", error)]
+
+
+def everywhere(now: datetime) -> bool:
+    """Whether this run looks into every zone: the schedule's first one of each Monday."""
+    return now.weekday() == 0 and timedelta(hours=now.hour) < LOOKED_AT_EVERY
+
+
+def _names_of_acme(rotations: Iterable[Rotation], run: Run) -> frozenset[str]:
+    """Every name that an ACME CA certifies for us, or is to certify."""
+    served = {one.name: one.certificate.domains for one in rotations if one.certificate}
+    names = {
+        name
+        for one in run.region.balancers
+        if one.source == ACME
+        for name in (*served.get(one.name, ()), one.hostname or "")
+    }
+    return frozenset(filter(None, names))

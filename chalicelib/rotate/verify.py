@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import Certificate
-from chalicelib.rotate.proof import EndpointAddress, Handshakes, Proof, judge_proof
+from chalicelib.rotate.proof import EndpointAddress, Handshakes, Proof, TimedHandshakes, judge_proof
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import Handshake, Trust
 
@@ -75,10 +75,10 @@ def wait_until_served(
     endpoints = tuple(endpoints)
     deadline = min(invocation.deadline, invocation.now() + PROVEN_WITHIN)
     waits = replace(invocation, deadline=deadline).waits()
-    looks: list[Handshakes] = []
+    looks: list[TimedHandshakes] = []
     last = False
     while True:
-        looks.append(handshakes(endpoints, client))
+        looks.append(TimedHandshakes(invocation.now(), handshakes(endpoints, client)))
         proof = judge_proof(looks, certificate, before, invocation.now(), last=last)
         if proof is not None:
             return proof

@@ -238,20 +238,26 @@ def _detail(error: OSError) -> str:
 
 
 def _served(secure: ssl.SSLSocket) -> Served | None:
-    return _read(_sent_chain(secure)) if secure.getpeercert(binary_form=True) else None
+    if not secure.getpeercert(binary_form=True):
+        return None
+    return _read(_sent_chain(secure), _verified_path(secure))
 
 
 @lru_cache(maxsize=1024)
-def _read(sent: tuple[bytes, ...]) -> Served | None:
-    """Read what was sent, leaf first. A load balancer sends the same at each address and in each minute."""
+def _read(sent: tuple[bytes, ...], path: tuple[bytes, ...]) -> Served | None:
+    """Read what was sent, leaf first. A load balancer sends the same at each address and in each minute.
+
+    `path` is the chain that verified, empty where none was asked for: what was sent beside it ends nothing.
+    """
     leaf = parse_certificate(sent[0]) if sent else None
     if leaf is None:
         return None
     issuers = [parse_certificate(one) for one in sent[1:]]
+    needed = [one for one, der in zip(issuers, sent[1:], strict=True) if one and (not path or der in path)]
     last = [leaf, *issuers][-1]
     return Served(
         leaf=describe_leaf(leaf, sha256(b"".join(sent)).hexdigest()),
-        chain_not_after=min((one.facts.not_after for one in issuers if one), default=None),
+        chain_not_after=min((one.facts.not_after for one in needed), default=None),
         root=ssl.DER_cert_to_PEM_cert(sent[-1]) if last and last.facts.self_signed else None,
     )
 
@@ -261,3 +267,12 @@ def _sent_chain(secure: ssl.SSLSocket) -> tuple[bytes, ...]:
     internal = secure._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - see above; a test holds it
     sent = internal.get_unverified_chain() or ()
     return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in sent)
+
+
+def _verified_path(secure: ssl.SSLSocket) -> tuple[bytes, ...]:
+    """The chain that verified, leaf first, with the root; empty where nothing was verified."""
+    if secure.context.verify_mode is ssl.CERT_NONE:
+        return ()
+    internal = secure._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - as in `_sent_chain`
+    path = internal.get_verified_chain() or ()
+    return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in path)

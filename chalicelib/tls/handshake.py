@@ -46,8 +46,9 @@ class Trust:
 class Served:
     """The certificate on the wire, with the digest over all that came.
 
-    `chain_not_after` is the first end among those that came with it, None when it came alone; `root` the last
-    that came as PEM, where it signed itself.
+    `chain_not_after` is the first end among those that came with it and belong to the path that verified; of
+    all that came, where nothing was verified; None when there are none. `root` is the last that came, as PEM,
+    where it signed itself.
     """
 
     leaf: Leaf

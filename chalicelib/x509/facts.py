@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -21,10 +21,11 @@ MOST_CERTIFICATES = 16
 class PublicKey:
     """The public half of a key. `curve` is the SEC name (`secp256r1`), empty unless `kind` is `ec`.
 
-    `digest` is the SHA-256 of its SubjectPublicKeyInfo: equal digests are equal keys.
+    One of `rsa-pss` may be used for RSA-PSS signatures alone. `digest` is the SHA-256 of its
+    SubjectPublicKeyInfo, with the algorithm of plain RSA for `rsa-pss` too: equal digests are equal numbers.
     """
 
-    kind: Literal["rsa", "ec", "other"]
+    kind: Literal["rsa", "rsa-pss", "ec", "other"]
     bits: int
     curve: str = ""
     digest: str
@@ -77,8 +78,9 @@ class TextFacts:
     """One of the three texts.
 
     `certificates` are those that could be read of the `certificate_blocks` there were, and `places` where
-    among these they stood; none is read when there are more than `MOST_CERTIFICATES`. `key` is the first of
-    the `key_blocks`. `others` are the labels of all other blocks; `torn` a BEGIN without its END; `escaped`
+    among these they stood; none is read when there are more than `MOST_CERTIFICATES`. `unreadable` names the
+    part of each of the others that cannot be read, None for what is no certificate. `key` is the first of the
+    `key_blocks`. `others` are the labels of all other blocks; `torn` a BEGIN without its END; `escaped`
     line breaks that are written as the two characters backslash and n.
     """
 
@@ -86,6 +88,7 @@ class TextFacts:
     certificates: tuple[CertificateFacts, ...] = ()
     places: tuple[int, ...] = ()
     certificate_blocks: int = 0
+    unreadable: Mapping[int, str | None] = field(default_factory=dict)
     key: KeyFacts | None = None
     key_blocks: int = 0
     others: tuple[str, ...] = ()
@@ -113,28 +116,32 @@ class Arrangement:
     """Which certificate is the leaf and which are its chain, issuer first, as numbers of the pool.
 
     `superfluous` have no place in the chain and do no harm by being left out. `unlinked` have none because a
-    certificate between them and the chain is missing: such a chain cannot be sent.
+    certificate between them and the chain is missing: such a chain cannot be sent. `expired` are those of the
+    superfluous that signed one of the chain, and have expired.
     """
 
     leaf: int
     chain: tuple[int, ...] = ()
     superfluous: tuple[int, ...] = ()
+    expired: tuple[int, ...] = ()
     unlinked: tuple[int, ...] = ()
     reordered: bool = False
 
     @property
     def last(self) -> int:
-        """The last one that has its place: whoever signed it is missing, unless it signed itself."""
+        """The last one that has its place: its signer is missing, unless it signed itself."""
         return self.chain[-1] if self.chain else self.leaf
 
 
-def arrange(facts: BundleFacts) -> Arrangement | None:
+def arrange(facts: BundleFacts, now: datetime | None = None) -> Arrangement | None:
     """Find the leaf, and walk from it from issuer to issuer; None when there is no certificate.
 
     The leaf is the certificate that the key belongs to, else the first. Of several issuers that would do (one
-    authority, cross-signed) the next in the given order is taken. The leaf itself and certificates given
-    twice are left out of the chain. A root at the end is kept when it was given: it does no harm on the wire,
-    and the probe trusts it.
+    authority, cross-signed) the next in the given order is taken that has not expired. Where all of them have
+    expired, the chain ends below them: only clients that have the authority as a root of their own go on, and
+    these do not need them. An expired intermediate that signed the leaf itself stays: it is a fault. The leaf
+    itself and certificates given twice are left out of the chain. A root at the end is kept when it was
+    given: it does no harm on the wire, and the probe trusts it.
     """
     if not facts.certificate.certificates:
         return None
@@ -147,16 +154,21 @@ def arrange(facts: BundleFacts) -> Arrangement | None:
 
     given = tuple(left)
     chain: list[int] = []
+    expired: tuple[int, ...] = ()
     at = leaf
     while not pool[at].self_signed:
         issuers = [number for number in left if (at, number) in facts.links]
-        if not issuers:
+        valid = [number for number in issuers if now is None or now <= pool[number].not_after]
+        if not valid and (chain or all(pool[number].self_signed for number in issuers)):
+            expired = tuple(issuers)
+        if not issuers or expired:
             break
+        issuers = valid or issuers
         at = next((number for number in issuers if number > at), issuers[0])
         left.remove(at)
         chain.append(at)
 
-    complete = pool[at].self_signed
+    complete = pool[at].self_signed or bool(expired)
     placed = {(pool[number].subject, pool[number].key.digest) for number in chain}
     superfluous = tuple(
         number for number in left if complete or (pool[number].subject, pool[number].key.digest) in placed
@@ -166,6 +178,7 @@ def arrange(facts: BundleFacts) -> Arrangement | None:
         leaf=leaf,
         chain=tuple(chain),
         superfluous=superfluous,
+        expired=expired,
         unlinked=unlinked,
         reordered=tuple(number for number in given if number in chain) != tuple(chain),
     )

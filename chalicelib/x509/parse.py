@@ -5,7 +5,8 @@ The bytes are a stranger's: whatever they hold, nothing here raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The parts of a certificate, as `cryptography` calls them.
+_PARTS = {
+    "serial": "serial number",
+    "signature_alg": "signature algorithm",
+    "issuer": "issuer",
+    "validity": "validity",
+    "subject": "subject",
+    "spki": "public key",
+    "raw_extensions": "extensions",
+}
+_PSS = bytes.fromhex("06092a864886f70d01010a")
+"""The object identifier id-RSASSA-PSS in DER (https://www.rfc-editor.org/rfc/rfc8017#appendix-A.2.3)."""
+_ALGORITHM_WITHIN = 32
+"""PKCS #8 begins with a length, a version and the algorithm; PKCS #1 has no algorithm."""
 # Server authentication of old, Microsoft's and Netscape's, which OpenSSL still takes for it.
 _SERVER_GATED = ("1.3.6.1.4.1.311.10.3.3", "2.16.840.1.113730.4.1")
 
@@ -47,7 +62,7 @@ class ReadKey:
 
 
 def parse_certificate(der: bytes) -> ReadCertificate | None:
-    """Read one certificate; None when it is none."""
+    """Read one certificate; None when it cannot be read."""
     from cryptography import x509
 
     def reading() -> ReadCertificate:
@@ -55,6 +70,29 @@ def parse_certificate(der: bytes) -> ReadCertificate | None:
         return ReadCertificate(_certificate_facts(parsed, der), parsed, der)
 
     return _attempt(reading)
+
+
+def unreadable_part(der: bytes) -> str | None:
+    """Which part keeps a certificate from being read; None where these bytes are no certificate at all.
+
+    OpenSSL reads some that `cryptography` does not: it takes encodings that DER does not have
+    (https://www.rfc-editor.org/rfc/rfc5280#section-4.1).
+    """
+    from cryptography import x509
+
+    try:
+        parsed = x509.load_der_x509_certificate(der)
+    except Exception as error:  # noqa: BLE001 - as in `_attempt`; only the name of the part is taken from it
+        field = re.search(r"TbsCertificate::(\w+)", str(error))
+        return _PARTS.get(field[1], "content") if field else None
+    parts: Mapping[str, Callable[[], object]] = {
+        "subject": lambda: parsed.subject,
+        "issuer": lambda: parsed.issuer,
+        "public key": parsed.public_key,
+        "validity": lambda: (parsed.not_valid_before_utc, parsed.not_valid_after_utc),
+        "extensions": lambda: parsed.extensions,
+    }
+    return next((part for part, read in parts.items() if _attempt(read) is None), "names")
 
 
 def read_private_key(block: pem.Block) -> ReadKey:
@@ -68,8 +106,8 @@ def read_private_key(block: pem.Block) -> ReadKey:
 
     def reading() -> ReadKey:
         key = load_der_private_key(der, password=None)
-        public = _public_key(key.public_key())
-        if public.kind == "other":
+        public = _public_key(key.public_key(), pss=_PSS in der[:_ALGORITHM_WITHIN])
+        if public.kind in {"other", "rsa-pss"}:
             return ReadKey(KeyFacts(public=public, characters=characters))
         text = key_text(key)
         return ReadKey(KeyFacts(public=public, characters=len(text)), text)
@@ -117,7 +155,12 @@ def own_key(parsed: x509.Certificate) -> str:
 
 def _certificate_facts(parsed: x509.Certificate, der: bytes) -> CertificateFacts:
     from cryptography import x509
-    from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+    from cryptography.x509.oid import (
+        AuthorityInformationAccessOID,
+        ExtendedKeyUsageOID,
+        NameOID,
+        PublicKeyAlgorithmOID,
+    )
 
     extensions = parsed.extensions
     alternatives = _extension(extensions, x509.SubjectAlternativeName)
@@ -134,7 +177,9 @@ def _certificate_facts(parsed: x509.Certificate, der: bytes) -> CertificateFacts
         subject=parsed.subject.rfc4514_string(),
         issuer=parsed.issuer.rfc4514_string(),
         digest=sha256(der).hexdigest(),
-        key=_public_key(parsed.public_key()),
+        key=_public_key(
+            parsed.public_key(), pss=parsed.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+        ),
         not_before=parsed.not_valid_before_utc,
         not_after=parsed.not_valid_after_utc,
         # An IP address as a DNS name certifies nothing: clients look for it among the addresses only.
@@ -160,7 +205,8 @@ def _extension(extensions: x509.Extensions, kind: type[ExtensionType]) -> Extens
         return None
 
 
-def _public_key(key: PublicKeyTypes) -> PublicKey:
+def _public_key(key: PublicKeyTypes, *, pss: bool) -> PublicKey:
+    """Facts of a key. `pss`: its algorithm allows RSA-PSS alone, which PKCS #1 cannot say."""
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -168,7 +214,7 @@ def _public_key(key: PublicKeyTypes) -> PublicKey:
     digest = sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
     match key:
         case RSAPublicKey():
-            return PublicKey(kind="rsa", bits=key.key_size, digest=digest)
+            return PublicKey(kind="rsa-pss" if pss else "rsa", bits=key.key_size, digest=digest)
         case EllipticCurvePublicKey():
             return PublicKey(kind="ec", bits=key.key_size, curve=key.curve.name, digest=digest)
         case _:
@@ -183,11 +229,47 @@ def key_text(key: PrivateKeyTypes) -> str:
 
 
 def _verified(issued: x509.Certificate, issuer: x509.Certificate) -> bool:
-    def verifying() -> bool:
-        issued.verify_directly_issued_by(issuer)
-        return True
+    if _canonical(issued.issuer) != _canonical(issuer.subject):
+        return False
+    return _attempt(lambda: _verify_signature(issued, issuer)) is True
 
-    return issued.issuer == issuer.subject and _attempt(verifying) is True
+
+def _canonical(name: x509.Name) -> list[frozenset[tuple[str, str | bytes]]]:
+    """A name as clients compare it: neither the kind of string nor capitals nor spaces make a difference.
+
+    As OpenSSL does: capitals of ASCII only (https://www.rfc-editor.org/rfc/rfc5280#section-7.1).
+    """
+    return [
+        frozenset((one.oid.dotted_string, _canonical_text(one.value)) for one in part) for part in name.rdns
+    ]
+
+
+def _canonical_text(value: str | bytes) -> str | bytes:
+    if isinstance(value, bytes):
+        return value
+    return "".join(one.lower() if one.isascii() else one for one in " ".join(value.split()))
+
+
+def _verify_signature(issued: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Verify the signature alone. `verify_directly_issued_by` wants names that are encoded alike."""
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    signature, body = issued.signature, issued.tbs_certificate_bytes
+    how, digest = issued.signature_algorithm_parameters, issued.signature_hash_algorithm
+    match issuer.public_key():
+        case RSAPublicKey() as key if isinstance(how, PKCS1v15 | PSS) and digest:
+            key.verify(signature, body, how, digest)
+        case EllipticCurvePublicKey() as key if isinstance(how, ECDSA):
+            key.verify(signature, body, how)
+        case Ed25519PublicKey() | Ed448PublicKey() as key:
+            key.verify(signature, body)
+        case _:
+            return False
+    return True
 
 
 def _attempt(reading: Callable[[], T]) -> T | None:

@@ -110,7 +110,14 @@ def _certificates(what: str, text: TextFacts) -> Iterator[str]:
         which = (
             f"certificate {place + 1} of {text.certificate_blocks}" if text.certificate_blocks > 1 else "it"
         )
-        yield f"the {what} cannot be read ({which} is no X.509 certificate): export it as PEM again"
+        part = text.unreadable.get(place)
+        if part is None:
+            yield f"the {what} cannot be read ({which} is no X.509 certificate): export it as PEM again"
+        else:
+            yield (
+                f"the {what} cannot be read ({which} has an encoding that X.509 does not know in its {part}):"
+                " some clients refuse it too, so have the certificate issued again"
+            )
 
 
 def _key(key: KeyFacts) -> Iterator[str]:
@@ -121,5 +128,10 @@ def _key(key: KeyFacts) -> Iterator[str]:
         )
     elif key.characters > LONGEST_PEM:
         yield f"the private key has {key.characters} characters, IAM takes {LONGEST_PEM}: use a smaller one"
+    elif key.public is not None and key.public.kind == "rsa-pss":
+        yield (
+            "the private key is restricted to RSA-PSS, which AWS does not take: use a plain RSA key, and a"
+            " certificate that was issued for it"
+        )
     elif key.public is None:
         yield "the private key cannot be read: export it as unencrypted PEM (PKCS #1, SEC 1 or PKCS #8)"

@@ -19,6 +19,8 @@ from chalicelib.x509.pem_faults import LONGEST_PEM, certificate_text, chain_text
 
 LONGEST_CHAIN = 2 * 1024 * 1024
 RENEW_BEFORE = timedelta(days=30)
+LOOKED_AT_EVERY = timedelta(hours=12)
+"""The schedule of `rotate`."""
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 _LONGEST_NAME = 80
 _NEARLY = 0.8
@@ -58,7 +60,7 @@ def examine(
     private_key = [*private_key_text(facts.private_key)]
     chain = [*chain_text(facts.chain)]
     warnings: list[ReviewWarning] = []
-    arrangement = arrange(facts)
+    arrangement = arrange(facts, now)
     if arrangement is not None:
         leaf = facts.pool[arrangement.leaf]
         private_key += _pair(facts, leaf)
@@ -75,8 +77,17 @@ def examine(
 
 
 def renew_from(not_before: datetime, not_after: datetime, before: timedelta = RENEW_BEFORE) -> datetime:
-    """Return when a certificate is due: `before` its end, but never before the last third of its life."""
-    return not_after - min(before, (not_after - not_before) / 3)
+    """Return when a certificate is due."""
+    return not_after - time_to_renew(not_after - not_before, before)
+
+
+def time_to_renew(life: timedelta, before: timedelta = RENEW_BEFORE) -> timedelta:
+    """Return how long before its end a certificate is due: `before`, but at most a third of its life.
+
+    The schedule has to look at it twice before it ends: one that lives less than three days is due earlier,
+    but not in the first third of its life.
+    """
+    return max(min(before, life / 3), min(2 * LOOKED_AT_EVERY, 2 * life / 3))
 
 
 def _pair(facts: BundleFacts, leaf: CertificateFacts) -> Iterator[str]:
@@ -135,8 +146,7 @@ def _chain(pool: Sequence[CertificateFacts], arrangement: Arrangement, now: date
         )
     for issuer in (pool[number] for number in arrangement.chain):
         name = f"the chain's certificate of {_name(issuer)}"
-        remedy = "leave it out, clients have their own" if issuer.self_signed else "get a new one"
-        yield from _dates(name, issuer, now, remedy)
+        yield from _dates(name, issuer, now, "get a new one")
         if not (issuer.authority or issuer.self_signed):
             yield f"{name} is not one of an authority, so clients refuse what it signed: get another leaf"
         if not (issuer.for_servers or issuer.self_signed):
@@ -191,8 +201,15 @@ def _chain_warnings(pool: Sequence[CertificateFacts], arrangement: Arrangement) 
         )
     if arrangement.reordered:
         yield ReviewWarning("chain-reordered", "the chain was out of order and was put in order")
-    if arrangement.superfluous:
-        names = _list([_name(pool[number]) for number in arrangement.superfluous])
+    if arrangement.expired:
+        names = _list([_name(pool[number]) for number in arrangement.expired])
+        yield ReviewWarning(
+            "chain-superfluous",
+            f"left out of the chain, because it has expired: {names}; a client that has the authority as a"
+            " root of its own does not need it, and no other client takes it",
+        )
+    if rest := [number for number in arrangement.superfluous if number not in arrangement.expired]:
+        names = _list([_name(pool[number]) for number in rest])
         yield ReviewWarning("chain-superfluous", f"left out of the chain, where it signed nothing: {names}")
 
 
@@ -217,6 +234,8 @@ def _kind(key: PublicKey) -> str:
     match key.kind:
         case "rsa":
             return f"RSA with {key.bits} bits"
+        case "rsa-pss":
+            return "restricted to RSA-PSS"
         case "ec":
             return f"EC {_CURVES.get(key.curve, key.curve)}"
         case "other":

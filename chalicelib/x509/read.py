@@ -21,6 +21,7 @@ from chalicelib.x509.parse import (
     parse_certificate,
     read_private_key,
     signed,
+    unreadable_part,
 )
 from chalicelib.x509.pem import Bundle, GivenPem, certificate_digest
 from chalicelib.x509.preflight import PEM_FIELDS, Fields, examine
@@ -30,18 +31,20 @@ def checked(
     given: GivenPem, *, now: datetime, hostnames: Sequence[str] = (), fields: Fields = PEM_FIELDS
 ) -> tuple[Bundle, tuple[ReviewWarning, ...]]:
     """Read and examine; return what to upload and the warnings, or raise InvalidRequest with every fault."""
-    facts, bundle = read_pem(given.certificate, given.private_key, given.chain)
+    facts, bundle = read_pem(given.certificate, given.private_key, given.chain, now=now)
     found = examine(facts, now=now, hostnames=hostnames, fields=fields)
     if found.faults or bundle is None:
         raise InvalidRequest(found.faults)
     return bundle, found.warnings
 
 
-def read_pem(certificate: str, private_key: str, chain: str) -> tuple[BundleFacts, Bundle | None]:
+def read_pem(
+    certificate: str, private_key: str, chain: str, *, now: datetime | None = None
+) -> tuple[BundleFacts, Bundle | None]:
     """Read three PEM texts; the bundle is None when they hold no leaf, no usable key or a broken chain.
 
     In the bundle are the PEM blocks alone: the leaf; the key as PKCS #1 or SEC 1, the forms that IAM takes
-    most surely; the chain in order, without the leaf.
+    most surely; the chain in order, without the leaf and without what has expired and is not needed `now`.
     """
     leaf_text = pem.parse(certificate)
     key_text = pem.parse(private_key)
@@ -61,7 +64,7 @@ def read_pem(certificate: str, private_key: str, chain: str) -> tuple[BundleFact
             if signed(pool[issued], pool[issuer])
         ),
     )
-    return facts, _bundle(facts, pool, key)
+    return facts, _bundle(facts, pool, key, now)
 
 
 def certificates_alone(text: str) -> str:
@@ -99,11 +102,17 @@ def describe_authority(certificate: str) -> AuthorityFacts | None:
 def _text_facts(
     text: str, parsed: pem.Text, certificates: dict[int, ReadCertificate], key: ReadKey | None = None
 ) -> TextFacts:
+    blocks = [block for block in parsed.blocks if block.is_certificate]
     return TextFacts(
         blank=not text.strip(),
         certificates=tuple(one.facts for one in certificates.values()),
         places=tuple(certificates),
-        certificate_blocks=sum(block.is_certificate for block in parsed.blocks),
+        certificate_blocks=len(blocks),
+        unreadable={
+            place: unreadable_part(block.der)
+            for place, block in enumerate(blocks)
+            if block.der and place not in certificates and len(blocks) <= MOST_CERTIFICATES
+        },
         key=None if key is None else key.facts,
         key_blocks=sum(block.is_private_key for block in parsed.blocks),
         others=tuple(
@@ -123,8 +132,10 @@ def _certificates(text: pem.Text) -> dict[int, ReadCertificate]:
     return {place: one for place, one in found.items() if one is not None}
 
 
-def _bundle(facts: BundleFacts, pool: Sequence[ReadCertificate], key: ReadKey | None) -> Bundle | None:
-    arrangement = arrange(facts)
+def _bundle(
+    facts: BundleFacts, pool: Sequence[ReadCertificate], key: ReadKey | None, now: datetime | None
+) -> Bundle | None:
+    arrangement = arrange(facts, now)
     if arrangement is None or arrangement.unlinked or key is None or key.text is None:
         return None
     if facts.private_key.key_blocks > 1:

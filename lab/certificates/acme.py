@@ -101,12 +101,14 @@ def open_acme(
     validations_reused: int = 0,
     wait_at_most: int = 0,
     life: timedelta = LIFE,
+    customers: Mapping[str, str] | None = None,
 ) -> Iterator[Acme]:
     """Run an ACME server at an address until the block ends.
 
     `nonces_refused` and `validations_reused` are percentages: of good nonces refused, and of names taken
     without validation because the account has validated them before. `wait_at_most` is the number of seconds
-    that the CA takes at most before it validates.
+    that the CA takes at most before it validates. With `customers`, MAC keys by their ids, a new account has
+    to be bound to one of them.
     """
     directory = processes.directory / name
     directory.mkdir()
@@ -122,13 +124,15 @@ def open_acme(
         ],
         ready=lambda: answers(address, dns_management) and answers(address, dns),
     )
-    settings = {
+    settings: dict[str, object] = {
         "listenAddress": f"{address}:{port}",
         "managementListenAddress": f"{address}:{management}",
         "certificate": str(certificate),
         "privateKey": str(key),
         "certificateValidityPeriod": int(life.total_seconds()),
     }
+    if customers:
+        settings |= {"externalAccountBindingRequired": True, "externalAccountMACKeys": dict(customers)}
     (directory / "pebble.json").write_text(json.dumps({"pebble": settings}))
     server = processes.start(
         name,

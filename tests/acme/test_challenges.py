@@ -94,6 +94,28 @@ def test_records_that_have_not_spread_by_then_are_taken_away_and_the_ca_is_not_a
     assert texts(id_) == []
 
 
+def test_only_the_zones_of_these_names_are_read(here: Account) -> None:
+    for name in ("example.com", "example.net", "example.org", "_acme-challenge.mqtt.example.org"):
+        zone(name)
+    with here.counted() as calls:
+        assert sweep_challenges({"mqtt.example.com", "*.example.com", "a.example"}, here.invocation()) == []
+    assert calls.made == ["ListHostedZones", "ListResourceRecordSets"]
+    with here.counted() as calls:
+        assert sweep_challenges(None, here.invocation()) == []
+    assert calls.made == ["ListHostedZones"] + ["ListResourceRecordSets"] * 4
+
+
+def test_a_challenge_that_is_delegated_on_its_own_is_shown_there(here: Account) -> None:
+    """As many delegate no more than `_acme-challenge.<name>` (https://www.rfc-editor.org/rfc/rfc8555#section-8.4)."""
+    parent, own = zone("example.com"), zone("_acme-challenge.mqtt.example.com")
+    work = at_work(here)[1]
+    one = replace(CHALLENGE, domain="mqtt.example.com")
+    with shown([one], places([one.domain], work), work):
+        assert texts(parent) == []
+        assert texts(own) != []
+    assert texts(own) == []
+
+
 def test_a_zone_that_cannot_be_swept_does_not_keep_the_others_from_it(here: Account) -> None:
     zones = {name: zone(name) for name in ("example.com", "example.net")}
     work = at_work(here)[1]
@@ -104,6 +126,6 @@ def test_a_zone_that_cannot_be_swept_does_not_keep_the_others_from_it(here: Acco
     assert all(texts(id_) for id_ in zones.values())
     here.passed += timedelta(hours=2)
     refuse_once("ListResourceRecordSets", "AccessDenied")
-    ((failed, error),) = sweep_challenges(here.invocation())
+    ((failed, error),) = sweep_challenges(None, here.invocation())
     assert isinstance(error, Denied)
     assert [name for name, id_ in zones.items() if texts(id_)] == [failed]

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from chalicelib.acme.connection import connect_to_ca, retry_after
-from chalicelib.acme.renewal_info import renewal_info_url
+from chalicelib.acme.renewal_info import renewal_info_url, suggested_window
 from chalicelib.model.errors import IssuerLimited, IssuerSilent
 from tests.world.certificates import AROUND, authority, leaf
 from tests.world.servers import ADDRESS, Talk, over_tls, serving, speaking_tls, tls_context
@@ -89,6 +89,26 @@ def test_whatever_stands_around_the_roots_in_the_file_they_are_trusted(
         assert acme.directory == ENTRIES
         acme.close()
         assert renewal_info_url(directory, str(roots)) == ENTRIES["renewalInfo"]
+
+
+def test_every_request_says_whose_it_is(tmp_path: Path) -> None:
+    """https://www.rfc-editor.org/rfc/rfc8555#section-6.1"""
+    asked: list[str] = []
+
+    def talk(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536).decode())
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(document)}\r\nContent-Type: application/json"
+        connection.sendall(head.encode() + b"\r\n\r\n" + document)
+
+    document = json.dumps(ENTRIES).encode()
+    (tmp_path / "roots.pem").write_text(ROOT.certificate_pem)
+    served = leaf(signed_by=ROOT, addresses=[ADDRESS])
+    with serving(over_tls(tls_context(served, tmp_path), talk)) as server:
+        directory, roots = f"https://{ADDRESS}:{server.port}/dir", str(tmp_path / "roots.pem")
+        connect_to_ca(directory, generate_private_key(SECP256R1()), lambda: NOW, roots).close()
+        renewal_info_url(directory, roots)
+        suggested_window(directory, "id", roots)
+    assert [one.lower().count("user-agent: emq-elb\r\n") for one in asked] == [1, 1, 1]
 
 
 def test_the_roots_in_the_file_are_the_only_ones(tmp_path: Path) -> None:

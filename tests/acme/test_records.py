@@ -50,8 +50,9 @@ ZONES = (
         ("notexample.com", []),
         ("com", []),
         ("a.twice.net", ["Z4", "Z5"]),
+        # The zone of the record's own name, where somebody delegates just that.
         ("own.example.com", ["Z6"]),
-        ("*.own.example.com", ["Z6"]),
+        ("*.OWN.example.com", ["Z6"]),
         ("a.own.example.com", ["Z1"]),
     ],
 )

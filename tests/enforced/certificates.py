@@ -44,7 +44,8 @@ def rolled_back(prod: Deployment) -> None:
                 with pytest.raises(Unserved, match="failed on the wire"):
                     prod.run("rotate", sample("schedule-rotate"))
             else:
-                assert prod.http("POST", "/load-balancers/demo/rotate", {})["state"] == "rolled-back"
+                assert prod.http("POST", "/load-balancers/demo/rotate", {})["state"] == "pending"
+                prod.background()
             assert wire._arn() == wire.good
 
 

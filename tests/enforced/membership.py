@@ -7,10 +7,11 @@ from typing import Any
 
 from lab.fidelity import autoscaling
 from tests.enforced import OWNER, Deployment
-from tests.enforced.provisioning import PRIVATE_CA
+from tests.enforced.provisioning import PRIVATE_CA, acm_certificate
 from tests.register.test_drain import DRAIN, READY, group
 from tests.world.provisioning import issued, pem
 from tests.world.register import Fleet, sample
+from tests.world.rotating import bundle
 
 
 def events(prod: Deployment) -> None:
@@ -75,6 +76,15 @@ def lifecycles(prod: Deployment) -> None:
 def _told(fleet: Fleet, event: dict[str, Any]) -> dict[str, Any]:
     kind = "launch" if "launch" in event["detail-type"] else "terminate"
     return fleet.raw(f"autoscaling-{kind}-lifecycle", event["detail"]["EC2InstanceId"], **event["detail"])
+
+
+def watched(prod: Deployment) -> None:
+    """Read how long certificates live where a listing does not show it, for their alarms."""
+    given = {"subnets": prod.here.subnets[:2]}
+    prod.put({**given, "certificate": {"pem": pem(bundle(20))}}, "late")
+    prod.put({**given, "certificate": {"arn": acm_certificate()}}, "acm")
+    prod.at(10)
+    prod.run("reconcile", sample("schedule-tick"))
 
 
 def swept(prod: Deployment) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.enforced import Deployment
 from tests.enforced.certificates import asked, due, ordered, probed, renewed, rolled_back
-from tests.enforced.membership import events, interruptions, lifecycles, swept
+from tests.enforced.membership import events, interruptions, lifecycles, swept, watched
 from tests.enforced.provisioning import (
     adopted,
     article,
@@ -46,7 +46,7 @@ STORIES: Mapping[str, Sequence[Story]] = {
     ),
     "register": (events,),
     "drain": (interruptions, lifecycles),
-    "reconcile": (events, lifecycles, swept),
+    "reconcile": (events, lifecycles, swept, watched),
     "rotate": (due, asked, rolled_back, ordered, renewed),
     "expiring": (due,),
     "probe": (probed,),

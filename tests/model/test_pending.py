@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.model.pending import (
     ISSUING,
+    LONGEST_LIMIT,
     PROVISIONING,
     TO_BE_SWEPT,
     WAITING_FOR_AWS,
@@ -42,6 +43,22 @@ def test_so_is_the_time_before_which_the_ca_is_not_asked(since: datetime, what: 
     pending = Pending(since, what, until)
     assert parse_pending(str(pending)) == pending
     assert len(str(pending)) <= 255
+
+
+@pytest.mark.parametrize(
+    ("until", "limited"),
+    [
+        (None, False),
+        (NOW, False),
+        (NOW - timedelta(days=1), False),
+        (NOW + timedelta(seconds=1), True),
+        (NOW + LONGEST_LIMIT, True),
+        (NOW + LONGEST_LIMIT + timedelta(seconds=1), False),
+        (datetime(9999, 12, 31, tzinfo=UTC), False),
+    ],
+)
+def test_no_limit_is_believed_for_ever(until: datetime | None, limited: bool) -> None:
+    assert Pending(NOW, ISSUING, until).limited(NOW) == (until if limited else None)
 
 
 @given(st.text())

@@ -29,7 +29,8 @@ from chalicelib.probe.metrics import metrics
 from chalicelib.probe.plan import Outcome, judge_outcomes
 from tests.probe.test_story import create, listener
 from tests.world.emitted import emitted
-from tests.world.provisioning import OWNER, Account, account
+from tests.world.provisioning import OWNER, WATCHED, Account, account
+from tests.world.rotating import bundle
 
 ROOT = Path(__file__).parents[2]
 ARN = f"arn:aws:lambda:eu-central-1:123456789012:function:{OWNER}-provision"
@@ -80,7 +81,72 @@ def test_a_second_look_writes_nothing(here: Account) -> None:
     converge_alarms(here.invocation(), ARN)
     with here.counted() as calls:
         assert changed(here) == []
-    assert calls.made == ["DescribeLoadBalancers", "DescribeTags", "DescribeAlarms", "GetDashboard"]
+    assert calls.made == [
+        "DescribeLoadBalancers",
+        "DescribeTags",
+        "ListServerCertificates",
+        "DescribeAlarms",
+        "GetDashboard",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("life", "source", "days"),
+    [
+        ((90, 90), "private-ca", 15),
+        ((45, 45), "acme", 7.5),
+        ((6, 6), "acme", 1),
+        ((2, 2), "acme", 0.5),
+        ((398, 398), "pem", 15),
+        ((398, 20), "pem", 15),  # uploaded late in its life: it is read
+        ((45, 20), "external", 7.5),
+        ((6, 5), "secret:mqtt", 1),
+    ],
+)
+def test_the_certificates_alarm_is_relative_to_its_life(
+    here: Account, cloudwatch: Any, life: tuple[float, float], source: str, days: float
+) -> None:
+    """`life` is how many days it lives, and how many of them are left when it is uploaded."""
+    one = bundle(life[1], life=life[0])
+    arn = here.world.iam.upload_server_certificate(
+        ServerCertificateName="mqtt", CertificateBody=one.certificate_pem, PrivateKey=one.private_key_pem
+    )["ServerCertificateMetadata"]["Arn"]
+    create(here, "demo", listener(8883, "SSL", arn), certificate=source)
+    assert "PutMetricAlarm" in changed(here)
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[f"{OWNER}/demo/certificate"])["MetricAlarms"]
+    assert alarm["Threshold"] == days
+    assert changed(here) == []
+
+
+def test_the_shortest_life_behind_a_load_balancer_counts_and_each_certificate_is_read_once(
+    here: Account, cloudwatch: Any
+) -> None:
+    arns = [
+        boto3.client("acm").import_certificate(
+            Certificate=one.certificate_pem.encode(), PrivateKey=one.private_key_pem.encode()
+        )["CertificateArn"]
+        for one in (bundle(300, life=398), bundle(10, life=45))
+    ]
+    for name in ("a", "b"):
+        create(here, name, listener(8883, "SSL", arns[0]), listener(8884, "SSL", arns[1]))
+    with here.counted() as calls:
+        converge_alarms(here.invocation(), ARN)
+    assert calls.made.count("DescribeCertificate") == 2
+    found = cloudwatch.describe_alarms(AlarmNames=[f"{OWNER}/{name}/certificate" for name in "ab"])
+    assert [alarm["Threshold"] for alarm in found["MetricAlarms"]] == [7.5, 7.5]
+
+
+def test_a_certificate_that_cannot_be_read_keeps_no_alarm_from_being_made(
+    here: Account, cloudwatch: Any
+) -> None:
+    one = bundle(10, life=45)
+    imported = boto3.client("acm").import_certificate(
+        Certificate=one.certificate_pem.encode(), PrivateKey=one.private_key_pem.encode()
+    )
+    create(here, "demo", listener(8883, "SSL", imported["CertificateArn"]))
+    WATCHED.refuse = lambda asked, _: "AccessDeniedException" if asked == "DescribeCertificate" else None
+    converge_alarms(here.invocation(), ARN)
+    assert names(cloudwatch) == three("demo") | BOTH
 
 
 def test_what_does_not_fit_before_the_deadline_is_left_to_the_next_run(

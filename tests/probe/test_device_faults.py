@@ -15,6 +15,7 @@ from typing import Literal
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from chalicelib.x509.pem import encode
 from tests.probe.test_device import (
     AMPLE,
     GOOD,
@@ -32,9 +33,9 @@ from tests.probe.test_device import (
     tried,
 )
 from tests.world import mqtt_broker as mqtt
-from tests.world.certificates import UNKNOWN, Issued, authority, leaf
+from tests.world.certificates import UNKNOWN, Issued, authority, leaf, patched
 from tests.world.mqtt_broker import Close, Connection, Packet, Reset, Rule, broker
-from tests.world.servers import ADDRESS, Talk, filtered, over_tls, silent, tls_context
+from tests.world.servers import ADDRESS, Talk, filtered, over_tls, server_context, silent, tls_context
 
 Protocol = Literal["3.1.1", "5"]
 GARBAGE = b"\xf0\xff\xff\xff\xff\xff"
@@ -224,6 +225,18 @@ def test_an_issuer_that_ends_first_is_what_counts(tmp_path: Path) -> None:
     assert ended(outcome) is None
     assert outcome.served is not None
     assert (outcome.served.ends, outcome.cipher is not None) == (soon, True)
+
+
+@pytest.mark.parametrize(("hostname", "cause"), [(NAME, None), (None, ("tls", "tls-name"))])
+def test_a_certificate_that_cannot_be_read_does_not_pass_unless_openssl_has_checked_its_name(
+    hostname: str | None, cause: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    der = patched(GOOD, b"\x55\x1d\x0f\x01\x01\xff", b"\x55\x1d\x0f\x01\x01\x00")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text(encode("CERTIFICATE", der) + GOOD.chain_pem)
+    key.write_text(GOOD.private_key_pem)
+    outcome = served(over_tls(server_context(chain, key), broker()), secure=True, hostname=hostname)
+    assert (ended(outcome), outcome.served) == (cause, None)
 
 
 @pytest.mark.parametrize(("hostname", "asked"), [(NAME, NAME), (None, "demo.eu-central-1.elb.amazonaws.com")])

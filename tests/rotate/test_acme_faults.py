@@ -125,6 +125,25 @@ def test_a_ca_that_wants_to_be_left_alone_is_asked_once_and_says_until_when(
     settled(here, ca, demo, old)
 
 
+@pytest.mark.parametrize("until", ["Fri, 31 Dec 9999 23:59:59 GMT", "999999999"])
+def test_no_limit_is_believed_beyond_the_moment_when_it_is_urgent(
+    here: Account, ca: Authority, demo: Front, until: str
+) -> None:
+    old = make_due(here, demo.port)
+    ca.front.refuse = at("/order-plz", Answer(429, b"slow down", {"Retry-After": until}))
+    limited = failing(here, demo).failures[0][1]
+    assert isinstance(limited, errors.IssuerLimited)
+    assert limited.until - here.now() <= timedelta(days=7)
+    failing(here, demo)
+    assert ca.orders == 1
+    here.passed = timedelta(days=5, hours=1)
+    assert isinstance(failing(here, demo).failures[0][1], errors.IssuerLimited)
+    assert ca.orders == 2, "half-way from when it was due to its end it is asked all the same"
+    ca.front.refuse = nothing
+    rotate(here, demo)
+    settled(here, ca, demo, old)
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [("/authZ", "pending"), ("/my-order", "processing")],

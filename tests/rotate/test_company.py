@@ -126,7 +126,7 @@ def test_what_a_put_gave_while_the_ca_was_busy_stays(here: Account) -> None:
     just_before("UploadServerCertificate", meanwhile)
     (rotation,) = rotate(here, nowhere())
     assert (rotation.state, [served(here)]) == ("kept", chosen)
-    assert "given another one meanwhile" in rotation.reason
+    assert "got another certificate meanwhile" in rotation.reason
     rotate(here, nowhere())
     assert ("emq-elb:pending" in tags(here), [served(here)]) == (False, chosen)
 
@@ -197,7 +197,7 @@ def test_one_that_failed_and_is_served_for_want_of_another_fails_every_run(
 ) -> None:
     arn = make(here, demo.port, passed=timedelta(days=-2))
     tag(here, "rejected", arn.rpartition("/")[2])
-    with pytest.raises(errors.Unserved, match="there is none to go back to"):
+    with pytest.raises(errors.Unserved, match="there is no other to go back to"):
         rotate(here, demo)
     assert rotate_one("demo", here.invocation(), demo.wire).state == "rotated"
 
@@ -227,7 +227,7 @@ def test_a_lost_one_of_an_acme_ca_is_not_ordered_for_no_name_at_all(here: Accoun
     here.put(asked)
     tag(here, "certificate", "acme")
     invalidate(served(here))
-    with pytest.raises(errors.Unserved, match="nobody knows any more which names"):
+    with pytest.raises(errors.Unserved, match="names that it was for are not known"):
         rotate(here, nowhere())
 
 

@@ -172,7 +172,7 @@ def test_a_half_done_swap_is_ended_though_nothing_is_due(here: Account) -> None:
         rotate(here, nowhere())
     here.calls.kill_after = None
     (rotation,) = rotate(here, nowhere())
-    assert rotation.reason.startswith("one listener was left behind")
+    assert rotation.reason.startswith("one listener does not serve it yet")
     assert served(here, 8884, "second") == served(here) != old
 
 

@@ -85,6 +85,7 @@ def holding(
     places: tuple[str, ...] | None = None,
     hostname: str | None = None,
     rejected: str | None = None,
+    barred: bool = True,
 ) -> LoadBalancerCertificates:
     """Two listeners that serve it; `places` are what they serve when that differs."""
     arns = places if places is not None else (served.arn if served else INVALID_CERTIFICATE,) * 2
@@ -96,6 +97,7 @@ def holding(
         served=served,
         hostname=hostname,
         rejected=rejected,
+        barred=rejected is not None and barred,
     )
 
 
@@ -206,6 +208,8 @@ def test_what_is_decided_by_an_issuers_certificate(
         (holding("secret:mqtt", OLD, NEW), NEW, "install new"),
         (holding("secret:mqtt", None), NEW, "renew"),
         (holding("secret:mqtt", OLD, rejected="new"), NEW, "keep rejected"),
+        (holding("secret:mqtt", OLD, rejected="new", barred=False), NEW, "renew"),
+        (holding("secret:mqtt", OLD, NEW, rejected="new", barred=False), NEW, "install new"),
         (holding("secret:mqtt", NEW, OLD, rejected="new"), NEW, "back to old"),
         (holding("secret:mqtt", OLD), DUE, "keep secret-older"),
         (holding("secret:mqtt", GONE), certificate("x", left=5), "renew"),
@@ -224,7 +228,7 @@ def test_a_secret_has_to_be_read_first() -> None:
 
 def test_what_is_asked_for_is_renewed_before_it_is_due() -> None:
     asked = decide(holding("private-ca", OLD), NOW, BEFORE, authority=CA, asked=True)
-    assert asked == Renew(reason="it was asked for", domains=("mqtt.example.com",))
+    assert asked == Renew(reason="a request asks for it", domains=("mqtt.example.com",))
 
 
 def test_a_changed_ca_renews_when_devices_trust_it() -> None:
@@ -264,7 +268,14 @@ def test_when_a_ca_suggests_to_renew_that_counts(
     [
         (holding("acme", DUE), NOW + DAY, "wait until 23"),
         (holding("acme", DUE), NOW, "renew mqtt.example.com"),
-        (holding("acme", GONE), NOW + DAY, "wait until 23"),
+        (holding("acme", GONE), NOW + DAY, "renew mqtt.example.com"),
+        (holding("acme", None), NOW + DAY, "renew"),
+        # Not beyond the moment when it becomes urgent: half of the 30 days.
+        (holding("acme", DUE), NOW + 6 * DAY, "wait until 27"),
+        (holding("acme", certificate("late", left=15.5)), NOW + 6 * DAY, "wait until 23"),
+        (holding("acme", certificate("late", left=15)), NOW + DAY, "renew mqtt.example.com"),
+        (holding("acme", certificate("short", left=2, life=6)), NOW + DAY, "wait until 23"),
+        (holding("acme", certificate("short", left=1, life=6)), NOW + DAY, "renew mqtt.example.com"),
         (holding("acme", OLD), NOW + DAY, "keep"),
         (holding("acme", DUE, replace(NEW, source="acme")), NOW + DAY, "install new"),
     ],
@@ -291,13 +302,20 @@ def test_what_an_earlier_run_began_to_install_needs_nobodys_word_again(
     assert outcome(decide(found, NOW, BEFORE, authority=OTHER_CA)) == "keep private-ca-changed"
 
 
-@pytest.mark.parametrize(("life", "days"), [(90, 30), (398, 30), (100, 30), (47, 47 / 3), (6, 2), (1, 1 / 3)])
+@pytest.mark.parametrize(("life", "days"), [(90, 30), (398, 30), (100, 30), (47, 47 / 3), (6, 2), (3, 1)])
 def test_the_time_to_renew_is_never_more_than_a_third_of_the_life(life: float, days: float) -> None:
     moment = timedelta(seconds=1)
     served = certificate("one", left=days, life=life)
     found = holding("acme", served)
     assert is_due(found, NOW, BEFORE)
     assert not is_due(found, NOW - moment, BEFORE)
+
+
+@pytest.mark.parametrize(("life", "days"), [(2, 1), (1.5, 1), (1, 2 / 3)])
+def test_a_life_of_less_than_three_days_is_renewed_two_looks_before_its_end(life: float, days: float) -> None:
+    found = holding("acme", certificate("one", left=days, life=life))
+    assert is_due(found, NOW, BEFORE)
+    assert not is_due(found, NOW - timedelta(seconds=1), BEFORE)
 
 
 @given(

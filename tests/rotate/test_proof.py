@@ -10,8 +10,10 @@ import pytest
 from chalicelib.model.load_balancer import Certificate, Leaf
 from chalicelib.rotate.proof import (
     FAILING_LOOKS,
+    INTERRUPTED_FOR,
     EndpointAddress,
     Handshakes,
+    TimedHandshakes,
     finding,
     judge_proof,
     server_name,
@@ -44,7 +46,14 @@ STRANGE: Handshakes = {
     HERE: shaken("01", "tls-untrusted", "old"),
     THERE: shaken("01", "tls-untrusted", "old"),
 }
-UNTRUSTED = shaken("02", "tls-untrusted")
+UNTRUSTED, FLAWED = shaken("02", "tls-untrusted"), shaken("02", "tls-invalid")
+SECONDS = int(INTERRUPTED_FOR.total_seconds())
+
+
+def looked(*seen: Handshakes) -> list[TimedHandshakes]:
+    """A look a second, the last one now."""
+    begin = NOW - timedelta(seconds=len(seen) - 1)
+    return [TimedHandshakes(begin + timedelta(seconds=number), one) for number, one in enumerate(seen)]
 
 
 def seen_before(cause: HandshakeCause | None) -> Handshakes:
@@ -83,11 +92,13 @@ def seen_before(cause: HandshakeCause | None) -> Handshakes:
         (shaken("02", "tls-untrusted", "no chain"), {THERE: shaken("02", digest="no chain")}, "waiting"),
         (shaken("02", digest="no chain"), {THERE: shaken("02", digest="no chain")}, "waiting"),
         (shaken("02"), {THERE: shaken("02")}, "proven"),
-        (CLOSED, BEFORE, "failing"),
+        (CLOSED, BEFORE, "interrupted"),
         (shaken(None, "tls-cipher"), BEFORE, "failing"),
-        (shaken(None, "tls-timeout"), {}, "failing"),
+        (shaken(None, "tls-protocol"), BEFORE, "failing"),
+        (shaken(None, "tls-garbage"), BEFORE, "interrupted"),
+        (shaken(None, "tls-timeout"), {}, "interrupted"),
         (CLOSED, {THERE: CLOSED}, "unreachable"),  # it was so before
-        (CLOSED, {replace(THERE, port=1): CLOSED}, "failing"),
+        (CLOSED, {replace(THERE, port=1): CLOSED}, "interrupted"),
         (REFUSED, BEFORE, "unreachable"),
         (shaken(None, "tcp-timeout"), BEFORE, "unreachable"),
     ],
@@ -104,14 +115,14 @@ def test_as_installed_is_not_enough_for_another_name_or_another_time() -> None:
 
 def test_a_failure_says_what_the_library_said_and_that_trust_was_lost() -> None:
     refused = replace(UNTRUSTED, detail="unable to get local issuer certificate")
-    proof = judge_proof([{HERE: refused}] * FAILING_LOOKS, NEW, seen_before(None), NOW, last=False)
+    proof = judge_proof(looked(*[{HERE: refused}] * FAILING_LOOKS), NEW, seen_before(None), NOW, last=False)
     assert proof is not None
     assert proof.detail == (
         "192.0.2.1:8883: tls-untrusted unable to get local issuer certificate, and the issuer of the"
         " certificate before it was trusted"
     )
     flawed = replace(shaken("02", "tls-invalid"), detail="unsuitable certificate purpose")
-    proof = judge_proof([{HERE: flawed}] * FAILING_LOOKS, NEW, STRANGE, NOW, last=False)
+    proof = judge_proof(looked(*[{HERE: flawed}] * FAILING_LOOKS), NEW, STRANGE, NOW, last=False)
     assert proof is not None
     assert proof.detail == "192.0.2.1:8883: tls-invalid unsuitable certificate purpose"
 
@@ -128,25 +139,34 @@ def test_a_failure_says_what_the_library_said_and_that_trust_was_lost() -> None:
         ([{HERE: REFUSED}], BEFORE, False, None),
         ([{HERE: REFUSED}], BEFORE, True, "unreachable"),
         ([{}], {}, False, "unreachable"),
-        ([{HERE: CLOSED}] * (FAILING_LOOKS - 1), BEFORE, False, None),
-        ([{HERE: CLOSED}] * FAILING_LOOKS, BEFORE, False, "failed"),
-        ([{HERE: CLOSED}] * 2, BEFORE, True, "failed"),
-        ([{HERE: CLOSED}], BEFORE, True, "waiting"),
-        ([*[{HERE: CLOSED}] * (FAILING_LOOKS - 1), {HERE: PROVEN}], BEFORE, False, "proven"),
-        ([*[{HERE: CLOSED}] * 2, {HERE: OLD}, {HERE: CLOSED}], BEFORE, False, None),
-        ([{HERE: PROVEN, THERE: CLOSED}] * FAILING_LOOKS, BEFORE, False, "failed"),
+        ([{HERE: FLAWED}] * (FAILING_LOOKS - 1), BEFORE, False, None),
+        ([{HERE: FLAWED}] * FAILING_LOOKS, BEFORE, False, "failed"),
+        ([{HERE: FLAWED}] * 2, BEFORE, True, "failed"),
+        ([{HERE: FLAWED}], BEFORE, True, "waiting"),
+        ([*[{HERE: FLAWED}] * (FAILING_LOOKS - 1), {HERE: PROVEN}], BEFORE, False, "proven"),
+        ([*[{HERE: FLAWED}] * 2, {HERE: OLD}, {HERE: FLAWED}], BEFORE, False, None),
+        ([{HERE: PROVEN, THERE: FLAWED}] * FAILING_LOOKS, BEFORE, False, "failed"),
+        # What the network may do for a while counts only when it goes on: a look a second here.
+        ([{HERE: CLOSED}] * SECONDS, BEFORE, False, None),
+        ([{HERE: CLOSED}] * SECONDS, BEFORE, True, "waiting"),
+        ([{HERE: CLOSED}] * (SECONDS + 1), BEFORE, False, "failed"),
+        ([{HERE: PROVEN, THERE: CLOSED}] * SECONDS, BEFORE, False, None),
+        ([{HERE: PROVEN, THERE: CLOSED}] * (SECONDS + 1), BEFORE, False, "failed"),
+        ([*[{HERE: PROVEN, THERE: CLOSED}] * SECONDS, {HERE: PROVEN}], BEFORE, False, "proven"),
+        ([*[{HERE: CLOSED}] * SECONDS, {HERE: PROVEN}, {HERE: CLOSED}], BEFORE, False, None),
+        ([*[{HERE: CLOSED}] * SECONDS, {HERE: REFUSED}, {HERE: CLOSED}], BEFORE, True, "waiting"),
     ],
 )
 def test_what_looks_say_together(
     looks: list[Handshakes], before: Handshakes, last: bool, verdict: str | None
 ) -> None:
-    proof = judge_proof(looks, NEW, before, NOW, last=last)
+    proof = judge_proof(looked(*looks), NEW, before, NOW, last=last)
     assert (proof.verdict if proof else None) == verdict
 
 
 def test_only_what_was_seen_at_every_address_is_complete() -> None:
-    everywhere = judge_proof([{HERE: PROVEN, THERE: PROVEN}], NEW, BEFORE, NOW, last=False)
-    somewhere = judge_proof([{HERE: PROVEN, THERE: REFUSED}], NEW, BEFORE, NOW, last=True)
+    everywhere = judge_proof(looked({HERE: PROVEN, THERE: PROVEN}), NEW, BEFORE, NOW, last=False)
+    somewhere = judge_proof(looked({HERE: PROVEN, THERE: REFUSED}), NEW, BEFORE, NOW, last=True)
     assert everywhere is not None
     assert everywhere.complete
     assert somewhere is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -15,6 +16,8 @@ from chalicelib.model import errors
 from chalicelib.rotate.report import report_expiring
 from chalicelib.rotate.story import carry_on, rotate_one
 from chalicelib.rotate.verify import TlsClient
+from chalicelib.tls.connect import handshake
+from chalicelib.tls.handshake import Handshake
 from lab.fidelity.knobs import KNOBS
 from tests.world.certificates import AROUND, authority, leaf
 from tests.world.emitted import emitted
@@ -63,7 +66,7 @@ def test_one_that_is_due_is_replaced_in_place_and_seen_on_the_wire(
     assert len(names(here)) == 2, "the old one is kept to roll back to"
     told = metrics(capsys)["demo"]
     assert (told["CertificatesRotated"], told["CertificateRollbacks"]) == (1, 0)
-    assert told["CertificateDaysToExpiry"] == 89
+    assert int(told["CertificateDaysToExpiry"]) == 89
 
 
 def test_one_that_is_not_due_is_left_alone(
@@ -73,7 +76,7 @@ def test_one_that_is_not_due_is_left_alone(
     (rotation,) = rotate(here, demo)
     assert (rotation.state, served(here, demo.port), here.calls.writes) == ("kept", old, [])
     told = metrics(capsys)
-    assert (told["demo"]["CertificatesRotated"], told["demo"]["CertificateDaysToExpiry"]) == (0, 30)
+    assert (told["demo"]["CertificatesRotated"], int(told["demo"]["CertificateDaysToExpiry"])) == (0, 30)
     assert OWNER not in told, "a zero would let the alarm ring twice"
 
 
@@ -96,7 +99,7 @@ def test_what_is_not_there_or_not_ours_is_not_found(here: Account, name: str) ->
 def test_a_new_version_of_the_secret_is_taken_up_within_one_run(here: Account, demo: Front) -> None:
     keep_secret(bundle(40))
     old = make(here, demo.port, SECRET, passed=timedelta())
-    assert rotate(here, demo)[0].reason == "the secret holds what is served"
+    assert rotate(here, demo)[0].reason == "the secret holds the served certificate"
     keep_secret(bundle(70, key="other"))
     (rotation,) = rotate(here, demo)
     assert (rotation.state, rotation.verified) == ("rotated", True), rotation.reason
@@ -163,7 +166,8 @@ def test_what_fails_on_the_wire_is_rolled_back_and_not_installed_again(
     assert served(here, demo.port) == old
     told = metrics(capsys)
     assert (told["demo"]["CertificateRollbacks"], told[OWNER]["CertificateRollbacks"]) == (1, 1)
-    rejected = tags(here)["emq-elb:rejected"]
+    rejected, at = tags(here)["emq-elb:rejected"].split(" ")
+    assert abs(datetime.fromisoformat(at) - here.now()) < timedelta(minutes=5)
     assert rejected != old.rpartition("/")[2]
     assert here.calls.writes[:4] == [
         "UploadServerCertificate",
@@ -176,6 +180,36 @@ def test_what_fails_on_the_wire_is_rolled_back_and_not_installed_again(
     assert "UploadServerCertificate" not in here.calls.made
     assert served(here, demo.port) == old
     assert rejected not in names(here), "what failed is deleted"
+    demo.good = None
+    here.passed += timedelta(hours=22)
+    with pytest.raises(errors.Unserved, match="failed on the wire before"):
+        rotate(here, demo)
+    here.passed += timedelta(hours=2)
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, rotation.verified) == ("rotated", True), "what made it fail has passed"
+    assert served(here, demo.port).endswith(rejected)
+    assert "emq-elb:rejected" not in tags(here)
+    (rotation,) = rotate(here, demo)
+    assert rotation.state == "kept"
+
+
+def test_resets_for_some_seconds_reject_nothing(here: Account, demo: Front) -> None:
+    keep_secret(bundle(40))
+    old = make(here, demo.port, SECRET, passed=timedelta())
+    rotate(here, demo)
+    keep_secret(bundle(70, key="other"))
+    demo.good = old
+    began = here.now()
+
+    def shake(*asked: Any, **how: Any) -> Handshake:
+        if here.now() - began > timedelta(seconds=30):
+            demo.good = None
+        return handshake(*asked, **how)
+
+    (rotation,) = rotate(here, replace(demo.wire, handshake=shake))
+    assert (rotation.state, rotation.verified) == ("rotated", True)
+    assert served(here, demo.port) != old
+    assert "emq-elb:rejected" not in tags(here)
 
 
 def test_an_address_that_still_serves_the_old_one_is_waited_for_and_looked_at_again(
@@ -332,8 +366,8 @@ def test_what_nobody_renews_is_only_watched(
     (rotation,) = rotate(here, nowhere())
     assert [warning.code for warning in rotation.warnings] == ["expires-soon"]
     assert (served(here), here.calls.writes) == (old, [])
-    assert metrics(capsys)["demo"]["CertificateDaysToExpiry"] == 9
-    with pytest.raises(errors.Conflict, match="nobody renews it but you"):
+    assert metrics(capsys)["demo"]["CertificateDaysToExpiry"] == 10
+    with pytest.raises(errors.Conflict, match="you renew it yourself"):
         rotate_one("demo", here.invocation(), nowhere())
 
 

@@ -28,6 +28,8 @@ from tests.world.servers import (
     filtered,
     garbage,
     hanging_up,
+    over_tls,
+    server_context,
     serving,
     silent,
     speaking_tls,
@@ -138,6 +140,23 @@ def test_a_flaw_is_no_matter_of_the_issuer_whether_it_is_known_or_not(
         assert (result.cause, said in result.detail) == ("tls-invalid", True), result
     assert result.served is not None
     assert int(result.served.leaf.serial, 16) == issued.certificate.serial_number
+
+
+def test_what_is_sent_beside_the_path_that_verified_ends_nothing(tmp_path: Path) -> None:
+    """An expired cross-signed authority, as servers go on sending it."""
+    old = authority("Wire Old Root", not_before=NOW - 900 * DAY, not_after=NOW - 10 * DAY)
+    cross = authority("Wire CA", signed_by=old, not_before=NOW - 900 * DAY, not_after=NOW - 10 * DAY)
+    (tmp_path / "chain.pem").write_text(GOOD.certificate_pem + MIDDLE.certificate_pem + cross.certificate_pem)
+    (tmp_path / "key.pem").write_text(GOOD.private_key_pem)
+    context = server_context(tmp_path / "chain.pem", tmp_path / "key.pem")
+    with serving(over_tls(context, garbage)) as server:
+        result = tls.handshake(ADDRESS, server.port, NAME, trust=TRUST, timeout=10)
+        untrusted = tls.handshake(ADDRESS, server.port, NAME, trust=Trust((), system=False), timeout=10)
+    assert (result.cause, result.served is not None) == (None, True), result
+    assert result.served is not None
+    assert result.served.chain_not_after == MIDDLE.certificate.not_valid_after_utc
+    assert untrusted.served is not None
+    assert untrusted.served.chain_not_after == cross.certificate.not_valid_after_utc
 
 
 def test_an_altered_signature_is_a_flaw(tmp_path: Path) -> None:

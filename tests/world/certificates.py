@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key as generate_ec_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -203,6 +204,31 @@ def self_signed(*names: str, authority: bool = True, kind: KeyKind = "rsa-2048")
         x509.SubjectAlternativeName([x509.DNSName(name) for name in names or ("localhost",)]), critical=False
     )
     return _sign(builder, subject, key, None)
+
+
+def patched(one: Issued, before: bytes, after: bytes) -> bytes:
+    """The certificate (DER) with some of its bytes exchanged for as many others, and signed again."""
+    der, body = one.certificate.public_bytes(Encoding.DER), one.certificate.tbs_certificate_bytes
+    assert len(before) == len(after)
+    assert before in body
+    changed = body.replace(before, after)
+    key = (one.signed_by or one).key
+    assert isinstance(key, RSAPrivateKey)
+    signature = key.sign(changed, PKCS1v15(), SHA256())
+    return der.replace(body, changed).replace(one.certificate.signature, signature)
+
+
+def signed_as(one: Issued, issuer: x509.Name) -> x509.Certificate:
+    """The same certificate, by the same key, but it writes its issuer's name in another way."""
+    assert one.signed_by is not None
+    old = one.certificate
+    builder = x509.CertificateBuilder().subject_name(old.subject).issuer_name(issuer)
+    builder = builder.public_key(old.public_key()).serial_number(old.serial_number)
+    builder = builder.not_valid_before(old.not_valid_before_utc).not_valid_after(old.not_valid_after_utc)
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    key = one.signed_by.key
+    return builder.sign(key, None if isinstance(key, Ed25519PrivateKey) else SHA256())
 
 
 def _name(common_name: str) -> x509.Name:

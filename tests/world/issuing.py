@@ -112,8 +112,8 @@ def acme_for(*domains: str) -> dict[str, Any]:
     return {"issuer": "acme", **({"domains": list(domains)} if domains else {})}
 
 
-def make_due(here: Account, port: int = 8883, name: str = "demo", days: float = 5) -> str:
-    """A load balancer of the ACME CA whose certificate, by somebody else, ends soon; return its ARN."""
+def make_due(here: Account, port: int = 8883, name: str = "demo", days: float = 20) -> str:
+    """A load balancer of the ACME CA whose certificate, by somebody else, is due; return its ARN."""
     one = bundle(days)
     given = {"certificate": one.certificate_pem, "private_key": one.private_key_pem, "chain": one.chain_pem}
     served = make(here, port, {"pem": given}, name, here.passed)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.x509.facts import (
@@ -16,7 +18,7 @@ from chalicelib.x509.facts import (
     arrange,
     given_in_secret,
 )
-from chalicelib.x509.preflight import PEM_FIELDS, SECRET_FIELDS, examine, renew_from
+from chalicelib.x509.preflight import LOOKED_AT_EVERY, PEM_FIELDS, SECRET_FIELDS, examine, renew_from
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -207,11 +209,6 @@ def test_what_aws_takes_has_neither_fault_nor_warning(facts: BundleFacts) -> Non
         (bundle(LEAF, replace(MIDDLE, characters=2_097_153)), "chain", "2097153 characters"),
         (bundle(LEAF, replace(MIDDLE, not_after=NOW - MINUTE)), "chain", "get a new one"),
         (bundle(LEAF, replace(MIDDLE, not_before=NOW + MINUTE)), "chain", "is not valid before"),
-        (
-            bundle(LEAF, MIDDLE, UPPER, replace(ROOT, not_after=NOW - MINUTE)),
-            "chain",
-            "leave it out, clients have their own",
-        ),
     ],
 )
 def test_each_fault_has_its_own_field_and_message(facts: BundleFacts, field: str, says: str) -> None:
@@ -256,6 +253,18 @@ def test_a_certificate_expires_soon_in_its_last_thirty_days_or_the_last_third_of
     ending = replace(LEAF, not_before=NOW + (left - lifetime) * DAY, not_after=NOW + left * DAY)
     assert warnings(bundle(ending)) == (["expires-soon"] if due else [])
     assert (renew_from(ending.not_before, ending.not_after) <= NOW) is due
+
+
+@pytest.mark.parametrize("hours", [1, 6, 12, 24, 30, 36, 47, 48, 60, 72, 100, 24 * 6, 24 * 45, 24 * 90])
+@given(late=st.floats(min_value=0, max_value=1))
+def test_the_schedule_looks_at_what_is_due_before_it_ends(hours: int, late: float) -> None:
+    """Twice, where the life has room for it; never in the first third."""
+    life = timedelta(hours=hours)
+    due = renew_from(NOW, NOW + life)
+    assert due >= NOW + life / 3 - timedelta(seconds=1)
+    looks = [NOW + LOOKED_AT_EVERY * (late + number) for number in range(400)]
+    in_time = [one for one in looks if due <= one < NOW + life]
+    assert len(in_time) >= (2 if hours >= 36 else 1 if hours >= 18 else 0)
 
 
 def test_what_has_expired_is_not_said_to_expire_soon() -> None:
