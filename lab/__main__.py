@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import signal
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 from lab.certificates import acme
-from lab.demo.declaration import NAME, declaration
+from lab.demo.declaration import FILE, NAME, write_declaration
 from lab.lab import Lab, brokers_setting, open_lab
 from lab.machine.processes import DidNotStartError, missing
 
@@ -60,6 +59,7 @@ def leave_running() -> int:
     """Run a lab until Ctrl-C."""
     print("Starting the lab ...", flush=True)
     with open_lab(brokers_running=brokers_setting(), say=lambda text: print(f"  {text}", flush=True)) as lab:
+        write_declaration(lab)
         print(f"\n{how_to_reach(lab)}\n\nCtrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
@@ -71,8 +71,6 @@ def how_to_reach(lab: Lab) -> str:
     """Return what to type to play with the lab."""
     address = next(iter(lab.addresses(NAME).values()))
     authority = lab.directory / "private-ca.pem"
-    body = shlex.quote(json.dumps(declaration(lab)))
-    kind = shlex.quote("Content-Type: application/json")
     credentials = " ".join(
         f"{name}={value}" for name, value in lab.aws.environment("you").items() if name.startswith("AWS_")
     )
@@ -87,12 +85,13 @@ def how_to_reach(lab: Lab) -> str:
             f"Logs             {lab.directory}/*.log",
             "",
             "A load balancer in front of the nodes; the review first, then for good:",
-            f"  curl -sX PUT '{lab.api_url}/load-balancers/{NAME}?dry_run=true' -H {kind} -d {body}",
-            f"  curl -sX PUT '{lab.api_url}/load-balancers/{NAME}' -H {kind} -d {body}",
-            f"  curl -s {lab.api_url}/load-balancers/{NAME}",
+            f"  export EMQ_ELB_URL={lab.api_url} PATH=$PATH:{Path(sys.executable).parent}",
+            f"  emq-elb plan {lab.directory / FILE}",
+            f"  emq-elb apply {lab.directory / FILE} --wait",
+            f"  emq-elb probe {NAME}",
             "",
             "Its certificate authority, then a message through TLS, once an instance is in service:",
-            f"  curl -so {authority} {lab.api_url}/private-ca.pem",
+            f"  emq-elb private-ca > {authority}",
             f"  mosquitto_sub -h {address} -p 8883 --cafile {authority} -t hello -d &",
             f"  mosquitto_pub -h {address} -p 8883 --cafile {authority} -t hello -m world -q 1 -d",
         ]

@@ -196,5 +196,8 @@ case ${1:-} in
         group=${2:?demo, dev or bench}
         make_environment "$venv"
         install_python_packages "$venv" "requirements-$group.txt"
+        # The command line `emq-elb`, as it stands in this checkout.
+        "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+            || fail "The command line emq-elb could not be installed: pip's own words are above."
         ;;
 esac

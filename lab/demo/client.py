@@ -1,10 +1,11 @@
-"""What a user types against the lab: HTTP requests to the app, `mosquitto_pub` and `mosquitto_sub`."""
+"""What a user types against the lab: `emq-elb`, HTTP requests, `mosquitto_pub` and `mosquitto_sub`."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 from lab.aws import REGION, SECRET
-from lab.lambda_.api import OPENER
+from lab.demo.story import hold
+from lab.lab import Lab
+from lab.lambda_.api import OPENER, ROOT
 from lab.machine.processes import Process, Processes, with_server_paths
 
 USER = "you"
@@ -26,6 +29,33 @@ class Reply:
 
     status: int
     body: Any
+
+
+def emq_elb(lab: Lab, *arguments: str) -> str:
+    """Type an `emq-elb` command, print it with what it says, and return its result; hold that it succeeds.
+
+    It is the one of this checkout, and signs; files are in the lab's directory.
+    """
+    print(f"   $ emq-elb {' '.join(arguments)}", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "emq_elb", *arguments],
+        cwd=lab.directory,
+        env=lab.aws.environment(USER)
+        | {"EMQ_ELB_URL": lab.api_url, "PYTHONPATH": str(ROOT / "client"), "COLUMNS": "110"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    hold(done.returncode == 0, f"emq-elb {arguments[0]} succeeds: {done.returncode} {said}")
+    return said
+
+
+def show(said: str) -> None:
+    """Print what a command said."""
+    print("\n".join(f"   {line.rstrip()}" for line in said.strip().splitlines()), flush=True)
 
 
 def request(method: str, url: str, body: object = None, *, secret: str | None = SECRET) -> Reply:

@@ -1,11 +1,15 @@
-"""The request that the lab's user makes first: the article's load balancer, before the lab's nodes."""
+"""What the lab's user declares first: the article's load balancer, in front of the lab's nodes."""
 
 from __future__ import annotations
+
+from ruamel.yaml import YAML
 
 from lab.aws import REGION
 from lab.lab import Lab
 
 NAME = "demo"
+FILE = "demo.yaml"
+"""The file that declares it, in the lab's directory."""
 
 
 def declaration(lab: Lab) -> dict[str, object]:
@@ -29,3 +33,10 @@ def declaration(lab: Lab) -> dict[str, object]:
             "healthy_threshold": 2,
         },
     }
+
+
+def write_declaration(lab: Lab) -> None:
+    """Write the declaration into a file, as `emq-elb` reads it."""
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.dump({"name": NAME, **declaration(lab)}, lab.directory / FILE)

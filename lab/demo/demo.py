@@ -11,10 +11,10 @@ from pathlib import Path
 
 from lab.cloudwatch.metrics import reader
 from lab.demo import chapters_acme, chapters_deep, chapters_probe, chapters_register, chapters_rotate, client
-from lab.demo.declaration import NAME, declaration
+from lab.demo.declaration import FILE, NAME, declaration, write_declaration
 from lab.demo.pictures import Seen
 from lab.demo.report import sampling, write
-from lab.demo.steps import SECURE, TOPIC, Story, inventory, refusal, send, show, state, watch
+from lab.demo.steps import SECURE, TOPIC, Story, inventory, refusal, send, state, watch
 from lab.demo.story import DidNotHoldError, Step, bold, hold, summary, tell
 from lab.lab import brokers_setting, open_lab
 from lab.machine.processes import until
@@ -90,21 +90,21 @@ def clustered(story: Story) -> str:
 
 
 def reviewed(story: Story) -> str:
-    """Show what a PUT would do, and that showing it changes nothing."""
-    reply = client.request("PUT", f"{story.url}?dry_run=true", declaration(story.lab))
-    hold(reply.status == 200, f"the dry run answers 200, not {refusal(reply)}")
-    show(reply.body)
-    hold(inventory(story) == story.before, "a dry run makes nothing at AWS")
-    return f"{len(reply.body['actions'])} actions planned, none made"
+    """Show what would be made, and that showing it changes nothing."""
+    write_declaration(story.lab)
+    said = client.emq_elb(story.lab, "plan", FILE)
+    client.show(said)
+    hold(inventory(story) == story.before, "a plan makes nothing at AWS")
+    hold("Plan: 1 to create" in said, "one load balancer is to be created")
+    return "planned, and nothing made"
 
 
 def provisioned(story: Story) -> str:
     """Ask for the load balancer, and wait where AWS makes one wait."""
-    reply = client.request("PUT", story.url, declaration(story.lab))
-    hold(reply.status in {201, 202}, f"the PUT answers 201 or 202, not {refusal(reply)}")
-    show(reply.body)
-    until(lambda: state(story) == "ready", 60, "the load balancer is ready", pause=0.2)
-    return f"{reply.status}: {reply.body['dns_name']}"
+    said = client.emq_elb(story.lab, "apply", FILE, "--yes", "--wait")
+    client.show(said)
+    hold(state(story) == "ready", "the load balancer is ready")
+    return said.strip().splitlines()[-1]
 
 
 def read_back(story: Story) -> str:
@@ -134,9 +134,7 @@ def in_service(story: Story) -> str:
 def delivered(story: Story) -> str:
     """The article's own last step: `mosquitto_pub` through TLS, certificate and name verified."""
     authority = story.lab.directory / "private-ca.pem"
-    reply = client.request("GET", f"{story.lab.api_url}/private-ca.pem")
-    hold(reply.status == 200, f"the private CA's certificate is there, not {refusal(reply)}")
-    authority.write_text(reply.body)
+    authority.write_text(client.emq_elb(story.lab, "private-ca"))
     dns_name = client.request("GET", story.url).body["dns_name"]
     for address in story.lab.addresses(NAME).values():
         said = send(story, client.through_tls(address, SECURE, authority), f"through {address}")
@@ -184,10 +182,8 @@ def survived(story: Story) -> str:
 
 def deleted(story: Story) -> str:
     """Delete the load balancer, and find AWS as it was."""
-    url = f"{story.url}?force=true"  # a member is still in service, and this is the end
-    reply = client.request("DELETE", url)
-    hold(reply.status in {200, 202}, f"the DELETE answers 200 or 202, not {refusal(reply)}")
-    show(reply.body)
+    # A member is still in service, and this is the end.
+    client.show(client.emq_elb(story.lab, "delete", NAME, "--force", "--yes"))
     return gone(story)
 
 

@@ -94,8 +94,8 @@ def signed_only(rehearsal: Rehearsal) -> str:
         refused(route.method, where, "another", MISMATCH)
     print(f"   without a signature: 403 {MISSING}\n   with another secret's: 403 {MISMATCH}")
     refused("GET", f"{url}/nowhere", SECRET, MISSING)
-    reply = client.request("GET", f"{url}/load-balancers")
-    hold(reply == Reply(200, {"load_balancers": []}), f"signed, there are none yet, not {refusal(reply)}")
+    listed = json.loads(client.emq_elb(rehearsal.story.lab, "list", "--json"))
+    hold(listed == {"load_balancers": []}, f"signed, there are none yet, not {listed}")
     return f"{len(routes)} of {len(routes)} routes want a signature, and the right one"
 
 
