@@ -34,7 +34,7 @@ from chalicelib.probe.deep_plan import (
     worst,
 )
 from chalicelib.probe.device import DeviceClient
-from chalicelib.probe.plan import Failure, Target, enabled, targets
+from chalicelib.probe.plan import Failure, Target, enabled, first_turn, targets
 from chalicelib.probe.report import log_deep_verdict
 from chalicelib.probe.story import find
 from chalicelib.tls import connect as tls
@@ -73,7 +73,8 @@ def deep_probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) ->
     the function fails.
     """
     balancers = [one for one in observe.ours(invocation) if enabled(one) and targets(one)]
-    return _probed(balancers, invocation, resolve)
+    begin = first_turn(int(invocation.now().timestamp()) // 3600, len(balancers))
+    return _probed([*balancers[begin:], *balancers[:begin]], invocation, resolve)
 
 
 def deep_probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.resolve) -> DeepVerdict:
@@ -175,16 +176,20 @@ class _Trial:
 
 
 def _again(trial: _Trial, look: Callable[[_Trial], list[Finding]]) -> list[Finding]:
-    """Look; where something failed, log it at once and look again a minute later, then let the alarm ring."""
-    for left in reversed(range(_TRIES)):
+    """Look; where something failed, log it at once and look again a minute later, then let the alarm ring.
+
+    Where there is no time for a second look it does not ring: the next hour begins elsewhere in the order.
+    """
+    for made in range(1, _TRIES + 1):
         found = look(trial)
         if worst(found) != "failed":
             return found
         log_deep_verdict(trial.balancer.name, "failed", found)
-        if not left or trial.remaining < _PAUSE + 2 * trial.timeout:
+        if made == _TRIES or trial.remaining < _PAUSE + 2 * trial.timeout:
             break
         trial.invocation.sleep(_PAUSE)
-    _ring(trial)
+    if made > 1:
+        _ring(trial)
     return found
 
 

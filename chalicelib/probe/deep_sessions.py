@@ -54,7 +54,7 @@ class Permits:
 
 
 def accepts(target: Target, address: str, version: str, *, timeout: float) -> bool | None:
-    """Whether the listener shakes hands in this version and no other; None when that cannot be told."""
+    """Whether the listener shakes hands in this version and no other; None when nobody can say."""
     only = _VERSIONS[version]
     result, secure = tls.connect(
         address, target.port, target.host, trust=None, timeout=timeout, minimum=only, maximum=only

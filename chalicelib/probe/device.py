@@ -23,8 +23,8 @@ from chalicelib.probe.plan import (
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import UNVERIFIED_CAUSES, Handshake, Trust
 
-# As short as a broker may be told to allow at most (mosquitto: max_keepalive 10), which refuses whoever asks
-# for more. paho sends a PINGREQ where a probe takes longer.
+# A broker may refuse a client that asks for more than its maximum, which can be as low as this (mosquitto:
+# `max_keepalive`). paho sends a PINGREQ where a probe takes longer.
 _KEEPALIVE = 10
 
 
@@ -132,18 +132,18 @@ def _shake(
 def _look_again(
     target: Target, address: str, means: DeviceClient, refused: Handshake, deadline: float
 ) -> tuple[Handshake, socket.socket | None]:
-    """Look at a certificate that was refused, to tell it; try its own root where that is known to be ours."""
+    """Read a certificate that was refused; try its own root where that is known to be ours."""
     looked, secure = _shake(target, address, None, deadline, means.clock)
     if secure is not None:
         secure.close()
-    told = replace(refused, served=looked.served, version=looked.version, cipher=looked.cipher)
+    seen = replace(refused, served=looked.served, version=looked.version, cipher=looked.cipher)
     root = own_root(target, looked.served) if looked.served else None
     if refused.cause != "tls-untrusted" or root is None:
-        return told, None
+        return seen, None
     trust = replace(means.trust, anchors=(*means.trust.anchors, root))
     result, secure = _shake(target, address, trust, deadline, means.clock)
     if result.cause in UNVERIFIED_CAUSES:
-        return replace(told, cause=result.cause, detail=result.detail), None
+        return replace(seen, cause=result.cause, detail=result.detail), None
     return result, secure
 
 

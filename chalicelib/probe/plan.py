@@ -68,7 +68,7 @@ CAUSES: Mapping[str, frozenset[Phase]] = {
     "echo-garbage": frozenset({"echo"}),
     "echo-wrong": frozenset({"echo"}),
 }
-"""Every cause, and the phases in which it is told.
+"""Every cause, and the phases in which it may end a probe.
 
 A refusal goes on with the broker's reason after a colon, and so does a close that MQTT 5 gives a reason for;
 `unexpected` goes on with the kind of the error.
@@ -135,13 +135,13 @@ def perhaps_ended_by_another(failure: Failure | None) -> bool:
     return failure is not None and failure.kind in _ENDED_BY_ANOTHER
 
 
-def first_turn(minute: int, count: int) -> int:
-    """The index at which the order of trying begins in this minute.
+def first_turn(run: int, count: int) -> int:
+    """The index at which the order of trying begins in this run: the minute, or the hour, by the clock.
 
     Steps of the golden ratio: whatever share of the order is left untried, up to six tenths, nobody is left
-    out three minutes in a row.
+    out three runs in a row.
     """
-    return int(minute * _GOLDEN % 1 * count)
+    return int(run * _GOLDEN % 1 * count)
 
 
 def hint(cause: str, options: ProbeOptions) -> str:
@@ -260,7 +260,7 @@ def _certificate_name(arn: str | None) -> str | None:
 def own_root(target: Target, served: Served) -> str | None:
     """The root that came with the certificate, PEM, where what came is exactly what was installed.
 
-    A name of ours in IAM ends in the digest over leaf and chain, so that the listener's ARN, which AWS tells,
+    A name of ours in IAM ends in the digest over leaf and chain, so that the listener's ARN, as AWS shows it,
     says whether somebody else stands in between. Otherwise a root that comes along proves nothing.
     """
     return served.root if _installed(target, served) else None

@@ -74,9 +74,9 @@ def handshake(
 ) -> Handshake:
     """Shake hands with one address and hang up. `timeout` is seconds, for the whole.
 
-    A certificate that does not verify is looked at in a second connection, so that `served` tells it. One of
+    A certificate that does not verify is looked at in a second connection, so that `served` has it. One of
     an unknown issuer is tried in a third, which trusts the last that was sent: OpenSSL looks for the issuer
-    first, and does not tell of other flaws where it finds none.
+    first, and reports no other flaw where it finds none.
     """
     began = time.monotonic()
     result, connection = connect(

@@ -159,7 +159,9 @@ def test_a_node_that_takes_no_sessions_among_others_that_do_is_found_and_rings_t
     assert nodes["nodes_met"] == 4
 
 
-def test_sessions_that_receive_nothing_are_counted_each(here: Account) -> None:
+def test_sessions_that_receive_nothing_are_counted_each(
+    here: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
     with serving(Cluster(split=True).talk) as server:
         create(here, "demo", listener(server.port))
         quick(here, "demo")
@@ -168,6 +170,7 @@ def test_sessions_that_receive_nothing_are_counted_each(here: Account) -> None:
         verdict = deep_probe_one("demo", here.invocation(within=20), resolve=resolve)
     (delivery,) = [one for one in verdict.findings if one.check == "delivery"]
     assert (delivery.cause, delivery.counts) == ("not-delivered", {"sessions": 8, "received": 4})
+    assert emitted(capsys.readouterr().out) == [], "one look is not enough to ring"
 
 
 def test_a_broker_with_one_session_for_each_user_is_said_to_be_one(
