@@ -135,9 +135,16 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
         ),
         ({"allow": Allow(mqtt=("203.0.113.0/24",))}, {}, "probe-blocked", "port 8883"),
         (
+            {"probe": ProbeOptions(credentials_secret_id="prod/mqtt")},
+            {},
+            "credentials-withheld",
+            "set `hostname`",
+        ),
+        (
             {
                 "listeners": (*MQTT_ONLY, Listener(1883, "TCP", 1883, "TCP")),
                 "scheme": "internal",
+                "hostname": "mqtt.example.com",
                 "probe": ProbeOptions(enabled=True, credentials_secret_id="prod/mqtt"),
             },
             {},
@@ -183,6 +190,7 @@ def test_each_warning_is_given_when_it_is_due(
             {"security_groups": ("sg-1",)},
             {"groups": {**nodes(Rule("tcp", 0, 65535, "sg-1")), "sg-1": EVERYBODY}},
         ),
+        ({"probe": ProbeOptions(credentials_secret_id="prod/mqtt"), "hostname": "mqtt.example.com"}, {}),
         # What the probe does not try needs no way in.
         ({"allow": Allow(mqtt=("203.0.113.0/24",)), "probe": ProbeOptions(enabled=False)}, {}),
         (
