@@ -26,7 +26,6 @@ from chalicelib.probe.deep_plan import (
     idle_trial,
     judge_delivery,
     judge_idle,
-    judge_nodes,
     judge_version,
     obsolete_versions,
     one_session_only,
@@ -141,7 +140,7 @@ def _findings(name: str, given: DeviceClient, shared: _Shared, resolve: Resolve)
             continue  # the probe reports it within the minute
         trial = _Trial(found.load_balancer, target, addresses, serving, given, shared)
         if deep.one_session_a_user(target, addresses[0], given, timeout=trial.timeout):
-            findings += [one_session_only(check, target.port) for check in ("nodes", "delivery", "idle")]
+            findings += [one_session_only(check, target.port) for check in ("delivery", "idle")]
             findings += _again(trial, _obsolete)
         else:
             findings += _again(trial, lambda trial: [*_obsolete(trial), *_delivery(trial)])
@@ -230,8 +229,7 @@ def _delivery(trial: _Trial) -> list[Finding]:
             timeout=trial.timeout,
             openers=trial.shared.openers,
         )
-    port = trial.target.port
-    return [judge_nodes(port, seen, trial.nodes), judge_delivery(port, seen)]
+    return [judge_delivery(trial.target.port, seen, trial.nodes)]
 
 
 def _idle(trial: _Trial) -> list[Finding]:

@@ -10,7 +10,7 @@ from typing import Literal
 from chalicelib.model.ciphers import PROTOCOLS, allowed_protocols
 from chalicelib.model.load_balancer import SslPolicy, keepalive_of
 
-Check = Literal["obsolete-tls", "idle", "nodes", "delivery"]
+Check = Literal["obsolete-tls", "idle", "delivery"]
 Result = Literal["passed", "failed", "untested"]
 
 DEEP_CAUSES = frozenset(
@@ -162,45 +162,40 @@ class Delivery:
     unreached: int = 0
 
 
-def judge_nodes(port: int, seen: Delivery, nodes: int) -> Finding:
-    """Say whether every node takes sessions: one that does not is met by some sessions and not by others."""
+def judge_delivery(port: int, seen: Delivery, nodes: int) -> Finding:
+    """Say whether every node takes sessions, and every session gets what one of them published.
+
+    A node that takes none is met by some sessions and not by others.
+    """
     missing = sum(seen.missing.values())
     silent = max(1, round(nodes * missing / seen.sessions)) if missing else 0
-    met = max(0, nodes_met(nodes, seen.sessions) - silent)
+    met = max(0, nodes_met(nodes, seen.sessions) - silent) if seen.came_about else 0
+    came = f"{seen.came_about} of {seen.sessions} sessions came about"
+    got = f"{seen.received} of {seen.came_about} sessions received a message of one of them"
+    likely = coverage(nodes, seen.sessions)
+    covered = f"{nodes} nodes all covered with a likelihood of {likely:.0%}"
+    if likely < _SURE:
+        covered += f", about {met} of them met"
+    result: Result = "passed"
+    note, cause = f"{got}; {covered}", ""
+    if missing and seen.came_about:
+        causes = ", ".join(f"{kind}: {count}" for kind, count in sorted(seen.missing.items()))
+        result, cause = "failed", "sessions-missing"
+        note = (
+            f"{came}, {missing} did not ({causes}): about {silent} of {nodes} nodes takes no sessions; {got}"
+        )
+    elif seen.came_about < _FEWEST or seen.unreached:
+        result, note = "untested", f"{came}: the records of `probe` say why"
+    elif seen.received < seen.came_about:
+        result, cause = "failed", "not-delivered"
     counts = {
         "sessions": seen.sessions,
         "came_about": seen.came_about,
+        "received": seen.received,
         "nodes": nodes,
-        "nodes_met": met if seen.came_about else 0,
+        "nodes_met": met,
     }
-    came = f"{seen.came_about} of {seen.sessions} sessions came about"
-    if missing and seen.came_about:
-        causes = ", ".join(f"{cause}: {count}" for cause, count in sorted(seen.missing.items()))
-        note = f"{came}, {missing} did not ({causes}): about {silent} of {nodes} nodes takes no sessions"
-        return Finding(
-            check="nodes", port=port, result="failed", note=note, cause="sessions-missing", counts=counts
-        )
-    if missing or seen.unreached:
-        note = f"{came}: the records of `probe` say why"
-        return Finding(check="nodes", port=port, result="untested", note=note, counts=counts)
-    likely = coverage(nodes, seen.sessions)
-    share = f"all {nodes} nodes were met" if likely >= _SURE else f"about {met} of {nodes} nodes were met"
-    note = f"{came}; {share}, with a likelihood of {likely:.0%} for all of them"
-    return Finding(check="nodes", port=port, result="passed", note=note, counts=counts)
-
-
-def judge_delivery(port: int, seen: Delivery) -> Finding:
-    """Say whether every session that came about got what one of them published."""
-    counts = {"sessions": seen.came_about, "received": seen.received}
-    note = f"{seen.received} of {seen.came_about} sessions received a message of one of them"
-    if seen.came_about < _FEWEST:
-        note = f"{seen.came_about} of {seen.sessions} sessions came about: the records of `probe` say why"
-        return Finding(check="delivery", port=port, result="untested", note=note, counts=counts)
-    if seen.received < seen.came_about:
-        return Finding(
-            check="delivery", port=port, result="failed", note=note, cause="not-delivered", counts=counts
-        )
-    return Finding(check="delivery", port=port, result="passed", note=note, counts=counts)
+    return Finding(check="delivery", port=port, result=result, note=note, cause=cause, counts=counts)
 
 
 def one_session_only(check: Check, port: int) -> Finding:

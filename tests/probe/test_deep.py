@@ -107,11 +107,7 @@ def test_a_cluster_that_delivers_everywhere_passes(here: Account, capsys: pytest
         quick(here, "demo")
         in_service(here, "demo", 2)
         (verdict,) = deep_probe_all(here.invocation(within=890), resolve=resolve)
-    assert results(verdict.findings) == {
-        "nodes": "passed",
-        "delivery": "passed",
-        "idle": "passed",
-    }
+    assert results(verdict.findings) == {"delivery": "passed", "idle": "passed"}
     assert emitted(capsys.readouterr().out) == []
 
 
@@ -149,14 +145,14 @@ def test_a_node_that_takes_no_sessions_among_others_that_do_is_found_and_rings_t
         in_service(here, "demo", 5)
         here.settings = replace(here.settings, probe_timeout=timedelta(seconds=2))
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
-    assert results(verdict.findings)["nodes"] == "failed"
-    assert results(verdict.findings)["delivery"] == "passed", "the others receive: what they miss is counted"
+    assert results(verdict.findings)["delivery"] == "failed"
     assert bad_minutes(emitted(capsys.readouterr().out)[:3]) == [60, 60]
     record = next(one for one in logged() if one["message"] == "deep-probe")
-    (nodes,) = [one for one in record["findings"] if one["check"] == "nodes"]
-    assert (nodes["cause"], nodes["sessions"], nodes["nodes"]) == ("sessions-missing", 28, 5)
-    assert nodes["came_about"] in {22, 23}
-    assert nodes["nodes_met"] == 4
+    (found,) = [one for one in record["findings"] if one["check"] == "delivery"]
+    assert (found["cause"], found["sessions"], found["nodes"]) == ("sessions-missing", 28, 5)
+    assert found["came_about"] in {22, 23}
+    assert found["received"] == found["came_about"], "the others receive"
+    assert found["nodes_met"] == 4
 
 
 def test_sessions_that_receive_nothing_are_counted_each(
@@ -169,7 +165,10 @@ def test_sessions_that_receive_nothing_are_counted_each(
         here.settings = replace(here.settings, probe_timeout=timedelta(seconds=1))
         verdict = deep_probe_one("demo", here.invocation(within=20), resolve=resolve)
     (delivery,) = [one for one in verdict.findings if one.check == "delivery"]
-    assert (delivery.cause, delivery.counts) == ("not-delivered", {"sessions": 8, "received": 4})
+    assert (delivery.cause, delivery.counts) == (
+        "not-delivered",
+        {"sessions": 8, "came_about": 8, "received": 4, "nodes": 2, "nodes_met": 2},
+    )
     assert emitted(capsys.readouterr().out) == [], "one look is not enough to ring"
 
 
@@ -182,7 +181,7 @@ def test_a_broker_with_one_session_for_each_user_is_said_to_be_one(
         quick(here, "demo")
         in_service(here, "demo", 2)
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
-    assert results(verdict.findings) == dict.fromkeys(("nodes", "delivery", "idle"), "untested")
+    assert results(verdict.findings) == dict.fromkeys(("delivery", "idle"), "untested")
     assert all("use_username_as_clientid" in one.note for one in verdict.findings)
     assert emitted(capsys.readouterr().out) == []
 
@@ -331,7 +330,7 @@ def test_a_session_that_may_have_ended_with_its_node_rings_no_alarm(
         in_service(here, "demo", 2)
         node = here.world.describe()["Instances"][0]["InstanceId"]
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
-    assert results(verdict.findings) == {"nodes": "passed", "delivery": "passed", "idle": "untested"}
+    assert results(verdict.findings) == {"delivery": "passed", "idle": "untested"}
     assert node in verdict.findings[-1].note
     assert emitted(capsys.readouterr().out) == []
 
