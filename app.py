@@ -147,8 +147,8 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
     name, work = event["name"], invocation(remaining(context))
     outcome = background.go_on(event, work)
     alarms.converge_alarms(work, own_arn(context))
-    background.look_after(event, work)
     telemetry.canonical("provision", load_balancer=name, outcome=outcome)
+    background.look_after(event, work)
     return {"name": name, "outcome": outcome}
 
 

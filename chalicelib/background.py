@@ -78,16 +78,17 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
 
 
 def look_after(payload: Mapping[str, Any], invocation: Invocation) -> None:
-    """Look at the health check that a PUT set, once it has taken effect, and log where nobody passes it.
+    """Look at the health check that a PUT changed, once it has taken effect, and log where nobody passes it.
 
-    What a PUT did that went on in the background is not in its payload: its health check is looked at anyway.
+    A new load balancer is left to its alarms. The payload of a PUT that went on in the background does not
+    say what it changed: the health check of a load balancer that existed is looked at anyway.
     """
-    set_by_put = "ConfigureHealthCheck" in payload.get("actions", ["ConfigureHealthCheck"])
-    if "leftovers" in payload or payload.get("done", _PROVISIONED) != _PROVISIONED or not set_by_put:
-        return
-    from chalicelib.provision.health import watch_health_check
+    actions = payload.get("actions", ())
+    changed = "ConfigureHealthCheck" in actions and "CreateLoadBalancer" not in actions
+    if changed or payload.get("existed"):
+        from chalicelib.provision.health import watch_health_check
 
-    watch_health_check(payload["name"], invocation)
+        watch_health_check(payload["name"], invocation)
 
 
 def ask(function: str, name: str, invocation: Invocation, **more: str) -> None:

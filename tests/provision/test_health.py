@@ -46,6 +46,13 @@ def test_a_target_that_no_member_answers_is_reported_when_elb_has_looked_often_e
     assert timedelta(seconds=60) <= here.passed - before < timedelta(seconds=90)
 
 
+def test_so_it_is_after_a_put_that_went_on_in_the_background(here: Account, logged: Logged) -> None:
+    here.put(here.article)
+    failing_after(here, timedelta())
+    background.look_after({"name": "demo", "existed": True, "body": {}}, here.invocation(within=800))
+    assert reported(logged) == [("demo", "TCP:1883")]
+
+
 def test_one_that_a_member_answers_is_not(here: Account, logged: Logged) -> None:
     here.put(here.article)
     first = here.world.describe()["Instances"][0]["InstanceId"]
@@ -58,7 +65,9 @@ def test_one_that_a_member_answers_is_not(here: Account, logged: Logged) -> None
     "payload",
     [
         {**SET, "actions": ["AddTags"]},
-        {**SET, "done": "Load Balancer Deleted"},
+        {**SET, "actions": ["CreateLoadBalancer", "ConfigureHealthCheck"]},
+        {"name": "demo", "done": "Load Balancer Deleted", "actions": ["DeleteLoadBalancer"]},
+        {"name": "demo", "since": "2026-01-01T00:00:00+00:00", "existed": False, "body": {}},
         {"name": "demo", "leftovers": {}},
     ],
 )
