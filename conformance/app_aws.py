@@ -20,7 +20,7 @@ from typing import Any
 
 from conformance.account import PREFIX, TAG, Account
 from conformance.app import DidNotHoldError
-from conformance.needs import instance_state, new_group, new_subnet, new_vpc, zones
+from conformance.needs import instance_state, new_group, new_subnet, new_vpc, once_known, zones
 
 ROOT = Path(__file__).parents[1]
 PROJECT = ("app.py", "chalicelib", "vendor", "tools", ".chalice", "requirements.txt")
@@ -102,7 +102,7 @@ class AwsSite:
         self.vpc = new_vpc(self.aws, "10.215.0.0/16")
         made = ec2.create_internet_gateway(TagSpecifications=self.aws.tagged("internet-gateway"))
         gateway = made["InternetGateway"]["InternetGatewayId"]
-        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
+        once_known(self.aws, ec2.attach_internet_gateway, InternetGatewayId=gateway, VpcId=self.vpc)
         here = [{"Name": "vpc-id", "Values": [self.vpc]}]
         (table,) = ec2.describe_route_tables(Filters=here)["RouteTables"]
         ec2.create_route(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,10 +59,34 @@ def new_vpc(aws: Account, block: str) -> str:
     return vpc
 
 
+def once_known(aws: Account, call: Callable[..., Any], **parameters: object) -> Any:
+    """Make a call about what was just made, until EC2 knows it everywhere.
+
+    https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+    """
+    answers: list[Any] = []
+
+    def known() -> bool:
+        try:
+            answers.append(call(**parameters))
+        except ClientError as error:
+            if not told(error)[0].endswith(".NotFound"):
+                raise
+        return bool(answers)
+
+    aws.until(known, 60, "EC2 knows what was just made")
+    return answers[0]
+
+
 def new_subnet(aws: Account, vpc: str, zone: str, block: str) -> str:
     """Make a subnet."""
-    made = aws.client("ec2").create_subnet(
-        VpcId=vpc, AvailabilityZone=zone, CidrBlock=block, TagSpecifications=aws.tagged("subnet")
+    made = once_known(
+        aws,
+        aws.client("ec2").create_subnet,
+        VpcId=vpc,
+        AvailabilityZone=zone,
+        CidrBlock=block,
+        TagSpecifications=aws.tagged("subnet"),
     )
     subnet: str = made["Subnet"]["SubnetId"]
     return subnet
@@ -84,7 +109,8 @@ def _vpc(aws: Account) -> Vpc:
     ec2, (one, two) = aws.client("ec2"), zones(aws)
     vpc = new_vpc(aws, "10.213.0.0/16")
     gateway = ec2.create_internet_gateway(TagSpecifications=aws.tagged("internet-gateway"))
-    ec2.attach_internet_gateway(InternetGatewayId=gateway["InternetGateway"]["InternetGatewayId"], VpcId=vpc)
+    id_ = gateway["InternetGateway"]["InternetGatewayId"]
+    once_known(aws, ec2.attach_internet_gateway, InternetGatewayId=id_, VpcId=vpc)
     return Vpc(
         vpc,
         (one, two),
@@ -101,13 +127,17 @@ def _closed_subnet(aws: Account) -> str:
 
 def new_group(aws: Account, vpc: str, name: str) -> str:
     """Make a security group."""
-    made = aws.client("ec2").create_security_group(
+    ec2 = aws.client("ec2")
+    made = once_known(
+        aws,
+        ec2.create_security_group,
         GroupName=name,
         Description=f"{TAG}={aws.run.name}",
         VpcId=vpc,
         TagSpecifications=aws.tagged("security-group"),
     )
     group: str = made["GroupId"]
+    once_known(aws, ec2.describe_security_groups, GroupIds=[group])
     return group
 
 
@@ -196,7 +226,9 @@ def _balancer(aws: Account) -> str:
 def run_instance(aws: Account, subnet: str, group: str = "") -> str:
     """Run a small instance in the shared group, or another one; return its id once it runs."""
     ec2 = aws.client("ec2")
-    answer = ec2.run_instances(
+    answer = once_known(
+        aws,
+        ec2.run_instances,
         ImageId=aws.place.image(ec2),
         InstanceType="t3.nano",
         MinCount=1,

@@ -82,8 +82,13 @@ def how_late_iam_sees_a_tag(aws: Account) -> str:
         "Condition": {"StringEquals": {"elasticloadbalancing:ResourceTag/conform": "seen"}},
     }
     policy = {"Version": "2012-10-17", "Statement": [statement]}
-    iam.put_role_policy(
-        RoleName=arn.rpartition("/")[2], PolicyName="conform", PolicyDocument=json.dumps(policy)
+    aws.once_allowed(
+        iam.put_role_policy,
+        ["NoSuchEntity"],
+        60,
+        RoleName=arn.rpartition("/")[2],
+        PolicyName="conform",
+        PolicyDocument=json.dumps(policy),
     )
 
     def assumed() -> Any:

@@ -20,7 +20,7 @@ def new_group(aws: Account, size: int, **more: Any) -> str:
         "ImageId": aws.place.image(ec2),
         "InstanceType": "t3.nano",
         "SecurityGroupIds": [aws.need(GROUP)],
-        "TagSpecifications": aws.tagged("instance"),
+        "TagSpecifications": [*aws.tagged("instance"), *aws.tagged("volume")],
     }
     ec2.create_launch_template(
         LaunchTemplateName=name, LaunchTemplateData=template, TagSpecifications=aws.tagged("launch-template")

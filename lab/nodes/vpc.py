@@ -25,8 +25,8 @@ class Vpc:
 def prepare(ec2: EC2Client) -> Vpc:
     """Give the default VPC its way out, and the nodes a security group that admits the VPC.
 
-    At AWS a default VPC comes with an internet gateway and a route to it; moto's has neither, and an
-    internet-facing load balancer is refused on private subnets.
+    At AWS a default VPC comes with an internet gateway and a route to it; moto's has neither, and ELB refuses
+    an internet-facing load balancer in a VPC without a gateway.
     https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
     """
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]

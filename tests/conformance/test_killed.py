@@ -19,6 +19,9 @@ from conformance.rule import RULES
 from conformance.run import ask, clean, ordered
 from conformance.sweep import Waiting, sweep
 
+# Python 3.12 and later warn of a fork beside pytest-xdist's own thread; the copies here end by themselves.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
 READS = ("Describe", "Get", "List", "Simulate", "Assume", "Receive")
 MAKES = ("Create", "Import", "Put", "Run", "Upload")
 WAITING = Waiting(PLACE.clock, lambda _: None, 0.0, 2.0)

@@ -9,12 +9,13 @@ from threading import Barrier, Event
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from conformance import record
 from conformance.account import Account, Budget, BudgetSpentError, Need, Run, age
 from conformance.answer import DiffersError, outcome, refused
 from conformance.emulated import PLACE, emulated
-from conformance.needs import VPC, new_group
+from conformance.needs import VPC, new_group, once_known
 from conformance.rule import Ask, Rule
 from conformance.run import Result, ask, estimate, ordered, run
 from conformance.sweep import things
@@ -103,6 +104,21 @@ def test_what_could_not_be_made_is_not_tried_again(aws: Account) -> None:
         ("failed", "MissingNeedError: no broken: no room")
     }
     assert tries == [1]
+
+
+def test_a_call_about_what_was_just_made_waits_until_ec2_knows_it(aws: Account) -> None:
+    codes = iter(["InvalidVpcID.NotFound", "InvalidVpcID.NotFound", "UnauthorizedOperation"])
+
+    def call(*, known: bool) -> str:
+        code = next(codes)
+        if known and code == "UnauthorizedOperation":
+            return "made"
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "CreateSubnet")
+
+    assert once_known(aws, call, known=True) == "made"
+    codes = iter(["UnauthorizedOperation"])
+    with pytest.raises(ClientError, match="UnauthorizedOperation"):
+        once_known(aws, call, known=False)
 
 
 def test_money_ends_a_run(session: Any) -> None:
