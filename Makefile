@@ -4,7 +4,7 @@ export PYTHON
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo picture lab rehearse quick test check bench conform conform-app conform-sweep doctor deploy format models \
+.PHONY: help setup demo picture lab rehearse quick fresh test check bench conform conform-app conform-sweep doctor deploy format models \
 	policies clean
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo 'make rehearse  chalice deploy, update and delete, on this machine, each function under its own policy'
 	@echo 'make quick     in under a minute: whether a line that was changed is wrong'
 	@echo 'make test      every test'
+	@echo 'make fresh     the demo and every test on a bare Debian (RELEASE=trixie or bookworm)'
 	@echo 'make check     ruff and mypy'
 	@echo 'make bench     side by side with the alternatives (docs/benchmarks.md); JOB=probe for one job'
 	@echo 'make conform   what we believe of AWS, asked of the lab; of AWS with PROFILE=me REGION=eu-west-1'
@@ -69,6 +70,10 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
+
+# The README's commands on a bare Debian, in a directory: RELEASE=trixie or bookworm
+fresh:
+	@lab/fresh.sh "$(RELEASE)"
 
 # JOB=probe measures one job; the others' figures stay.
 bench: $(VENV)/.demo

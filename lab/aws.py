@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +45,11 @@ ROUTE_53 = (
 SECRET = "lab"  # noqa: S105 - moto checks no signature
 
 
+READS = ("Describe", "List", "Get", "Head")
+TELLING_ONLY = frozenset({"events", "logs", "monitoring"})
+"""Services, as signatures name them, whose writes change no resource that carries traffic."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of AWS's API; `at` is monotonic seconds, `status` the HTTP status of the answer."""
@@ -54,6 +59,22 @@ class Call:
     service: str
     operation: str
     status: int
+
+
+class Changes:
+    """Tells whether a call since the last question may have changed what is at AWS.
+
+    Whoever follows AWS in a loop need not look again when nobody wrote anything.
+    """
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls, self.seen = calls, 0
+
+    def __call__(self) -> bool:
+        """Return whether there was one, and forget it."""
+        new = self.calls[self.seen :]
+        self.seen += len(new)
+        return any(not call.operation.startswith(READS) and call.service not in TELLING_ONLY for call in new)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 ATTEMPTS = 3
 PAUSE = 0.1
+SELDOM = 1.0
 UNITS = {"minute": 1, "minutes": 1, "hour": 60, "hours": 60, "day": 1440, "days": 1440}
 
 
@@ -206,8 +208,13 @@ def invoker(functions_url: str) -> Callable[[str, Json], str | None]:
 
 
 @contextmanager
-def emitting(bridge: EventBridge, ec2: EC2Client, minute: float) -> Iterator[None]:
-    """Emit events while the block lasts; `minute` is how many seconds a minute of the schedules takes."""
+def emitting(
+    bridge: EventBridge, ec2: EC2Client, minute: float, changed: Callable[[], bool] = lambda: True
+) -> Iterator[None]:
+    """Emit events while the block lasts; `minute` is how many seconds a minute of the schedules takes.
+
+    EC2 is looked at when something `changed` at AWS, and every `SELDOM` seconds besides.
+    """
     from lab.fidelity.autoscaling import on_lifecycle_action
 
     stop = threading.Event()
@@ -217,7 +224,8 @@ def emitting(bridge: EventBridge, ec2: EC2Client, minute: float) -> Iterator[Non
         for function in bridge.queues
     ]
     beginning = look(ec2)
-    threads.append(threading.Thread(target=_tick, args=(bridge, ec2, beginning, minute, stop), name="events"))
+    tick = partial(_tick, bridge, ec2, beginning, minute, changed=changed, stop=stop)
+    threads.append(threading.Thread(target=tick, name="events"))
     on_lifecycle_action.append(bridge.put)
     for thread in threads:
         thread.start()
@@ -231,18 +239,26 @@ def emitting(bridge: EventBridge, ec2: EC2Client, minute: float) -> Iterator[Non
 
 
 def _tick(
-    bridge: EventBridge, ec2: EC2Client, seen: dict[str, Seen], minute: float, stop: threading.Event
+    bridge: EventBridge,
+    ec2: EC2Client,
+    seen: dict[str, Seen],
+    minute: float,
+    *,
+    changed: Callable[[], bool],
+    stop: threading.Event,
 ) -> None:
     """See what changed, complete what is overdue, and fire what is due."""
     from lab.fidelity.autoscaling import complete_overdue
 
-    began = time.monotonic()
+    began = looked = time.monotonic()
     fired = {id(rule): 0 for rule in bridge.rules}
     while not stop.wait(PAUSE):
         complete_overdue()
-        before, seen = seen, look(ec2)
-        for event in changes(before, seen):
-            bridge.put(event)
+        if changed() or time.monotonic() - looked >= SELDOM:
+            looked = time.monotonic()
+            before, seen = seen, look(ec2)
+            for event in changes(before, seen):
+                bridge.put(event)
         for rule in bridge.rules:
             times = int((time.monotonic() - began) / (rule.minutes * minute)) if rule.minutes else 0
             if times > fired[id(rule)]:

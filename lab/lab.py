@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from lab import aws as api
-from lab.aws import Aws
+from lab.aws import Aws, Changes
 from lab.certificates.acme import Acme, open_acme
 from lab.cloudwatch.alarms import Change, ringing
 from lab.cloudwatch.console import console, over_http
@@ -135,6 +135,7 @@ def open_lab(
             network=network,
             certificate=api.server_certificate_pem,
             endpoints=cluster.endpoints,
+            second=minute / 60,
         )
         KNOBS.instance_health = data_plane.instance_health
         dns = stack.enter_context(_names(data_plane))
@@ -165,10 +166,10 @@ def open_lab(
         for started in running:
             api_url = started.result()
             ready(f"the app answers at {api_url}")
-        stack.enter_context(following(data_plane))
+        stack.enter_context(following(data_plane, Changes(aws.calls)))
         bridge = EventBridge(rules_of(functions_url) if app else (), invoker(functions_url))
         if bridge.rules:
-            stack.enter_context(emitting(bridge, aws.ec2("eventbridge"), minute))
+            stack.enter_context(emitting(bridge, aws.ec2("eventbridge"), minute, Changes(aws.calls)))
         console_url, alarms = "", list[Change]()
         if app:
             logs = [directory / "functions.log", directory / "api.log"]
@@ -204,10 +205,10 @@ def _names(data_plane: DataPlane) -> Iterator[DnsServer]:
 
 
 @contextmanager
-def following(data_plane: DataPlane) -> Iterator[None]:
+def following(data_plane: DataPlane, changed: Callable[[], bool]) -> Iterator[None]:
     """Let the data plane follow AWS in a thread, until the end of the block."""
     stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(data_plane, stop), name="dataplane")
+    thread = threading.Thread(target=follow, args=(data_plane, stop, changed), name="dataplane")
     thread.start()
     try:
         yield

@@ -122,6 +122,15 @@ make_environment() {
     begun=''
 }
 
+# pip warns of a directory that is not there, and uv ends.
+existing() {
+    local place found=()
+    for place in $1; do
+        if [[ $place == *://* || -e $place ]]; then found+=("$place"); fi
+    done
+    (IFS=,; echo "${found[*]}")
+}
+
 # uv reads none of pip's settings, so those that say where packages are had are handed to it.
 pip_settings() {
     "$1" -m pip config list 2>/dev/null | while IFS='=' read -r name value; do
@@ -129,7 +138,7 @@ pip_settings() {
         case $name in
             *.index-url) echo "UV_DEFAULT_INDEX=$value" ;;
             *.extra-index-url) echo "UV_INDEX=$value" ;;
-            *.find-links) echo "UV_FIND_LINKS=${value// /,}" ;;
+            *.find-links) echo "UV_FIND_LINKS=$(existing "$value")" ;;
             *.constraint) echo "UV_CONSTRAINT=$value" ;;
             *.trusted-host) echo "UV_INSECURE_HOST=$value" ;;
             *.cert) echo "SSL_CERT_FILE=$value" ;;

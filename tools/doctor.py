@@ -17,6 +17,9 @@ from tools.findings_configuration import configuration_findings
 
 ROOT = Path(__file__).parents[1]
 OLDEST, NEWEST = (3, 11), (3, 13)  # what the package was run on, of what Lambda has
+RECOMMENDED = (3, 13)
+DEPRECATED = {(3, 11): "2027-06-30", (3, 12): "2028-10-31", (3, 13): "2029-06-30"}
+"""When Lambda deprecates each: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"""
 
 
 def python_findings(version: tuple[int, int]) -> Iterator[str]:
@@ -25,7 +28,17 @@ def python_findings(version: tuple[int, int]) -> Iterator[str]:
         oldest, newest = (".".join(map(str, one)) for one in (OLDEST, NEWEST))
         yield (
             f"This is Python {version[0]}.{version[1]}, and the functions would run on it. They were tried on"
-            f" {oldest} to {newest}: deploy with one of these (rm -r .venv; make setup PYTHON=python{oldest})"
+            f" {oldest} to {newest}: deploy with one of these (rm -r .venv; make setup PYTHON=python{newest})"
+        )
+
+
+def python_notes(version: tuple[int, int]) -> Iterator[str]:
+    """Recommend the version that Lambda keeps longest, of those that the package was run on."""
+    if version < RECOMMENDED and (ends := DEPRECATED.get(version)):
+        old, new = (".".join(map(str, one)) for one in (version, RECOMMENDED))
+        yield (
+            f"Lambda deprecates Python {old}, on which the functions would run, on {ends}, and {new} on"
+            f" {DEPRECATED[RECOMMENDED]}: deploy with {new} (rm -r .venv; make setup PYTHON=python{new})"
         )
 
 
@@ -56,6 +69,7 @@ def findings(stage: str, open_session: Callable[[], Any], root: Path = ROOT) -> 
 
 def notes(open_session: Callable[[], Any]) -> Iterator[str]:
     """Everything that is worth knowing before a deployment and keeps nothing from working."""
+    yield from python_notes((sys.version_info.major, sys.version_info.minor))
     if not list(package_findings()):
         yield from account_notes(open_session)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 PAUSE = 1.0
 KEPT = 20_000
+DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,31 @@ class Point:
     value: float
 
 
+def records(line: str) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects in a line of a log.
+
+    There may be several, or other text between: the functions of a lab share one log, and `print` writes a
+    line and its end one after the other.
+    """
+    at = line.find("{")
+    while at >= 0:
+        try:
+            found, end = DECODER.raw_decode(line, at)
+        except ValueError:
+            end = at + 1
+        else:
+            yield found
+        at = line.find("{", end)
+
+
 def embedded(line: str) -> list[Point]:
     """Return the metrics in a line of a log; none in a line of another kind."""
     if '"_aws"' not in line:
         return []
-    record = json.loads(line)
+    return [point for record in records(line) if "_aws" in record for point in _points(record)]
+
+
+def _points(record: Mapping[str, Any]) -> list[Point]:
     time = datetime.fromtimestamp(record["_aws"]["Timestamp"] / 1000, UTC)
     return [
         Point(
@@ -134,7 +157,9 @@ def measuring(
 
     def follow() -> None:
         while not stop.wait(PAUSE):
-            came = [*(point for read in readers for point in read()), *healthy(elb)]
+            came = [point for read in readers for point in read()]
+            with suppress(ClientError):  # a load balancer that is deleted meanwhile
+                came += healthy(elb)
             put(cloudwatch, came)
             points.extend(came)
             then(tuple(points))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lab.cloudwatch import metrics
 from lab.demo import client
 from lab.demo.declaration import declaration
 from lab.demo.probing import ask, put_back, show_verdict
@@ -71,7 +71,8 @@ def deeply(story: Story) -> Any:
 def records(log: Path) -> list[Any]:
     """Return what deep probes told so far in a function's log."""
     lines = log.read_text().splitlines()
-    return [json.loads(line) for line in lines if '"message":"deep-probe"' in line]
+    about = (one for line in lines if "deep-probe" in line for one in metrics.records(line))
+    return [one for one in about if one.get("message") == "deep-probe"]
 
 
 def show(told: Any) -> None:

@@ -40,7 +40,7 @@ def named(story: Story, cause: str) -> str:
         show_verdict(told)
         return bool(found)
 
-    until(seen, 90, f"a probe says {cause}", pause=0.3)
+    until(seen, 90, f"a probe says {cause}", pause=0.3, seen=lambda: story.probes[-1][1])
     return f"phase {found[0]['phase']}, cause {found[0]['cause']}"
 
 
@@ -61,7 +61,7 @@ def probed(story: Story, verdict: str) -> Any:
         told.append(ask(story))
         return bool(told[-1]["verdict"] == verdict)
 
-    until(seen, 60, f"a probe says {verdict}", pause=0.3)
+    until(seen, 60, f"a probe says {verdict}", pause=0.3, seen=lambda: story.probes[-1][1])
     return told[-1]
 
 
@@ -69,11 +69,11 @@ def rings(story: Story, kind: str, state: str) -> datetime:
     """Wait until an alarm of the load balancer is in a state, by AWS's word; return since when."""
     name = f"{owner(story)}/{NAME}/{kind}"
 
-    def now() -> bool:
+    def now() -> str:
         (alarm,) = story.lab.aws.cloudwatch().describe_alarms(AlarmNames=[name])["MetricAlarms"]
-        return alarm["StateValue"] == state
+        return alarm["StateValue"]
 
-    until(now, 8 * story.lab.minute, f"the alarm {name} says {state}", pause=0.3)
+    until(lambda: now() == state, 8 * story.lab.minute, f"the alarm {name} says {state}", pause=0.3, seen=now)
     changes = [change for change in story.lab.alarms if change.name == name]
     since = changes[-1].time
     print(f"   {since:%H:%M:%S} {name}: {state}", flush=True)

@@ -71,7 +71,7 @@ def watch(story: Story, wanted: Callable[[dict[str, str]], bool], what: str) -> 
             print(f"   {', '.join(f'{name} {state}' for name, state in seen.items())}", flush=True)
         return wanted(seen)
 
-    until(looked, 60, what, pause=0.2)
+    until(looked, 60, what, pause=0.2, seen=lambda: health(story))
 
 
 def health(story: Story) -> dict[str, str]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from textwrap import fill
 
-from lab.aws import Call
+from lab.aws import READS, Call
 
-READS = ("Describe", "List", "Get", "Head")
 INDENT = " " * 5
 
 

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elb import ElasticLoadBalancingClient
 
 FEWEST_SLOTS = 4
+SELDOM = 1.0
 
 
 @dataclass
@@ -54,6 +55,8 @@ class DataPlane:
     endpoints: Callable[[str], Mapping[int, Endpoint]]
     """Where the ports of an instance really are."""
     clock: Callable[[], float] = time.monotonic
+    second: float = 1.0
+    """How long a second of a health check's interval takes: shorter where the lab's clock is quick."""
     served: dict[str, Served] = field(default_factory=dict)
     health: dict[tuple[str, str], Health] = field(default_factory=dict)
     addresses: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -101,6 +104,15 @@ class DataPlane:
             draft.write_text(text)
             draft.replace(self.hosts)
 
+    def watch(self) -> None:
+        """Follow the health checks and what drains, without a look at AWS."""
+        for name, served in self.served.items():
+            try:
+                running.settle(served.balancer, self.clock())
+                self._check(name, served.balancer)
+            except (OSError, RefusedError, TimeoutError) as error:
+                self.faults.append(f"{name}: {error}")
+
     def _follow(self, one: Observed) -> None:
         pems = {
             port: pem for port, arn in one.certificates.items() if (pem := self.certificate(arn)) is not None
@@ -121,7 +133,7 @@ class DataPlane:
                 served.pems[port] = prints[port]
         self._members(one, served.balancer)
         running.settle(served.balancer, self.clock())
-        self._check(one, served.balancer)
+        self._check(one.name, served.balancer)
 
     def _wanted(self, one: Observed, served: Served | None, pems: Mapping[int, str]) -> LoadBalancer:
         """A listener whose certificate is gone (`Invalid-Certificate`) serves what it had."""
@@ -138,7 +150,7 @@ class DataPlane:
                 for listener in one.listeners
                 if listener.ssl is None or listener.port in pems or listener.port in had
             ),
-            health_check=one.health_check,
+            health_check=replace(one.health_check, second=self.second),
             idle_timeout=one.idle_timeout,
             cross_zone=one.cross_zone,
             draining_seconds=one.draining_seconds,
@@ -164,13 +176,13 @@ class DataPlane:
             member = Member(instance_id, slot.zone, self.endpoints(instance_id))
             running.register(balancer, slot, member)
 
-    def _check(self, one: Observed, balancer: Balancer) -> None:
+    def _check(self, name: str, balancer: Balancer) -> None:
         found = {
-            (one.name, balancer.members[slot].instance_id): verdict(check)
+            (name, balancer.members[slot].instance_id): verdict(check)
             for slot, check in running.checks(balancer).items()
             if slot not in balancer.draining
         }
-        kept = {key: health for key, health in self.health.items() if key[0] != one.name}
+        kept = {key: health for key, health in self.health.items() if key[0] != name}
         self.health = kept | found
 
     def _end(self, name: str) -> None:
@@ -216,13 +228,27 @@ def enough(slots_per_zone: int, instances: int) -> int:
     return slots_per_zone
 
 
-def follow(data_plane: DataPlane, stop: threading.Event, pause: float = 0.25) -> None:
-    """Step until told to stop; an AWS that does not answer for a moment is asked again."""
+def follow(
+    data_plane: DataPlane,
+    stop: threading.Event,
+    changed: Callable[[], bool] = lambda: True,
+    pause: float = 0.25,
+) -> None:
+    """Step until told to stop; an AWS that does not answer for a moment is asked again.
+
+    Where nothing `changed` at AWS it is asked only every `SELDOM` seconds: an idle lab is to take little.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    looked = float("-inf")
     while not stop.is_set():
         try:
-            data_plane.step()
+            if changed() or time.monotonic() - looked >= SELDOM:
+                looked = time.monotonic()
+                data_plane.step()
+            else:
+                data_plane.watch()
         except (BotoCoreError, ClientError) as error:
+            looked = float("-inf")
             data_plane.faults.append(str(error))
         stop.wait(pause)

@@ -53,6 +53,13 @@ class HealthCheck:
     timeout: int
     unhealthy_threshold: int
     healthy_threshold: int
+    second: float = 1.0
+    """How many seconds one of AWS's takes between two checks, by the lab's clock."""
+
+    @property
+    def pause(self) -> int:
+        """The milliseconds between two checks; more often HAProxy would be busy with checks alone."""
+        return max(500, round(self.interval * self.second * 1000))
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,7 @@ def _health(load_balancer: LoadBalancer, members: Mapping[Slot, Member]) -> Iter
             assert_never(check.protocol)
     ssl = " check-ssl verify none" if check.protocol in {"SSL", "HTTPS"} else ""
     options = (
-        f"check{ssl} inter {check.interval}s fall {check.unhealthy_threshold} rise {check.healthy_threshold}"
+        f"check{ssl} inter {check.pause}ms fall {check.unhealthy_threshold} rise {check.healthy_threshold}"
     )
     for slot in slots(load_balancer):
         member = members.get(slot)

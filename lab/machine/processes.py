@@ -24,12 +24,32 @@ class DidNotStartError(Exception):
     """A child process ended, or did not answer in time; the message holds the end of its log."""
 
 
-def until(condition: Callable[[], T], seconds: float, what: str, pause: float = 0.02) -> T:
-    """Return the first true value of a condition, or raise TimeoutError that says what did not come."""
-    deadline = time.monotonic() + seconds
+def slowness() -> float:
+    """Return how many times as long as on a quiet machine a thing may take here and now.
+
+    That is the load of each core: with two processes for each, every one gets half of it.
+    """
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def until(
+    condition: Callable[[], T],
+    seconds: float,
+    what: str,
+    pause: float = 0.02,
+    seen: Callable[[], object] | None = None,
+) -> T:
+    """Return the first true value of a condition; raise TimeoutError when it does not come in time.
+
+    `seconds` are those of a quiet machine: a busy one has more. The error says what was expected, and what
+    was `seen` in its place.
+    """
+    began = time.monotonic()
     while not (value := condition()):
-        if time.monotonic() >= deadline:
-            raise TimeoutError(f"{what}: not within {seconds:g} seconds")
+        spent = time.monotonic() - began
+        if spent >= seconds * slowness():
+            instead = "" if seen is None else f"; seen: {seen()}"
+            raise TimeoutError(f"expected: {what}; not so within {spent:.0f} seconds{instead}")
         time.sleep(pause)
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.test_findings_account import NOTHING_DEPLOYED, Aws, recorded
-from tools.doctor import findings, package_findings, python_findings
+from tools.doctor import DEPRECATED, findings, package_findings, python_findings, python_notes
 
 
 def account() -> Any:
@@ -25,6 +26,19 @@ def test_this_project_is_well(stage: str) -> None:
 @pytest.mark.parametrize(("version", "count"), [((3, 10), 1), ((3, 11), 0), ((3, 13), 0), ((3, 14), 1)])
 def test_a_python_that_the_functions_were_not_tried_on_is_told(version: tuple[int, int], count: int) -> None:
     assert len(list(python_findings(version))) == count
+
+
+@pytest.mark.parametrize(("version", "count"), [((3, 11), 1), ((3, 12), 1), ((3, 13), 0), ((3, 14), 0)])
+def test_the_python_that_lambda_keeps_longest_is_recommended(version: tuple[int, int], count: int) -> None:
+    notes = list(python_notes(version))
+    assert len(notes) == count
+    assert all(DEPRECATED[version] in one and "PYTHON=python3.13" in one for one in notes)
+
+
+def test_the_docs_say_the_same_of_lambdas_pythons() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    rows = dict(re.findall(r"^ *\| (3\.\d+) \| (\d{4}-\d\d-\d\d) \|$", page, re.MULTILINE))
+    assert rows == {f"{major}.{minor}": ends for (major, minor), ends in DEPRECATED.items()}
 
 
 @pytest.mark.parametrize(

@@ -72,17 +72,17 @@ def test_a_gap_between_versions_stays_closed() -> None:
 @pytest.mark.parametrize(
     ("check", "expected", "server"),
     [
-        (CHECK, ["option tcp-check"], "check inter 1s fall 2 rise 2"),
-        (replace(CHECK, protocol="SSL"), ["option tcp-check"], "check check-ssl verify none inter 1s"),
+        (CHECK, ["option tcp-check"], "check inter 1000ms fall 2 rise 2"),
+        (replace(CHECK, protocol="SSL"), ["option tcp-check"], "check check-ssl verify none inter 1000ms"),
         (
             replace(CHECK, protocol="HTTP", path="/status"),
             ["option httpchk GET /status", "http-check expect status 200"],
-            "check inter 1s",
+            "check inter 1000ms",
         ),
         (
             replace(CHECK, protocol="HTTPS", path="/"),
             ["option httpchk GET /", "http-check expect status 200"],
-            "check check-ssl verify none inter 1s",
+            "check check-ssl verify none inter 1000ms",
         ),
     ],
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from chalicelib import telemetry
-from lab.cloudwatch.metrics import embedded, reader
+from lab.cloudwatch.metrics import embedded, reader, records
 
 
 def line(**values: float) -> str:
@@ -56,3 +58,10 @@ def test_a_log_that_grows_is_read_on_by_whole_lines(tmp_path: Path) -> None:
     log.write_text(f"something else\n{half}{rest}\n")
     assert [one.value for one in read()] == [1]
     assert read() == []
+
+
+@pytest.mark.parametrize("between", ["", "Traceback (most recent call last):", "{", '{"half": ', "}"])
+def test_functions_that_print_at_once_lose_nothing(between: str) -> None:
+    mixed = line(ProbeSuccess=1) + between + line(ProbeSuccess=0) + '{"message": "probe"}'
+    assert [one.value for one in embedded(mixed)] == [1, 0]
+    assert [one.get("message") for one in records(mixed)][-1] == "probe"

@@ -15,7 +15,7 @@ import pytest
 
 from lab.machine.addresses import Network, answers, claim, free_port, port_or_free
 from lab.machine.keeper import survivors
-from lab.machine.processes import DidNotStartError, Processes, missing, open_processes, until
+from lab.machine.processes import DidNotStartError, Processes, missing, open_processes, slowness, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,8 +57,20 @@ def test_a_port_that_is_taken_everywhere_gives_way_to_a_free_one(network: Networ
 
 
 def test_a_condition_that_does_not_come_says_so() -> None:
-    with pytest.raises(TimeoutError, match="the moon rises: not within 0 seconds"):
+    with pytest.raises(TimeoutError, match="expected: the moon rises; not so within 0 seconds"):
         until(lambda: False, 0, "the moon rises")
+
+
+def test_what_was_seen_instead_is_said() -> None:
+    with pytest.raises(TimeoutError, match="expected: noon; not so within 0 seconds; seen: midnight"):
+        until(lambda: False, 0, "noon", seen=lambda: "midnight")
+
+
+@pytest.mark.parametrize(("load", "times"), [(0.0, 1.0), (1.0, 1.0), (8.0, 4.0)])
+def test_a_busy_machine_has_more_time(monkeypatch: pytest.MonkeyPatch, load: float, times: float) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert slowness() == times
 
 
 @pytest.mark.parametrize(
@@ -74,7 +86,7 @@ def test_a_child_that_ends_at_once_is_told_with_its_log(processes: Processes) ->
 
 
 def test_a_child_that_never_answers_is_ended(processes: Processes) -> None:
-    with pytest.raises(DidNotStartError, match="not within"):
+    with pytest.raises(DidNotStartError, match="not so within"):
         processes.start("child", ["sleep", "600"], ready=lambda: False, seconds=0.1)
     assert processes.running == {}
 
