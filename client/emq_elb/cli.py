@@ -169,7 +169,11 @@ def plan(command: Command, files: tuple[str, ...], adopt: bool, detailed_exitcod
 @click.option("--adopt", is_flag=True, help="Take over load balancers that were made by hand.")
 @click.option("--wait", is_flag=True, help="Wait until AWS is done, and show how far it is.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0), default=600, metavar="SECONDS", help="[default: 600]"
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=600,
+    metavar="SECONDS",
+    help="How long --wait waits. [default: 600]",
 )
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @reaching
@@ -266,8 +270,8 @@ def delete(command: Command, name: str, force: bool, yes: bool) -> None:
         done: Mapping[str, Any] = {"name": name, "state": "ready", "changed": True}
     else:
         done = good(answer, 200, 202)
-    if terminal.json:
-        terminal.show(str, done)
+    if yes:
+        terminal.show(views.report, done)
     terminal.say(views.deleted(done))
 
 

@@ -105,6 +105,15 @@ def test_what_get_writes_down_is_what_there_is(shell: Shell) -> None:
         assert "No changes" in shell("plan", name).out
 
 
+@pytest.mark.usefixtures("file")
+def test_a_deletion_without_a_question_shows_what_was_done(shell: Shell) -> None:
+    assert shell("apply", "demo.yaml", "--yes").status == DONE
+    planned = shell("delete", "demo", "--force", "--yes", "--json")
+    assert planned.json["state"] == "ready"
+    assert shell("apply", "demo.yaml", "--yes").status == DONE
+    assert "DeleteLoadBalancer" in shell("delete", "demo", "--force", "--yes").out
+
+
 def test_one_that_was_made_by_hand_is_adopted(shell: Shell, here: Account) -> None:
     here.world.create("old", Subnets=here.subnets[:1])
     (shell.directory / "old.yaml").write_text("name: old\nsubnets: [x]\n")
