@@ -15,6 +15,7 @@ help:
 	@echo 'make test      every test'
 	@echo 'make fresh     the demo and every test on a bare Debian (RELEASE=trixie or bookworm)'
 	@echo 'make check     ruff and mypy'
+	@echo 'make audit     whether a fault is known of a library that is deployed (asks PyPI)'
 	@echo 'make bench     side by side with the alternatives (docs/benchmarks.md); JOB=probe for one job'
 	@echo 'make conform   what we believe of AWS, asked of the lab; of AWS with PROFILE=me REGION=eu-west-1'
 	@echo 'make conform-app  the program deployed, used and removed at AWS (PROFILE=me REGION=…), or in the lab'
@@ -66,6 +67,13 @@ check: $(VENV)/.dev
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+
+# Not in CI: it needs the network, and its answer changes without a change here.
+.PHONY: audit
+audit: $(VENV)/.dev
+	@$(RUN) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@$(VENV)/audit/bin/pip-audit --requirement requirements.txt --disable-pip
 
 format: $(VENV)/.dev
 	@$(RUN) -m ruff check --fix .

@@ -255,13 +255,16 @@ def rotate(event: CloudWatchEvent) -> None:
 
 @app.on_cw_event(EXPIRING_WHEN, name="expiring")
 def expiring(event: CloudWatchEvent) -> None:
-    """Tell that a certificate of ACM ends soon, which nobody here renews."""
+    """Log that a certificate of ACM ends soon, which nobody here renews."""
     from chalicelib import telemetry
+    from chalicelib.rotate.events import read_expiring
     from chalicelib.rotate.report import report_expiring
 
-    work = invocation(remaining(event.context))
-    days = float(event.detail["DaysToExpiry"])
-    serving = [name for arn in event.resources for name in report_expiring(arn, days, work)]
+    told = read_expiring(event.resources, event.detail)
+    if isinstance(told, str):
+        telemetry.dropped("expiring", str(event.event_id), told)
+        return
+    serving = report_expiring(told, invocation(remaining(event.context)))
     telemetry.canonical("expiring", serving=len(serving))
 
 

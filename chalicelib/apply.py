@@ -16,8 +16,13 @@ from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
 from chalicelib.model.actions import makes_ours, to_step
-from chalicelib.model.errors import AwsError
-from chalicelib.model.names import CERTIFICATE_TAG, OWNER_TAG, certificate_path
+from chalicelib.model.errors import AwsError, Duplicate
+from chalicelib.model.names import (
+    CERTIFICATE_TAG,
+    OWNER_TAG,
+    authority_certificate_secret,
+    certificate_path,
+)
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
 from chalicelib.x509.pem import KeyMaterial
@@ -86,13 +91,13 @@ def _done(
     if isinstance(action, do.RegisterInstances | do.DeregisterInstances):
         yield from _members(name, action, progress, invocation)
     else:
-        _perform(name, action, progress, invocation, material)
-        yield action
+        yield _perform(name, action, progress, invocation, material)
 
 
 def _perform(  # noqa: C901, PLR0912 - one case an action
     name: str, action: do.Action, progress: Progress, invocation: Invocation, material: KeyMaterial
-) -> None:
+) -> do.Action:
+    """Make the call and return it: for a secret that is there already it is another one."""
     clients, owner = invocation.clients, invocation.settings.owner
     match action:
         case do.CreateSecurityGroup(group=group, vpc=vpc):
@@ -109,13 +114,13 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
             ec2.tag(clients.ec2, resources, key, value)
         case do.DeleteTags(resources=resources, key=key):
             ec2.untag(clients.ec2, resources, key)
-        case do.CreateSecret(secret=secret):
-            new = private_ca.as_secret(material.authority) if material.authority else material.secret
-            if new is None:
-                raise ValueError("the plan keeps a secret that nobody made")
-            secrets.create_secret(
-                clients.secrets, secret, new.value, tags={OWNER_TAG: owner}, description=new.description
-            )
+        case do.CreateSecret():
+            return _secret(action, invocation, material)
+        case do.PutSecretValue():
+            raise ValueError("only CreateSecret leads to it")
+        case do.TagResource(secret=secret, tag=(key, value)):
+            # The policies ask for the owner's tag in every request that tags a secret.
+            secrets.tag_secret(clients.secrets, secret, {OWNER_TAG: owner, key: value})
         case do.UploadServerCertificate(certificate=certificate):
             if material.bundle is None:
                 raise ValueError("the plan uploads a certificate that nobody has")
@@ -146,6 +151,31 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
             progress.dns_name = elb_calls.create(clients.elb, wanted)
         case _:
             elb_calls.perform(clients.elb, name, action)
+    return action
+
+
+def _secret(
+    action: do.CreateSecret, invocation: Invocation, material: KeyMaterial
+) -> do.CreateSecret | do.PutSecretValue:
+    """Keep a secret, and return the call that AWS took.
+
+    The certificate of a private CA replaces what is in its secret: nobody but us writes that one.
+    """
+    client, name, authority = invocation.clients.secrets, action.secret, material.authority
+    apart = name == authority_certificate_secret(invocation.settings.private_ca_secret)
+    made = private_ca.certificate_as_secret if apart else private_ca.as_secret
+    new = made(authority) if authority else material.secret
+    if new is None:
+        raise ValueError("the plan keeps a secret that nobody made")
+    tags = {OWNER_TAG: invocation.settings.owner}
+    try:
+        secrets.create_secret(client, name, new.value, tags=tags, description=new.description)
+    except Duplicate:
+        if not apart:
+            raise
+        secrets.replace_secret(client, name, new.value)
+        return do.PutSecretValue(reason=action.reason, secret=name)
+    return action
 
 
 def _members(

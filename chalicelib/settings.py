@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from chalicelib.model.bounds import Bounds
+from chalicelib.model.syntax import host_fault, matches
+
+VPC_PATTERN = r"vpc-[0-9a-f]{8}([0-9a-f]{9})?"
+UNBOUNDED = Bounds()
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 
@@ -35,6 +40,7 @@ class Settings:
     acme_account_secret: str = ""
     acme_ca_bundle: str | None = None
     acme_eab_secret: str | None = None
+    bounds: Bounds = UNBOUNDED
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -54,10 +60,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         return default
 
     def flag(name: str) -> bool:
-        text = environment.get(name, "").strip().lower()
-        if text not in {"", "true", "false"}:
-            wrong.append(f"{name} is {text!r}; it takes true or false")
-        return text == "true"
+        return _flag(environment, name, wrong, default=False)
 
     owner = environment.get("OWNER", "").strip()
     if not _is_owner(owner):
@@ -85,10 +88,36 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         acme_account_secret=environment.get("ACME_ACCOUNT_SECRET", "").strip() or f"{owner}/acme-account",
         acme_ca_bundle=environment.get("ACME_CA_BUNDLE", "").strip() or None,
         acme_eab_secret=environment.get("ACME_EAB_SECRET", "").strip() or None,
+        bounds=_bounds(environment, wrong),
     )
     if wrong:
         raise SettingsError("the settings need mending: " + "; ".join(wrong))
     return settings
+
+
+def _flag(environment: Mapping[str, str], name: str, wrong: list[str], *, default: bool) -> bool:
+    text = environment.get(name, "").strip().lower()
+    if text not in {"", "true", "false"}:
+        wrong.append(f"{name} is {text!r}; it takes true or false")
+    return text == "true" if text else default
+
+
+def _bounds(environment: Mapping[str, str], wrong: list[str]) -> Bounds:
+    def listed(name: str, right: Callable[[str], bool], takes: str) -> frozenset[str]:
+        text = environment.get(name, "").strip()
+        found = {one.strip() for one in text.split(",")} if text else set()
+        if odd := sorted(one for one in found if not right(one)):
+            wrong.append(f"{name} names {', '.join(map(repr, odd))}; it takes {takes}, between commas")
+        return frozenset(one for one in found if right(one))
+
+    ports = listed("ALLOWED_INSTANCE_PORTS", _is_port, "ports from 1 to 65535")
+    domains = listed("ALLOWED_DOMAINS", lambda name: host_fault(name) is None, "DNS names without a wildcard")
+    return Bounds(
+        instance_ports=frozenset(map(int, ports)),
+        vpcs=listed("ALLOWED_VPCS", lambda id_: matches(VPC_PATTERN, id_), "ids of VPCs (vpc-…)"),
+        domains=frozenset(name.lower() for name in domains),
+        adoption=_flag(environment, "ALLOW_ADOPTION", wrong, default=True),
+    )
 
 
 def _acme_faults(directory: str, contact: str | None) -> Iterator[str]:
@@ -96,6 +125,10 @@ def _acme_faults(directory: str, contact: str | None) -> Iterator[str]:
         yield f"ACME_DIRECTORY_URL is {directory!r}; it takes the https:// URL of a CA's directory"
     if contact and not _is_address(contact):
         yield f"ACME_CONTACT is {contact!r}; it takes an e-mail address, for the CA to write to"
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= 65535
 
 
 def _is_owner(text: str) -> bool:

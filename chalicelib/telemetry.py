@@ -86,12 +86,25 @@ def unmarked(load_balancer: str, instance: str, reason: str, error: str) -> None
     )
 
 
+def unconfirmed(load_balancer: str, instance: str, event: str, reason: str) -> None:
+    """Log an event about an instance that AWS does not confirm, so that nothing follows from it."""
+    logger().warning(
+        "event not confirmed",
+        extra={"load_balancer": load_balancer, "instance": instance, "event": event, "reason": reason},
+    )
+
+
 def spot_unknown(load_balancer: str, instances: Collection[str], error: str) -> None:
     """Log that EC2 could not be asked whether it takes Spot instances back: they are registered."""
     logger().warning(
         "spot requests not read",
         extra={"load_balancer": load_balancer, "instances": [*instances], "error": error},
     )
+
+
+def authority_not_apart(error: str) -> None:
+    """Log that the private CA's certificate could not be kept apart from its key; a later run tries again."""
+    logger().warning("private CA not kept apart", extra={"error": error})
 
 
 def unannounced(error: str) -> None:

@@ -14,7 +14,7 @@ from lab.demo.declaration import FILE, NAME, write_declaration
 from lab.lab import Lab, brokers_setting, open_lab
 from lab.machine.processes import DidNotStartError, missing
 
-USAGE = "python -m lab [demo|picture|rehearse]"
+USAGE = "python -m lab [demo|picture|rehearse [--from COMMIT]]"
 
 
 def main(arguments: list[str]) -> int:
@@ -44,6 +44,10 @@ def main(arguments: list[str]) -> int:
                 from lab.rehearsal.run import rehearse
 
                 return rehearse()
+            case ["rehearse", "--from", commit]:
+                from lab.rehearsal.run import rehearse_upgrade
+
+                return rehearse_upgrade(commit)
             case _:
                 print(USAGE, file=sys.stderr)
                 return 2

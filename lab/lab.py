@@ -70,9 +70,9 @@ class Lab:
         """Return what a process of the app's sees."""
         return app_environment(self.aws, self.data_plane.hosts, self.functions_url, self.acme, self.dns)
 
-    def run_node(self, name: str, tags: Mapping[str, str] | None = None) -> Node:
-        """Run one more instance with a broker, the zones in turn."""
-        return run_node(self.cluster, self.vpc, name, tags)
+    def run_node(self, name: str, tags: Mapping[str, str] | None = None, *, spot: bool = False) -> Node:
+        """Run one more instance with a broker, the zones in turn; with `spot` a Spot instance."""
+        return run_node(self.cluster, self.vpc, name, tags, spot=spot)
 
 
 def app_environment(
@@ -91,11 +91,13 @@ def app_environment(
     }
 
 
-def run_node(cluster: Cluster, vpc: Vpc, name: str, tags: Mapping[str, str] | None = None) -> Node:
+def run_node(
+    cluster: Cluster, vpc: Vpc, name: str, tags: Mapping[str, str] | None = None, *, spot: bool = False
+) -> Node:
     """Run an instance with a broker, the zones in turn."""
     subnets = list(vpc.subnets.values())
     subnet = subnets[len(cluster.nodes) % len(subnets)]
-    return brokers.run(cluster, name, subnet, security_groups=[vpc.node_group], tags=tags)
+    return brokers.run(cluster, name, subnet, security_groups=[vpc.node_group], tags=tags, spot=spot)
 
 
 @contextmanager

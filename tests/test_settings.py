@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.model.bounds import Bounds
 from chalicelib.settings import LETS_ENCRYPT, SettingsError, read_settings
 
 OWNER = {"OWNER": "emq-elb-test"}
@@ -34,6 +35,25 @@ def test_what_is_given_for_the_acme_ca_is_taken() -> None:
     assert settings.acme_eab_secret == "emq-elb-test/zerossl"
 
 
+def test_the_bounds_of_a_deployment_are_lists_with_commas_and_each_is_off_by_default() -> None:
+    assert read_settings(OWNER).bounds == Bounds()
+    bounds = read_settings(
+        OWNER
+        | {
+            "ALLOWED_INSTANCE_PORTS": "1883, 18083",
+            "ALLOWED_VPCS": "vpc-0123456789abcdef0",
+            "ALLOWED_DOMAINS": "Example.com,mqtt.example.org",
+            "ALLOW_ADOPTION": "false",
+        }
+    ).bounds
+    assert bounds == Bounds(
+        instance_ports=frozenset({1883, 18083}),
+        vpcs=frozenset({"vpc-0123456789abcdef0"}),
+        domains=frozenset({"example.com", "mqtt.example.org"}),
+        adoption=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -46,6 +66,14 @@ def test_what_is_given_for_the_acme_ca_is_taken() -> None:
         ("ACME_CONTACT", "ops@example.com, other@example.com"),
         ("RENEW_BEFORE_DAYS", "0"),
         ("DRAIN_ON_REBALANCE", "yes"),
+        ("ALLOWED_INSTANCE_PORTS", "1883,mqtt"),
+        ("ALLOWED_INSTANCE_PORTS", "0"),
+        ("ALLOWED_INSTANCE_PORTS", "65536"),
+        ("ALLOWED_INSTANCE_PORTS", "1883,"),
+        ("ALLOWED_VPCS", "default"),
+        ("ALLOWED_DOMAINS", "*.example.com"),
+        ("ALLOWED_DOMAINS", "example.com; example.org"),
+        ("ALLOW_ADOPTION", "no"),
         ("ALARM_TOPIC_ARN", "topic"),
         ("ALARM_TOPIC_ARN", "arn:aws"),
         ("ALARM_TOPIC_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:sns:live"),

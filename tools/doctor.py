@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tools.findings_account import account_findings, account_notes
-from tools.findings_configuration import configuration_findings
+from tools.findings_account import account_findings, account_notes, upgrade_notes
+from tools.findings_configuration import bounds_notes, configuration_findings, environment_of
 
 ROOT = Path(__file__).parents[1]
 OLDEST, NEWEST = (3, 11), (3, 13)  # what the package was run on, of what Lambda has
@@ -67,10 +67,14 @@ def findings(stage: str, open_session: Callable[[], Any], root: Path = ROOT) -> 
     yield from account_findings(open_session, f"{_app(text)}-{stage}", there(f"deployed/{stage}.json"))
 
 
-def notes(open_session: Callable[[], Any]) -> Iterator[str]:
+def notes(stage: str, open_session: Callable[[], Any], root: Path = ROOT) -> Iterator[str]:
     """Everything that is worth knowing before a deployment and keeps nothing from working."""
     yield from python_notes((sys.version_info.major, sys.version_info.minor))
+    path = root / ".chalice" / "config.json"
+    text = path.read_text() if path.is_file() else ""
+    yield from bounds_notes(text, stage)
     if not list(package_findings()):
+        yield from upgrade_notes(open_session, environment_of(text, stage))
         yield from account_notes(open_session)
 
 
@@ -92,7 +96,7 @@ def report(stage: str, open_session: Callable[[], Any] = _session, root: Path = 
     found = list(findings(stage, open_session, root))
     for finding in found:
         print(f"✗ {finding}")
-    for note in notes(open_session):
+    for note in notes(stage, open_session, root):
         print(f"· {note}")
     if not found:
         print(f"Nothing stands against a deployment of {stage}.")

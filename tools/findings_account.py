@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from chalicelib.model.names import OWNER_TAG, PROBE_TAG, authority_certificate_secret
+from chalicelib.model.probe_options import read_probe_tag
+from chalicelib.settings import Settings, SettingsError, read_settings
 
 # What a deployment calls first of each service.
 ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -98,6 +102,55 @@ def account_notes(open_session: Callable[[], Any]) -> Iterator[str]:
             )
     except (BotoCoreError, ResponseParserError):
         return
+
+
+def upgrade_notes(open_session: Callable[[], Any], environment: Mapping[str, str]) -> Iterator[str]:
+    """Say what the policies of this version deny of what is deployed; nothing where AWS does not answer."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        settings = read_settings(environment)
+        session = open_session()
+    except (SettingsError, BotoCoreError):
+        return
+    yield from _private_ca_notes(session, settings)
+    yield from _probe_notes(session, settings)
+
+
+def _private_ca_notes(session: Any, settings: Settings) -> Iterator[str]:
+    secret, owner = settings.private_ca_secret, settings.owner
+    there, _ = asked(session, "secretsmanager", "describe_secret", SecretId=secret)
+    apart, _ = asked(
+        session, "secretsmanager", "describe_secret", SecretId=authority_certificate_secret(secret)
+    )
+    if there and not apart and _tags(there.get("Tags", [])).get(OWNER_TAG) != owner:
+        yield (
+            f"The secret {secret} holds a private CA and has no tag {OWNER_TAG}={owner}: the probing"
+            " functions may not read it any more, and its certificate has no secret of its own yet, so that"
+            " probes of load balancers with that CA fail until rotate has run. Type aws secretsmanager"
+            f" tag-resource --secret-id {secret} --tags Key={OWNER_TAG},Value={owner} before you deploy"
+        )
+
+
+def _probe_notes(session: Any, settings: Settings) -> Iterator[str]:
+    denied = {settings.private_ca_secret, settings.acme_account_secret}
+    listed, _ = asked(session, "elb", "describe_load_balancers")
+    names = [one["LoadBalancerName"] for one in (listed or {}).get("LoadBalancerDescriptions", [])]
+    for start in range(0, len(names), 20):
+        told, _ = asked(session, "elb", "describe_tags", LoadBalancerNames=names[start : start + 20])
+        for one in (told or {}).get("TagDescriptions", []):
+            tags = _tags(one["Tags"])
+            probe = read_probe_tag(tags.get(PROBE_TAG))
+            wanted = denied & {probe.ca_secret_id, probe.credentials_secret_id}
+            if tags.get(OWNER_TAG) == settings.owner and wanted:
+                yield (
+                    f"The probe of {one['LoadBalancerName']} names the secret {min(wanted)}, which the"
+                    " probing functions may not read: take it out of `probe` (its CA is trusted as it is)"
+                )
+
+
+def _tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in tags}
 
 
 def asked(session: Any, service: str, method: str, **arguments: Any) -> tuple[Any, str | None]:

@@ -99,6 +99,34 @@ def environment_findings(environment: Mapping[str, str], deployment: str) -> Ite
             )
 
 
+def environment_of(text: str, stage: str) -> Mapping[str, str]:
+    """Return the settings of a stage; none where `.chalice/config.json` cannot be read."""
+    try:
+        configured = json.loads(text)
+        return {
+            **configured.get("environment_variables", {}),
+            **configured["stages"][stage].get("environment_variables", {}),
+        }
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+BOUNDS = ("ALLOWED_INSTANCE_PORTS", "ALLOWED_VPCS", "ALLOWED_DOMAINS", "ALLOW_ADOPTION")
+
+
+def bounds_notes(text: str, stage: str) -> Iterator[str]:
+    """Name the settings that would bound the deployment and are not set; nothing where none can be read."""
+    environment = environment_of(text, stage)
+    if not environment:
+        return
+    if unset := [name for name in BOUNDS if not environment.get(name)]:
+        yield (
+            f"Not set: {', '.join(unset)}. They bound what a PUT may ask for: the ports of instances"
+            " that it publishes, the VPC, the names that it serves, and whether it takes over load balancers"
+            " that nobody owns (docs/deploy.md)"
+        )
+
+
 def known_settings() -> frozenset[str]:
     """The names that `read_settings` asks for, as it asks."""
     asked = set[str]()

@@ -35,6 +35,7 @@ from chalicelib.model.load_balancer import AccessLogs, CustomPolicy, HealthCheck
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
+    MEMBERS_TAG,
     OWNER_TAG,
     PENDING_TAG,
     PROBE_TAG,
@@ -46,11 +47,13 @@ from chalicelib.model.syntax import (
     CERTIFICATE_ARN_PATTERN,
     CIDR_PATTERN,
     DOMAIN_PATTERN,
+    GROUP_PATTERN,
     HEALTH_TARGET_PATTERN,
     HOST_MAX,
     HOST_PATTERN,
     INSTANCE_PATTERN,
     NAME_PATTERN,
+    PROFILE_PATTERN,
     SECRET_PATTERN,
     SECURITY_GROUP_PATTERN,
     SOURCE_PATTERN,
@@ -62,7 +65,9 @@ from chalicelib.model.syntax import (
     health_target_fault,
     host_fault,
     matches,
+    profile_fault,
     quoted,
+    scaling_group_fault,
     tag_text_fault,
 )
 from chalicelib.provision.declaration import Allow, Declaration
@@ -90,8 +95,10 @@ https://docs.aws.amazon.com/acm/latest/APIReference/API_ImportCertificate.html
 LOG_INTERVALS = (5, 60)
 LOG_PREFIX_MAX = 512
 QOS = (0, 1, 2)
+MEMBERS_MAX = 100
+"""Names of profiles and of groups, each: more do not fit into a tag."""
 TAG_KEY_MAX = 127
-OUR_TAGS = (OWNER_TAG, CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG, REJECTED_TAG)
+OUR_TAGS = (OWNER_TAG, CERTIFICATE_TAG, HOSTNAME_TAG, MEMBERS_TAG, PROBE_TAG, PENDING_TAG, REJECTED_TAG)
 TAGS_MAX = 50 - len(OUR_TAGS)
 """A load balancer's tags that are the user's: 50, less those that we may need ourselves.
 
@@ -204,6 +211,13 @@ def _once(given: list[Any], wrong: Collection[int | str]) -> _Found:
         if name.lower() in seen:
             yield (place,), f"{quoted(name)} is named twice"
         seen.add(name.lower())
+
+
+def _once_exactly(given: list[Any], wrong: Collection[int | str]) -> _Found:
+    """Each is named once; capitals make another name."""
+    for place, name in enumerate(given):
+        if place not in wrong and name in given[:place]:
+            yield (place,), f"{quoted(name)} is named twice"
 
 
 def _of_aws(known: Collection[str]) -> _Rule:
@@ -430,6 +444,22 @@ class MemberBody(TypedDict, total=False):
     reason: str
 
 
+@with_config(_STRICT)
+class MembersBody(TypedDict, total=False):
+    """Whose instances may be members; a * at the end of a name stands for every name that begins so."""
+
+    instance_profiles: Annotated[
+        list[Annotated[str, _judged(profile_fault), _shows(pattern=PROFILE_PATTERN)]],
+        _whole(MEMBERS_MAX, "as no more fit into a tag", _once_exactly),
+        _shows("Names of instance profiles.", maxItems=MEMBERS_MAX, uniqueItems=True),
+    ]
+    auto_scaling_groups: Annotated[
+        list[Annotated[str, _judged(scaling_group_fault), _shows(pattern=GROUP_PATTERN)]],
+        _whole(MEMBERS_MAX, "as no more fit into a tag", _once_exactly),
+        _shows("Names of Auto Scaling groups.", maxItems=MEMBERS_MAX, uniqueItems=True),
+    ]
+
+
 CERTIFICATE_FORMS = ("arn", "secret_id", "pem", "issuer")
 WHICH_CERTIFICATE = 'exactly one of "arn", "secret_id", "pem" and "issuer" says where it comes from'
 
@@ -531,6 +561,11 @@ class PutBody(TypedDict, total=False):
         list[InstanceBody],
         _whole(INSTANCES_MAX, "as a load balancer has no more instances", _once),
         _shows(maxItems=INSTANCES_MAX, uniqueItems=True),
+    ]
+    members: Annotated[
+        MembersBody,
+        _few_unknown(MembersBody),
+        _shows("Whose instances may be members; left out, every instance that carries the cluster's tag."),
     ]
     hostname: Annotated[
         str,

@@ -14,6 +14,7 @@ from chalicelib.model.load_balancer import (
     PredefinedPolicy,
     SslPolicy,
 )
+from chalicelib.model.members import Members
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.provision.declaration import (
     Allow,
@@ -91,6 +92,7 @@ _MADE: Mapping[str, Callable[[Any], Any]] = {
     "proxy_protocol": _as_it_is,
     "access_logs": lambda given: AccessLogs(**given),
     "instances": _instances,
+    "members": lambda given: Members(**{kind: tuple(names) for kind, names in given.items()}),
     "hostname": _as_it_is,
     "probe": lambda given: ProbeOptions(**given),
     "tags": dict,

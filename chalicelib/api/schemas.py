@@ -67,6 +67,7 @@ def _load_balancer(body: Schema, defined: Schema) -> Schema:
         "allow",
         "access_logs",
         "hostname",
+        "members",
     }
     return _object(shown, required=sorted(shown.keys() - sometimes))
 

@@ -20,8 +20,16 @@ from chalicelib.model.load_balancer import (
     SslPolicy,
     keepalive_of,
 )
+from chalicelib.model.members import read_members_tag
 from chalicelib.model.moments import rfc3339
-from chalicelib.model.names import CERTIFICATE_TAG, HOSTNAME_TAG, PENDING_TAG, PROBE_TAG, certificate_home
+from chalicelib.model.names import (
+    CERTIFICATE_TAG,
+    HOSTNAME_TAG,
+    MEMBERS_TAG,
+    PENDING_TAG,
+    PROBE_TAG,
+    certificate_home,
+)
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.model.report import Report, View
 from chalicelib.model.syntax import SOURCE_PATTERN, cidr_fault, matches
@@ -62,6 +70,9 @@ def view_json(view: View) -> Json:
     shown["instances"] = [
         _member_json(member) for member in sorted(view.members, key=lambda member: member.id)
     ]
+    if (members := read_members_tag(balancer.tags.get(MEMBERS_TAG))) is not None:
+        named = {kind: list(names) for kind, names in vars(members).items() if names}
+        shown["members"] = named
     if (hostname := balancer.tags.get(HOSTNAME_TAG)) is not None:
         shown["hostname"] = hostname
     shown["probe"] = _probe_json(read_probe_tag(balancer.tags.get(PROBE_TAG)))

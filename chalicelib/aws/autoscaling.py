@@ -20,14 +20,20 @@ if TYPE_CHECKING:
 _PAGE = 50
 
 
-def lifecycles(client: AutoScalingClient, ids: Iterable[str]) -> Mapping[str, str]:
-    """The lifecycle state (`InService`, `Terminating:Wait` …) by instance id: one call for each 50."""
+def lifecycles(client: AutoScalingClient, ids: Iterable[str]) -> Mapping[str, tuple[str, str]]:
+    """The group and the lifecycle state (`InService`, `Terminating:Wait` …) by instance id.
+
+    One call for each 50.
+    """
     ordered = sorted(ids)
-    states: dict[str, str] = {}
+    states: dict[str, tuple[str, str]] = {}
     for start in range(0, len(ordered), _PAGE):
         with translated("DescribeAutoScalingInstances"):
             answer = client.describe_auto_scaling_instances(InstanceIds=ordered[start : start + _PAGE])
-        states |= {found["InstanceId"]: found["LifecycleState"] for found in answer["AutoScalingInstances"]}
+        states |= {
+            found["InstanceId"]: (found["AutoScalingGroupName"], found["LifecycleState"])
+            for found in answer["AutoScalingInstances"]
+        }
     return states
 
 
@@ -69,9 +75,15 @@ def _active(operation: str) -> Iterator[None]:
 
 
 def with_lifecycles(instances: Mapping[str, Instance], clients: Clients) -> Mapping[str, Instance]:
-    """Add the lifecycle state of those instances that are in an Auto Scaling group."""
+    """Add the group and the lifecycle state, as Auto Scaling says them, of the instances in a group."""
     grouped = [id_ for id_, one in instances.items() if one.group_name and one.state != "terminated"]
     if not grouped:
         return instances
     states = lifecycles(clients.autoscaling, grouped)
-    return {id_: replace(instance, lifecycle=states.get(id_)) for id_, instance in instances.items()}
+    asked, none = {*grouped}, (None, None)
+    return {
+        id_: replace(one, group_name=states.get(id_, none)[0], lifecycle=states.get(id_, none)[1])
+        if id_ in asked
+        else one
+        for id_, one in instances.items()
+    }

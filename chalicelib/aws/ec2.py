@@ -99,6 +99,7 @@ def _instance(found: InstanceTypeDef) -> Instance:
         launched=found["LaunchTime"],
         cluster=tags.get(CLUSTER_TAG),
         draining=tags.get(DRAINING_TAG),
+        profile=found.get("IamInstanceProfile", {}).get("Arn", "").rpartition("/")[2] or None,
         group_name=tags.get("aws:autoscaling:groupName"),
         spot=found.get("InstanceLifecycle") == "spot",
         user_tags=sum(not key.startswith("aws:") for key in tags),

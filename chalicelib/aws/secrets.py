@@ -81,6 +81,30 @@ def create_secret(
     return answer["ARN"]
 
 
+def replace_secret(client: SecretsManagerClient, name: str, value: Mapping[str, str]) -> None:
+    """Make the value the current version of a secret that is there."""
+    discreetly(
+        "PutSecretValue",
+        value.values(),
+        lambda: client.put_secret_value(SecretId=name, SecretString=json.dumps(dict(value))),
+    )
+
+
+def secret_tags(client: SecretsManagerClient, name: str) -> Mapping[str, str]:
+    """Read the tags of a secret. Absent when there is none."""
+    with translated("DescribeSecret"):
+        told = client.describe_secret(SecretId=name)
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in told.get("Tags", [])}
+
+
+def tag_secret(client: SecretsManagerClient, name: str, tags: Mapping[str, str]) -> None:
+    """Set tags of a secret that is there; its other tags stay."""
+    with translated("TagResource"):
+        client.tag_resource(
+            SecretId=name, Tags=[{"Key": key, "Value": text} for key, text in sorted(tags.items())]
+        )
+
+
 def _object(given: str | bytes) -> Mapping[str, Any] | None:
     """Parse a JSON object, with a byte order mark before it or not; bytes are UTF-8, UTF-16 or UTF-32."""
     try:

@@ -29,19 +29,21 @@ class ToUpload:
     """A certificate that IAM does not have yet.
 
     `certificate` is as it will be; its name stands for its ARN. `authority` is the new private CA that signed
-    it and has to be kept first.
+    it and has to be kept first. `unmarked` is the private CA where its certificate does not stand apart from
+    its key yet.
     """
 
     certificate: Certificate
     source: str
     bundle: Bundle
     authority: Authority | None = None
+    unmarked: Authority | None = None
     warnings: tuple[ReviewWarning, ...] = ()
 
     @property
     def material(self) -> KeyMaterial:
         """The keys that the actions of its plan need and do not hold."""
-        return KeyMaterial(bundle=self.bundle, source=self.source, authority=self.authority)
+        return KeyMaterial(bundle=self.bundle, source=self.source, authority=self.authority or self.unmarked)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from chalicelib.aws.secrets import read_secret
+from chalicelib.aws.secrets import read_secret, secret_tags
 from chalicelib.model.errors import Absent, Conflict, InvalidRequest
+from chalicelib.model.names import CERTIFICATE_TAG, DIGITS_IN_NAME
 from chalicelib.x509.domains import address_of
 from chalicelib.x509.parse import key_text
-from chalicelib.x509.pem import Authority, Bundle, NewSecret
+from chalicelib.x509.pem import Authority, Bundle, NewSecret, certificate_digest
 from chalicelib.x509.pem_faults import misplaced_key
 from chalicelib.x509.read import certificates_alone, read_pem
 
@@ -128,6 +129,24 @@ def as_secret(authority: Authority) -> NewSecret:
         {"certificate": authority.certificate, "private_key": authority.private_key},
         "Private CA of emq-elb: devices trust its certificate, its key signs the leaves",
     )
+
+
+def certificate_as_secret(authority: Authority) -> NewSecret:
+    """Return the secret with the CA's certificate alone, which the probing functions read."""
+    return NewSecret(
+        {"certificate": certificates_alone(authority.certificate)},
+        "Certificate of emq-elb's private CA, for devices and probes to trust: no key",
+    )
+
+
+def stands_apart(client: SecretsManagerClient, secret_id: str, authority: Authority) -> bool:
+    """Return whether the certificate of the CA in that secret stands apart from its key, by the key's tag."""
+    return secret_tags(client, secret_id).get(CERTIFICATE_TAG) == mark(authority)
+
+
+def mark(authority: Authority) -> str:
+    """Return the tag `emq-elb:certificate` of the key's secret once that certificate stands apart from it."""
+    return certificate_digest(certificates_alone(authority.certificate), "")[:DIGITS_IN_NAME]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ Page: docs/architecture.md.
 
 PURE = (
     "actions",
+    "bounds",
     "ciphers",
     "errors",
     "load_balancer",
+    "members",
     "metrics",
     "moments",
     "names",

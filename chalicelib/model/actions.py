@@ -68,6 +68,23 @@ class CreateSecret(_Reasoned):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PutSecretValue(_Reasoned):
+    """Replaces what a secret holds; the value is not part of the plan."""
+
+    service: ClassVar[str] = "secretsmanager"
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagResource(_Reasoned):
+    """Sets one tag (key and value) on a secret of ours."""
+
+    service: ClassVar[str] = "secretsmanager"
+    secret: str
+    tag: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class UploadServerCertificate(_Reasoned):
     service: ClassVar[str] = "iam"
     certificate: str
@@ -270,6 +287,8 @@ Action = (
     | RevokeSecurityGroupIngress
     | DeleteSecurityGroup
     | CreateSecret
+    | PutSecretValue
+    | TagResource
     | UploadServerCertificate
     | DeleteServerCertificate
     | CreateTags

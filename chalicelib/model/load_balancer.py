@@ -169,7 +169,8 @@ class State:
 
     `group` is the security group that we make; `certificates` the names under our IAM path; `cluster` the
     instances that carry the load balancer's cluster tag; `reasons` why an instance does or does not belong.
-    `private_ca` is the secret of a private CA that has to be there first.
+    `private_ca` is the secret of a private CA that has to be there first, `private_ca_mark` a private CA's
+    secret and the tag to put on it, once its certificate stands apart from its key.
     """
 
     name: str
@@ -179,6 +180,7 @@ class State:
     cluster: frozenset[str] = frozenset()
     reasons: Mapping[str, str] = field(default_factory=dict)
     private_ca: str | None = None
+    private_ca_mark: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +189,9 @@ class Instance:
 
     `draining` is the text of its `emq-elb:draining` tag; `user_tags` how many tags it carries, without AWS's
     own. `spot` is whether it is a Spot instance, `interrupted` whether EC2, where somebody asked, takes it
-    back. `group_name` is its Auto Scaling group's name and `lifecycle` its state there, None when it is in
-    none or nobody looked.
+    back. `profile` is the name of its instance profile. `group_name` is its Auto Scaling group's name, which
+    a tag of AWS's has until Auto Scaling is asked, and `lifecycle` its state there; None when it is in none
+    or nobody looked.
     """
 
     id: str
@@ -198,6 +201,7 @@ class Instance:
     launched: datetime
     cluster: str | None = None
     draining: str | None = None
+    profile: str | None = None
     group_name: str | None = None
     lifecycle: str | None = None
     spot: bool = False

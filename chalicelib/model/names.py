@@ -8,9 +8,12 @@ The tags are all that is remembered between two invocations (`docs/architecture.
                                          before the instance's launch
     emq-elb:certificate  load balancer   where its certificate comes from: `private-ca`, `secret:<id>`,
                                          `acme`, `pem`, `external`; on a server certificate: where that came
-                                         from
+                                         from; on the secret of the private CA's key: which certificate of it
+                                         stands apart, in a secret of its own
     emq-elb:hostname     load balancer   the name that clients use
     emq-elb:probe        load balancer   probe options, `key=value` between spaces
+    emq-elb:members      load balancer   whose instances may join (`model/members.py`); absent: all that carry
+                                         the cluster's tag
     emq-elb:pending      load balancer   since when and for what something still waits; absent: `ready`
                                          (`model/pending.py`)
     emq-elb:rejected     load balancer   the name of a certificate that failed on the wire, and when
@@ -26,6 +29,7 @@ DRAINING_TAG = "emq-elb:draining"
 CERTIFICATE_TAG = "emq-elb:certificate"
 HOSTNAME_TAG = "emq-elb:hostname"
 PROBE_TAG = "emq-elb:probe"
+MEMBERS_TAG = "emq-elb:members"
 PENDING_TAG = "emq-elb:pending"
 REJECTED_TAG = "emq-elb:rejected"
 
@@ -74,6 +78,11 @@ def certificate_name_of(arn: str) -> str:
 def security_group_name(load_balancer: str) -> str:
     """Return the name of the security group that we make for a load balancer."""
     return f"{load_balancer}-elb"
+
+
+def authority_certificate_secret(private_ca: str) -> str:
+    """Return the secret with the certificate of the private CA whose key is in that secret."""
+    return f"{private_ca}-certificate"
 
 
 def load_balancer_of_group(group: str) -> str | None:

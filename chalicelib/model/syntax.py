@@ -18,6 +18,8 @@ INSTANCE_PATTERN = r"^i-[0-9a-f]{8}([0-9a-f]{9})?$"
 HEALTH_TARGET_PATTERN = r"^((TCP|SSL):[0-9]{1,5}|HTTPS?:[0-9]{1,5}/[!-~]{0,1023})$"
 SECRET_PATTERN = r"^[A-Za-z0-9/_+=.@:-]{1,248}$"  # noqa: S105 - the form of a secret's id
 SOURCE_PATTERN = r"^(private-ca|acme|pem|external|secret:[A-Za-z0-9/_+=.@:-]{1,248})$"
+PROFILE_PATTERN = r"^[A-Za-z0-9_+=,.@-]{1,128}\*?$"
+GROUP_PATTERN = r"^(?!\*$)[!-9;-~]{1,255}$"
 BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -123,6 +125,26 @@ def health_target_fault(target: str) -> str | None:
         return None
     return (
         f"{quoted(target)} is no target: TCP:port, SSL:port, HTTP:port/path, HTTPS:port/path; path up to 1024"
+    )
+
+
+def profile_fault(name: str) -> str | None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html"""
+    if matches(PROFILE_PATTERN, name):
+        return None
+    return (
+        f"{quoted(name)} is no instance profile's name: 1 to 128 letters, digits and _ + = , . @ - are right,"
+        " and a * at the end for every name that begins so"
+    )
+
+
+def scaling_group_fault(name: str) -> str | None:
+    """https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html"""
+    if matches(GROUP_PATTERN, name):
+        return None
+    return (
+        f"{quoted(name)} is no Auto Scaling group's name: 1 to 255 printable ASCII characters without a space"
+        " or a colon are right, and a * at the end for every name that begins so"
     )
 
 

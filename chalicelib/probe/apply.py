@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from chalicelib import telemetry
 from chalicelib.aws.secrets import read_secret
 from chalicelib.invocation import Invocation
+from chalicelib.model.errors import Absent
 from chalicelib.model.load_balancer import LoadBalancer
-from chalicelib.model.names import CERTIFICATE_TAG, PRIVATE_CA, PROBE_TAG
+from chalicelib.model.names import CERTIFICATE_TAG, PRIVATE_CA, PROBE_TAG, authority_certificate_secret
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.probe.device import DeviceClient
 from chalicelib.probe.mqtt import Credentials
@@ -86,13 +87,21 @@ def read_secrets(balancers: Iterable[LoadBalancer], invocation: Invocation) -> S
 def _secrets_of(balancer: LoadBalancer, invocation: Invocation) -> list[str]:
     options = _options(balancer)
     private_ca = balancer.tags.get(CERTIFICATE_TAG) == PRIVATE_CA
+    authority = authority_certificate_secret(invocation.settings.private_ca_secret)
     ids = (options.credentials_secret_id, options.ca_secret_id)
-    return [*filter(None, ids), *([invocation.settings.private_ca_secret] if private_ca else [])]
+    return [*filter(None, ids), *([authority] if private_ca else [])]
 
 
 def _read(secret_id: str, invocation: Invocation) -> Mapping[str, str] | None:
+    client, private_ca = invocation.clients.secrets, invocation.settings.private_ca_secret
     try:
-        return read_secret(invocation.clients.secrets, secret_id, field="probe", keys=_KEYS).value
+        try:
+            return read_secret(client, secret_id, field="probe", keys=_KEYS).value
+        except Absent:
+            if secret_id != authority_certificate_secret(private_ca):
+                raise
+            # A CA of before its certificate had a secret of its own: `rotate` is about to make that.
+            return read_secret(client, private_ca, field="probe", keys=_KEYS).value
     except Exception as error:  # noqa: BLE001 - it fails those that need this secret
         telemetry.failed("probe", error, secret=secret_id)
         return None

@@ -6,6 +6,7 @@ Page: docs/api.md.
 """
 
 PURE = (
+    "bounds",
     "declaration",
     "declaration_checks",
     "desired",

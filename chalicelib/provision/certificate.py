@@ -27,7 +27,7 @@ from chalicelib.provision.declaration import (
     GivenSecret,
 )
 from chalicelib.x509 import preflight
-from chalicelib.x509.pem import GivenPem
+from chalicelib.x509.pem import Authority, GivenPem
 
 
 def choose(declaration: Declaration, there: LoadBalancer | None, invocation: Invocation) -> Chosen | None:
@@ -145,7 +145,23 @@ def _of_private_ca(
     wanted = Wanted(source=PRIVATE_CA, domains=names, hostnames=hostnames, authority=made)
     chosen = unless_uploaded(issue(wanted, declaration.name, Progress(), invocation), invocation)
     chosen = replace(chosen, warnings=(*warnings, *chosen.warnings))
-    return replace(chosen, authority=made) if isinstance(chosen, ToUpload) and not authority else chosen
+    if not isinstance(chosen, ToUpload):
+        return chosen
+    return replace(
+        chosen,
+        authority=None if authority else made,
+        unmarked=None if authority and _stands_apart(authority, invocation) else made,
+    )
+
+
+def _stands_apart(authority: Authority, invocation: Invocation) -> bool:
+    """Whether nothing is to be done for it; where AWS does not say, `rotate` sees to it."""
+    try:
+        return private_ca.stands_apart(
+            invocation.clients.secrets, invocation.settings.private_ca_secret, authority
+        )
+    except errors.AwsError:
+        return True
 
 
 def _of_acme(

@@ -15,6 +15,7 @@ from chalicelib.model.load_balancer import (
     Scheme,
     SslPolicy,
 )
+from chalicelib.model.members import Members
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.x509.pem import GivenPem
 
@@ -71,7 +72,8 @@ DEFAULT_PROBE = ProbeOptions()
 class Declaration:
     """The body of a PUT, with every default filled in. Listeners carry no certificate and no policy yet.
 
-    `keepalive` is seconds; the idle timeout follows from it. `security_groups` None: we make one.
+    `keepalive` is seconds; the idle timeout follows from it. `security_groups` None: we make one. `members`
+    None: every instance that carries the cluster's tag may join.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Declaration:
     proxy_protocol: bool = False
     access_logs: AccessLogs | None = None
     instances: tuple[str, ...] = ()
+    members: Members | None = None
     hostname: str | None = None
     probe: ProbeOptions = DEFAULT_PROBE
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import SECURE_PROTOCOLS, TCP_PROTOCOLS
+from chalicelib.model.members import members_tag
 from chalicelib.model.names import security_group_name
 from chalicelib.model.probe_options import probe_tag
 from chalicelib.model.syntax import certificate_arn_fault, quoted
@@ -166,6 +167,22 @@ def _probe(declaration: Declaration) -> Iterator[Fault]:
         )
 
 
+def _members(declaration: Declaration) -> Iterator[Fault]:
+    """The names are kept in a tag."""
+    if declaration.members is None:
+        return
+    if not (declaration.members.instance_profiles or declaration.members.auto_scaling_groups):
+        yield Fault(
+            "members", "it names nobody: name an instance profile or an Auto Scaling group, or leave it out"
+        )
+    if len(members_tag(declaration.members) or "") > TAG_VALUE_MAX:
+        yield Fault(
+            "members",
+            f"the names together are longer than the {TAG_VALUE_MAX} characters of a tag: name fewer, or what"
+            " they begin with and a *",
+        )
+
+
 _CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("name security_groups", _group_name),
     ("listeners certificate", _certificate_needed),
@@ -176,5 +193,6 @@ _CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("certificate hostname", _acme_names),
     ("health_check", _health_check),
     ("probe", _probe),
+    ("members", _members),
 )
 """The fields that a check reads, and the check."""

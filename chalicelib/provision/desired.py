@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from chalicelib.certificates.chosen import ToOrder, ToUpload, reference, source_of
 from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer, State, idle_timeout
+from chalicelib.model.members import members_tag, read_members_tag
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
+    MEMBERS_TAG,
     OWNER_TAG,
     PENDING_TAG,
     PROBE_TAG,
@@ -22,7 +24,7 @@ from chalicelib.provision.facts import Facts
 from chalicelib.register.plan import Membership, decide_membership, has_no_room
 
 # What a body sets or, by not naming it, takes off. `emq-elb:rejected` is not among them: it is `rotate`'s.
-_FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, PROBE_TAG, PENDING_TAG})
+_FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, MEMBERS_TAG, PROBE_TAG, PENDING_TAG})
 
 
 def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
@@ -147,10 +149,16 @@ def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, st
         OWNER_TAG: owner,
         CERTIFICATE_TAG: source_of(facts.chosen) if facts.chosen else None,
         HOSTNAME_TAG: declaration.hostname,
+        MEMBERS_TAG: _members(declaration, there.tags.get(MEMBERS_TAG) if there else None),
         PROBE_TAG: probe_tag(declaration.probe),
     }
     kept = {key: value for key, value in (there.tags if there else {}).items() if key not in _FROM_BODY}
     return {**kept, **declaration.tags, **{key: value for key, value in ours.items() if value is not None}}
+
+
+def _members(declaration: Declaration, there: str | None) -> str | None:
+    """The tag's text; one that says the same in another order or spelling stays."""
+    return there if read_members_tag(there) == declaration.members else members_tag(declaration.members)
 
 
 def _uploaded(facts: Facts) -> frozenset[str]:

@@ -27,7 +27,13 @@ from typing import TypeVar
 
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import HealthCheck, LoadBalancer, State
-from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG, PENDING_TAG
+from chalicelib.model.names import (
+    CERTIFICATE_TAG,
+    CLUSTER_TAG,
+    OWNER_TAG,
+    PENDING_TAG,
+    authority_certificate_secret,
+)
 from chalicelib.model.pending import PROVISIONING, Pending
 from chalicelib.model.vpc import SecurityGroup
 from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY, plan_listeners
@@ -122,6 +128,11 @@ def _group_trimmed(desired: State, actual: State) -> Iterator[do.Action]:
 def _uploads(desired: State, actual: State) -> Iterator[do.Action]:
     if desired.private_ca and not actual.private_ca:
         yield do.CreateSecret(reason="there is no private CA yet", secret=desired.private_ca)
+    if desired.private_ca_mark:
+        key, mark = desired.private_ca_mark
+        reason = "the private CA's certificate stands apart from its key"
+        yield do.CreateSecret(reason=reason, secret=authority_certificate_secret(key))
+        yield do.TagResource(reason=reason, secret=key, tag=(CERTIFICATE_TAG, mark))
     for name in sorted(desired.certificates - actual.certificates):
         yield do.UploadServerCertificate(reason="IAM does not have it yet", certificate=name)
 

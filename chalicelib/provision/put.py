@@ -16,6 +16,7 @@ from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
 from chalicelib.certificates.chosen import ToOrder, ToUpload
 from chalicelib.invocation import Invocation
+from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.errors import Conflict, Fault, InvalidRequest, NotOurs
@@ -24,6 +25,7 @@ from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, PRIVATE_CA
 from chalicelib.model.pending import PROVISIONING, WAITING_FOR_AWS, WAITING_FOR_CA, Pending, parse_pending
 from chalicelib.model.report import Report, ReviewWarning
 from chalicelib.provision import observe as survey
+from chalicelib.provision.bounds import faults_beyond, objections_beyond
 from chalicelib.provision.declaration import Declaration, GivenArn
 from chalicelib.provision.desired import desire, left_as_they_are
 from chalicelib.provision.facts import Facts
@@ -91,6 +93,8 @@ def _converge(
     adopt: bool = False,
     background: Background | None = None,
 ) -> Report:
+    bounds = invocation.settings.bounds
+    faults = (*faults, *_more(faults_beyond(declaration, bounds, adopt=adopt), faults))
     progress = Progress(looked=background is not None)
     waits = invocation.waits()
     while True:
@@ -98,7 +102,8 @@ def _converge(
         declaration = _without_gone_instances(declaration, facts, progress)
         there = facts.actual.load_balancer
         background = background and background.seen(declaration, facts)
-        if found := (*faults, *_more(objections(declaration, facts), faults)):
+        seen = (*objections(declaration, facts), *objections_beyond(declaration, facts, bounds))
+        if found := (*faults, *_more(seen, faults)):
             raise InvalidRequest(found)
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         not_taken = {one.instance for one in progress.not_taken}
@@ -202,6 +207,9 @@ def _desire(declaration: Declaration, facts: Facts, invocation: Invocation, sinc
     if isinstance(facts.chosen, ToUpload) and facts.chosen.authority:
         _refuse_second_authority(invocation)
         desired = replace(desired, private_ca=invocation.settings.private_ca_secret)
+    if isinstance(facts.chosen, ToUpload) and facts.chosen.unmarked:
+        mark = private_ca.mark(facts.chosen.unmarked)
+        desired = replace(desired, private_ca_mark=(invocation.settings.private_ca_secret, mark))
     return desired
 
 

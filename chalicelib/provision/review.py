@@ -14,13 +14,13 @@ from chalicelib.certificates.chosen import Unusable
 from chalicelib.model.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.model.errors import Fault, QuotaReached
 from chalicelib.model.load_balancer import Instance, LoadBalancer, State
-from chalicelib.model.names import CLUSTER_TAG
+from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import Rule
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.review_blind_spots import blind_spots
-from chalicelib.register.plan import has_no_room
+from chalicelib.register.plan import has_no_room, not_admitted
 
 FREE_ADDRESSES = 8
 LONGEST_PREFIX = 27
@@ -167,17 +167,36 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
         yield ReviewWarning(
             "single-zone", f"all is in {min(wanted.zones)}: when that zone fails, so does the load balancer"
         )
+    yield from _foreign_groups(declaration, facts, wanted.tags[OWNER_TAG])
     yield from _exposed(declaration)
     yield from _tls(declaration)
     if declaration.connection_draining == 0:
         yield ReviewWarning(
             "no-draining", "connection draining is off: whoever is taken out loses its sessions at once"
         )
-    yield from _members(wanted, desired.cluster, facts)
+    if declaration.members is None:
+        yield ReviewWarning(
+            "anyone-may-join",
+            "`members` is not set: any instance of the VPC that somebody tags"
+            f" {CLUSTER_TAG}={wanted.name} gets sessions of devices; name the instance profiles or the Auto"
+            " Scaling groups of the brokers",
+        )
+    yield from _members(wanted, desired, facts)
     if full := full_of_tags(declaration, facts):
         yield ReviewWarning("tags-full", full.message)
     yield from blind_spots(wanted, desired, facts)
     yield from _quota(facts)
+
+
+def _foreign_groups(declaration: Declaration, facts: Facts, owner: str) -> Iterator[ReviewWarning]:
+    for id_ in declaration.security_groups or ():
+        group = facts.groups.get(id_)
+        if group and group.owner not in {None, owner}:
+            yield ReviewWarning(
+                "foreign-group",
+                f"security group {id_} ({group.name}) is of the deployment {group.owner}: what that changes"
+                " in it changes who reaches this load balancer",
+            )
 
 
 def _exposed(declaration: Declaration) -> Iterator[ReviewWarning]:
@@ -200,8 +219,11 @@ def _tls(declaration: Declaration) -> Iterator[ReviewWarning]:
         )
 
 
-def _members(wanted: LoadBalancer, cluster: frozenset[str], facts: Facts) -> Iterator[ReviewWarning]:
-    for instance in (facts.instances[id_] for id_ in sorted(cluster & facts.instances.keys())):
+def _members(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[ReviewWarning]:
+    for instance in (facts.instances[id_] for id_ in sorted(desired.cluster & facts.instances.keys())):
+        if kept_out := not_admitted(instance, wanted):
+            yield ReviewWarning("not-admitted", f"{instance.id} {kept_out}")
+            continue
         if instance.vpc == wanted.vpc and instance.zone not in wanted.zones:
             yield ReviewWarning(
                 "zone-not-enabled",

@@ -62,8 +62,8 @@ def lifecycle_calls(instance: Instance, member: Member | None) -> tuple[Lifecycl
 
 
 def let_go_on(
-    instance: Instance, hook: str, reason: str, *, group: str | None = None, token: str | None = None
+    instance: Instance, hook: str, reason: str, *, token: str | None = None
 ) -> CompleteLifecycleAction:
-    """Let the instance go on; `group` where an event named it, with the action's `token`."""
-    group = group or instance.group_name or ""
+    """Let the instance go on, in the group that Auto Scaling says; `token` where an event named it."""
+    group = instance.group_name or ""
     return CompleteLifecycleAction(reason=reason, instance=instance.id, group=group, hook=hook, token=token)

@@ -3,6 +3,8 @@
 An instance is in service for a load balancer when every line of `_CHECKS` lets it pass. Whoever is registered
 and does not belong is taken out, with these guards (ground rule 3): an instance that is itself going away may
 always leave; of the others, no look takes out more than half of the members, nor the last one in service.
+A tag alone takes nobody past the guards, because others may be able to write it: neither the cluster's, nor a
+`draining` mark on an instance that EC2 or Auto Scaling does not take away, nor `emq-elb:members`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chalicelib.model.load_balancer import Instance, LoadBalancer, Member
+from chalicelib.model.members import read_members_tag
 from chalicelib.model.moments import moment_of, rfc3339
+from chalicelib.model.names import MEMBERS_TAG
 
 REBALANCE = "rebalance-recommendation"
 SPOT_INTERRUPTION = "spot-interruption"
@@ -93,10 +97,14 @@ def has_no_room(instance: Instance) -> bool:
 
 
 def going_away(instance: Instance, now: datetime) -> str | None:
-    """Why the instance will be gone soon, whatever we do; None when it stays."""
+    """Why the instance will be gone soon, whatever we do; None when it stays.
+
+    EC2 interrupts Spot instances only: on another instance, or with other words, a `draining` mark is what
+    somebody wrote.
+    """
     if instance.state in _GOING:
         return instance.state
-    if reason := drained_by(instance, now):
+    if instance.spot and (reason := drained_by(instance, now)) in {REBALANCE, SPOT_INTERRUPTION}:
         return f"draining: {reason}"
     if instance.interrupted:
         return "EC2 takes the Spot instance back"
@@ -113,8 +121,23 @@ def _not_tagged(instance: Instance, load_balancer: LoadBalancer, _now: datetime)
     return None if instance.cluster == load_balancer.name else f"is tagged for {instance.cluster}"
 
 
+def not_admitted(instance: Instance, load_balancer: LoadBalancer) -> str | None:
+    """Why the load balancer's `members` does not let the instance join; None when it does."""
+    admitted = read_members_tag(load_balancer.tags.get(MEMBERS_TAG))
+    if admitted is None or admitted.admits(instance.profile, instance.group_name):
+        return None
+    profile, group = instance.profile or "none", instance.group_name or "none"
+    return f"is not admitted by `members`: its instance profile is {profile}, its Auto Scaling group {group}"
+
+
+def _kept_out(instance: Instance, load_balancer: LoadBalancer, _now: datetime) -> str | None:
+    return not_admitted(instance, load_balancer)
+
+
 def _leaving(instance: Instance, _load_balancer: LoadBalancer, now: datetime) -> str | None:
-    return going_away(instance, now)
+    if reason := going_away(instance, now):
+        return reason
+    return f"draining: {marked}" if (marked := drained_by(instance, now)) else None
 
 
 def _not_running(instance: Instance, _load_balancer: LoadBalancer, _now: datetime) -> str | None:
@@ -134,6 +157,7 @@ def _elsewhere(instance: Instance, load_balancer: LoadBalancer, _now: datetime) 
 _CHECKS: tuple[Callable[[Instance, LoadBalancer, datetime], str | None], ...] = (
     _not_tagged,
     _leaving,
+    _kept_out,
     _not_running,
     _not_serving,
     _elsewhere,

@@ -37,7 +37,7 @@ from chalicelib.register.events import (
     read_event,
 )
 from chalicelib.register.hooks import complete_lifecycle_actions, make
-from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, in_warm_pool, let_go_on
+from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, in_warm_pool, let_go_on, waits
 from chalicelib.register.observe import Clusters, read_clusters, read_load_balancer
 from chalicelib.register.plan import (
     REBALANCE,
@@ -188,7 +188,8 @@ def drain(event: Event, invocation: Invocation) -> Drained:
     """Do at once what the event asks for, about its one instance.
 
     An interruption is written on the instance first: a look that comes in between would otherwise register it
-    again. Where AWS refuses that, the instance drains all the same.
+    again. Where AWS refuses that, the instance drains all the same. An event that AWS does not confirm,
+    because the instance is no Spot instance or waits for no hook, is logged, and nothing follows from it.
     """
     instance = ec2.instances_by_id(invocation.clients.ec2, [event.instance]).get(event.instance)
     if instance is None:
@@ -223,6 +224,9 @@ def _leave(instance: Instance, since: datetime, reason: str, work: Progress, inv
     name = instance.cluster
     if name is None:
         return
+    if not instance.spot:
+        telemetry.unconfirmed(name, instance.id, reason, "it is no Spot instance")
+        return
     found = read_load_balancer(name, invocation)
     if name not in found.load_balancers:
         return
@@ -249,7 +253,8 @@ def _marked(instance: Instance, text: str, reason: str, work: Progress, invocati
 def _held(instance: Instance, event: LifecycleAction, work: Progress, invocation: Invocation) -> None:
     """Register or deregister the instance that its group holds; `reconcile` lets it go on later.
 
-    What goes to a warm pool goes on at once, and so does what ends and has no load balancer to drain from.
+    What goes to a warm pool goes on at once, and so does what ends and has no load balancer to drain from:
+    where Auto Scaling says the same as the event, else `reconcile` decides.
     """
     name = instance.cluster
     found = read_load_balancer(name, invocation) if name else Clusters()
@@ -257,11 +262,12 @@ def _held(instance: Instance, event: LifecycleAction, work: Progress, invocation
         return
     to_pool = event.destination == "WarmPool" or in_warm_pool(instance)
     _at_once(instance, found, work, invocation, register=not to_pool)
-    ours = name in found.load_balancers
-    if to_pool or (event.transition == "terminating" and not ours):
-        why = "it goes to a warm pool" if to_pool else "it has no load balancer to drain from"
-        go_on = let_go_on(instance, event.hook, why, group=event.group, token=event.token)
-        make(name or "", go_on, work, invocation)
+    ends = event.transition == "terminating" and name not in found.load_balancers
+    if not waits(instance):
+        telemetry.unconfirmed(name or "", instance.id, event.hook, "its Auto Scaling group does not hold it")
+    elif in_warm_pool(instance) or (ends and instance.lifecycle != "Pending:Wait"):
+        why = "it goes to a warm pool" if in_warm_pool(instance) else "it has no load balancer to drain from"
+        make(name or "", let_go_on(instance, event.hook, why, token=event.token), work, invocation)
 
 
 def _at_once(

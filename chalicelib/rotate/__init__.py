@@ -6,6 +6,7 @@ Page: docs/rotate.md.
 """
 
 PURE = (
+    "events",
     "model",
     "plan",
     "proof",

@@ -10,16 +10,17 @@ from chalicelib import telemetry
 from chalicelib.acme import renewal_info
 from chalicelib.acme.order import time_enough
 from chalicelib.acme.renewal_window import Window, certificate_id
-from chalicelib.apply import Progress
+from chalicelib.apply import Progress, apply
 from chalicelib.aws import iam
 from chalicelib.certificates.chosen import ToUpload
 from chalicelib.certificates.issue import Wanted, domains_or_default, issue, upload
 from chalicelib.certificates.upload import as_uploaded
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca, secret
+from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, EmqElbError, Fault, InvalidRequest, IssuerLimited, IssuerSilent
 from chalicelib.model.load_balancer import Certificate, age, uploaded
-from chalicelib.model.names import ACME, PRIVATE_CA, SECRET
+from chalicelib.model.names import ACME, CERTIFICATE_TAG, PRIVATE_CA, SECRET, authority_certificate_secret
 from chalicelib.model.pending import ISSUING, Pending
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.install import Failed, Swap, install, postponed
@@ -28,7 +29,7 @@ from chalicelib.rotate.observe import as_seen
 from chalicelib.rotate.plan import Renew
 from chalicelib.rotate.proof import Handshakes
 from chalicelib.x509.facts import AuthorityFacts
-from chalicelib.x509.pem import Authority, GivenPem
+from chalicelib.x509.pem import Authority, GivenPem, KeyMaterial
 from chalicelib.x509.preflight import SECRET_FIELDS, room_for_one
 from chalicelib.x509.read import checked, describe_authority, read_pem
 
@@ -83,6 +84,24 @@ class Issuers:
         """The private CA, None when there is none."""
         settings, client = self.invocation.settings, self.invocation.clients.secrets
         return self._once(PRIVATE_CA, lambda: private_ca.load_authority(client, settings.private_ca_secret))
+
+    def keep_authority_apart(self) -> None:
+        """Where this run read the private CA, keep its certificate apart from its key.
+
+        The probing functions read the certificate alone: the tag on the key's secret denies that to them, and
+        until it has the tag they find the certificate beside the key. No rotation fails for it.
+        """
+        found, invocation = self._answers.get(PRIVATE_CA), self.invocation
+        if not isinstance(found, Authority):
+            return
+        key, reason = invocation.settings.private_ca_secret, "the CA's certificate stands apart from its key"
+        create = do.CreateSecret(reason=reason, secret=authority_certificate_secret(key))
+        tag = do.TagResource(reason=reason, secret=key, tag=(CERTIFICATE_TAG, private_ca.mark(found)))
+        try:
+            if not private_ca.stands_apart(invocation.clients.secrets, key, found):
+                apply(PRIVATE_CA, [create, tag], Progress(), invocation, KeyMaterial(authority=found))
+        except EmqElbError as error:
+            telemetry.authority_not_apart(str(error))
 
     def authority(self) -> AuthorityFacts | None:
         """The private CA as its leaves name it."""

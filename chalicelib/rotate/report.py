@@ -10,6 +10,7 @@ from chalicelib.aws.eventbridge import Announcement
 from chalicelib.invocation import Invocation
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, ROLLBACKS
 from chalicelib.model.report import ReviewWarning
+from chalicelib.rotate.events import Expiring
 from chalicelib.rotate.model import LoadBalancerCertificates, Rotation
 from chalicelib.telemetry import logger
 
@@ -67,18 +68,19 @@ def _count(
         telemetry.emit_total(invocation.settings.owner, **{ROLLBACKS: rolled_back})
 
 
-def report_expiring(arn: str, days: float, invocation: Invocation) -> tuple[str, ...]:
-    """Log ACM's warning that a certificate of its own ends soon; return the load balancers that serve it."""
-    serving = sorted(
-        one.name
+def report_expiring(expiring: Expiring, invocation: Invocation) -> tuple[str, ...]:
+    """Log ACM's warning that certificates of its own end soon; return the load balancers that serve one."""
+    serving = {
+        one.name: served
         for one in observe.ours(invocation)
-        if any(listener.certificate == arn for listener in one.listeners)
-    )
-    warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {days:g} days")
-    for name in serving:
-        telemetry.emit(name, CertificateDaysToExpiry=days)
+        if (served := expiring.arns & {listener.certificate for listener in one.listeners})
+    }
+    for name, arns in sorted(serving.items()):
+        arn = ", ".join(sorted(arns))
+        warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {expiring.days:g} days")
+        telemetry.emit(name, CertificateDaysToExpiry=expiring.days)
         _log(name, warnings=[warning], state="kept", reason="ACM renews it, or you do", certificate=arn)
-    return tuple(serving)
+    return tuple(sorted(serving))
 
 
 def log_rotation(rotation: Rotation) -> None:

@@ -72,6 +72,7 @@ def rotate_all(invocation: Invocation, client: TlsClient | None = None) -> tuple
             rotations += [_rotate(one, run) for one in run.region.balancers if one.name == name]
         except Exception as error:  # noqa: BLE001 - one that is bad never stops the others; raised at the end
             failures.append((name, error))
+    first.issuers.keep_authority_apart()
     rotations, failed = _retire(rotations, first)
     failures += failed
     failures += _sweep_challenges(rotations, run)

@@ -40,7 +40,7 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
 
 def joined(story: Story) -> str:
     """Start an instance that carries the tag; wait until it is in service, and publish until it gets some."""
-    node = story.lab.run_node("third", {KEY: NAME})
+    node = story.lab.run_node("third", {KEY: NAME}, spot=True)
     watch(story, lambda seen: seen[node.name] == "InService", f"{node.name} is in service")
     before = accepted(story, node)
     for number in range(20):

@@ -98,6 +98,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": str.__eq__,
+    "StringEqualsIgnoreCase": lambda wanted, told: wanted.lower() == told.lower(),
     "StringLike": like,
     "ArnEquals": arn_like,
     "ArnLike": arn_like,
@@ -111,7 +112,7 @@ def _holds(operator: str, key: str, wanted: Values, context: Mapping[str, Values
         return (not told) == (wanted == ("true",))
     quantifier, _, rest = operator.rpartition(":")
     name = rest.removesuffix("IfExists")
-    negated = name.startswith("StringNot")
+    negated = "Not" in name
     compare = _OPERATORS.get(name.replace("Not", "", 1) if negated else name)
     if compare is None:
         raise ValueError(f"no condition operator {operator} is evaluated here")

@@ -189,7 +189,8 @@ def _secrets(call: Call) -> Iterator[Question]:
     asked = call.parameters["SecretId"]
     there = secretsmanager_backends[call.account][call.region].secrets.get(asked)
     arn = there.arn if there else asked if asked.startswith("arn:") else call.arn(f"secret:{asked}")
-    yield call.about("Secret", arn, resource_tags=tags_in(there.tags or []) if there else None)
+    carried = tags_in(there.tags or []) if there else None
+    yield call.about("Secret", arn, resource_tags=carried, request_tags=given)
 
 
 def _groups(call: Call) -> Iterator[Question]:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.elb.haproxy import Endpoint
 from lab.machine.addresses import NODE_HOSTS, Network, answers, free_port, port_or_free
@@ -122,8 +122,10 @@ def run(
     *,
     security_groups: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
+    spot: bool = False,
 ) -> Node:
     """Run a new instance with a broker on it, and return it when it is clustered."""
+    market: dict[str, Any] = {"InstanceMarketOptions": {"MarketType": "spot"}} if spot else {}
     tag_list: list[TagTypeDef] = [
         {"Key": key, "Value": value} for key, value in {"Name": name, **(tags or {})}.items()
     ]
@@ -135,6 +137,7 @@ def run(
         SubnetId=subnet,
         SecurityGroupIds=list(security_groups),
         TagSpecifications=[{"ResourceType": "instance", "Tags": tag_list}],
+        **market,
     )["Instances"]
     instance_id = instance["InstanceId"]
     if cluster.external:

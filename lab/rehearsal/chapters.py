@@ -224,6 +224,6 @@ def removed(rehearsal: Rehearsal, before: frozenset[str]) -> str:
     nothing_else_denied(rehearsal)
     chalice(rehearsal, "delete")
     left = inventory(rehearsal.aws) - before
-    stays = f"secret {rehearsal.owner}/private-ca"
-    hold(left == {stays}, f"nothing is left but the private CA: {', '.join(sorted(left))}")
-    return f"left on purpose: {stays}"
+    stays = {f"secret {rehearsal.owner}/private-ca{what}" for what in ("", "-certificate")}
+    hold(left == stays, f"nothing is left but the private CA: {', '.join(sorted(left))}")
+    return f"left on purpose: {', '.join(sorted(stays))}"

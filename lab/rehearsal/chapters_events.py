@@ -94,7 +94,7 @@ def routed(rehearsal: Rehearsal) -> str:
     """Start an instance and tag it: only that it runs, and the cluster's tag, are let through."""
     story, ec2 = rehearsal.story, rehearsal.aws.ec2()
     heard = len(story.lab.events.delivered)
-    node = story.lab.run_node("third")
+    node = story.lab.run_node("third", spot=True)
     ec2.create_tags(Resources=[node.instance_id], Tags=[{"Key": "colour", "Value": "blue"}])
     until(lambda: about(rehearsal, heard, "state") == ["running"], 60, "register hears of it running")
     ec2.create_tags(Resources=[node.instance_id], Tags=[CLUSTER])

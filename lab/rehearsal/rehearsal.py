@@ -58,11 +58,11 @@ class Rehearsal:
 
 
 @contextmanager
-def open_rehearsal(lab: Lab, say: Say) -> Iterator[Rehearsal]:
-    """Make ready what a deployment needs; at the end of the block its functions have ended."""
+def open_rehearsal(lab: Lab, say: Say, project: Path = ROOT) -> Iterator[Rehearsal]:
+    """Make ready what a deployment of the project needs; at the end of the block its functions have ended."""
     with tempfile.TemporaryDirectory(prefix="emq-elb-rehearsal-") as name, ExitStack() as stack:
         directory = Path(name)
-        package.copy_project(ROOT, directory / "project")
+        package.copy_project(project, directory / "project")
         reach = {
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": lab.aws.endpoint,

@@ -118,6 +118,8 @@ def test_the_lists_and_objects_of_a_body_are_found() -> None:
         "certificate.domains",
         "instances",
         "listeners",
+        "members.auto_scaling_groups",
+        "members.instance_profiles",
         "security_groups",
         "ssl_policy.ciphers",
         "ssl_policy.protocols",

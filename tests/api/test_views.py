@@ -23,7 +23,15 @@ from chalicelib.model.load_balancer import (
     PredefinedPolicy,
     idle_timeout,
 )
-from chalicelib.model.names import CERTIFICATE_TAG, HOSTNAME_TAG, OWNER_TAG, PENDING_TAG, PROBE_TAG
+from chalicelib.model.members import members_tag
+from chalicelib.model.names import (
+    CERTIFICATE_TAG,
+    HOSTNAME_TAG,
+    MEMBERS_TAG,
+    OWNER_TAG,
+    PENDING_TAG,
+    PROBE_TAG,
+)
 from chalicelib.model.probe_options import probe_tag
 from chalicelib.model.report import Report, ReviewWarning, View
 from chalicelib.model.step import Step
@@ -297,6 +305,7 @@ def view_of(declaration: Declaration) -> View:
         OWNER_TAG: "app-prod",
         CERTIFICATE_TAG: certificate and certificate.source,
         HOSTNAME_TAG: declaration.hostname,
+        MEMBERS_TAG: members_tag(declaration.members),
         PROBE_TAG: probe_tag(declaration.probe),
     }
     balancer = LoadBalancer(

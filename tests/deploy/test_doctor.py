@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.deploy.test_findings_account import NOTHING_DEPLOYED, Aws, recorded
-from tools.doctor import DEPRECATED, findings, package_findings, python_findings, python_notes
+from tools.doctor import DEPRECATED, ROOT, findings, package_findings, python_findings, python_notes
+from tools.findings_configuration import BOUNDS, bounds_notes, known_settings
 
 
 def account() -> Any:
@@ -21,6 +23,19 @@ def account() -> Any:
 @pytest.mark.parametrize("stage", ["dev", "prod"])
 def test_this_project_is_well(stage: str) -> None:
     assert list(findings(stage, account)) == []
+
+
+def test_the_settings_that_bound_a_deployment_are_named_until_they_are_set() -> None:
+    (note,) = bounds_notes((ROOT / ".chalice" / "config.json").read_text(), "prod")
+    assert all(name in note for name in BOUNDS)
+    assert set(BOUNDS) <= known_settings()
+    every = dict.fromkeys(BOUNDS, "x")
+    some = {"environment_variables": {"ALLOWED_VPCS": "vpc-1"}, "stages": {"prod": {}}}
+    (note,) = bounds_notes(json.dumps(some), "prod")
+    assert "ALLOWED_VPCS" not in note
+    assert [*bounds_notes(json.dumps({**some, "environment_variables": every}), "prod")] == []
+    for unreadable in ("", "{", "[]", "{}", '{"stages": []}'):
+        assert [*bounds_notes(unreadable, "prod")] == []
 
 
 @pytest.mark.parametrize(("version", "count"), [((3, 10), 1), ((3, 11), 0), ((3, 13), 0), ((3, 14), 1)])

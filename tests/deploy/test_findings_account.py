@@ -12,7 +12,7 @@ import pytest
 from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 
-from tools.findings_account import account_findings, account_notes
+from tools.findings_account import account_findings, account_notes, upgrade_notes
 
 DEPLOYMENT = "emq-elb-prod"
 USER = "arn:aws:iam::123456789012:user/ops/ann"
@@ -223,3 +223,71 @@ def test_what_keeps_aws_from_being_asked_at_all_is_all_that_is_told(
     (found,) = account_findings(boto3.session.Session, DEPLOYMENT, None)
     assert words in found
     assert list(account_notes(boto3.session.Session)) == []
+
+
+PROD = {"OWNER": DEPLOYMENT}
+OURS = [{"Key": "emq-elb:owner", "Value": DEPLOYMENT}]
+GONE = "ResourceNotFoundException"
+
+
+class Secrets(Aws):
+    """A session that knows these secrets, by name, each with its tags."""
+
+    def __init__(self, answers: Answers, secrets: Mapping[str, list[dict[str, str]]]) -> None:
+        super().__init__({"DescribeLoadBalancers": {"LoadBalancerDescriptions": []}, **answers})
+        self.secrets = secrets
+
+    def answer(self, model: OperationModel, **more: object) -> tuple[SimpleNamespace, Said]:
+        """Answer by the secret that was asked for last."""
+        if model.name != "DescribeSecret":
+            return super().answer(model, **more)
+        name = self.asked[-1][1]["SecretId"]
+        self.answers = {
+            **self.answers,
+            model.name: {"Tags": self.secrets[name]} if name in self.secrets else GONE,
+        }
+        return super().answer(model, **more)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "notes"),
+    [
+        ({}, 0),
+        ({f"{DEPLOYMENT}/private-ca": OURS}, 0),
+        ({f"{DEPLOYMENT}/private-ca": []}, 1),
+        ({f"{DEPLOYMENT}/private-ca": [], f"{DEPLOYMENT}/private-ca-certificate": []}, 0),
+    ],
+)
+def test_a_private_ca_that_probes_could_not_read_any_more_is_noted(
+    secrets: Mapping[str, list[dict[str, str]]], notes: int
+) -> None:
+    told = list(upgrade_notes(lambda: Secrets({}, secrets), PROD))
+    assert len(told) == notes
+    assert all(f"Key=emq-elb:owner,Value={DEPLOYMENT}" in note for note in told)
+
+
+@pytest.mark.parametrize(
+    ("owner", "probe", "notes"),
+    [
+        (DEPLOYMENT, f"ca_secret_id={DEPLOYMENT}/private-ca", 1),
+        (DEPLOYMENT, f"credentials_secret_id={DEPLOYMENT}/acme-account", 1),
+        (DEPLOYMENT, f"ca_secret_id={DEPLOYMENT}/roots", 0),
+        ("emq-elb-dev", f"ca_secret_id={DEPLOYMENT}/private-ca", 0),
+    ],
+)
+def test_a_probe_that_names_what_it_may_not_read_is_noted(owner: str, probe: str, notes: int) -> None:
+    tags = [{"Key": "emq-elb:owner", "Value": owner}, {"Key": "emq-elb:probe", "Value": probe}]
+    answers: Answers = {
+        "DescribeLoadBalancers": {"LoadBalancerDescriptions": [{"LoadBalancerName": "demo"}]},
+        "DescribeTags": {"TagDescriptions": [{"LoadBalancerName": "demo", "Tags": tags}]},
+    }
+    told = list(upgrade_notes(lambda: Secrets(answers, {}), PROD))
+    assert len(told) == notes
+    assert all("The probe of demo" in note for note in told)
+
+
+@pytest.mark.parametrize("refused", ["AccessDenied", "ExpiredToken", PAGE])
+def test_where_aws_does_not_answer_nothing_is_noted_of_an_upgrade(refused: str) -> None:
+    answers: Answers = {"DescribeSecret": refused, "DescribeLoadBalancers": refused}
+    assert list(upgrade_notes(lambda: Aws(answers), PROD)) == []
+    assert list(upgrade_notes(lambda: Aws(answers), {})) == []

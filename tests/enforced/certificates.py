@@ -60,6 +60,10 @@ def due(prod: Deployment) -> None:
         arn = acm_certificate()
         prod.put(body(prod.here, 8883, {"arn": arn}), "other")
         first = wire._arn()
+        # As it was made before its certificate had a secret of its own.
+        boto3.client("secretsmanager").untag_resource(
+            SecretId=f"{OWNER}/private-ca", TagKeys=["emq-elb:certificate"]
+        )
         prod.run("rotate", sample("schedule-rotate"))
         uploaded_a_minute_ago()
         prod.http("POST", "/load-balancers/demo/rotate", {})

@@ -51,9 +51,13 @@ def made(here: Account) -> Estate:
             here.tag([groups[name]], OWNER, owner)
         keep_secret("{}", f"{owner or 'team'}/private-ca")
         (instances[name],) = world.launch()
+    keep_secret("{}", f"{PROD}/private-ca-certificate")
     certificate(here, "untagged", f"/emq-elb/{PROD}/{REGION}/prod/", None)
     here.tag([instances["dev"]], "emq-elb:cluster", "dev")
     here.tag([instances["prod"]], "emq-elb:cluster", "prod")
+    instances["reserved"], instances["member"] = world.launch(2)
+    here.tag([instances["reserved"], instances["member"]], OWNER, DEV)
+    here.tag([instances["member"]], "emq-elb:cluster", "dev")
     client = group(cluster="prod")
     client.create_auto_scaling_group(
         AutoScalingGroupName="theirs",

@@ -38,7 +38,7 @@ def interruptions(prod: Deployment) -> None:
     """Drain what Spot takes away."""
     fleet = Fleet(prod.here)
     fleet.balancer("demo", owner=OWNER)
-    stays, leaves = fleet.nodes("demo", 2)
+    stays, leaves = fleet.spot("demo", 2)
     fleet.by_hand("demo", add=[stays, leaves])
     prod.run("drain", fleet.raw("ec2-spot-interruption", leaves))
     prod.run("drain", fleet.raw("ec2-rebalance-recommendation", stays))

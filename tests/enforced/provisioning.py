@@ -48,6 +48,12 @@ def every_certificate(prod: Deployment) -> None:
         prod.put({"subnets": prod.here.subnets[:2], "hostname": "mqtt.example.com", "certificate": source})
         prod.http("GET", "/load-balancers/demo")
     prod.http("GET", "/private-ca.pem")
+    # A CA of before its certificate had a secret of its own, and a stale one in that.
+    boto3.client("secretsmanager").untag_resource(
+        SecretId=f"{OWNER}/private-ca", TagKeys=["emq-elb:certificate"]
+    )
+    other = {"issuer": "private-ca", "domains": ["mqtt.example.com", "other.example.com"]}
+    prod.put({"subnets": prod.here.subnets[:2], "hostname": "mqtt.example.com", "certificate": other})
     prod.http("DELETE", "/load-balancers/demo")
     prod.background()
     snapshot = prod.here.snapshot()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -60,7 +61,9 @@ def estate() -> Iterator[Estate]:
 MEMBERSHIP = {"api_handler", "drain", "provision", "reconcile", "register"}
 MAKERS = {"api_handler", "provision"}
 SWEEPERS = {"api_handler", "provision", "reconcile"}
-READERS = {"api_handler", "deep_probe", "probe", "rotate", "widget"}
+SIGNERS = {"api_handler", "rotate"}
+PROBERS = {"deep_probe", "probe", "widget"}
+READERS = {*SIGNERS, *PROBERS}
 ALARMS = {"provision", "reconcile"}
 NO_INSTANCES: list[dict[str, str]] = []
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:ops"
@@ -95,8 +98,18 @@ OWN: list[tuple[Call, set[str]]] = [
     (marking("group:prod", "emq-elb:pending"), {"reconcile"}),
     (marking("instance:theirs", "emq-elb:cluster"), MAKERS),
     (marking("instance:prod", "emq-elb:draining"), {"drain"}),
-    (secret(f"{PROD}/private-ca"), READERS),
-    (keeping(f"{PROD}/private-ca", PROD), {"api_handler"}),
+    (secret(f"{PROD}/private-ca"), SIGNERS),
+    (secret(f"{PROD}/private-ca-certificate"), READERS),
+    (secret(f"{PROD}/mqtt"), READERS),
+    (keeping(f"{PROD}/private-ca", PROD), SIGNERS),
+    (keeping(f"{PROD}/private-ca-certificate", PROD), SIGNERS),
+    (
+        call(
+            "secretsmanager", "PutSecretValue", SecretId=f"{PROD}/private-ca-certificate", SecretString="{}"
+        ),
+        SIGNERS,
+    ),
+    (call("secretsmanager", "DescribeSecret", SecretId=f"{PROD}/private-ca"), SIGNERS),
     (hook("CompleteLifecycleAction", "nodes"), {"drain", "reconcile"}),
     (hook("RecordLifecycleActionHeartbeat", "nodes"), {"reconcile"}),
     (call("lambda", "Invoke", FunctionName=f"{PROD}-provision"), {"api_handler"}),
@@ -108,7 +121,7 @@ OWN: list[tuple[Call, set[str]]] = [
     (ringing(f"{PROD}/demo/probe", TOPIC.replace("arn:aws:", "arn:aws-cn:")), ALARMS),
     (dashboard(f"{PROD}-{REGION}"), ALARMS),
     (keeping(f"{PROD}/acme-account", PROD), {"provision", "rotate"}),
-    (secret(f"{PROD}/acme-account"), {*READERS, "provision"}),
+    (secret(f"{PROD}/acme-account"), {*SIGNERS, "provision"}),
     (records("_acme-challenge.mqtt.example.com."), {"provision", "rotate"}),
 ]
 
@@ -148,6 +161,9 @@ FOREIGN: list[Call] = [
     marking("instance:theirs", "emq-elb:draining"),
     marking("instance:theirs", "Name"),
     marking("instance:theirs", "emq-elb:cluster", "Name"),
+    # Whoever gives an instance an owner keeps it from the other stages.
+    marking("instance:reserved", "emq-elb:cluster"),
+    marking("instance:member", "emq-elb:draining"),
     secret(f"{DEV}/private-ca"),
     secret("team/private-ca"),
     secret("not-there"),
@@ -166,7 +182,7 @@ FOREIGN: list[Call] = [
     *(
         call_
         for kind, its_type in KINDS.items()
-        for name in ("prod", "theirs")
+        for name in ("prod", "dev", "theirs")
         for there in [of_kind(kind, name)]
         for call_ in (
             *(call("elbv2", "AddTags", ResourceArns=[one], Tags=owned(PROD)) for one in there.values()),
@@ -244,6 +260,81 @@ def test_no_function_may_do_it_on_the_wire(estate: Estate, one: Call) -> None:
         with pytest.raises(ClientError) as caught:
             getattr(client, xform_name(one.operation))(**named(one, estate).parameters)
         assert caught.value.response["Error"]["Code"] in DENIALS, function
+
+
+UNTAGGED: tuple[str, ...] = ()
+KEY = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:{PROD}/private-ca-a1B2c3"
+
+
+@pytest.mark.parametrize(
+    ("owner", "apart", "probers"),
+    [
+        # Made by us before its certificate stood apart: until `rotate` has done that, probes need it.
+        ((PROD,), UNTAGGED, PROBERS),
+        ((PROD,), (f"{PROD}/private-ca-certificate",), set()),
+        (UNTAGGED, UNTAGGED, set()),
+        ((DEV,), UNTAGGED, set()),
+    ],
+)
+def test_no_probing_function_reads_the_private_cas_key_once_its_certificate_stands_apart(
+    owner: tuple[str, ...], apart: tuple[str, ...], probers: set[str]
+) -> None:
+    tags = {"aws:resourcetag/emq-elb:owner": owner, "aws:resourcetag/emq-elb:certificate": apart}
+    question = Question("secretsmanager:GetSecretValue", KEY, tags)
+    able = {one for one in FUNCTIONS if decide(policy(policy_files()[one]), question).allowed}
+    assert able == SIGNERS | probers
+
+
+def test_no_function_can_take_the_mark_off_that_denies_the_key() -> None:
+    for function in FUNCTIONS:
+        assert "secretsmanager:UntagResource" not in granted(policy(policy_files()[function]))
+
+
+CLASSIC_WRITES: dict[str, dict[str, Any]] = {
+    "AddTags": {"Tags": owned(None, team="iot")},
+    "ApplySecurityGroupsToLoadBalancer": {"SecurityGroups": ["sg-0"]},
+    "AttachLoadBalancerToSubnets": {"Subnets": ["subnet-0"]},
+    "ConfigureHealthCheck": {"HealthCheck": {}},
+    "CreateLoadBalancerListeners": {"Listeners": []},
+    "CreateLoadBalancerPolicy": {"PolicyName": "p", "PolicyTypeName": "SSLNegotiationPolicyType"},
+    "DeleteLoadBalancer": {},
+    "DeleteLoadBalancerListeners": {"LoadBalancerPorts": [8883]},
+    "DeleteLoadBalancerPolicy": {"PolicyName": "p"},
+    "DeregisterInstancesFromLoadBalancer": {"Instances": []},
+    "DetachLoadBalancerFromSubnets": {"Subnets": ["subnet-0"]},
+    "ModifyLoadBalancerAttributes": {"LoadBalancerAttributes": {}},
+    "RegisterInstancesWithLoadBalancer": {"Instances": []},
+    "RemoveTags": {"Tags": [{"Key": "team"}]},
+    "SetLoadBalancerListenerSSLCertificate": SWAP,
+    "SetLoadBalancerPoliciesForBackendServer": {"InstancePort": 1883, "PolicyNames": []},
+    "SetLoadBalancerPoliciesOfListener": {"LoadBalancerPort": 8883, "PolicyNames": []},
+}
+
+
+def classic(operation: str, name: str) -> Call:
+    """The write, about a classic load balancer of that name."""
+    several = operation in {"AddTags", "RemoveTags"}
+    named_ = {"LoadBalancerNames": [name]} if several else {"LoadBalancerName": name}
+    return call("elb", operation, **named_, **CLASSIC_WRITES[operation])
+
+
+def test_every_write_that_a_function_is_granted_is_among_these() -> None:
+    made_of_nothing = {"CreateLoadBalancer"}
+    asked = {action.partition(":")[2] for function in FUNCTIONS for action in writes(function)}
+    assert asked == CLASSIC_WRITES.keys() | made_of_nothing
+
+
+@pytest.mark.usefixtures("estate")
+@pytest.mark.parametrize("operation", sorted(CLASSIC_WRITES))
+def test_no_write_reaches_a_classic_load_balancer_of_another_stage_or_of_nobody(operation: str) -> None:
+    able = set()
+    for function in FUNCTIONS:
+        holding(function)
+        for name in ("dev", "theirs"):
+            assert denial(STOLEN, classic(operation, name)) is not None, (function, name)
+        if denial(STOLEN, classic(operation, "prod")) is None:
+            able.add(function)
+    assert able, "some function may, of our own"
 
 
 # A condition on tags may be met by any of these; all that can be known of a call is in one of them.

@@ -18,7 +18,13 @@ from botocore.stub import Stubber
 from cryptography import x509
 
 from chalicelib.aws import iam, secrets
-from chalicelib.issuers.private_ca import as_secret, create_authority, issue_leaf, load_authority
+from chalicelib.issuers.private_ca import (
+    as_secret,
+    certificate_as_secret,
+    create_authority,
+    issue_leaf,
+    load_authority,
+)
 from chalicelib.model.errors import Conflict, Denied, Duplicate
 from chalicelib.x509.pem import Authority, Bundle, GivenPem
 from chalicelib.x509.read import checked, read_pem
@@ -217,6 +223,11 @@ def test_the_authority_is_kept_and_read_again(client: SecretsManagerClient, auth
     assert load_authority(client, SECRET) is None
     keep(client, authority)
     assert load_authority(client, SECRET) == authority
+
+
+def test_no_key_stands_in_the_secret_of_the_certificate(authority: Authority) -> None:
+    given = Authority(authority.certificate + authority.private_key, authority.private_key)
+    assert certificate_as_secret(given).value == {"certificate": authority.certificate}
 
 
 def test_of_two_authorities_made_at_once_the_first_is_kept(

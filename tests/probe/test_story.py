@@ -174,6 +174,21 @@ def test_the_private_ca_is_trusted_where_it_is_the_source(here: Account, tmp_pat
     assert told == {"ours": None, "other": "tls-untrusted"}
 
 
+def test_a_probe_reads_the_private_cas_certificate_and_not_its_key(here: Account, tmp_path: Path) -> None:
+    root = authority("Private")
+    keep(f"{here.settings.private_ca_secret}-certificate", certificate=root.certificate_pem)
+    keep(here.settings.private_ca_secret, certificate="", private_key="not looked at")
+    arn = here.world.upload()
+    with serving(
+        over_tls(tls_context(leaf("own.example.com", signed_by=root), tmp_path), broker())
+    ) as server:
+        create(here, "ours", listener(server.port, "SSL", arn), certificate="private-ca")
+        with here.counted() as calls:
+            (verdict,) = probe_all(here.invocation(), resolve=resolve)
+    assert verdict.grade == "ok"
+    assert calls.made.count("GetSecretValue") == 1
+
+
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
 def test_whatever_stands_around_one_ca_it_is_trusted_and_no_other_is_kept_from_being_probed(
     here: Account, around: Callable[[str], str], tmp_path: Path

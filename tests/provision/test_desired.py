@@ -10,9 +10,11 @@ from hypothesis import given
 
 from chalicelib.certificates.chosen import ToUpload
 from chalicelib.model.load_balancer import Listener, LoadBalancer
+from chalicelib.model.members import Members
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
+    MEMBERS_TAG,
     OWNER_TAG,
     PENDING_TAG,
     PROBE_TAG,
@@ -109,13 +111,29 @@ def test_a_group_that_is_there_is_named_by_its_id() -> None:
             {"team": "old"},
             {OWNER_TAG: OWNER, CERTIFICATE_TAG: "external", "team": "new"},
         ),
+        (
+            {"members": Members((), ("mqtt", "emqx"))},
+            {},
+            {OWNER_TAG: OWNER, CERTIFICATE_TAG: "external", MEMBERS_TAG: "group=mqtt group=emqx"},
+        ),
+        # Another spelling of the same stays.
+        (
+            {"members": Members(("a*",))},
+            {MEMBERS_TAG: "profile=a%2A"},
+            {OWNER_TAG: OWNER, CERTIFICATE_TAG: "external", MEMBERS_TAG: "profile=a%2A"},
+        ),
+        (
+            {},
+            {MEMBERS_TAG: "profile=gone"},
+            {OWNER_TAG: OWNER, CERTIFICATE_TAG: "external"},
+        ),
     ],
 )
 def test_tags_follow_from_the_body_and_others_stay(
     declared: dict[str, Any], before: dict[str, str], after: dict[str, str]
 ) -> None:
     found = there(tags=before)
-    state = desire(replace(DECLARATION, **declared), found, OWNER)
+    state = desire(replace(DECLARATION, **{"members": None, **declared}), found, OWNER)
     assert state.load_balancer is not None
     assert state.load_balancer.tags == after
 

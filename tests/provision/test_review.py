@@ -80,6 +80,24 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
             "obsolete-tls",
             "TLSv1.1",
         ),
+        (
+            {"security_groups": ("sg-1",)},
+            {
+                "groups": {
+                    "sg-1": replace(BY_HAND, owner="emq-elb-dev", rules=frozenset(EVERYWHERE)),
+                    "sg-nodes": replace(NODES, rules=frozenset(EVERYWHERE)),
+                }
+            },
+            "foreign-group",
+            "sg-1 (by-hand) is of the deployment emq-elb-dev",
+        ),
+        ({"members": None}, {}, "anyone-may-join", "somebody tags emq-elb:cluster=demo gets sessions"),
+        (
+            {},
+            {"instances": {"i-1": instance("i-1"), "i-2": instance("i-2", profile="web")}},
+            "not-admitted",
+            "i-2 is not admitted by `members`: its instance profile is web, its Auto Scaling group none",
+        ),
         ({"connection_draining": 0}, {}, "no-draining", "loses its sessions"),
         (
             {},

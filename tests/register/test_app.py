@@ -82,7 +82,7 @@ def test_an_urgent_event_about_an_instance_that_is_gone_does_nothing(
 
 
 def test_an_interruption_drains(fleet: Fleet, invoke: Callable[[str, Any], object]) -> None:
-    (node,) = fleet.nodes("demo")
+    (node,) = fleet.spot("demo")
     fleet.by_hand("demo", add=[node])
     invoke("drain", fleet.raw("ec2-spot-interruption", node))
     assert fleet.registered() == set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -80,7 +80,7 @@ def heard(fleet: Fleet, event: dict[str, Any]) -> Any:
 
 
 def test_an_interruption_is_written_down_and_drained_at_once(fleet: Fleet) -> None:
-    leaves, stays = fleet.nodes("demo", 2)
+    leaves, stays = fleet.spot("demo", 2)
     fleet.by_hand("demo", add=[leaves, stays])
     event = fleet.event("ec2-spot-interruption", leaves)
     steps = fleet.drain(event)
@@ -91,14 +91,14 @@ def test_an_interruption_is_written_down_and_drained_at_once(fleet: Fleet) -> No
 
 
 def test_an_interrupted_one_leaves_even_as_the_last_in_service(fleet: Fleet) -> None:
-    (only,) = fleet.nodes("demo")
+    (only,) = fleet.spot("demo")
     fleet.by_hand("demo", add=[only])
     fleet.drain(fleet.event("ec2-spot-interruption", only))
     assert fleet.registered() == set()
 
 
 def test_no_look_registers_what_is_draining(fleet: Fleet) -> None:
-    (node,) = fleet.nodes("demo")
+    (node,) = fleet.spot("demo")
     fleet.drain(fleet.event("ec2-spot-interruption", node))
     fleet.answer(fleet.event("ec2-instance-running", node))
     fleet.reconcile()
@@ -106,7 +106,7 @@ def test_no_look_registers_what_is_draining(fleet: Fleet) -> None:
 
 
 def test_a_late_duplicate_does_not_drain_a_restarted_node(fleet: Fleet) -> None:
-    (node,) = fleet.nodes("demo")
+    (node,) = fleet.spot("demo")
     interrupted = fleet.event("ec2-spot-interruption", node)
     fleet.drain(interrupted)
     fleet.launched(node, interrupted.at + timedelta(minutes=3))
@@ -118,7 +118,7 @@ def test_a_late_duplicate_does_not_drain_a_restarted_node(fleet: Fleet) -> None:
 
 
 def test_a_duplicate_writes_nothing_anew(fleet: Fleet) -> None:
-    (node,) = fleet.nodes("demo")
+    (node,) = fleet.spot("demo")
     event = fleet.event("ec2-spot-interruption", node)
     fleet.drain(event)
     assert fleet.drain(event) == ()
@@ -126,7 +126,7 @@ def test_a_duplicate_writes_nothing_anew(fleet: Fleet) -> None:
 
 
 def test_a_recommendation_drains_for_an_hour_where_that_is_wanted(fleet: Fleet) -> None:
-    (node,) = fleet.nodes("demo")
+    (node,) = fleet.spot("demo")
     fleet.by_hand("demo", add=[node])
     event = fleet.event("ec2-rebalance-recommendation", node)
     assert fleet.drain(event) == ()
@@ -143,10 +143,62 @@ def test_a_recommendation_drains_for_an_hour_where_that_is_wanted(fleet: Fleet) 
 
 
 def test_what_a_person_wrote_on_an_instance_stays(fleet: Fleet) -> None:
-    (node,) = fleet.nodes("demo")
+    (node,) = fleet.spot("demo")
     fleet.here.tag([node], DRAINING_TAG, "maintenance")
     fleet.drain(fleet.event("ec2-spot-interruption", node))
     assert fleet.draining(node) == "maintenance"
+
+
+@pytest.mark.parametrize("kind", ["ec2-spot-interruption", "ec2-rebalance-recommendation"])
+def test_ec2_takes_back_spot_instances_only_so_a_forged_warning_does_nothing(
+    fleet: Fleet, kind: str, logged: Callable[[], list[Any]]
+) -> None:
+    fleet.here.settings = replace(fleet.here.settings, drain_on_rebalance=True)
+    nodes = fleet.nodes("demo", 2)
+    fleet.by_hand("demo", add=nodes)
+    for node in nodes:
+        assert fleet.drain(fleet.event(kind, node)) == ()
+        assert (fleet.calls.writes, fleet.draining(node)) == ([], None)
+    assert fleet.registered() == {*nodes}
+    said = [record for record in logged() if record["message"] == "event not confirmed"]
+    assert [(record["instance"], record["reason"]) for record in said] == [
+        (node, "it is no Spot instance") for node in nodes
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hook", "forged"),
+    [
+        (READY, {"Destination": "WarmPool"}),
+        (READY, {"LifecycleTransition": TERMINATING}),
+        (DRAIN, {"Destination": "WarmPool"}),
+    ],
+)
+def test_a_forged_lifecycle_action_lets_nobody_go_on(
+    fleet: Fleet, held: list[dict[str, Any]], hook: dict[str, str], forged: dict[str, str]
+) -> None:
+    """The instance waits for a hook of ours, and the event says more than its group does."""
+    KNOBS.instance_health = lambda _, __: FAILED_CHECKS
+    client = group(hook)
+    if hook is DRAIN:
+        client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
+    (event,) = held
+    before = states(client)
+    told = {**event, "detail": {**event["detail"], **forged}}
+    fleet.drain(heard(fleet, told))
+    assert states(client) == before
+    assert "CompleteLifecycleAction" not in fleet.calls.made
+
+
+def test_a_lifecycle_action_of_an_instance_that_waits_for_none_completes_none(
+    fleet: Fleet, held: list[dict[str, Any]]
+) -> None:
+    """The event names another group: its hooks are not ours to complete."""
+    group(DRAIN, cluster="nowhere").set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
+    (node,) = fleet.nodes("nowhere")
+    told = {**held[0], "detail": {**held[0]["detail"], "EC2InstanceId": node}}
+    assert fleet.drain(heard(fleet, told)) == ()
+    assert fleet.calls.writes == []
 
 
 def test_an_event_about_an_instance_that_is_gone_does_nothing(fleet: Fleet) -> None:

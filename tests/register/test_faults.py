@@ -111,7 +111,7 @@ def test_a_load_balancer_that_vanishes_between_look_and_act_holds_no_other_up(fl
 
 
 def test_an_interruption_that_cannot_be_written_down_drains_fails_and_is_tried_again(fleet: Fleet) -> None:
-    (node,) = fleet.nodes("a")
+    (node,) = fleet.spot("a")
     fleet.by_hand("a", add=[node])
     event = fleet.event("ec2-spot-interruption", node)
     fleet.refuse("CreateTags", "RequestLimitExceeded")
@@ -149,7 +149,7 @@ def several(fleet: Fleet) -> str:
 def interrupted(fleet: Fleet) -> str:
     """Two members, one of which is interrupted."""
     fleet.balancer("a")
-    leaves, stays = fleet.nodes("a", 2)
+    leaves, stays = fleet.spot("a", 2)
     fleet.by_hand("a", add=[leaves, stays])
     return leaves
 

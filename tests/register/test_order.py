@@ -43,7 +43,7 @@ class History:
             anchors = self.fleet.nodes(name, ANCHORS)
             self.fleet.by_hand(name, add=anchors)
             self.anchors += anchors
-        self.nodes = self.fleet.nodes("demo", NODES)
+        self.nodes = self.fleet.spot("demo", NODES)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.model.load_balancer import HealthCheck, Instance, LoadBalancer, Member
+from chalicelib.model.names import MEMBERS_TAG
 from chalicelib.register.plan import (
     REBALANCE,
     SPOT_INTERRUPTION,
@@ -43,7 +44,7 @@ MEMBER = Instance(id="i-1", state="running", vpc="vpc-1", zone="a", launched=LAU
 
 
 def drained(reason: str, ago: timedelta = timedelta(minutes=5)) -> Instance:
-    return replace(MEMBER, draining=draining_tag(NOW - ago, reason))
+    return replace(MEMBER, spot=True, draining=draining_tag(NOW - ago, reason))
 
 
 @pytest.mark.parametrize(
@@ -157,11 +158,76 @@ def test_no_look_takes_out_more_than_half_nor_the_last_one_in_service(
 def test_whoever_is_going_away_leaves_however_many_that_are() -> None:
     load_balancer, health, instances = members(3)
     instances["i-0"] = replace(instances["i-0"], state="shutting-down")
-    instances["i-1"] = replace(instances["i-1"], draining=draining_tag(NOW, SPOT_INTERRUPTION))
+    instances["i-1"] = replace(instances["i-1"], spot=True, draining=draining_tag(NOW, SPOT_INTERRUPTION))
     del instances["i-2"]
     decided = decide_membership(load_balancer, health, instances, NOW)
     assert decided.deregister == ("i-0", "i-1", "i-2")
     assert decided.reasons["i-2"] == "no longer exists"
+
+
+@pytest.mark.parametrize(
+    "draining",
+    [draining_tag(NOW, SPOT_INTERRUPTION), draining_tag(NOW, REBALANCE), "maintenance", "", "9999-12-31 x"],
+)
+def test_a_mark_that_neither_ec2_nor_auto_scaling_confirms_passes_no_guard(draining: str) -> None:
+    load_balancer, health, instances = members(4)
+    marked = {id_: replace(one, draining=draining) for id_, one in instances.items()}
+    decided = decide_membership(load_balancer, health, marked, NOW)
+    assert (len(decided.deregister), len(decided.held)) == (2, 2)
+    assert all("draining" in decided.reasons[id_] for id_ in marked)
+    (only,) = members(1)[2].values()
+    alone = replace(DEMO, instances=frozenset({only.id}))
+    decided = decide_membership(
+        alone, [Member(only.id, "InService")], {only.id: replace(only, draining=draining)}, NOW
+    )
+    assert decided.held == (only.id,)
+
+
+@pytest.mark.parametrize(
+    ("instance", "going"),
+    [
+        (replace(MEMBER, draining=draining_tag(NOW, SPOT_INTERRUPTION)), False),
+        (replace(MEMBER, draining=draining_tag(NOW, SPOT_INTERRUPTION), spot=True), True),
+        (replace(MEMBER, draining=draining_tag(NOW, REBALANCE), spot=True), True),
+        (replace(MEMBER, draining="maintenance", spot=True), False),
+        (replace(MEMBER, draining="maintenance", lifecycle="Terminating:Wait"), True),
+        (replace(MEMBER, draining="maintenance", state="stopping"), True),
+    ],
+)
+def test_ec2_or_auto_scaling_says_who_goes_away(instance: Instance, going: bool) -> None:
+    assert (going_away(instance, NOW) is not None) is going
+    assert why_not(instance, DEMO, NOW) is not None
+
+
+BROKERS = replace(DEMO, tags={MEMBERS_TAG: "profile=emqx group=mqtt-:2A"})
+
+
+@pytest.mark.parametrize(
+    ("instance", "profile", "group"),
+    [
+        (replace(MEMBER, profile="emqx"), None, None),
+        (replace(MEMBER, group_name="mqtt-blue", lifecycle="InService"), None, None),
+        (replace(MEMBER, profile="web", group_name="mqtt-"), None, None),
+        (replace(MEMBER, profile="emqx-2"), "emqx-2", "none"),
+        (replace(MEMBER, profile="mqtt-blue", group_name="emqx"), "mqtt-blue", "emqx"),
+        (MEMBER, "none", "none"),
+    ],
+)
+def test_members_of_a_load_balancer_that_names_them_have_its_profile_or_its_group(
+    instance: Instance, profile: str | None, group: str | None
+) -> None:
+    expected = profile and (
+        f"is not admitted by `members`: its instance profile is {profile}, its Auto Scaling group {group}"
+    )
+    assert why_not(instance, BROKERS, NOW) == expected
+    assert why_not(instance, DEMO, NOW) is None, "without the tag whoever carries the cluster's may join"
+
+
+def test_a_change_of_members_passes_no_guard() -> None:
+    load_balancer, health, instances = members(4)
+    decided = decide_membership(replace(BROKERS, instances=load_balancer.instances), health, instances, NOW)
+    assert (len(decided.deregister), len(decided.held)) == (2, 2)
+    assert all("is not admitted by `members`" in decided.reasons[id_] for id_ in instances)
 
 
 def test_a_draining_member_is_not_the_one_in_service_that_may_stay_alone() -> None:
@@ -195,6 +261,8 @@ instances_of_any_kind = st.dictionaries(
         launched=st.just(LAUNCHED),
         cluster=st.sampled_from(("demo", "demo", "other", None)),
         draining=st.sampled_from((None, None, draining_tag(NOW, REBALANCE))),
+        spot=st.booleans(),
+        profile=st.sampled_from(("emqx", "web", None)),
         lifecycle=st.sampled_from((None, None, "Terminating:Wait", "Standby")),
     ),
 ).map(lambda found: {id_: replace(instance, id=id_) for id_, instance in found.items()})
@@ -203,13 +271,13 @@ looks = st.tuples(
 )
 
 
-@given(looks)
+@given(looks, st.sampled_from((DEMO, BROKERS)))
 def test_whatever_there_is_the_guards_hold(
-    look: tuple[frozenset[str], frozenset[str], dict[str, Instance]],
+    look: tuple[frozenset[str], frozenset[str], dict[str, Instance]], balancer: LoadBalancer
 ) -> None:
     registered, serving, instances = look
     health = [Member(id_, "InService" if id_ in serving else "OutOfService") for id_ in sorted(registered)]
-    decided = decide_membership(replace(DEMO, instances=registered), health, instances, NOW)
+    decided = decide_membership(replace(balancer, instances=registered), health, instances, NOW)
     going = {id_ for id_ in registered if id_ not in instances or going_away(instances[id_], NOW)}
     out = {*decided.deregister}
     assert going <= out <= registered
@@ -219,7 +287,7 @@ def test_whatever_there_is_the_guards_hold(
     assert not {*decided.register} & registered
     assert not {*decided.register} & out
     assert {*decided.held} == {
-        id_ for id_ in registered - out if why_not(instances[id_], DEMO, NOW) is not None
+        id_ for id_ in registered - out if why_not(instances[id_], balancer, NOW) is not None
     }
     assert decided.reasons.keys() == registered | instances.keys()
 

@@ -79,7 +79,7 @@ def test_whoever_does_not_belong_is_not_registered_and_the_report_says_why(fleet
     far = world.ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
     (elsewhere,) = fleet.nodes("demo", subnet=far)
     (other_zone,) = fleet.nodes("demo", subnet=fleet.here.subnets[2])
-    stopped, draining = fleet.nodes("demo", 2)
+    stopped, draining = fleet.spot("demo", 2)
     world.ec2.stop_instances(InstanceIds=[stopped])
     fleet.drain(fleet.event("ec2-spot-interruption", draining))
     look = fleet.reconcile()

@@ -73,7 +73,7 @@ def test_whatever_keeps_the_mark_from_being_written_the_node_drains(
 
 
 def test_both_refusals_are_told_where_aws_takes_neither(fleet: Fleet) -> None:
-    (node,) = fleet.nodes("demo")
+    (node,) = fleet.spot("demo")
     fleet.by_hand("demo", add=[node])
 
     WATCHED.refuse = lambda operation, _: {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -149,3 +149,34 @@ def test_acms_event_is_a_metric_of_whoever_serves_the_certificate(
     client.lambda_.invoke("expiring", {**sample("acm-approaching-expiration"), "resources": [arn]})
     (record,) = emitted(capsys.readouterr().out)
     assert (record["LoadBalancer"], record["CertificateDaysToExpiry"]) == ("demo", 31)
+
+
+@pytest.mark.parametrize(
+    "days", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "401", "true", '"31"', "null"]
+)
+def test_an_event_with_days_that_cannot_be_is_dropped(
+    here: Account,
+    client: Client,
+    capsys: pytest.CaptureFixture[str],
+    logged: Callable[[], list[Any]],
+    days: str,
+) -> None:
+    """Whoever may put events could else keep the alarm quiet, or make the function fail for ever."""
+    told = sample("acm-approaching-expiration")
+    forged = json.loads(json.dumps({**told, "resources": [make(here)]}).replace(": 31", f": {days}"))
+    with here.counted() as calls:
+        client.lambda_.invoke("expiring", forged)
+    assert calls.made == []
+    assert emitted(capsys.readouterr().out) == []
+    assert [record["message"] for record in logged()][-1] == "event dropped"
+
+
+@pytest.mark.parametrize(
+    "resources", [[], None, "arn", [1], ["arn:aws:acm:eu-central-1:123456789012:certificate/x"] * 11]
+)
+def test_an_event_about_no_certificate_of_acm_is_about_nobody(
+    here: Account, client: Client, capsys: pytest.CaptureFixture[str], resources: object
+) -> None:
+    make(here)
+    client.lambda_.invoke("expiring", {**sample("acm-approaching-expiration"), "resources": resources})
+    assert emitted(capsys.readouterr().out) == []

@@ -244,6 +244,7 @@ def test_an_idle_look_at_a_hundred_costs_seven_calls_and_one_for_the_private_ca(
     rotate(here, nowhere())
     assert sorted(here.calls.made) == [
         "DescribeLoadBalancers",
+        "DescribeSecret",  # whether the private CA's certificate stands apart
         *["DescribeTags"] * 6,
         "GetSecretValue",
         "ListServerCertificates",
@@ -257,7 +258,9 @@ def test_one_that_is_due_costs_one_upload_and_one_swap(here: Account, demo: Fron
     with_front_for_demo = TlsClient(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
     rotate(here, with_front_for_demo)
     assert sorted(here.calls.made) == [
-        *OBSERVING[:2],
+        "DescribeLoadBalancers",
+        "DescribeSecret",
+        "DescribeTags",
         "GetSecretValue",
         "ListServerCertificates",
         "PutEvents",
@@ -275,6 +278,6 @@ def test_one_certificate_on_n_listeners_costs_n_and_four_beside_the_secret_and_t
         here.put(body(here, 8883, {"arn": old}), f"lb-{number}")
     wire = TlsClient(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
     rotate(here, wire)
-    made = [name for name in here.calls.made if name not in {"GetSecretValue", "PutEvents"}]
+    made = [name for name in here.calls.made if name not in {"DescribeSecret", "GetSecretValue", "PutEvents"}]
     assert len(made) == listeners + 4, made
     assert made.count("SetLoadBalancerListenerSSLCertificate") == listeners

@@ -13,6 +13,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from chalicelib.model import errors
+from chalicelib.rotate.events import Expiring
 from chalicelib.rotate.report import report_expiring
 from chalicelib.rotate.story import carry_on, rotate_one
 from chalicelib.rotate.verify import TlsClient
@@ -21,7 +22,7 @@ from chalicelib.tls.handshake import Handshake
 from lab.fidelity.knobs import KNOBS
 from tests.world.certificates import AROUND, authority, leaf
 from tests.world.emitted import emitted
-from tests.world.provisioning import OWNER, Account
+from tests.world.provisioning import OWNER, WATCHED, Account, Killed, granted
 from tests.world.rotating import (
     HOST,
     LONG_AGO,
@@ -266,7 +267,9 @@ def test_a_private_ca_that_is_gone_is_told_and_never_made_anew(here: Account, de
     )
     with pytest.raises(errors.Unserved, match="the private CA is gone"):
         rotate(here, demo)
-    assert (served(here, demo.port), here.secrets(), here.calls.writes) == (old, [], [])
+    assert (served(here, demo.port), here.calls.writes) == (old, [])
+    apart = f"{here.settings.private_ca_secret}-certificate"
+    assert [one["Name"] for one in here.secrets()] == [apart], "probes go on with what devices trust"
     with pytest.raises(errors.Conflict, match="the private CA is gone"):
         rotate_one("demo", here.invocation(), demo.wire)
 
@@ -375,9 +378,9 @@ def test_acms_warning_becomes_a_metric_of_each_load_balancer_that_serves_it(
     here: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arn = make(here)
-    assert report_expiring(arn, 31, here.invocation()) == ("demo",)
+    assert report_expiring(Expiring(arns=frozenset({arn}), days=31), here.invocation()) == ("demo",)
     assert metrics(capsys)["demo"]["CertificateDaysToExpiry"] == 31
-    assert report_expiring(f"{arn}x", 31, here.invocation()) == ()
+    assert report_expiring(Expiring(arns=frozenset({f"{arn}x"}), days=31), here.invocation()) == ()
 
 
 def test_a_listener_that_lost_its_certificate_gets_one(here: Account, demo: Front) -> None:
@@ -436,3 +439,68 @@ def test_a_former_upload_for_the_same_names_is_not_taken_for_one_of_the_private_
     again = make(here, 8883, {"arn": uploaded}, passed=timedelta())
     assert again == uploaded
     assert make(here, passed=timedelta()) == first, "that one the private CA did sign"
+
+
+def apart(here: Account) -> dict[str, Any]:
+    """What the secret of the private CA's certificate holds, and the tag on the key's secret."""
+    client, key = boto3.client("secretsmanager", "eu-central-1"), here.settings.private_ca_secret
+    kept = json.loads(client.get_secret_value(SecretId=f"{key}-certificate")["SecretString"])
+    tags_there = {one["Key"]: one["Value"] for one in client.describe_secret(SecretId=key).get("Tags", [])}
+    return {**kept, "mark": tags_there.get("emq-elb:certificate")}
+
+
+def forget_apart(here: Account) -> None:
+    """Leave a private CA as it was before its certificate had a secret of its own."""
+    client, key = boto3.client("secretsmanager", "eu-central-1"), here.settings.private_ca_secret
+    client.delete_secret(SecretId=f"{key}-certificate", ForceDeleteWithoutRecovery=True)
+    client.untag_resource(SecretId=key, TagKeys=["emq-elb:certificate"])
+
+
+def test_the_private_cas_certificate_is_kept_apart_once_and_marked(here: Account) -> None:
+    make(here, 8883, passed=timedelta())
+    forget_apart(here)
+    rotate(here, nowhere())
+    assert here.calls.writes == ["CreateSecret", "TagResource"]
+    kept = apart(here)
+    assert kept["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+    assert kept.keys() == {"certificate", "mark"}
+    assert kept["mark"]
+    rotate(here, nowhere())
+    assert here.calls.writes == []
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON", '{"certificate": "another"}'])
+def test_a_certificate_apart_that_is_not_the_private_cas_is_replaced(here: Account, text: str) -> None:
+    make(here, 8883, passed=timedelta())
+    forget_apart(here)
+    keep_secret(text, f"{here.settings.private_ca_secret}-certificate")
+    rotate(here, nowhere())
+    assert [name for name in here.calls.writes if name != "CreateSecret"] == ["PutSecretValue", "TagResource"]
+    assert apart(here)["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_killed_after_any_call_the_next_run_keeps_the_certificate_apart(here: Account, after: int) -> None:
+    make(here, 8883, passed=timedelta())
+    forget_apart(here)
+    here.calls.kill_after = after
+    with pytest.raises(Killed):
+        rotate(here, nowhere())
+    here.calls.kill_after = None
+    rotate(here, nowhere())
+    assert apart(here)["certificate"]
+    assert apart(here)["mark"]
+
+
+@pytest.mark.parametrize("operation", ["DescribeSecret", "CreateSecret", "TagResource"])
+def test_what_keeps_the_certificate_from_being_kept_apart_fails_no_rotation(
+    here: Account, operation: str, logged: Callable[[], list[Any]]
+) -> None:
+    make(here, 8883, passed=timedelta())
+    forget_apart(here)
+    WATCHED.refuse = lambda called, _: "AccessDeniedException" if called == operation else None
+    (rotation,) = rotate(here, nowhere())
+    WATCHED.refuse = granted
+    assert rotation.state == "kept"
+    (record,) = [one for one in logged() if one["message"] == "private CA not kept apart"]
+    assert operation in record["error"]

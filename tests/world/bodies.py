@@ -38,6 +38,8 @@ def body_of(declaration: Declaration) -> dict[str, Any]:
         "proxy_protocol": declaration.proxy_protocol,
         "access_logs": None if declaration.access_logs is None else {**vars(declaration.access_logs)},
         "instances": list(declaration.instances),
+        "members": declaration.members
+        and {kind: list(names) for kind, names in vars(declaration.members).items() if names},
         "hostname": declaration.hostname,
         "probe": {key: value for key, value in vars(declaration.probe).items() if value is not None},
         "tags": dict(declaration.tags),

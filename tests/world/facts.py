@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.certificates.chosen import Existing
 from chalicelib.model.load_balancer import Certificate, Instance, LoadBalancer, Member, State
+from chalicelib.model.members import Members
 from chalicelib.model.vpc import Rule, SecurityGroup, Subnet
 from chalicelib.provision.declaration import Declaration, GivenArn
 from chalicelib.provision.desired import desire
@@ -29,7 +30,11 @@ NODES = SecurityGroup(
 )
 BY_HAND = SecurityGroup("by-hand", "vpc-1", frozenset(), "sg-1")
 DECLARATION = Declaration(
-    name="demo", subnets=("subnet-a", "subnet-b"), certificate=GivenArn(ARN), instances=("i-1", "i-2")
+    name="demo",
+    subnets=("subnet-a", "subnet-b"),
+    certificate=GivenArn(ARN),
+    instances=("i-1", "i-2"),
+    members=Members(instance_profiles=("emqx",)),
 )
 
 
@@ -42,6 +47,7 @@ def instance(id_: str, **changed: Any) -> Instance:
         zone="a",
         launched=NOW - timedelta(days=1),
         cluster="demo",
+        profile="emqx",
         address="172.31.4.5",
         security_groups=frozenset({"sg-nodes"}),
     )

@@ -46,7 +46,7 @@ def run(actual: State, plan: Iterable[do.Action]) -> State:
     return reduce(performed, plan, actual)
 
 
-def performed(actual: State, action: do.Action) -> State:  # noqa: C901 - one case an action
+def performed(actual: State, action: do.Action) -> State:  # noqa: C901, PLR0912 - one case an action
     """The state after one call."""
     ids = {name: f"arn:{name}" for name in actual.certificates}
     if actual.group and actual.group.id:
@@ -69,6 +69,8 @@ def performed(actual: State, action: do.Action) -> State:  # noqa: C901 - one ca
             there = actual.load_balancer
             assert there is None or group not in there.security_groups, "DependencyViolation"
             return replace(actual, group=None)
+        case do.TagResource() | do.CreateSecret() if actual.private_ca:
+            return actual  # its certificate, and the mark on it
         case do.CreateSecret(secret=secret):
             assert actual.private_ca is None, "ResourceExistsException"
             return replace(actual, private_ca=secret)
@@ -178,6 +180,8 @@ def _changed(actual: State, there: LoadBalancer, action: do.Action) -> LoadBalan
             | do.RevokeSecurityGroupIngress()
             | do.DeleteSecurityGroup()
             | do.CreateSecret()
+            | do.PutSecretValue()
+            | do.TagResource()
             | do.UploadServerCertificate()
             | do.DeleteServerCertificate()
             | do.CreateTags()

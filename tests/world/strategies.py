@@ -20,6 +20,7 @@ from chalicelib.model.load_balancer import (
     Protocol,
     keepalive_of,
 )
+from chalicelib.model.members import Members
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.provision.declaration import (
     Allow,
@@ -132,6 +133,13 @@ probe_options = st.builds(
     st.none() | secret_ids,
     st.booleans(),
 )
+_profiles = st.from_regex(r"[A-Za-z0-9_+=,.@-]{1,12}\*?", fullmatch=True)
+_groups = st.from_regex(r"[!-9;-~]{1,12}", fullmatch=True).filter(lambda name: name != "*")
+members = st.none() | st.builds(
+    Members,
+    st.lists(_profiles, min_size=1, max_size=2, unique=True).map(tuple),
+    st.lists(_groups, max_size=2, unique=True).map(tuple),
+)
 user_tags = st.dictionaries(
     st.text(_LETTERS + "äé 1_.:/=+-@", min_size=1, max_size=20).filter(
         lambda key: not key.startswith(("aws:", "emq-elb:"))
@@ -172,6 +180,7 @@ def declarations(draw: st.DrawFn, certificates: st.SearchStrategy[Any] = certifi
         proxy_protocol=draw(st.booleans()) if tcp else False,
         access_logs=draw(st.none() | access_logs),
         instances=tuple(draw(st.lists(ids("i"), max_size=3, unique=True))),
+        members=draw(members),
         hostname=draw(st.none() | hostnames),
         probe=draw(probe_options),
         tags=draw(user_tags),
