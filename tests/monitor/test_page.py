@@ -109,9 +109,11 @@ def test_a_probe_is_told_by_address_with_phase_cause_and_times() -> None:
     seen = [
         Outcome(port=8883, address="192.0.2.1", times_ms={"tcp": 1.25, "tls": 5}),
         Outcome(port=8883, address="192.0.2.2", failure=Failure("tls", "tls-expired")),
+        Outcome(port=1883, address="192.0.2.3", failure=Failure("connack", "connack-refused", "<b>no</b>")),
     ]
     words = " ".join(Read(verdict_page(judge_outcomes("demo", seen))).words.split())
-    assert "demo degraded" in words
+    assert "demo failed" in words
+    assert "192.0.2.3 1883 connack: connack-refused <b>no</b>" in words, "a broker's words are text"
     assert "192.0.2.1 8883 ok tcp 1.2, tls 5.0" in words
     assert "192.0.2.2 8883 tls: tls-expired" in words
 
