@@ -1,6 +1,6 @@
 """The attempts of a probe: from load balancers to what became of each of their addresses.
 
-Apart from `probe.py`, so that a region without load balancers starts without an MQTT client.
+`story` imports it where there is something to probe: a region without load balancers needs no MQTT client.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def verdicts(
 
 
 def read_secrets(balancers: Iterable[LoadBalancer], invocation: Invocation) -> Secrets:
-    """Every secret that a probe of these needs, each read once; None for one that cannot be read."""
+    """Read every secret that a probe of these needs, once; None for one that cannot be read."""
     wanted = {id_ for one in balancers for id_ in _secrets_of(one, invocation)}
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         found = pool.map(lambda id_: _read(id_, invocation), sorted(wanted))
@@ -108,7 +108,7 @@ def _read(secret_id: str, invocation: Invocation) -> Mapping[str, str] | None:
 
 
 def means(balancer: LoadBalancer, secrets: Secrets, invocation: Invocation) -> DeviceClient | None:
-    """Whom a probe of this one trusts and who it is; None when a secret that its tag names is not usable."""
+    """Return whom the probe trusts and its credentials; None where a secret that the tag names is no use."""
     options = _options(balancer)
     anchors = []
     for id_ in _secrets_of(balancer, invocation):

@@ -53,7 +53,7 @@ _BAD_MINUTES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class DeepVerdict:
-    """What the checks of one load balancer showed; `error` is what nobody expected of them."""
+    """What the checks of one load balancer showed; `error` is an unexpected error."""
 
     load_balancer: str
     findings: tuple[Finding, ...]
@@ -83,7 +83,7 @@ def deep_probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.
 
 
 def complain_of_deep(verdicts: Iterable[DeepVerdict]) -> None:
-    """Raise Unserved with every error that nobody expected."""
+    """Raise Unserved with every unexpected error."""
     failures = [(one.load_balancer, one.error) for one in verdicts if one.error]
     if failures:
         raise Unserved(failures)
@@ -250,7 +250,7 @@ def _idle(trial: _Trial) -> list[Finding]:
 
 
 def _gone(trial: _Trial) -> frozenset[str]:
-    """Who was in service when the look began and is no more; nobody where AWS cannot be asked."""
+    """The instances that went out of service since the look began; none where AWS cannot be asked."""
     try:
         members = elb.members(trial.invocation.clients.elb, trial.balancer.name)
     except EmqElbError as error:
