@@ -4,7 +4,7 @@ export PYTHON
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo picture lab rehearse quick fresh test check bench conform conform-app conform-sweep doctor deploy format models \
+.PHONY: help setup demo picture lab rehearse quick fresh test test-core check bench conform conform-app conform-sweep doctor deploy format models \
 	policies clean
 
 help:
@@ -62,6 +62,10 @@ quick: $(VENV)/.dev
 test: setup
 	@lab/setup.sh --packages chromium curl libatomic1 pebble  # playwright's own node needs libatomic
 	@$(RUN) -m pytest -n auto --dist worksteal
+
+# What depends on the version of Python most: the core, and the package as Lambda would run it.
+test-core: setup
+	@$(RUN) -m pytest -n auto --dist worksteal tests/model tests/x509 tests/tls tests/issuers tests/probe tests/deploy tests/test_*.py
 
 check: $(VENV)/.dev
 	@$(RUN) -m ruff check .
@@ -121,4 +125,4 @@ policies: $(VENV)/.demo
 	@$(RUN) -m tools.policies
 
 clean:
-	rm -rf $(VENV) .lab .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .conform
+	rm -rf $(VENV) .venv-* .lab .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .conform

@@ -3,7 +3,7 @@
 #   lab/setup.sh VENV GROUP     the Python packages of requirements-GROUP.txt, into a virtual environment
 #   lab/setup.sh --wheels VENV  what `chalice package` and the tests of the package take instead of the network
 #   lab/setup.sh --packages     Debian's haproxy, mosquitto, mosquitto-clients, and what is named after it
-#   lab/setup.sh --python       prints the Python that it would make the virtual environment with
+#   lab/setup.sh --python [3.12]  prints the Python that it would make the virtual environment with
 # PYTHON=/path/to/python3.12 chooses another Python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -69,11 +69,11 @@ makes_environments() {
 # Every Python that may be there, the recommended version first: by PATH, then where pyenv keeps them.
 pythons() {
     local version
-    for version in 3.13 3.12 3.11; do
+    for version in ${1:-3.13 3.12 3.11}; do
         type -ap "python$version" || true
         compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version.*/bin/python$version" | sort -rV || true
     done
-    type -ap python3 || true
+    if [ $# -eq 0 ]; then type -ap python3 || true; fi
 }
 
 find_python() {
@@ -88,7 +88,7 @@ find_python() {
         is_good "$python" || continue
         if makes_environments "$python"; then echo "$python"; return; fi
         incomplete=${incomplete:-$python}  # Debian packs venv apart
-    done < <(pythons)
+    done < <(pythons "$@")
     echo "$incomplete"
 }
 
@@ -186,8 +186,8 @@ case ${1:-} in
         [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
         ;;
     --python)
-        python=$(find_python)
-        [ -n "$python" ] || fail "There is no Python of 3.11 or newer."
+        python=$(find_python "${@:2}")
+        [ -n "$python" ] || fail "There is no Python ${2:-of 3.11 or newer} here."
         echo "$python"
         ;;
     --wheels)

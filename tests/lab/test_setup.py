@@ -95,6 +95,16 @@ def test_one_that_pyenv_keeps_is_found_where_it_is(place: Path) -> None:
     assert setup(place, "--python").stdout.strip() == str(wanted)
 
 
+def test_one_version_is_asked_for(place: Path) -> None:
+    program(place, "python3", GOOD)
+    program(place, "python3.13", GOOD)
+    wanted = program(place, "python3.12", GOOD)
+    assert setup(place, "--python", "3.12").stdout.strip() == str(wanted)
+    missing = setup(place, "--python", "3.14")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "There is no Python 3.14 here." in missing.stderr
+
+
 def test_what_the_user_names_overrides(place: Path) -> None:
     program(place, "python3.13", GOOD)
     wanted = program(place, "mine", GOOD)
