@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 ATTEMPTS = 3
 PAUSE = 0.1
-SELDOM = 1.0
+SELDOM = 2.0
 UNITS = {"minute": 1, "minutes": 1, "hour": 60, "hours": 60, "day": 1440, "days": 1440}
 
 

@@ -176,7 +176,9 @@ def open_lab(
         if app:
             logs = [directory / "functions.log", directory / "api.log"]
             ring = ringing(aws.cloudwatch(), alarms, bridge.put, minute)
-            stack.enter_context(measuring(logs, aws.cloudwatch(), aws.elb("cloudwatch"), ring))
+            stack.enter_context(
+                measuring(logs, aws.cloudwatch(), aws.elb("cloudwatch"), ring, max(1.0, minute / 20))
+            )
             page = console(network.console, f"emq-elb-{STAGE}-widget", over_http(functions_url))
             console_url = stack.enter_context(page)
         yield Lab(

@@ -150,13 +150,14 @@ def measuring(
     cloudwatch: CloudWatchClient,
     elb: ElasticLoadBalancingClient,
     then: Callable[[Sequence[Point]], None],
+    pause: float = PAUSE,
 ) -> Iterator[None]:
     """Put metrics as they come while the block lasts; `then` is given the latest of them, oldest first."""
     stop, readers = threading.Event(), [reader(log) for log in logs]
     points = deque[Point](maxlen=KEPT)
 
     def follow() -> None:
-        while not stop.wait(PAUSE):
+        while not stop.wait(pause):
             came = [point for read in readers for point in read()]
             with suppress(ClientError):  # a load balancer that is deleted meanwhile
                 came += healthy(elb)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elb import ElasticLoadBalancingClient
 
 FEWEST_SLOTS = 4
-SELDOM = 1.0
+SELDOM = 2.0
 
 
 @dataclass
