@@ -157,15 +157,20 @@ def register(event: CloudWatchEvent) -> None:
     """Make the registered instances match the clusters, soon after something changed."""
     from chalicelib import telemetry
     from chalicelib.register import story
+    from chalicelib.register.settle import Memory
 
     told = story.readable("register", event.to_dict())
     if told is None:
         return
-    look = story.answer_event(told, invocation(remaining(event.context)), last_look.get("register"))
+    memory = last_look.get("register", Memory())
+    look = story.answer_event(told, invocation(remaining(event.context)), memory)
     if look is None:
         telemetry.canonical("register", event=told.id, instance=told.instance, outcome="answered already")
         return
     last_look["register"] = look.memory
+    if isinstance(look, story.Untagged):
+        telemetry.canonical("register", event=told.id, instance=told.instance, outcome="not tagged")
+        return
     telemetry.canonical(
         "register", event=told.id, instance=told.instance, steps=len(look.steps), left_out=look.left_out
     )
@@ -195,22 +200,29 @@ def drain(event: CloudWatchEvent) -> None:
 def reconcile(event: CloudWatchEvent) -> None:
     """Look without an event, and now and then sweep what deleted load balancers left."""
     from chalicelib import telemetry
+    from chalicelib.invocation import gathering
+    from chalicelib.model.errors import Unserved
     from chalicelib.monitor import apply as alarms
     from chalicelib.provision import sweep
     from chalicelib.register import story
 
     work = invocation(remaining(event.context))
     look = story.reconcile(work)
-    swept = sweep.sweep(work) if sweep.sweep_due(work.now()) else ()
-    if alarms.alarms_due(work.now()):
-        alarms.converge_alarms(work, own_arn(event.context))
+    failures: list[tuple[str, Exception]] = [*look.failures]
+    swept = 0
+    with gathering("sweep", failures):
+        swept = len(sweep.sweep(work)) if sweep.sweep_due(work.now()) else 0
+    with gathering("alarms", failures):
+        if alarms.alarms_due(work.now()):
+            alarms.converge_alarms(work, own_arn(event.context))
     telemetry.canonical(
         "reconcile",
         drift=sorted({name for name, step in look.steps if step.action.endswith("Instances")}),
         left_out=look.left_out,
-        swept=len(swept),
+        swept=swept,
     )
-    look.complain()
+    if failures:
+        raise Unserved(failures)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="probe")

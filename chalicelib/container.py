@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chalicelib.aws.clients import Clients
     from chalicelib.invocation import Invocation
-    from chalicelib.register.settle import LastLook
+    from chalicelib.register.settle import Memory
     from chalicelib.settings import Settings
 
 # What a function keeps for its last call and its answer.
 _RESERVE = timedelta(seconds=5)
 
-last_look: dict[str, LastLook] = {}
-"""When a function last looked; everything else is read from AWS again."""
+last_look: dict[str, Memory] = {}
+"""When a function last looked, and what it answered since; everything else is read from AWS again."""
 
 
 @cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.aws.clients import Clients
+from chalicelib.model.errors import AwsError, Unserved
 from chalicelib.model.step import Step
 from chalicelib.settings import Settings
 
@@ -39,3 +41,14 @@ class Invocation:
             self.sleep(wait.total_seconds())
             yield wait
             wait = min(2 * wait, _LONGEST_WAIT)
+
+
+@contextmanager
+def gathering(place: str, failures: list[tuple[str, Exception]]) -> Iterator[None]:
+    """Keep what AWS refuses inside, with its place, so that what comes after is done all the same."""
+    try:
+        yield
+    except Unserved as error:
+        failures += error.failures
+    except AwsError as error:
+        failures.append((place, error))

@@ -107,6 +107,21 @@ def authority_not_apart(error: str) -> None:
     logger().warning("private CA not kept apart", extra={"error": error})
 
 
+def groups_unknown(load_balancer: str, groups: Collection[str], error: str) -> None:
+    """Log that Auto Scaling could not be asked what these groups attach: their instances stay registered."""
+    logger().warning(
+        "auto scaling groups not read",
+        extra={"load_balancer": load_balancer, "groups": sorted(groups), "error": error},
+    )
+
+
+def group_not_ours(load_balancer: str, group: str, error: str) -> None:
+    """Log that a group holds instances by a hook and carries no cluster's tag itself: it is left alone."""
+    logger().info(
+        "auto scaling group not ours", extra={"load_balancer": load_balancer, "group": group, "error": error}
+    )
+
+
 def unannounced(error: str) -> None:
     """Log that a change was made and could not be put on EventBridge."""
     logger().warning("change not announced", extra={"error": error})

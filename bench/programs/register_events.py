@@ -72,18 +72,21 @@ def story(name: str, sky: Sky) -> None:
     from chalicelib import container
     from chalicelib.register import story as register
     from chalicelib.register.events import Unreadable, read_event
+    from chalicelib.register.settle import Memory
 
-    last = None
+    memory = Memory()
     for told in sky.events():
         event = read_event(told)
         if isinstance(event, Unreadable):
             raise SystemExit(event.reason)
         work = container.invocation(timedelta(seconds=175))
         work = replace(work, now=sky.now, sleep=sky.sleep, deadline=sky.now() + timedelta(seconds=175))
-        look = register.answer_event(event, work, last)
+        look = register.answer_event(event, work, memory)
         if look is None:
             continue
-        last = look.memory
+        memory = look.memory
+        if isinstance(look, register.Untagged):
+            continue
         look.complain()
         for balancer, step in look.steps:
             instances = step.fields["instances"]

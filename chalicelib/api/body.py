@@ -52,6 +52,7 @@ from chalicelib.model.syntax import (
     HOST_MAX,
     HOST_PATTERN,
     INSTANCE_PATTERN,
+    LOG_PREFIX_PATTERN,
     NAME_PATTERN,
     PROFILE_PATTERN,
     SECRET_PATTERN,
@@ -70,6 +71,7 @@ from chalicelib.model.syntax import (
     scaling_group_fault,
     tag_text_fault,
 )
+from chalicelib.model.vpc import RULES_MAX
 from chalicelib.provision.declaration import Allow, Declaration
 from chalicelib.provision.declaration_checks import TAG_VALUE_MAX
 
@@ -79,7 +81,7 @@ from chalicelib.provision.declaration_checks import TAG_VALUE_MAX
 LISTENERS_MAX = 100
 INSTANCES_MAX = 1000
 SUBNETS_MAX = 200
-CIDRS_MAX = 60
+CIDRS_MAX = RULES_MAX
 SECURITY_GROUPS_MAX = 5
 PORT_MAX = 65535
 KEEPALIVE_MAX = 2400
@@ -104,6 +106,8 @@ TAGS_MAX = 50 - len(OUR_TAGS)
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.html
 """
+UNMANAGED_MAX = 1000
+"""A sentence for each policy of a listener or an instance port, and few more."""
 UNKNOWN_MAX = 10
 """How many fields that it does not know an object may have to be told of each."""
 _STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
@@ -208,9 +212,9 @@ def _once(given: list[Any], wrong: Collection[int | str]) -> _Found:
         if place in wrong or (isinstance(one, dict) and one.get("state") == DRAINING):
             continue
         name = one["id"] if isinstance(one, dict) else one
-        if name.lower() in seen:
+        if str(name).lower() in seen:
             yield (place,), f"{quoted(name)} is named twice"
-        seen.add(name.lower())
+        seen.add(str(name).lower())
 
 
 def _once_exactly(given: list[Any], wrong: Collection[int | str]) -> _Found:
@@ -247,9 +251,12 @@ def _tag(key: str, value: str) -> Iterator[str]:
 def _log_prefix_fault(prefix: str) -> str | None:
     # AWS puts the word into every log's key by itself and refuses it before:
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/enable-access-logs.html
-    if "AWSLogs" not in prefix and len(prefix) <= LOG_PREFIX_MAX and prefix.isprintable():
+    if "AWSLogs" not in prefix and len(prefix) <= LOG_PREFIX_MAX and matches(LOG_PREFIX_PATTERN, prefix):
         return None
-    return f"{quoted(prefix)} is no prefix: at most {LOG_PREFIX_MAX} printable characters, not AWSLogs"
+    return (
+        f"{quoted(prefix)} is no prefix: at most {LOG_PREFIX_MAX} letters, digits and . - _ / are right,"
+        " without AWSLogs"
+    )
 
 
 def _secret_fault(secret: str) -> str | None:
@@ -413,7 +420,9 @@ class AccessLogsBody(TypedDict, total=False):
 
     bucket: Required[Annotated[str, _judged(bucket_fault), _shows(pattern=BUCKET_PATTERN)]]
     prefix: Annotated[
-        str, _judged(_log_prefix_fault), _shows(maxLength=LOG_PREFIX_MAX, default=AccessLogs.prefix)
+        str,
+        _judged(_log_prefix_fault),
+        _shows(maxLength=LOG_PREFIX_MAX, pattern=LOG_PREFIX_PATTERN, default=AccessLogs.prefix),
     ]
     interval: Annotated[
         int,
@@ -496,6 +505,22 @@ SslPolicyBody = Annotated[
         custom_error_message="the name of an AWS policy, or an object with protocols and ciphers, is right",
     ),
 ]
+
+
+def _switch_or_ports(value: object) -> str:
+    return "ports" if isinstance(value, list) else "switch"
+
+
+ProxyProtocolBody = Annotated[
+    Annotated[bool, Tag("switch")]
+    | Annotated[
+        list[Port],
+        _whole(LISTENERS_MAX, "as a load balancer has no more listeners", _once),
+        _shows(maxItems=LISTENERS_MAX, uniqueItems=True),
+        Tag("ports"),
+    ],
+    Discriminator(_switch_or_ports),
+]
 InstanceBody = Annotated[
     Annotated[InstanceId, Tag("text")] | Annotated[MemberBody, _few_unknown(MemberBody), Tag("object")],
     Discriminator(
@@ -555,7 +580,12 @@ class PutBody(TypedDict, total=False):
         int, Field(ge=0, le=DRAINING_MAX), _shows(default=Declaration.connection_draining)
     ]
     cross_zone: Annotated[bool, _shows(default=Declaration.cross_zone)]
-    proxy_protocol: Annotated[bool, _shows(default=Declaration.proxy_protocol)]
+    proxy_protocol: Annotated[
+        ProxyProtocolBody,
+        _shows(
+            "For every instance port of a TCP or SSL listener, or these.", default=Declaration.proxy_protocol
+        ),
+    ]
     access_logs: Annotated[AccessLogsBody, _few_unknown(AccessLogsBody)]
     instances: Annotated[
         list[InstanceBody],
@@ -585,6 +615,11 @@ class PutBody(TypedDict, total=False):
     name: Annotated[str, _shows("As GET shows it: the name in the path.", pattern=NAME_PATTERN)]
     dns_name: Annotated[str, _shows("As GET shows it; not read.")]
     state: Annotated[Literal["ready", "pending"], _shows("As GET shows it; not read.")]
+    unmanaged: Annotated[
+        list[str],
+        _whole(UNMANAGED_MAX, "as GET shows no more"),
+        _shows("As GET shows it; not read.", maxItems=UNMANAGED_MAX),
+    ]
 
 
 @cache

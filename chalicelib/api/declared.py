@@ -29,9 +29,10 @@ from chalicelib.x509.pem import GivenPem
 
 def declaration_of(name: str, given: Mapping[str, Any]) -> Declaration:
     """Return the declaration; what the body omits takes the defaults of `Declaration` and its values."""
-    return Declaration(
+    made = Declaration(
         name=name, **{field: make(given[field]) for field, make in _MADE.items() if field in given}
     )
+    return made.with_instances(_placed(given["instances"])) if "instances" in given else made
 
 
 def _as_it_is(value: object) -> object:
@@ -66,15 +67,12 @@ def _allow(given: Mapping[str, Iterable[str]]) -> Allow:
     return Allow(**{who: tuple(cidrs) for who, cidrs in given.items()})
 
 
-def _instances(given: Iterable[str | Mapping[str, str]]) -> tuple[str, ...]:
-    def ids() -> Iterator[str]:
-        for one in given:
-            if isinstance(one, str):
-                yield one
-            elif one.get("state") != DRAINING:
-                yield one["id"]
-
-    return tuple(ids())
+def _placed(given: Iterable[str | Mapping[str, str]]) -> Iterator[tuple[int, str]]:
+    for place, one in enumerate(given):
+        if isinstance(one, str):
+            yield place, one
+        elif one.get("state") != DRAINING:
+            yield place, one["id"]
 
 
 _MADE: Mapping[str, Callable[[Any], Any]] = {
@@ -89,9 +87,8 @@ _MADE: Mapping[str, Callable[[Any], Any]] = {
     "keepalive": lambda seconds: int(seconds) if seconds % 1 == 0 else seconds,
     "connection_draining": _as_it_is,
     "cross_zone": _as_it_is,
-    "proxy_protocol": _as_it_is,
+    "proxy_protocol": lambda given: tuple(given) if isinstance(given, list) else given,
     "access_logs": lambda given: AccessLogs(**given),
-    "instances": _instances,
     "members": lambda given: Members(**{kind: tuple(names) for kind, names in given.items()}),
     "hostname": _as_it_is,
     "probe": lambda given: ProbeOptions(**given),

@@ -68,6 +68,7 @@ def _load_balancer(body: Schema, defined: Schema) -> Schema:
         "access_logs",
         "hostname",
         "members",
+        "unmanaged",
     }
     return _object(shown, required=sorted(shown.keys() - sometimes))
 

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from chalicelib.api.wording import DRAINING
 from chalicelib.model.load_balancer import (
+    IDLE_TIMEOUT_MAX,
     TCP_PROTOCOLS,
     CustomPolicy,
     Listener,
@@ -33,6 +34,7 @@ from chalicelib.model.names import (
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.model.report import Report, View
 from chalicelib.model.syntax import SOURCE_PATTERN, cidr_fault, matches
+from chalicelib.model.unmanaged import shown_policy, unmanaged
 from chalicelib.model.vpc import SecurityGroup
 
 Json = dict[str, object]
@@ -42,7 +44,8 @@ def view_json(view: View) -> Json:
     """Return one load balancer as GET shows it; what there is nothing to say about is left out.
 
     Listeners are in the order of their ports. Where listeners differ in what the body has only one of
-    (certificate, SSL policy), the secure one with the lowest port speaks for all.
+    (certificate, SSL policy), the secure one with the lowest port speaks for all, and `unmanaged` tells of
+    the others.
     """
     balancer = view.load_balancer
     listeners = _by_port(balancer)
@@ -51,7 +54,7 @@ def view_json(view: View) -> Json:
         "subnets": sorted(balancer.subnets),
         "listeners": [_listener_json(listener) for listener in listeners],
         **_certificate_json(view),
-        **_policy_json(listeners),
+        **_policy_json(balancer),
         **_admission_json(view),
         "health_check": {
             "target": balancer.health_check.target,
@@ -60,10 +63,10 @@ def view_json(view: View) -> Json:
             "unhealthy_threshold": balancer.health_check.unhealthy_threshold,
             "healthy_threshold": balancer.health_check.healthy_threshold,
         },
-        "keepalive": keepalive_of(balancer.idle_timeout),
+        "keepalive": keepalive_of(min(balancer.idle_timeout, IDLE_TIMEOUT_MAX)),
         "connection_draining": balancer.connection_draining,
         "cross_zone": balancer.cross_zone,
-        "proxy_protocol": _has_proxy_protocol(balancer),
+        "proxy_protocol": _proxy_protocol(balancer),
     }
     if (logs := balancer.access_logs) is not None:
         shown["access_logs"] = {"bucket": logs.bucket, "prefix": logs.prefix, "interval": logs.interval}
@@ -77,6 +80,8 @@ def view_json(view: View) -> Json:
         shown["hostname"] = hostname
     shown["probe"] = _probe_json(read_probe_tag(balancer.tags.get(PROBE_TAG)))
     shown["tags"] = _user_tags(balancer.tags)
+    if sentences := unmanaged(balancer):
+        shown["unmanaged"] = list(sentences)
     return shown
 
 
@@ -146,9 +151,9 @@ def _certificate_json(view: View) -> Json:
     return {"certificate": shown}
 
 
-def _policy_json(listeners: Iterable[Listener]) -> Json:
-    policies = [listener.ssl_policy for listener in listeners if listener.secure and listener.ssl_policy]
-    return {"ssl_policy": _ssl_policy(policies[0])} if policies else {}
+def _policy_json(balancer: LoadBalancer) -> Json:
+    policy = shown_policy(balancer)
+    return {"ssl_policy": _ssl_policy(policy)} if policy else {}
 
 
 def _ssl_policy(policy: SslPolicy) -> object:
@@ -184,21 +189,15 @@ def _admission_json(view: View) -> Json:
 
 def _admitted(group: SecurityGroup, ports: Iterable[int]) -> list[str]:
     """The networks that reach every one of the ports; a rule made by hand for one of them admits to none."""
-    admitted = [
-        {
-            rule.source
-            for rule in group.rules
-            if rule.protocol in {"tcp", "-1"}
-            and (rule.protocol == "-1" or rule.from_port <= port <= rule.to_port)
-        }
-        for port in ports
-    ]
+    admitted = [{rule.source for rule in group.rules if rule.admits(port)} for port in ports]
     return sorted(source for source in set.intersection(*admitted) if cidr_fault(source) is None)
 
 
-def _has_proxy_protocol(balancer: LoadBalancer) -> bool:
+def _proxy_protocol(balancer: LoadBalancer) -> bool | list[int]:
     backs = {listener.instance_port for listener in balancer.listeners if listener.protocol in TCP_PROTOCOLS}
-    return bool(backs) and backs <= balancer.proxy_protocol_ports
+    if backs and backs <= balancer.proxy_protocol_ports:
+        return True
+    return sorted(balancer.proxy_protocol_ports) or False
 
 
 def _member_json(member: Member) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # DescribeAutoScalingInstances takes at most this many ids
 # (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html).
 _PAGE = 50
+# Groups a page of DescribeAutoScalingGroups, at most, and as many names
+# (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html).
+_GROUPS = 100
 
 
 def lifecycles(client: AutoScalingClient, ids: Iterable[str]) -> Mapping[str, tuple[str, str]]:
@@ -25,16 +28,51 @@ def lifecycles(client: AutoScalingClient, ids: Iterable[str]) -> Mapping[str, tu
 
     One call for each 50.
     """
-    ordered = sorted(ids)
     states: dict[str, tuple[str, str]] = {}
-    for start in range(0, len(ordered), _PAGE):
+    for part in _parts(sorted(ids), _PAGE):
         with translated("DescribeAutoScalingInstances"):
-            answer = client.describe_auto_scaling_instances(InstanceIds=ordered[start : start + _PAGE])
+            answer = client.describe_auto_scaling_instances(InstanceIds=part)
         states |= {
             found["InstanceId"]: (found["AutoScalingGroupName"], found["LifecycleState"])
             for found in answer["AutoScalingInstances"]
         }
     return states
+
+
+def _parts(names: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def attaching(
+    client: AutoScalingClient, load_balancer: str, among: Iterable[str] | None = None
+) -> frozenset[str]:
+    """The groups that attach the load balancer, and so register their instances with it: a call for each 100.
+
+    All groups of the region are looked at, or those `among` these names.
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/attach-load-balancer-asg.html
+    """
+    asked = client.get_paginator("describe_auto_scaling_groups")
+    pages = (
+        [asked.paginate(PaginationConfig={"PageSize": _GROUPS})]
+        if among is None
+        else [asked.paginate(AutoScalingGroupNames=part) for part in _parts(sorted(among), _GROUPS)]
+    )
+    with translated("DescribeAutoScalingGroups"):
+        return frozenset(
+            group["AutoScalingGroupName"]
+            for part in pages
+            for page in part
+            for group in page["AutoScalingGroups"]
+            if load_balancer in group.get("LoadBalancerNames", [])
+        )
+
+
+def tagged(client: AutoScalingClient, group: str, key: str) -> str | None:
+    """What the group carries under a tag's key; None without the tag, or the group."""
+    with translated("DescribeAutoScalingGroups"):
+        found = client.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
+    tags = {tag.get("Key"): tag.get("Value") for one in found for tag in one.get("Tags", [])}
+    return tags.get(key)
 
 
 def proceed(

@@ -100,9 +100,10 @@ class Clients:
 
     @property
     def dns_suffix(self) -> str:
-        """What AWS's host names end in here: `amazonaws.com`, `amazonaws.com.cn` …"""
-        partition = self._session.get_partition_for_region(self.region)
-        return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+        """What AWS's host names end in here: `amazonaws.com`, `amazonaws.com.cn`, `amazonaws.eu` …"""
+        here = self._session.get_partition_for_region(self.region)
+        known = self._session.get_component("data_loader").load_data("partitions")["partitions"]
+        return next(str(one["outputs"]["dnsSuffix"]) for one in known if one["id"] == here)
 
     def elb_in(self, region: str) -> ElasticLoadBalancingClient:
         """Classic Elastic Load Balancing in another region: a certificate of IAM can be in use in any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef, TagTypeDef
 
+_ID = re.compile(r"\bi-[0-9a-f]+")
 # EC2 takes at most this many values in one filter
 # (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html).
 _FILTER_VALUES = 200
@@ -32,9 +34,10 @@ def instances_in_clusters(client: EC2Client) -> Mapping[str, Instance]:
 def instances_by_id(client: EC2Client, ids: Iterable[str]) -> Mapping[str, Instance]:
     """The same as `instances`, but named to EC2 and not filtered: what it does not find does not exist.
 
-    A filtered listing may be stale; for an id that it names and does not know, EC2 has an error of its own
-    (https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html). That fails the whole call,
-    which is then made again for either half.
+    A filtered listing may be stale; for ids that it does not know EC2 has an error of its own, which fails
+    the whole call (https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html). Its message
+    names them all ("The instance IDs 'i-…, i-…' do not exist"): the next call is for the others. Where the
+    message names none, the call is made for either half.
     """
     asked = sorted(set(ids))
     if not asked:
@@ -42,11 +45,13 @@ def instances_by_id(client: EC2Client, ids: Iterable[str]) -> Mapping[str, Insta
     try:
         with translated("DescribeInstances"):
             answer = client.describe_instances(InstanceIds=asked)
-    except errors.Absent:
-        middle = len(asked) // 2
-        if not middle:
-            return {}
-        return {**instances_by_id(client, asked[:middle]), **instances_by_id(client, asked[middle:])}
+    except errors.Absent as error:
+        if known := {*asked} - {*_ID.findall(error.message)}:
+            if len(known) < len(asked):
+                return instances_by_id(client, known)
+            if middle := len(asked) // 2:
+                return {**instances_by_id(client, asked[:middle]), **instances_by_id(client, asked[middle:])}
+        return {}
     return {
         found.get("InstanceId", ""): _instance(found)
         for reservation in answer["Reservations"]

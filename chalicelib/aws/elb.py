@@ -197,6 +197,9 @@ def parse_load_balancer(
         instances=frozenset(instance.get("InstanceId", "") for instance in found.get("Instances", [])),
         policies=policies,
         backend_policies=backends,
+        additional_attributes={
+            one.get("Key", ""): one.get("Value", "") for one in attributes.get("AdditionalAttributes", [])
+        },
         dns_name=found.get("DNSName"),
         created=found.get("CreatedTime"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib.aws.ec2 import filters, tags_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         IpPermissionOutputTypeDef,
         IpPermissionTypeDef,
         SecurityGroupTypeDef,
+        UserIdGroupPairTypeDef,
     )
 
 
@@ -35,6 +36,7 @@ def subnets(client: EC2Client, ids: Iterable[str]) -> Mapping[str, Subnet]:
                         zone=subnet.get("AvailabilityZone", ""),
                         free_addresses=subnet.get("AvailableIpAddressCount", 0),
                         prefix=int(subnet.get("CidrBlock", "0.0.0.0/0").partition("/")[2]),
+                        network=subnet.get("CidrBlock"),
                     )
     return found
 
@@ -63,6 +65,15 @@ def public_subnets(client: EC2Client, vpc: str, ids: Iterable[str]) -> frozenset
                     elif subnet := association.get("SubnetId"):
                         public_of[subnet] = public
     return frozenset(id_ for id_ in ids if public_of.get(id_, main))
+
+
+def has_internet_gateway(client: EC2Client, vpc: str) -> bool:
+    """Whether the VPC has an internet gateway, as ELB asks of one for an internet-facing load balancer."""
+    with translated("DescribeInternetGateways"):
+        pages = client.get_paginator("describe_internet_gateways").paginate(
+            Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}]
+        )
+        return any(page["InternetGateways"] for page in pages)
 
 
 def groups(client: EC2Client, ids: Iterable[str]) -> Mapping[str, SecurityGroup]:
@@ -97,14 +108,7 @@ def _group(found: SecurityGroupTypeDef) -> SecurityGroup:
         name=found.get("GroupName", ""),
         vpc=found.get("VpcId", ""),
         rules=frozenset(
-            Rule(
-                protocol=permission.get("IpProtocol", "-1"),
-                from_port=permission.get("FromPort", -1),
-                to_port=permission.get("ToPort", -1),
-                source=source,
-            )
-            for permission in found.get("IpPermissions", [])
-            for source in _sources(permission)
+            rule for permission in found.get("IpPermissions", []) for rule in rules_of(permission)
         ),
         id=found.get("GroupId", ""),
         owner=tags.get(OWNER_TAG),
@@ -117,25 +121,40 @@ def _group(found: SecurityGroupTypeDef) -> SecurityGroup:
     )
 
 
-def _sources(permission: IpPermissionOutputTypeDef) -> list[str]:
-    return [
-        *(source.get("CidrIp", "") for source in permission.get("IpRanges", [])),
-        *(source.get("CidrIpv6", "") for source in permission.get("Ipv6Ranges", [])),
-        *(source.get("GroupId", "") for source in permission.get("UserIdGroupPairs", [])),
-        *(source.get("PrefixListId", "") for source in permission.get("PrefixListIds", [])),
-    ]
+def rules_of(permission: IpPermissionOutputTypeDef) -> Iterator[Rule]:
+    """The rules of a permission as EC2 shows it, one for each source."""
+    kind = (permission.get("IpProtocol", "-1"), permission.get("FromPort"), permission.get("ToPort"))
+    for network in permission.get("IpRanges", []):
+        yield Rule(*kind, network.get("CidrIp", ""))
+    for network6 in permission.get("Ipv6Ranges", []):
+        yield Rule(*kind, network6.get("CidrIpv6", ""))
+    for pair in permission.get("UserIdGroupPairs", []):
+        yield Rule(*kind, pair.get("GroupId", ""), pair.get("UserId"), pair.get("VpcPeeringConnectionId"))
+    for prefixes in permission.get("PrefixListIds", []):
+        yield Rule(*kind, prefixes.get("PrefixListId", ""))
 
 
 def _permissions(rules: Iterable[Rule]) -> list[IpPermissionTypeDef]:
-    return [_permission(rule) for rule in rules]
+    return [permission_of(rule) for rule in rules]
 
 
-def _permission(rule: Rule) -> IpPermissionTypeDef:
+def permission_of(rule: Rule) -> IpPermissionTypeDef:
+    """The permission of one rule, as EC2 showed it: it is revoked exactly as it was given.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RevokeSecurityGroupIngress.html
+    """
     told: IpPermissionTypeDef = {"IpProtocol": rule.protocol}
-    if rule.from_port >= 0:
-        told |= {"FromPort": rule.from_port, "ToPort": rule.to_port}
+    if rule.from_port is not None:
+        told["FromPort"] = rule.from_port
+    if rule.to_port is not None:
+        told["ToPort"] = rule.to_port
     if rule.source.startswith("sg-"):
-        told["UserIdGroupPairs"] = [{"GroupId": rule.source}]
+        pair: UserIdGroupPairTypeDef = {"GroupId": rule.source}
+        if rule.user_id is not None:
+            pair["UserId"] = rule.user_id
+        if rule.peering is not None:
+            pair["VpcPeeringConnectionId"] = rule.peering
+        told["UserIdGroupPairs"] = [pair]
     elif rule.source.startswith("pl-"):
         told["PrefixListIds"] = [{"PrefixListId": rule.source}]
     elif ":" in rule.source:

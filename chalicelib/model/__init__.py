@@ -20,5 +20,6 @@ PURE = (
     "route53",
     "step",
     "syntax",
+    "unmanaged",
     "vpc",
 )

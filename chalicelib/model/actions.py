@@ -411,7 +411,8 @@ def _plain(value: object) -> object:
                 "server_defined_order": value.server_defined_order,
             }
         case HealthCheck() | AccessLogs() | Rule():
-            return {field.name: getattr(value, field.name) for field in fields(value)}
+            named = ((field.name, getattr(value, field.name)) for field in fields(value))
+            return {name: one for name, one in named if one is not None}
         case tuple():
             return [_plain(item) for item in value]
         case str() | int():

@@ -21,7 +21,7 @@ PREDEFINED_POLICIES = (
 )
 """Strictest first."""
 
-PROTOCOLS = ("TLSv1.2", "TLSv1.1", "TLSv1")
+PROTOCOLS = ("TLSv1.2", "TLSv1.1", "TLSv1", "SSLv3")
 """What a custom policy may allow, as the attribute `Protocol-…` has it. There is no TLS 1.3."""
 
 

@@ -25,6 +25,8 @@ InstanceState = Literal["pending", "running", "shutting-down", "terminated", "st
 
 SECURE_PROTOCOLS = frozenset({"SSL", "HTTPS"})
 TCP_PROTOCOLS = frozenset({"TCP", "SSL"})
+LOAD_BALANCER_TAGS_MAX = 50
+"""Tags of a load balancer: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.html"""
 DEFAULT_SSL_POLICY = "ELBSecurityPolicy-TLS-1-2-2017-01"
 
 
@@ -153,6 +155,7 @@ class LoadBalancer:
     instances: frozenset[str]
     policies: Mapping[str, Policy] = field(default_factory=dict)
     backend_policies: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    additional_attributes: Mapping[str, str] = field(default_factory=dict)
     zone_of: Mapping[str, str] = field(default_factory=dict)
     dns_name: str | None = None
     created: datetime | None = None

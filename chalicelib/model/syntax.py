@@ -20,6 +20,7 @@ SECRET_PATTERN = r"^[A-Za-z0-9/_+=.@:-]{1,248}$"  # noqa: S105 - the form of a s
 SOURCE_PATTERN = r"^(private-ca|acme|pem|external|secret:[A-Za-z0-9/_+=.@:-]{1,248})$"
 PROFILE_PATTERN = r"^[A-Za-z0-9_+=,.@-]{1,128}\*?$"
 GROUP_PATTERN = r"^(?!\*$)[!-9;-~]{1,255}$"
+LOG_PREFIX_PATTERN = r"^[A-Za-z0-9._/-]*$"
 BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -108,8 +109,9 @@ def cidr_fault(text: str) -> str | None:
 def certificate_arn_fault(arn: str, region: str | None = None) -> str | None:
     """A server certificate of IAM, or a certificate of ACM in the load balancer's own region."""
     if not matches(CERTIFICATE_ARN_PATTERN, arn):
+        # It is not quoted: somebody may have put a key here.
         return (
-            f"{quoted(arn)} is no certificate's ARN: arn:aws:iam::<account>:server-certificate/<name> "
+            "it is no certificate's ARN: arn:aws:iam::<account>:server-certificate/<name> "
             "or arn:aws:acm:<region>:<account>:certificate/<id> is right"
         )
     service, there = arn.split(":")[2:4]

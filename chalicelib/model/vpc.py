@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+RULES_MAX = 60
+"""Inbound rules a group: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html"""
 
-@dataclass(frozen=True, order=True)
+
+@dataclass(frozen=True)
 class Rule:
-    """One ingress rule: `source` is a CIDR, another group's id or a prefix list's."""
+    """One ingress rule: `source` is a CIDR, another group's id or a prefix list's.
+
+    Everything that EC2 needs to find it again. The ports are EC2's: for ICMP its type and code, -1 for all,
+    and None where EC2 shows none. `user_id` is the account of a group, `peering` the connection to its VPC.
+    """
 
     protocol: str
-    from_port: int
-    to_port: int
+    from_port: int | None
+    to_port: int | None
     source: str
+    user_id: str | None = None
+    peering: str | None = None
+
+    def admits(self, port: int) -> bool:
+        """Whether it is for that TCP port, whoever its source is."""
+        if self.protocol == "tcp" and self.from_port is not None and self.to_port is not None:
+            return self.from_port <= port <= self.to_port
+        return self.protocol == "-1"
+
+
+def in_order(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Rules in the order of their protocols, ports and sources."""
+
+    def key(rule: Rule) -> tuple[str, int, str, str]:
+        return rule.protocol, -1 if rule.from_port is None else rule.from_port, rule.source, repr(rule)
+
+    return tuple(sorted(rules, key=key))
 
 
 @dataclass(frozen=True)
@@ -37,7 +62,10 @@ class SecurityGroup:
 
 @dataclass(frozen=True)
 class Subnet:
-    """`public` is None where nobody looked; `prefix` is the length of its network's prefix."""
+    """`public` is whether its route table leads to an internet gateway, None where nobody looked.
+
+    `prefix` is the length of its network's prefix, `network` the network itself, None where nobody looked.
+    """
 
     id: str
     vpc: str
@@ -45,3 +73,4 @@ class Subnet:
     free_addresses: int
     public: bool | None = None
     prefix: int = 0
+    network: str | None = None

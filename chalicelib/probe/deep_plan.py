@@ -44,7 +44,9 @@ class Finding:
 def obsolete_versions(policy: SslPolicy | None) -> tuple[tuple[str, bool], ...]:
     """The obsolete TLS versions that can be tried, and whether the policy lets clients speak each."""
     allowed = allowed_protocols(policy) if policy else frozenset()
-    return tuple((version, version in allowed) for version in PROTOCOLS if version != "TLSv1.2")
+    return tuple(
+        (version, version in allowed) for version in PROTOCOLS if version not in {"TLSv1.2", "SSLv3"}
+    )
 
 
 def judge_version(port: int, version: str, *, allowed: bool, accepted: bool | None) -> Finding:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from chalicelib.model.load_balancer import (
@@ -74,6 +74,8 @@ class Declaration:
 
     `keepalive` is seconds; the idle timeout follows from it. `security_groups` None: we make one. `members`
     None: every instance that carries the cluster's tag may join.
+    `places` are where in the body each of `instances` stands, empty where nobody left one out.
+    `proxy_protocol` is for every instance port behind TCP or SSL, for none, or for these.
     """
 
     name: str
@@ -88,10 +90,23 @@ class Declaration:
     keepalive: float = 300
     connection_draining: int = 300
     cross_zone: bool = True
-    proxy_protocol: bool = False
+    proxy_protocol: bool | tuple[int, ...] = False
     access_logs: AccessLogs | None = None
     instances: tuple[str, ...] = ()
     members: Members | None = None
+    places: tuple[int, ...] = field(default=(), compare=False)
     hostname: str | None = None
     probe: ProbeOptions = DEFAULT_PROBE
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def placed_instances(self) -> tuple[tuple[int, str], ...]:
+        """The instances, each with its place in the body."""
+        return tuple(zip(self.places or range(len(self.instances)), self.instances, strict=True))
+
+    def with_instances(self, placed: Iterable[tuple[int, str]]) -> Declaration:
+        """The same with only these instances, at their places in the body."""
+        some = tuple(placed)
+        return replace(
+            self, instances=tuple(id_ for _, id_ in some), places=tuple(place for place, _ in some)
+        )

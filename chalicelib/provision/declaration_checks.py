@@ -20,6 +20,7 @@ from chalicelib.provision.declaration import DEFAULT_POLICY, Allow, Declaration,
 from chalicelib.x509.domains import covers
 
 TAG_VALUE_MAX = 255
+_HIGHEST_PORT = 65535
 
 
 def faults(
@@ -115,6 +116,12 @@ def _policy_wanted(declaration: Declaration) -> Iterator[Fault]:
 
 
 def _proxy_protocol_wanted(declaration: Declaration) -> Iterator[Fault]:
+    if isinstance(declaration.proxy_protocol, tuple):
+        behind = {listener.instance_port for listener in declaration.listeners}
+        for place, port in enumerate(declaration.proxy_protocol):
+            if port not in behind and 1 <= port <= _HIGHEST_PORT:
+                yield Fault(f"proxy_protocol[{place}]", f"no listener sends to instance port {quoted(port)}")
+        return
     tcp = any(listener.protocol in TCP_PROTOCOLS for listener in declaration.listeners)
     if declaration.proxy_protocol and declaration.listeners and not tcp:
         yield Fault("proxy_protocol", "no listener would use it: none speaks TCP or SSL")

@@ -22,6 +22,7 @@ from chalicelib.model.report import Report
 from chalicelib.model.syntax import name_fault, quoted
 from chalicelib.provision import observe as survey
 from chalicelib.provision.plan import plan
+from chalicelib.provision.review import told_groups
 
 Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup
 
@@ -61,6 +62,11 @@ def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
     if standing.holders:
         raise Conflict(
             f"{', '.join(standing.holders)} uses what was made for {standing.actual.name}: change that first"
+        )
+    if standing.attaching:
+        raise Conflict(
+            f"{told_groups(standing.attaching)} {standing.actual.name}, and cannot launch without it:"
+            " detach it there first"
         )
     serving = sorted(member.id for member in standing.members if member.in_service)
     if serving and not force:

@@ -64,11 +64,7 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         connection_draining=declaration.connection_draining,
         cross_zone=declaration.cross_zone,
         access_logs=declaration.access_logs,
-        proxy_protocol_ports=frozenset(
-            listener.instance_port
-            for listener in declaration.listeners
-            if declaration.proxy_protocol and listener.protocol in TCP_PROTOCOLS
-        ),
+        proxy_protocol_ports=_proxying(declaration),
         tags=_tags(declaration, facts, owner),
         instances=frozenset(),
         zone_of=zone_of,
@@ -89,6 +85,16 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         certificates=facts.actual.certificates | _uploaded(facts),
         cluster=cluster,
         reasons=membership.reasons,
+    )
+
+
+def _proxying(declaration: Declaration) -> frozenset[int]:
+    if isinstance(declaration.proxy_protocol, tuple):
+        return frozenset(declaration.proxy_protocol)
+    return frozenset(
+        listener.instance_port
+        for listener in declaration.listeners
+        if declaration.proxy_protocol and listener.protocol in TCP_PROTOCOLS
     )
 
 
@@ -122,7 +128,9 @@ def _membership(wanted: LoadBalancer, facts: Facts, cluster: frozenset[str]) -> 
         for id_, instance in facts.instances.items()
     }
     registered = there.instances if there else frozenset()
-    return decide_membership(replace(wanted, instances=registered), facts.members, tagged, facts.now)
+    return decide_membership(
+        replace(wanted, instances=registered), facts.members, tagged, facts.now, facts.attaching
+    )
 
 
 def _group(declaration: Declaration, facts: Facts, vpc: str) -> SecurityGroup | None:

@@ -15,9 +15,11 @@ from chalicelib.model.vpc import SecurityGroup, Subnet
 class Facts:
     """Everything that the decisions of a PUT rest on.
 
-    `subnets` are those that the body names, none where they are the load balancer's own already; `instances`
-    the tagged, the named and the registered ones; `groups` the security groups of the VPC; `load_balancers`
-    how many there are in the region and `quota` how many there may be, where somebody asked.
+    `subnets` are those that the body names and those of the load balancer; `gateway` is whether the VPC has
+    an internet gateway, None where nobody had to ask; `instances` are the tagged, the named and the
+    registered ones; `groups` the security groups of the VPC; `load_balancers` is how many there are in the
+    region and `quota` how many there may be, where somebody asked. `attaching` are the Auto Scaling groups
+    that register their instances with the load balancer themselves.
     """
 
     now: datetime
@@ -29,3 +31,5 @@ class Facts:
     chosen: Chosen | None = None
     load_balancers: int = 0
     quota: int | None = None
+    gateway: bool | None = None
+    attaching: frozenset[str] = frozenset()

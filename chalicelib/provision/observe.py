@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chalicelib.aws import ec2, elb, iam
+from chalicelib.aws import autoscaling, ec2, elb, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.certificates.chosen import Existing
@@ -33,7 +33,11 @@ _FEW = 15
 
 
 def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
-    """Everything that a PUT rests on: at most eight calls, and one more for each 50 instances in a group."""
+    """Everything that a PUT rests on: at most ten calls, and one more for each 50 instances in a group.
+
+    And one for each 100 Auto Scaling groups of the region beyond the first, and one where a subnet that is
+    new to an internet-facing load balancer seems private.
+    """
     clients, name = invocation.clients, declaration.name
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         everything = pool.submit(elb.describe_all, clients.elb)
@@ -43,20 +47,22 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
     there = found.load_balancer if found else None
 
     known = there.subnets if there else frozenset()
-    asked = known | {*declaration.subnets} if {*declaration.subnets} != known else frozenset()
     registered = there.instances if there else frozenset()
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         others = pool.submit(
             ec2.instances, clients.ec2, (registered | {*declaration.instances}) - tagged.result().keys()
         )
-        subnets = pool.submit(vpcs.subnets, clients.ec2, asked)
+        subnets = pool.submit(vpcs.subnets, clients.ec2, known | {*declaration.subnets})
         quota = pool.submit(_quota, len(described), invocation)
+        attaching = pool.submit(autoscaling.attaching, clients.autoscaling, name) if there else None
         chosen = pool.submit(choose, declaration, there, invocation)
         vpc = _vpc(declaration, subnets.result(), there)
         groups = pool.submit(vpcs.groups_in, clients.ec2, vpc) if vpc else None
         instances = {**others.result(), **tagged.result()}
         lifecycles = pool.submit(with_lifecycles, instances, clients)
         zoned = pool.submit(_with_routes, declaration, subnets.result(), known, vpc, invocation)
+        private = any(subnet.public is False for subnet in zoned.result().values())
+        gateway = pool.submit(vpcs.has_internet_gateway, clients.ec2, vpc) if private and vpc else None
     own = own_group(name, groups.result() if groups else {}, invocation.settings.owner)
     certificate = chosen.result()
     uploaded = certificate.certificate if isinstance(certificate, Existing) else None
@@ -76,6 +82,8 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         chosen=certificate,
         load_balancers=len(described),
         quota=quota.result(),
+        attaching=attaching.result() if attaching else frozenset(),
+        gateway=gateway.result() if gateway else None,
     )
 
 
@@ -95,7 +103,10 @@ def _with_routes(
     vpc: str | None,
     invocation: Invocation,
 ) -> Mapping[str, Subnet]:
-    """Say of the subnets that are new to an internet-facing load balancer whether they are public."""
+    """Say of the subnets that are new to an internet-facing load balancer whether they are public.
+
+    Nothing where their route tables cannot be seen, as those of a shared VPC.
+    """
     coming = {id_ for id_ in declaration.subnets if id_ in subnets} - known
     if declaration.scheme == "internal" or not coming or vpc is None:
         return subnets
@@ -108,11 +119,15 @@ def _with_routes(
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What a DELETE rests on: what there is, who is in service, and what that is not ours holds on to it."""
+    """What a DELETE rests on: what there is, who is in service, and what that is not ours holds on to it.
+
+    `attaching` are the Auto Scaling groups that attach it.
+    """
 
     actual: State
     members: tuple[Member, ...]
     holders: tuple[str, ...]
+    attaching: frozenset[str] = frozenset()
 
 
 def for_delete(name: str, invocation: Invocation) -> Standing:
@@ -123,6 +138,7 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
         everything = pool.submit(elb.describe_all, clients.elb)
         listed = pool.submit(iam.list_certificates, clients.iam, path)
         grouped = pool.submit(vpcs.groups_named, clients.ec2, security_group_name(name))
+        attaching = pool.submit(autoscaling.attaching, clients.autoscaling, name)
     described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
     found = find_load_balancer(name, invocation, described[name]) if name in described else None
     group = _group_of(found, [group for group in grouped.result() if group.owner == owner])
@@ -139,6 +155,7 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
             *_other_users(name, described.values(), ours, group),
             *(vpcs.referring_groups(clients.ec2, group.id) if group and group.id else ()),
         ),
+        attaching=attaching.result() if found else frozenset(),
     )
 
 

@@ -11,22 +11,25 @@
     tags of instances (before the owner's: whoever is not tagged may be taken out) · tags · subnets (attach
     before detach, a zone's exchange one after another) · security groups · policies made · certificates in
     place · listeners removed and added · policies set · unused policies of ours deleted · health check ·
-    attributes · instances in, then out · rules and group no longer wanted · tags no longer wanted (the very
-    last: `pending`)
+    attributes · instances in, then out · rules and group no longer wanted · access logs (what their bucket
+    refuses keeps nothing else from being done) · tags no longer wanted (the very last: `pending`)
 
 So a listener keeps the certificate and the policy that it has until the new one is there, nobody is let out
 before somebody is let in, and whatever call was the last one before a crash, the same plan made anew holds
 the rest.
+
+Where AWS takes no more of a kind beside what there is (rules, instances, tags), an exchange goes in turns:
+something that goes makes room for something that comes, and never all of it at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from typing import TypeVar
 
 from chalicelib.model import actions as do
-from chalicelib.model.load_balancer import HealthCheck, LoadBalancer, State
+from chalicelib.model.load_balancer import LOAD_BALANCER_TAGS_MAX, HealthCheck, LoadBalancer, State
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     CLUSTER_TAG,
@@ -35,7 +38,8 @@ from chalicelib.model.names import (
     authority_certificate_secret,
 )
 from chalicelib.model.pending import PROVISIONING, Pending
-from chalicelib.model.vpc import SecurityGroup
+from chalicelib.model.unmanaged import keeps_idle_timeout
+from chalicelib.model.vpc import RULES_MAX, Rule, SecurityGroup, in_order
 from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY, plan_listeners
 
 T = TypeVar("T")
@@ -44,6 +48,8 @@ T = TypeVar("T")
 # (https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_CreateLoadBalancer.html).
 _BORN_HEALTH_CHECK = HealthCheck("TCP:80", 30, 5, 2, 10)
 _BORN_IDLE_TIMEOUT = 60
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html
+_MOST_INSTANCES = 1000
 
 
 def plan(desired: State, actual: State) -> tuple[do.Action, ...]:
@@ -87,6 +93,7 @@ def as_created(wanted: LoadBalancer) -> LoadBalancer:
 
 def _changes(desired: State, actual: State, wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
     yield from _cluster(desired, actual)
+    yield from _tags_removed(_in_the_way(wanted, there))
     yield from _tags_added(wanted, there)
     yield from _subnets(wanted, there)
     yield from _groups(wanted, there)
@@ -95,7 +102,8 @@ def _changes(desired: State, actual: State, wanted: LoadBalancer, there: LoadBal
     yield from _attributes(wanted, there)
     yield from _instances(wanted, there, desired)
     yield from _group_trimmed(desired, actual)
-    yield from _tags_removed(wanted, there)
+    yield from _access_logs(wanted, there)
+    yield from _tags_removed(there.tags.keys() - wanted.tags.keys() - _in_the_way(wanted, there))
 
 
 def _group_made(wanted: SecurityGroup | None, there: SecurityGroup | None) -> Iterator[do.Action]:
@@ -105,11 +113,40 @@ def _group_made(wanted: SecurityGroup | None, there: SecurityGroup | None) -> It
         yield do.CreateSecurityGroup(
             reason="no security group was named, so one is made", group=wanted.name, vpc=wanted.vpc
         )
-    missing = wanted.rules - (there.rules if there else frozenset())
-    if missing:
-        yield do.AuthorizeSecurityGroupIngress(
-            reason="`allow` lets them in", group=_reference(wanted), rules=tuple(sorted(missing))
-        )
+    turns, _ = _rules(wanted, there)
+    yield from turns
+
+
+def _rules(wanted: SecurityGroup, there: SecurityGroup | None) -> tuple[list[do.Action], tuple[Rule, ...]]:
+    """The calls before anything else is changed, and the rules that go when everything else is done.
+
+    A group takes `RULES_MAX` rules: what does not fit beside those that are there waits until some of these
+    are gone. A prefix list counts for as many as it may have entries, so that one is gone before.
+    """
+    rules = there.rules if there else frozenset[Rule]()
+    missing, count = in_order(wanted.rules - rules), len(rules)
+    surplus = tuple(
+        sorted(in_order(rules - wanted.rules), key=lambda rule: not rule.source.startswith("pl-"))
+    )
+    lists = sum(rule.source.startswith("pl-") for rule in surplus)
+    turns: list[do.Action] = []
+    while missing:
+        if room := 0 if lists else RULES_MAX - count:
+            turns.append(
+                do.AuthorizeSecurityGroupIngress(
+                    reason="`allow` lets them in", group=_reference(wanted), rules=missing[:room]
+                )
+            )
+            count, missing = count + len(missing[:room]), missing[room:]
+            continue
+        gone = lists or min(len(missing), len(surplus) if len(surplus) < count else (count + 1) // 2)
+        turns.append(_revoked(wanted, surplus[:gone], "they make room for those that `allow` names"))
+        count, surplus, lists = count - gone, surplus[gone:], 0
+    return turns, surplus
+
+
+def _revoked(group: SecurityGroup, rules: tuple[Rule, ...], reason: str) -> do.RevokeSecurityGroupIngress:
+    return do.RevokeSecurityGroupIngress(reason=reason, group=_reference(group), rules=rules)
 
 
 def _group_trimmed(desired: State, actual: State) -> Iterator[do.Action]:
@@ -117,10 +154,9 @@ def _group_trimmed(desired: State, actual: State) -> Iterator[do.Action]:
     if there is None or there.id is None:
         return
     if wanted is not None:
-        if surplus := there.rules - wanted.rules:
-            yield do.RevokeSecurityGroupIngress(
-                reason="`allow` does not name them", group=there.id, rules=tuple(sorted(surplus))
-            )
+        _, surplus = _rules(wanted, there)
+        if surplus:
+            yield _revoked(there, surplus, "`allow` does not name them")
     elif desired.load_balancer and there.id not in desired.load_balancer.security_groups:
         yield do.DeleteSecurityGroup(reason="other security groups were named", group=there.id)
 
@@ -166,8 +202,15 @@ def _tags_added(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action
         )
 
 
-def _tags_removed(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
-    if surplus := there.tags.keys() - wanted.tags.keys():
+def _in_the_way(wanted: LoadBalancer, there: LoadBalancer) -> Set[str]:
+    """The tags that have to go before others can come; `pending` stays until all is done."""
+    if len(there.tags.keys() | wanted.tags.keys()) <= LOAD_BALANCER_TAGS_MAX:
+        return set()
+    return there.tags.keys() - wanted.tags.keys() - {PENDING_TAG}
+
+
+def _tags_removed(surplus: Set[str]) -> Iterator[do.Action]:
+    if surplus:
         done = surplus == {PENDING_TAG}
         yield do.RemoveTags(
             reason="all is done" if done else "they no longer hold", keys=tuple(sorted(surplus))
@@ -207,16 +250,23 @@ def _health_check(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Acti
 
 
 def _attributes(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
-    logs_differ = wanted.access_logs != there.access_logs
     change = do.ModifyLoadBalancerAttributes(
         reason="attributes differ",
-        idle_timeout=_differing(wanted.idle_timeout, there.idle_timeout),
+        idle_timeout=None
+        if keeps_idle_timeout(wanted.idle_timeout, there.idle_timeout)
+        else _differing(wanted.idle_timeout, there.idle_timeout),
         connection_draining=_differing(wanted.connection_draining, there.connection_draining),
         cross_zone=_differing(wanted.cross_zone, there.cross_zone),
-        access_logs=(wanted.access_logs or False) if logs_differ else None,
     )
     if change != do.ModifyLoadBalancerAttributes(reason=change.reason):
         yield change
+
+
+def _access_logs(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
+    if wanted.access_logs != there.access_logs:
+        yield do.ModifyLoadBalancerAttributes(
+            reason="access logs differ", access_logs=wanted.access_logs or False
+        )
 
 
 def _differing(wanted: T, there: T) -> T | None:
@@ -227,7 +277,10 @@ def _instances(wanted: LoadBalancer, there: LoadBalancer, desired: State) -> Ite
     def because(ids: tuple[str, ...]) -> str:
         return "; ".join(f"{id_} {desired.reasons.get(id_, 'was named')}" for id_ in ids)
 
+    calls: list[do.Action] = []
     if coming := tuple(sorted(wanted.instances - there.instances)):
-        yield do.RegisterInstances(reason=because(coming), instances=coming)
+        calls.append(do.RegisterInstances(reason=because(coming), instances=coming))
     if leaving := tuple(sorted(there.instances - wanted.instances)):
-        yield do.DeregisterInstances(reason=because(leaving), instances=leaving)
+        calls.append(do.DeregisterInstances(reason=because(leaving), instances=leaving))
+    # The guards leave half of the members and one in service, also where some have to make room.
+    yield from calls if len(there.instances) + len(coming) <= _MOST_INSTANCES else reversed(calls)

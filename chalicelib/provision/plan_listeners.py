@@ -31,6 +31,7 @@ from chalicelib.model.load_balancer import (
     ProxyProtocolPolicy,
     SslPolicy,
 )
+from chalicelib.model.unmanaged import keeps_certificate, keeps_policy
 
 # What AWS puts on a new secure listener by itself
 # (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-security-policy-table.html).
@@ -40,6 +41,8 @@ Setting = do.SetLoadBalancerPoliciesOfListener | do.SetLoadBalancerPoliciesForBa
 
 _OURS = "emq-elb-"
 _HIGHEST_PORT = 65535
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html
+_MOST_LISTENERS = 100
 _TRIED = "ELB is to know the certificate before a port is without its listener"
 _AWS_PREFIX = "ELBSecurityPolicy-"
 
@@ -67,20 +70,23 @@ def plan_listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Act
         if listener.port in actual and actual[listener.port].wiring == listener.wiring
     }
     new = tuple(listener for listener in wanted.listeners if listener.port not in kept)
-    early = tuple(listener for listener in new if _fits_beside(listener, there))
+    # One place stays free, for a listener that is made to try a certificate.
+    room = max(0, _MOST_LISTENERS - 1 - len(there.listeners))
+    early = tuple(listener for listener in new if _fits_beside(listener, there))[:room]
     # The policies of an instance port go with its last listener.
     survive = {listener.instance_port for listener in there.listeners if listener.port in kept}
     survive |= {listener.instance_port for listener in early}
-    on_listeners = _policies_of_listeners(wanted, there, actual, kept)
+    on_kept, on_new = _policies_of_listeners(wanted, there, actual, kept)
     on_backends = _policies_of_backends(wanted, there, survive)
-    setting: tuple[Setting, ...] = (*on_listeners, *on_backends)
+    setting: tuple[Setting, ...] = (*on_kept, *on_new, *on_backends)
     needed = {name for action in setting for name in action.policy_names}
     for name, policy in sorted(_to_be_made(wanted, needed, there).items()):
         yield do.CreateLoadBalancerPolicy(
             reason="policies cannot be changed, so a new one is made", policy_name=name, policy=policy
         )
-    exchanged = tuple(_certificates(wanted, actual))
+    exchanged = tuple(_certificates(wanted, there, actual))
     yield from exchanged
+    yield from on_kept
     if early:
         yield do.CreateLoadBalancerListeners(reason="listeners that are missing", listeners=early)
     late = tuple(listener for listener in new if listener not in early)
@@ -97,7 +103,8 @@ def plan_listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Act
         yield do.DeleteLoadBalancerListeners(reason="listeners that are not wanted so", ports=gone)
     if late:
         yield do.CreateLoadBalancerListeners(reason="in the place of what was there", listeners=late)
-    yield from setting
+    yield from on_new
+    yield from on_backends
     yield from _unused_policies(there, kept, survive, setting)
 
 
@@ -140,15 +147,17 @@ def _fits_beside(listener: Listener, there: LoadBalancer) -> bool:
 
 
 def _certificates(
-    wanted: LoadBalancer, actual: dict[int, Listener]
+    wanted: LoadBalancer, there: LoadBalancer, actual: dict[int, Listener]
 ) -> Iterator[do.SetLoadBalancerListenerSSLCertificate]:
-    for listener in wanted.listeners:
+    """The highest port first: the lowest tells what was declared before (`model/unmanaged.py`)."""
+    for listener in sorted(wanted.listeners, key=lambda one: -one.port):
         before = actual.get(listener.port)
         if (
             before
             and before.secure
             and listener.certificate is not None
             and before.certificate != listener.certificate
+            and not keeps_certificate(before, listener.certificate, there)
         ):
             yield do.SetLoadBalancerListenerSSLCertificate(
                 reason=f"the listener has {before.certificate or 'none'}",
@@ -159,25 +168,33 @@ def _certificates(
 
 def _policies_of_listeners(
     wanted: LoadBalancer, there: LoadBalancer, actual: dict[int, Listener], kept: set[int]
-) -> tuple[do.SetLoadBalancerPoliciesOfListener, ...]:
-    setting = []
-    for listener in wanted.listeners:
+) -> tuple[
+    list[do.SetLoadBalancerPoliciesOfListener],
+    list[do.SetLoadBalancerPoliciesOfListener],
+]:
+    """What is set on listeners that stay, the highest port first, and on new ones."""
+    on_kept: list[do.SetLoadBalancerPoliciesOfListener] = []
+    on_new: list[do.SetLoadBalancerPoliciesOfListener] = []
+    for listener in sorted(wanted.listeners, key=lambda one: -one.port):
         before = actual.get(listener.port)
         foreign = _foreign(before, there) if before and before.protocol == listener.protocol else set()
-        if listener.port in kept and before:
-            lost = before.ssl_policy != listener.ssl_policy
+        stays = listener.port in kept
+        if stays and before:
+            lost = before.ssl_policy != listener.ssl_policy and not keeps_policy(
+                before, listener.ssl_policy, there
+            )
         else:
             lost = listener.ssl_policy not in {None, AWS_DEFAULT_POLICY} or bool(foreign)
         if lost:
             names = foreign | ({_name_of(listener.ssl_policy, there)} if listener.ssl_policy else set())
-            setting.append(
+            (on_kept if stays else on_new).append(
                 do.SetLoadBalancerPoliciesOfListener(
                     reason=f"port {listener.port} negotiates otherwise",
                     port=listener.port,
                     policy_names=tuple(sorted(names)),
                 )
             )
-    return tuple(setting)
+    return on_kept, on_new[::-1]
 
 
 def _foreign(listener: Listener, there: LoadBalancer) -> set[str]:
@@ -187,19 +204,25 @@ def _foreign(listener: Listener, there: LoadBalancer) -> set[str]:
 def _policies_of_backends(
     wanted: LoadBalancer, there: LoadBalancer, survive: set[int]
 ) -> tuple[do.SetLoadBalancerPoliciesForBackendServer, ...]:
-    """PROXY protocol on and off; what else is set on an instance port stays."""
+    """PROXY protocol on and off; what else is set on an instance port stays, also for a new listener."""
     setting = []
+    secure = {one.instance_port for one in wanted.listeners if one.instance_protocol in SECURE_PROTOCOLS}
     for port in sorted({listener.instance_port for listener in wanted.listeners}):
-        before = there.backend_policies.get(port, frozenset()) if port in survive else frozenset()
-        proxying = {name for name in before if isinstance(there.policies.get(name), ProxyProtocolPolicy)}
-        if (port in wanted.proxy_protocol_ports) != bool(proxying):
-            on = port in wanted.proxy_protocol_ports
-            names = before - proxying | ({_name_of(ProxyProtocolPolicy(), there)} if on else set())
+        names = there.backend_policies.get(port, frozenset())
+        proxying = {name for name in names if isinstance(there.policies.get(name), ProxyProtocolPolicy)}
+        others, gone = names - proxying, port not in survive
+        if gone and port not in secure:
+            others = frozenset()  # they are about certificates of instances
+        on = port in wanted.proxy_protocol_ports
+        if on != (bool(proxying) and not gone) or (gone and others):
+            reason = f"the PROXY protocol is to be {'on' if on else 'off'}"
             setting.append(
                 do.SetLoadBalancerPoliciesForBackendServer(
-                    reason=f"the PROXY protocol is to be {'on' if on else 'off'}",
+                    reason=reason if on or proxying else "its listener is another one",
                     instance_port=port,
-                    policy_names=tuple(sorted(names)),
+                    policy_names=tuple(
+                        sorted(others | ({_name_of(ProxyProtocolPolicy(), there)} if on else set()))
+                    ),
                 )
             )
     return tuple(setting)

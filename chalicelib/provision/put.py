@@ -29,6 +29,7 @@ from chalicelib.provision.bounds import faults_beyond, objections_beyond
 from chalicelib.provision.declaration import Declaration, GivenArn
 from chalicelib.provision.desired import desire, left_as_they_are
 from chalicelib.provision.facts import Facts
+from chalicelib.provision.give_up import given_up
 from chalicelib.provision.order_certificate import foreseen, obtained, refuse
 from chalicelib.provision.plan import plan
 from chalicelib.provision.report import exists, pending, planned, ready
@@ -108,7 +109,7 @@ def _converge(
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         not_taken = {one.instance for one in progress.not_taken}
         desired = left_as_they_are(_desire(declaration, facts, invocation, since), facts.actual, not_taken)
-        refuse_beyond_quota(declaration, facts, invocation.settings.owner)
+        refuse_beyond_quota(declaration, facts, desired, invocation.settings.owner)
         steps = (*_taking_over(there, since), *plan(desired, facts.actual))
         refuse(facts.chosen, there, invocation)
         if dry_run:
@@ -125,7 +126,15 @@ def _converge(
             material = facts.chosen.material if isinstance(facts.chosen, ToUpload) else None
             apply(declaration.name, now, progress, invocation, material)
         except errors.AwsError as error:
-            if _over(error, waits, declaration, facts, progress):
+            if _over(
+                error,
+                waits,
+                declaration,
+                facts,
+                progress,
+                invocation=invocation,
+                in_background=background is not None,
+            ):
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
         else:
             if len(now) == len(steps):
@@ -139,9 +148,12 @@ def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invo
     wrong = {fault.field.partition(".")[0] for fault in faults}
     # What is known to be wrong is neither looked up, nor issued for, nor quoted: a key may stand there.
     sound = replace(
-        declaration,
+        declaration.with_instances(
+            (place, id_)
+            for place, id_ in declaration.placed_instances
+            if wrong.isdisjoint({"instances", f"instances[{place}]"})
+        ),
         subnets=_sound("subnets", declaration.subnets, wrong),
-        instances=_sound("instances", declaration.instances, wrong),
         certificate=None if "certificate" in wrong else declaration.certificate,
         hostname=None if "hostname" in wrong else declaration.hostname,
     )
@@ -166,7 +178,7 @@ def _without_gone_instances(declaration: Declaration, facts: Facts, progress: Pr
         ReviewWarning("instance-refused", f"{id_} no longer exists, so it does not become a member")
         for id_ in sorted(gone - {one.instance for one in progress.not_taken})
     ]
-    return replace(declaration, instances=tuple(id_ for id_ in declaration.instances if id_ not in gone))
+    return declaration.with_instances(one for one in declaration.placed_instances if one[1] not in gone)
 
 
 def _sound(field: str, ids: Sequence[str], wrong: Collection[str]) -> tuple[str, ...]:
@@ -238,19 +250,22 @@ def _over(
     declaration: Declaration,
     facts: Facts,
     progress: Progress,
+    *,
+    invocation: Invocation,
+    in_background: bool,
 ) -> bool:
     """False: retry now. True: hand over to the asynchronous function.
 
     Raises an error that no retry can fix.
     """
     own_group = declaration.security_groups is None
-    if not retryable(error, own_group=own_group, became_ours=progress.became_ours):
-        raise error
-    if next(waits, None) is not None:
-        return False
-    if not slow(error) or not _resumable(facts, progress):
-        raise error
-    return True
+    if retryable(error, own_group=own_group, became_ours=progress.became_ours):
+        if next(waits, None) is not None:
+            return False
+        if slow(error) and _resumable(facts, progress):
+            return True
+    # The next try of the background goes on with what there is.
+    raise error if in_background else given_up(error, facts, progress, invocation)
 
 
 def _resumable(facts: Facts, progress: Progress) -> bool:

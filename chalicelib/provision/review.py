@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from chalicelib.certificates.chosen import Unusable
 from chalicelib.model.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.model.errors import Fault, QuotaReached
-from chalicelib.model.load_balancer import Instance, LoadBalancer, State
-from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
+from chalicelib.model.load_balancer import LOAD_BALANCER_TAGS_MAX, Instance, LoadBalancer, State
+from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG, PENDING_TAG
 from chalicelib.model.report import ReviewWarning
-from chalicelib.model.vpc import Rule
+from chalicelib.model.vpc import RULES_MAX, Rule
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.review_blind_spots import blind_spots
@@ -33,7 +33,7 @@ def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
     yield from _subnet_faults(declaration, facts)
     yield from _group_faults(declaration, facts)
     vpc, gone = _vpc(declaration, facts), gone_instances(declaration, facts)
-    for index, id_ in enumerate(declaration.instances):
+    for index, id_ in declaration.placed_instances:
         if id_ in gone:
             yield Fault(f"instances[{index}]", f"there is no instance {id_} in this region")
         elif vpc and facts.instances[id_].vpc != vpc:
@@ -76,11 +76,13 @@ def _subnet_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
             yield Fault(field, f"{id_} is in {subnet.vpc}, and others are not; all must be in one VPC")
         if id_ in known:
             continue
-        if subnet.public is False and declaration.scheme == "internet-facing":
+        # ELB asks for the gateway and not for the route.
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-create-internet-facing-lb.html
+        if subnet.public is False and declaration.scheme == "internet-facing" and facts.gateway is False:
             yield Fault(
                 field,
-                f"{id_} is private: its route table has no internet gateway; name a public subnet, or set"
-                ' `scheme` to "internal"',
+                f"{id_} is in {subnet.vpc}, which has no internet gateway: name subnets of another VPC, or"
+                ' set `scheme` to "internal"',
             )
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-backend-instances.html
         if subnet.prefix > LONGEST_PREFIX:
@@ -169,7 +171,14 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
         )
     yield from _foreign_groups(declaration, facts, wanted.tags[OWNER_TAG])
     yield from _exposed(declaration)
+    yield from _unreachable(declaration, wanted, facts)
     yield from _tls(declaration)
+    if facts.attaching:
+        yield ReviewWarning(
+            "attached-by-group",
+            f"{told_groups(facts.attaching)} {wanted.name} and registers instances itself: tag them"
+            f" {CLUSTER_TAG}={wanted.name} instead, and detach it, so that one alone decides",
+        )
     if declaration.connection_draining == 0:
         yield ReviewWarning(
             "no-draining", "connection draining is off: whoever is taken out loses its sessions at once"
@@ -199,6 +208,12 @@ def _foreign_groups(declaration: Declaration, facts: Facts, owner: str) -> Itera
             )
 
 
+def told_groups(names: Collection[str]) -> str:
+    """Return who attaches, as the beginning of a sentence."""
+    groups, attach = ("group", "attaches") if len(names) == 1 else ("groups", "attach")
+    return f"the Auto Scaling {groups} {', '.join(sorted(names))} {attach}"
+
+
 def _exposed(declaration: Declaration) -> Iterator[ReviewWarning]:
     if declaration.scheme == "internal":
         return
@@ -209,6 +224,32 @@ def _exposed(declaration: Declaration) -> Iterator[ReviewWarning]:
             yield ReviewWarning(
                 "plain-text", f"the listener on port {listener.port} is not encrypted: passwords can be read"
             )
+
+
+def _unreachable(declaration: Declaration, wanted: LoadBalancer, facts: Facts) -> Iterator[ReviewWarning]:
+    """What keeps clients out before they reach a listener."""
+    for id_ in sorted(wanted.subnets):
+        if (subnet := facts.subnets.get(id_)) and subnet.public is False:
+            yield ReviewWarning(
+                "private-subnet",
+                f"{id_} seems private: no route of its leads to an internet gateway. Clients reach the load"
+                " balancer there only if something routes between, such as a firewall's endpoint",
+            )
+    if declaration.security_groups is None:
+        blocked = [one.port for one in declaration.listeners if one.secure and not declaration.allow.mqtt]
+        who = "`allow.mqtt` lets nobody"
+    else:
+        groups = [facts.groups[id_] for id_ in declaration.security_groups if id_ in facts.groups]
+        rules = [rule for group in groups for rule in group.rules]
+        known = len(groups) == len(declaration.security_groups)
+        blocked = [
+            one.port
+            for one in declaration.listeners
+            if known and not any(rule.admits(one.port) for rule in rules)
+        ]
+        who = f"no rule of {', '.join(declaration.security_groups)} lets anybody"
+    for port in sorted(blocked):
+        yield ReviewWarning("frontend-blocked", f"{who} reach the listener on port {port}")
 
 
 def _tls(declaration: Declaration) -> Iterator[ReviewWarning]:
@@ -242,13 +283,29 @@ def _members(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[Rev
 
 
 def _blocked_ports(instance: Instance, wanted: LoadBalancer, facts: Facts) -> list[int]:
-    ports = {listener.instance_port for listener in wanted.listeners} | {health_port(wanted)}
-    rules = [
-        rule for id_ in instance.security_groups if id_ in facts.groups for rule in facts.groups[id_].rules
-    ]
     if not all(id_ in facts.groups for id_ in instance.security_groups):
         return []
-    return sorted(port for port in ports if not any(_admits(rule, port, instance, wanted) for rule in rules))
+    rules = [rule for id_ in instance.security_groups for rule in facts.groups[id_].rules]
+    ports = {listener.instance_port for listener in wanted.listeners} | {health_port(wanted)}
+    networks = _networks(instance, wanted, facts)
+    return sorted(
+        port
+        for port in ports
+        if not all(any(_admits(rule, port, network, wanted) for rule in rules) for network in networks)
+    )
+
+
+def _networks(instance: Instance, wanted: LoadBalancer, facts: Facts) -> set[str]:
+    """The networks of the subnets from which the load balancer reaches the instance.
+
+    Without balancing across zones those of the instance's own zone.
+    """
+    subnets = [facts.subnets[id_] for id_ in wanted.subnets if id_ in facts.subnets]
+    return {
+        subnet.network
+        for subnet in subnets
+        if subnet.network and (wanted.cross_zone or subnet.zone == instance.zone)
+    }
 
 
 def health_port(load_balancer: LoadBalancer) -> int:
@@ -256,36 +313,50 @@ def health_port(load_balancer: LoadBalancer) -> int:
     return int(load_balancer.health_check.target.partition(":")[2].partition("/")[0])
 
 
-def _admits(rule: Rule, port: int, instance: Instance, wanted: LoadBalancer) -> bool:
-    """Whether the rule lets the load balancer in.
+def _admits(rule: Rule, port: int, network: str, wanted: LoadBalancer) -> bool:
+    """Whether the rule lets the load balancer in from that network.
 
-    Its addresses are not known before it exists. They are of the VPC, and a VPC's range is a /16 at most: a
-    rule for a range that the instance's own /16 does not touch lets somebody else in.
+    Its addresses are not known before it exists. They are of its subnets, whose networks can be others than
+    the VPC's first one (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html).
     """
-    if rule.protocol not in {"tcp", "-1"}:
-        return False
-    if rule.protocol == "tcp" and not rule.from_port <= port <= rule.to_port:
+    if not rule.admits(port):
         return False
     if rule.source.startswith("sg-"):
         return rule.source in wanted.security_groups
-    if rule.source.startswith("pl-") or instance.address is None:
+    if rule.source.startswith("pl-"):
         return True
-    source = ip_network(rule.source, strict=False)
-    around = ip_network(f"{ip_address(instance.address)}/16", strict=False)
+    source, around = ip_network(rule.source, strict=False), ip_network(network)
     return source.version == around.version and source.overlaps(around)
 
 
-def refuse_beyond_quota(declaration: Declaration, facts: Facts, owner: str) -> None:
-    """Raise QuotaReached, before anything is made, where there is no room for one more load balancer.
+def refuse_beyond_quota(declaration: Declaration, facts: Facts, desired: State, owner: str) -> None:
+    """Raise QuotaReached, before anything is made, where AWS has no room for what is declared.
 
-    Also where one is to be adopted, and an instance behind it has no room for the tag: the next look would
-    take it out.
+    For one more load balancer, for the rules of its security group, for its tags. Also where one is to be
+    adopted, and an instance behind it has no room for the tag: the next look would take it out.
     """
     there = facts.actual.load_balancer
     if there is not None and there.owner != owner:
         registered = (facts.instances[id_] for id_ in there.instances & facts.instances.keys())
         if full := [one.id for one in registered if one.state != "terminated" and has_no_room(one)]:
             raise _without_room(full, declaration.name, "nothing was changed")
+    if desired.group is not None and len(desired.group.rules) > RULES_MAX:
+        raise QuotaReached(
+            "AuthorizeSecurityGroupIngress",
+            "RulesPerSecurityGroupLimitExceeded",
+            f"`allow` and the listeners make {len(desired.group.rules)} rules, and a security group takes"
+            f" {RULES_MAX}; nothing was changed. Name fewer networks, or groups of your own in"
+            " `security_groups`",
+        )
+    if there is not None and desired.load_balancer is not None:
+        tags = desired.load_balancer.tags.keys() | (there.tags.keys() & {PENDING_TAG})
+        if len(tags) > LOAD_BALANCER_TAGS_MAX:
+            raise QuotaReached(
+                "AddTags",
+                "TooManyTags",
+                f"{declaration.name} would have {len(tags)} tags with ours, and a load balancer takes"
+                f" {LOAD_BALANCER_TAGS_MAX}; nothing was changed. Take some off",
+            )
     if facts.actual.load_balancer is None and facts.quota and facts.load_balancers >= facts.quota:
         message = f"there are {facts.load_balancers} load balancers in the region, and {facts.quota} may be"
         raise QuotaReached("CreateLoadBalancer", "TooManyLoadBalancers", f"{message}: ask for more")

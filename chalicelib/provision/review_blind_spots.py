@@ -80,7 +80,7 @@ def _open(rules: Iterable[Rule], port: int) -> bool:
     """Whether the rules together let every IPv4 address reach the port."""
     networks = []
     for rule in rules:
-        if rule.protocol != "-1" and not (rule.protocol == "tcp" and rule.from_port <= port <= rule.to_port):
+        if not rule.admits(port):
             continue
         if rule.source.startswith("pl-"):
             return True  # which addresses a prefix list holds is not known here

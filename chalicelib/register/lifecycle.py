@@ -1,15 +1,17 @@
 """What is owed to an Auto Scaling group that holds an instance for us.
 
-    lifecycle            load balancer says          owed
-    Pending:Wait         in service                  continue `emq-elb-ready`
-    Pending:Wait         anything else               nothing: the group's own time-out decides
-    Terminating:Wait     draining                    a heartbeat for `emq-elb-drain`
-    Terminating:Wait     still registered            nothing yet: it is about to be deregistered
-    Terminating:Wait     not registered              continue `emq-elb-drain`
-    Warmed:…:Wait        anything                    continue both: what is in a warm pool serves nobody
+    lifecycle                  load balancer says    owed
+    Pending:Wait               in service            continue `emq-elb-ready`
+    Pending:Wait               anything else         nothing: the group's own time-out decides
+    Terminating:Wait           draining              a heartbeat for `emq-elb-drain`
+    Terminating:Wait           still registered      nothing yet: it is about to be deregistered
+    Terminating:Wait           not registered        continue `emq-elb-drain`
+    ReplacingRootVolume:Wait   as above              the same: the hook for terminating holds it
+    Warmed:…:Wait              anything              continue both: what is in a warm pool serves nobody
 
-Other hooks are never touched. States:
+Other hooks are never touched, and in a state that is not here nothing is owed. States:
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/replace-root-volume.html
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from chalicelib.model.load_balancer import Instance, Member
 
 READY_HOOK = "emq-elb-ready"
 DRAIN_HOOK = "emq-elb-drain"
+_HELD_TO_DRAIN = frozenset({"Terminating:Wait", "ReplacingRootVolume:Wait"})
 
 
 LifecycleCall = CompleteLifecycleAction | RecordLifecycleActionHeartbeat
@@ -47,7 +50,7 @@ def lifecycle_calls(instance: Instance, member: Member | None) -> tuple[Lifecycl
         if member is not None and member.in_service:
             return (let_go_on(instance, READY_HOOK, "it is in service"),)
         return ()
-    if instance.lifecycle != "Terminating:Wait":
+    if instance.lifecycle not in _HELD_TO_DRAIN:
         return ()
     if member is None:
         return (let_go_on(instance, DRAIN_HOOK, "no connection is left to drain"),)

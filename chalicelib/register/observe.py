@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from chalicelib import telemetry
-from chalicelib.aws import ec2, elb
+from chalicelib.aws import autoscaling, ec2, elb
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import AwsError
@@ -72,26 +72,40 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
     """Who belongs behind the load balancer.
 
     A registered instance that the listing does not show is asked for by id; health is read when somebody has
-    to leave who is not going away by itself: two calls that are made only for them. One more
-    asks EC2 whether it takes back the Spot instances that would be registered, unless they have just started.
+    to leave who is not going away by itself: two calls that are made only for them, and where those are in
+    Auto Scaling groups one for each 100 of these. One more asks EC2 whether it takes back the Spot instances
+    that would be registered, unless they have just started.
     """
     load_balancer, now = clusters.load_balancers[name], invocation.now()
     tagged = clusters.tagged.get(name, {})
     missing = load_balancer.instances - tagged.keys()
     confirmed = ec2.instances_by_id(invocation.clients.ec2, missing)
     instances = {**tagged, **with_lifecycles(confirmed, invocation.clients)}
-    strangers = any(
-        why_not(one, load_balancer, now) and not going_away(one, now)
+    strangers = [
+        one
         for id_, one in instances.items()
-        if id_ in load_balancer.instances
-    )
+        if id_ in load_balancer.instances and why_not(one, load_balancer, now) and not going_away(one, now)
+    ]
     members = elb.members(invocation.clients.elb, name) if strangers else ()
-    decided = decide_membership(load_balancer, members, instances, now)
+    attaching = _attaching(name, strangers, invocation)
+    decided = decide_membership(load_balancer, members, instances, now, attaching)
     doubtful = [id_ for id_ in decided.register if may_be_interrupted(instances[id_], now)]
     if not doubtful or not (taken := _interrupted(name, doubtful, invocation)):
         return decided
     marked = {id_: replace(one, interrupted=id_ in taken) for id_, one in instances.items()}
-    return decide_membership(load_balancer, members, marked, now)
+    return decide_membership(load_balancer, members, marked, now, attaching)
+
+
+def _attaching(name: str, strangers: Iterable[Instance], invocation: Invocation) -> frozenset[str]:
+    """Those of their groups that attach the load balancer; all of them where Auto Scaling cannot be asked."""
+    groups = frozenset(one.group_name for one in strangers if one.group_name)
+    if not groups:
+        return groups
+    try:
+        return autoscaling.attaching(invocation.clients.autoscaling, name, groups)
+    except AwsError as error:
+        telemetry.groups_unknown(name, groups, str(error))
+        return groups
 
 
 def _interrupted(name: str, ids: Collection[str], invocation: Invocation) -> frozenset[str]:

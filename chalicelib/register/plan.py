@@ -2,14 +2,15 @@
 
 An instance is in service for a load balancer when every line of `_CHECKS` lets it pass. Whoever is registered
 and does not belong is taken out, with these guards (ground rule 3): an instance that is itself going away may
-always leave; of the others, no look takes out more than half of the members, nor the last one in service.
+always leave; of the others, no look takes out more than half of the members, nor the last one in service,
+nor one that its Auto Scaling group registers itself.
 A tag alone takes nobody past the guards, because others may be able to write it: neither the cluster's, nor a
 `draining` mark on an instance that EC2 or Auto Scaling does not take away, nor `emq-elb:members`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -108,11 +109,16 @@ def going_away(instance: Instance, now: datetime) -> str | None:
         return f"draining: {reason}"
     if instance.interrupted:
         return "EC2 takes the Spot instance back"
-    if (instance.lifecycle or "").startswith("Terminating"):
+    lifecycle = instance.lifecycle or ""
+    if lifecycle.startswith("Terminating"):
         return "its Auto Scaling group is terminating it"
+    # The instance stays, but its group reboots it from another volume
+    # (https://docs.aws.amazon.com/autoscaling/ec2/userguide/replace-root-volume.html).
+    if lifecycle.startswith("ReplacingRootVolume"):
+        return "its Auto Scaling group is replacing its root volume"
     # Its group has taken it out of service, and will stop it
     # (https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html).
-    return "is in a warm pool" if (instance.lifecycle or "").startswith("Warmed:") else None
+    return "is in a warm pool" if lifecycle.startswith("Warmed:") else None
 
 
 def _not_tagged(instance: Instance, load_balancer: LoadBalancer, _now: datetime) -> str | None:
@@ -174,8 +180,12 @@ def decide_membership(
     members: Iterable[Member],
     instances: Mapping[str, Instance],
     now: datetime,
+    attaching: Collection[str] = (),
 ) -> Membership:
     """Compare who belongs with who is registered.
+
+    `attaching` are Auto Scaling groups that attach the load balancer: such a group registers its instances
+    itself, and would do so again.
 
     `load_balancer.instances` are the registered ones; `members` their health, which must be known whenever
     somebody may have to leave. `instances` holds whoever is tagged, and every other registered one, asked for
@@ -199,7 +209,10 @@ def decide_membership(
             reasons[id_] = f"is tagged emq-elb:cluster={load_balancer.name}"
     leaving = going & registered
     serving = {member.id for member in members if member.in_service}
-    out, held = _guarded(registered, strangers & registered, leaving, serving)
+    theirs = {id_ for id_ in strangers & registered if instances[id_].group_name in attaching}
+    out, held = _guarded(registered, strangers & registered - theirs, leaving, serving)
+    for id_ in theirs:
+        held[id_] = f"its Auto Scaling group {instances[id_].group_name} attaches the load balancer"
     for id_, guard in held.items():
         reasons[id_] = f"{reasons[id_]}; kept for now: {guard}"
     return Membership(

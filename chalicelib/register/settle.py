@@ -3,6 +3,10 @@
 An event is answered by any look that began `settle` or more after the end of the event's whole second, and
 looks of one container are at least that far apart. What a burst still brings while one look waits is seen by
 that look, so that the events behind it find themselves answered.
+
+EC2 announces every state change of every instance of the account. One of an instance without a cluster's tag
+is answered without a look: a read of the tag, and no wait. Many such at once would be as many reads, so that
+after `WITHOUT_LOOK` of them within `settle` a look answers the next, and all that the look has seen.
 """
 
 from __future__ import annotations
@@ -11,14 +15,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 _SECOND = timedelta(seconds=1)
+WITHOUT_LOOK = 10
 
 
 @dataclass(frozen=True)
 class LastLook:
-    """All that a warm container remembers: when it last began to look, and whether every one was served."""
+    """When a look began, and whether it served every load balancer."""
 
     began: datetime
     served: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All that a warm container remembers: its last look, and when it has answered events without one."""
+
+    look: LastLook | None = None
+    without_look: tuple[datetime, ...] = ()
+
+    def answered_without_look(self, now: datetime) -> Memory:
+        """The memory after one more such event; no more are kept than the decision needs."""
+        return Memory(self.look, (*self.without_look, now)[-WITHOUT_LOOK:])
 
 
 def settled_at(event: datetime, settle: timedelta) -> datetime:
@@ -29,6 +46,11 @@ def settled_at(event: datetime, settle: timedelta) -> datetime:
 def answered(event: datetime, last: LastLook | None, settle: timedelta) -> bool:
     """Whether the last look saw what the event tells of."""
     return last is not None and last.served and last.began >= settled_at(event, settle)
+
+
+def one_by_one(memory: Memory, settle: timedelta, now: datetime) -> bool:
+    """Whether it is still cheaper to read the tag of the event's instance than to look."""
+    return sum(now - at < settle for at in memory.without_look) < WITHOUT_LOOK
 
 
 def wait_for_look(event: datetime, last: LastLook | None, settle: timedelta, now: datetime) -> timedelta:

@@ -1,6 +1,7 @@
 """Keep the instances that carry a cluster's tag behind its load balancer, and nobody else.
 
-    answer      an EC2 or tag event: settle, then look, unless a look since has seen what it tells of
+    answer      an EC2 or tag event: settle, then look, unless a look since has seen what it tells of, or it
+                is a state change of an instance without a cluster's tag
     drain       what cannot wait: an interruption, or a group that holds an instance for us
     reconcile   every minute: look without an event, and let waiting instances go on
 
@@ -47,7 +48,7 @@ from chalicelib.register.plan import (
     tag_to_write,
     why_not,
 )
-from chalicelib.register.settle import LastLook, answered, wait_for_look
+from chalicelib.register.settle import LastLook, Memory, answered, one_by_one, wait_for_look
 
 _DRIFT = "drift: an event was lost or is late, or somebody changed it by hand"
 _EVERYWHERE = "every load balancer"
@@ -68,13 +69,20 @@ class Look:
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
-    def memory(self) -> LastLook:
-        """What a warm container remembers of it."""
-        return LastLook(self.began, served=not self.failures)
+    def memory(self) -> Memory:
+        """What a warm container remembers after it."""
+        return Memory(LastLook(self.began, served=not self.failures))
 
     def complain(self) -> None:
         """Raise `Unserved` with every failure, so that Lambda tries again; nothing where there is none."""
         _complain(self.failures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untagged:
+    """An event that needed no look: its instance carries no cluster's tag."""
+
+    memory: Memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,19 +116,30 @@ def readable(function: str, event: Mapping[str, Any]) -> Event | None:
     return told
 
 
-def answer_event(event: Event, invocation: Invocation, last: LastLook | None) -> Look | None:
+def answer_event(event: Event, invocation: Invocation, memory: Memory) -> Look | Untagged | None:
     """Look once what the event tells of has settled; None when the last look has seen it already."""
-    settle = invocation.settings.settle
-    if answered(event.at, last, settle):
+    settle, now = invocation.settings.settle, invocation.now()
+    if answered(event.at, memory.look, settle):
         return None
-    now = invocation.now()
-    wait = min(wait_for_look(event.at, last, settle, now), invocation.deadline - now)
+    # What a change of the tag says has always a look: the tag may be seen late, or be gone from a member.
+    if isinstance(event, StateChange) and one_by_one(memory, settle, now) and _untagged(event, invocation):
+        return Untagged(memory=memory.answered_without_look(now))
+    wait = min(wait_for_look(event.at, memory.look, settle, now), invocation.deadline - now)
     if wait > timedelta():
         invocation.sleep(wait.total_seconds())
     work = Progress()
     look, _ = _look(f"seen after event {event.id}", work, invocation)
     announce(of_steps(work.done), invocation.clients)
     return look
+
+
+def _untagged(event: StateChange, invocation: Invocation) -> bool:
+    """Whether no cluster has the instance; False where EC2 cannot be asked, or does not know it (yet)."""
+    try:
+        found = ec2.instances_by_id(invocation.clients.ec2, [event.instance])
+    except AwsError:
+        return False
+    return bool(found) and all(instance.cluster is None for instance in found.values())
 
 
 def reconcile(invocation: Invocation) -> Look:

@@ -96,6 +96,26 @@ def _scale(group: FakeAutoScalingGroup, new_capacity: int | None) -> None:
         group.autoscaling_backend.update_attached_target_groups(group.name)
 
 
+def _register_at_load_balancers(backend: AutoScalingBackend, group_name: str) -> None:
+    """Register what is in service, and deregister what the group registered and no longer has in service.
+
+    What others have registered is nobody's business of the group's; moto deregisters it.
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/attach-load-balancer-asg.html
+    """
+    group = backend.autoscaling_groups[group_name]
+    in_service = {state.instance.id for state in group.active_instances()}
+    by_group: dict[str, set[str]] = vars(group).setdefault("registered_by_group", {})
+    for name in group.load_balancer_names:
+        (there,) = backend.elb_backend.describe_load_balancers(names=[name])
+        backend.elb_backend.register_instances(
+            name, in_service - {*there.instance_ids}, from_autoscaling=True
+        )
+        backend.elb_backend.deregister_instances(
+            name, by_group.get(name, set()) - in_service, from_autoscaling=True
+        )
+        by_group[name] = in_service
+
+
 def _counts(state: InstanceState) -> bool:
     return state.lifecycle_state == "InService" or state.lifecycle_state.startswith("Pending")
 
@@ -212,6 +232,7 @@ CORRECTIONS: dict[type, dict[str, object]] = {
         "notify_terminate_instances": _replace_terminated,
         "put_warm_pool": _fill_warm_pool,
         "delete_warm_pool": _forget_warm_pool,
+        "update_attached_elbs": _register_at_load_balancers,
     },
     AutoScalingResponse: {operation.__name__: operation for operation in autoscaling_operations.OPERATIONS},
 }

@@ -12,12 +12,13 @@ from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, Invali
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
-from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
+from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, Reservation
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.subnets import Subnet, SubnetBackend
 from moto.ec2.models.vpcs import VPC, VPCBackend
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
+from lab.fidelity import ec2_security_groups
 from lab.fidelity.elb_network import sweep_interfaces, with_gateway
 from lab.fidelity.elb_state import region_of
 from lab.fidelity.knobs import KNOBS
@@ -36,6 +37,7 @@ def install() -> None:
         delete_subnet,
         start_instances,
         describe_spot_instance_requests,
+        get_reservations_by_instance_ids,
         _delete_security_group,
         delete_vpc,
         do_resources_exist,
@@ -44,6 +46,7 @@ def install() -> None:
     for method in corrections:
         setattr(EC2Backend, method.__name__, method)
     setattr(TaggedEC2Resource, get_tags.__name__, get_tags)
+    ec2_security_groups.install()
 
 
 def create_default_vpc(backend: EC2Backend) -> VPC:
@@ -186,6 +189,18 @@ def start_instances(backend: EC2Backend, instance_ids: list[str]) -> list[tuple[
         if before.name == "stopped":
             instance.launch_time = utcnow().replace(microsecond=0)
     return started
+
+
+def get_reservations_by_instance_ids(
+    backend: EC2Backend, instance_ids: list[str], filters: Any = None
+) -> list[Reservation]:
+    """Name every id that does not exist: moto names one (https://github.com/getmoto/moto/issues/4903)."""
+    known = {instance.id for reservation in backend.all_reservations() for instance in reservation.instances}
+    if unknown := [id_ for id_ in dict.fromkeys(instance_ids) if id_ not in known]:
+        raise InvalidInstanceIdError(unknown)
+    return InstanceBackend.get_reservations_by_instance_ids(
+        backend, list(dict.fromkeys(instance_ids)), filters
+    )
 
 
 def describe_spot_instance_requests(

@@ -120,10 +120,12 @@ def test_the_lists_and_objects_of_a_body_are_found() -> None:
         "listeners",
         "members.auto_scaling_groups",
         "members.instance_profiles",
+        "proxy_protocol",
         "security_groups",
         "ssl_policy.ciphers",
         "ssl_policy.protocols",
         "subnets",
+        "unmanaged",
     }
     assert {"body", "certificate.pem", "instances[0]", "listeners[0]", "probe"} <= {
         place.field for place in OBJECTS

@@ -12,6 +12,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from lab.fidelity import autoscaling as fidelity
 from lab.fidelity.knobs import KNOBS
+from tests.lab.load_balancing import World
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -526,8 +527,10 @@ def test_a_load_balancer_of_the_group_gets_instances_in_service_only(autoscaling
     assert registered() == []
     complete(autoscaling, "emq-elb-ready", InstanceId=instance)
     assert registered() == [instance]
+    (other,) = World().launch()
+    elb.register_instances_with_load_balancer(LoadBalancerName="demo", Instances=[{"InstanceId": other}])
     scale(autoscaling, 0)
-    assert registered() == []
+    assert registered() == [other]
 
 
 def test_terminating_an_unknown_instance_is_a_validation_error(autoscaling: Any) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
@@ -33,6 +34,81 @@ def test_an_instance_that_is_started_again_was_launched_anew() -> None:
     assert launched() == LONG_AGO
     world.ec2.start_instances(InstanceIds=[id_])
     assert launched() != LONG_AGO
+
+
+def test_the_error_about_instances_that_do_not_exist_names_them_all() -> None:
+    world = World()
+    (known,) = world.launch()
+    unknown = ["i-0123456789abcdef0", "i-0123456789abcdef1"]
+    with pytest.raises(ClientError, match=f"The instance IDs '{', '.join(unknown)}' do not exist"):
+        world.ec2.describe_instances(InstanceIds=[unknown[0], known, unknown[1]])
+    (reservation,) = world.ec2.describe_instances(InstanceIds=[known, known])["Reservations"]
+    assert len(reservation["Instances"]) == 1
+
+
+def test_a_security_group_has_sixty_inbound_rules_and_takes_a_call_as_a_whole() -> None:
+    world = World()
+    vpc = world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = world.ec2.create_security_group(GroupName="full", Description="full", VpcId=vpc)["GroupId"]
+
+    def authorize(*numbers: int) -> None:
+        world.ec2.authorize_security_group_ingress(
+            GroupId=group,
+            IpPermissions=[
+                {
+                    "IpProtocol": "tcp",
+                    "FromPort": 1,
+                    "ToPort": 1,
+                    "IpRanges": [{"CidrIp": f"10.{one}.0.0/16"}],
+                }
+                for one in numbers
+            ],
+        )
+
+    def count() -> int:
+        (found,) = world.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+        return sum(len(permission["IpRanges"]) for permission in found["IpPermissions"])
+
+    authorize(*range(59))
+    with pytest.raises(ClientError, match="RulesPerSecurityGroupLimitExceeded"):
+        authorize(60, 61)
+    assert count() == 59
+    authorize(60)
+    assert count() == 60
+
+
+@pytest.mark.parametrize("ports", [{}, {"FromPort": -1}])
+def test_icmp_needs_both_ports(ports: Any) -> None:
+    world = World()
+    vpc = world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = world.ec2.create_security_group(GroupName="icmp", Description="icmp", VpcId=vpc)["GroupId"]
+    pings: Any = {"IpProtocol": "icmp", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    for operation in (
+        world.ec2.authorize_security_group_ingress,
+        world.ec2.revoke_security_group_ingress,
+    ):
+        with pytest.raises(ClientError, match="Must specify both from and to ports with ICMP"):
+            operation(GroupId=group, IpPermissions=[{**pings, **ports}])
+    world.ec2.authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[{**pings, "FromPort": -1, "ToPort": -1}]
+    )
+
+
+def test_a_peered_accounts_group_is_one_with_its_account_only() -> None:
+    world = World()
+    vpc = world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = world.ec2.create_security_group(GroupName="peer", Description="peer", VpcId=vpc)["GroupId"]
+    peered = {"GroupId": "sg-0fedcba9876543210", "UserId": "210987654321"}
+    rule: Any = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [peered]}
+    world.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    (found,) = world.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    (pair,) = found["IpPermissions"][0]["UserIdGroupPairs"]
+    assert (pair["GroupId"], pair["UserId"]) == (peered["GroupId"], peered["UserId"])
+    with pytest.raises(ClientError, match="NotFound"):
+        world.ec2.revoke_security_group_ingress(
+            GroupId=group, IpPermissions=[{**rule, "UserIdGroupPairs": [{"GroupId": peered["GroupId"]}]}]
+        )
+    world.ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
 
 
 def test_a_spot_instance_has_a_request_whose_status_says_that_ec2_takes_it_back() -> None:

@@ -94,7 +94,7 @@ def test_the_same_request_again_changes_nothing_and_reads_little(
     before = here.snapshot()
     report = here.put(body)
     assert here.calls.writes == []
-    assert len(here.calls.reads) <= 8
+    assert len(here.calls.reads) <= 10  # of 11, one for the list of network load balancers
     assert not report.changed
     assert not report.created
     assert here.snapshot() == before

@@ -93,7 +93,6 @@ def test_every_fault_is_told_at_once_those_that_only_aws_knows_beside_those_of_t
 @pytest.mark.parametrize(
     ("change", "field", "says"),
     [
-        (lambda here: {"subnets": [private_subnet(here)]}, "subnets[0]", "is private"),
         (
             lambda here: {"subnets": [private_subnet(here, cidr="172.31.96.0/28")], "scheme": "internal"},
             "subnets[0]",
@@ -108,7 +107,7 @@ def test_every_fault_is_told_at_once_those_that_only_aws_knows_beside_those_of_t
         (lambda here: {"security_groups": [elsewhere(here)[2]]}, "security_groups[0]", "in the VPC"),
         (lambda here: {"instances": [elsewhere(here)[1]]}, "instances[0]", "and the load balancer in"),
     ],
-    ids=["private subnet", "too small", "two VPCs", "two in a zone", "group", "instance"],
+    ids=["too small", "two VPCs", "two in a zone", "group", "instance"],
 )
 def test_what_does_not_go_together_at_aws_is_a_fault(
     here: Account, change: Any, field: str, says: str

@@ -143,6 +143,60 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
             "backend-blocked",
             "port 8081",
         ),
+        # The nodes are in the network; the load balancer is in another one of the same VPC.
+        (
+            {"listeners": MQTT_ONLY},
+            {
+                "groups": nodes(Rule("tcp", 1883, 1883, "172.31.0.0/16")),
+                "subnets": {
+                    id_: replace(one, network=f"100.64.{number}.0/24")
+                    for number, (id_, one) in enumerate(facts().subnets.items())
+                },
+            },
+            "backend-blocked",
+            "port 1883",
+        ),
+        # One of the load balancer's two zones is let in.
+        (
+            {"listeners": MQTT_ONLY},
+            {"groups": nodes(Rule("tcp", 1883, 1883, "172.31.0.0/20"))},
+            "backend-blocked",
+            "port 1883",
+        ),
+        ({}, {"subnets": subnet(public=False), "gateway": True}, "private-subnet", "subnet-a seems private"),
+        (
+            {"security_groups": ("sg-1",), "probe": ProbeOptions(enabled=False)},
+            {"groups": {"sg-nodes": facts().groups["sg-nodes"], "sg-1": replace(BY_HAND, rules=frozenset())}},
+            "frontend-blocked",
+            "no rule of sg-1 lets anybody reach the listener on port",
+        ),
+        (
+            {
+                "security_groups": ("sg-1",),
+                "listeners": MQTT_ONLY,
+                "probe": ProbeOptions(enabled=False),
+            },
+            {
+                "groups": {
+                    "sg-nodes": facts().groups["sg-nodes"],
+                    "sg-1": replace(BY_HAND, rules=frozenset({Rule("tcp", 18083, 18083, "0.0.0.0/0")})),
+                }
+            },
+            "frontend-blocked",
+            "the listener on port 8883",
+        ),
+        (
+            {"allow": Allow(mqtt=()), "probe": ProbeOptions(enabled=False)},
+            {},
+            "frontend-blocked",
+            "`allow.mqtt` lets nobody reach",
+        ),
+        (
+            {},
+            {"attaching": frozenset({"nodes"})},
+            "attached-by-group",
+            "the Auto Scaling group nodes attaches",
+        ),
         ({}, {"quota": 20, "load_balancers": 15}, "quota", "load balancer 16 of 20"),
         ({"health_check": HealthCheck("TCP:1883")}, {}, "health-check-blind", "HTTP:8081/status"),
         (
@@ -202,7 +256,27 @@ def test_each_warning_is_given_when_it_is_due(
         ({"scheme": "internal", "listeners": (*MQTT_ONLY, Listener(1884, "TCP", 1883, "TCP"))}, {}),
         ({"allow": Allow(dashboard=("10.0.0.0/8",))}, {}),
         ({}, {"groups": nodes(*EVERYWHERE)}),
-        ({}, {"groups": nodes(Rule("-1", -1, -1, "172.31.0.0/20"))}),
+        ({}, {"groups": nodes(Rule("-1", -1, -1, "172.31.0.0/16"))}),
+        ({}, {"groups": nodes(Rule("-1", -1, -1, "172.31.0.0/20"), Rule("-1", -1, -1, "172.31.16.0/20"))}),
+        # A VPC has further networks beside its first: the load balancer's own subnets count.
+        (
+            {},
+            {
+                "groups": nodes(Rule("tcp", 1883, 18083, "100.64.0.0/16")),
+                "subnets": {
+                    id_: replace(one, network=f"100.64.{number}.0/24")
+                    for number, (id_, one) in enumerate(facts().subnets.items())
+                },
+            },
+        ),
+        (
+            {"cross_zone": False, "instances": ("i-1",)},
+            {
+                "groups": nodes(Rule("-1", None, None, "172.31.0.0/20")),
+                "instances": {"i-1": instance("i-1")},
+                "actual": State(name="demo", cluster=frozenset({"i-1"})),
+            },
+        ),
         ({}, {"groups": nodes(Rule("tcp", 1883, 18083, "pl-1234"))}),
         (
             {"security_groups": ("sg-1",)},
@@ -247,7 +321,8 @@ def test_the_health_checks_port_is_in_its_target(target: str, port: int) -> None
         ({"subnets": ("subnet-a", "subnet-x")}, {}, ["subnets[1]"]),
         ({}, {"subnets": subnet("subnet-b", zone="a")}, ["subnets[0]", "subnets[1]"]),
         ({"instances": ()}, {"subnets": subnet("subnet-b", vpc="vpc-2")}, ["subnets[0]", "subnets[1]"]),
-        ({}, {"subnets": subnet(public=False)}, ["subnets[0]"]),
+        ({}, {"subnets": subnet(public=False), "gateway": False}, ["subnets[0]"]),
+        ({}, {"subnets": subnet(public=False), "gateway": True}, []),
         ({"scheme": "internal"}, {"subnets": subnet(public=False)}, []),
         ({}, {"subnets": subnet(public=None)}, []),
         ({}, {"subnets": subnet(free_addresses=7)}, ["subnets[0]"]),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib import container
-from chalicelib.model.errors import Unserved
+from chalicelib.model.errors import Throttled, Unserved
 from tests.world.chalice_client import app_client
 from tests.world.provisioning import Account
 from tests.world.register import Fleet, sample
@@ -92,11 +92,28 @@ def test_an_interruption_drains(fleet: Fleet, invoke: Callable[[str, Any], objec
 def test_an_event_that_cannot_be_read_is_told_with_its_id_and_dropped(
     fleet: Fleet, invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]], function: str
 ) -> None:
-    event = fleet.raw("ec2-instance-running", "i-1", state="dreaming")
+    event = fleet.raw("ec2-instance-running", "")
     invoke(function, event)
     (told,) = logged()
     assert (told["message"], told["event"]) == ("event dropped", event["id"])
-    assert "its state is 'dreaming'" in told["reason"]
+    assert "its instance-id is ''" in told["reason"]
+
+
+def test_a_state_that_is_new_is_a_hint_as_any_other(
+    fleet: Fleet, invoke: Callable[[str, Any], object]
+) -> None:
+    (node,) = fleet.nodes("demo")
+    invoke("register", fleet.raw("ec2-instance-running", node, state="dreaming"))
+    assert fleet.registered() == {node}
+
+
+def test_a_state_change_of_an_instance_without_the_tag_is_logged_as_such(
+    fleet: Fleet, invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]]
+) -> None:
+    (stranger,) = fleet.nodes(None)
+    invoke("register", fleet.raw("ec2-instance-running", stranger))
+    (told,) = logged()
+    assert (told["instance"], told["outcome"]) == (stranger, "not tagged")
 
 
 def test_reconcile_looks_and_tells_what_was_drift(
@@ -129,3 +146,25 @@ def test_a_failure_is_loud_so_that_lambda_tries_again(
     events.unregister(operation, refuse)  # type: ignore[arg-type] # it may answer
     invoke(function, sample(name))
     assert len(fleet.registered()) == 1
+
+
+def test_what_the_look_and_the_sweep_could_not_do_is_told_together(
+    fleet: Fleet, invoke: Callable[[str, Any], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.nodes("demo")
+    events = container.clients().elb.meta.events
+
+    def refuse(**_: Any) -> tuple[Any, Any]:
+        answer = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
+        return SimpleNamespace(status_code=403), answer
+
+    def sweeping(_: object) -> None:
+        raise Unserved([("old", Throttled("DeleteSecurityGroup", "Throttling", "slow"))])
+
+    monkeypatch.setattr("chalicelib.provision.sweep.sweep_due", lambda _: True)
+    monkeypatch.setattr("chalicelib.provision.sweep.sweep", sweeping)
+    operation = "before-call.elastic-load-balancing.RegisterInstancesWithLoadBalancer"
+    events.register(operation, refuse)  # type: ignore[arg-type] # it may answer
+    with pytest.raises(Unserved, match=r"demo: RegisterInstances: AccessDenied.*old: DeleteSecurityGroup"):
+        invoke("reconcile", sample("schedule-tick"))
+    events.unregister(operation, refuse)  # type: ignore[arg-type] # it may answer

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
+from chalicelib.model.errors import Denied
 from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG
 from lab.fidelity import autoscaling as fidelity
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
@@ -338,3 +339,40 @@ def test_what_has_no_load_balancer_to_drain_from_goes_on_at_once(
     client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
     fleet.drain(heard(fleet, held[0]))
     assert states(client) == {}
+
+
+def test_a_group_without_the_tag_is_left_alone_and_that_is_logged_once_a_look(
+    fleet: Fleet, logged: Callable[[], list[Any]]
+) -> None:
+    client = group(THEIRS, capacity=3)
+    fleet.reconcile()
+    client.delete_tags(
+        Tags=[{"Key": CLUSTER_TAG, "ResourceId": "nodes", "ResourceType": "auto-scaling-group"}]
+    )
+    client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
+    fleet.reconcile()  # takes them out
+    fleet.refuse("CompleteLifecycleAction", "AccessDenied")
+    assert fleet.reconcile().failures == ()
+    (told,) = [one for one in logged() if one["message"] == "auto scaling group not ours"]
+    assert told["group"] == "nodes"
+
+
+def test_a_denial_of_a_group_with_the_tag_is_a_failure(fleet: Fleet) -> None:
+    client = group(DRAIN)
+    fleet.reconcile()
+    client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
+    fleet.refuse("CompleteLifecycleAction", "AccessDenied")
+    assert [type(error) for _, error in fleet.reconcile().failures] == [Denied]
+
+
+def test_a_node_whose_root_volume_is_replaced_is_drained_and_registered_again(fleet: Fleet) -> None:
+    client = group(DRAIN)
+    fleet.reconcile()
+    (node,) = states(client)
+    assert fleet.registered() == {node}
+    fidelity.set_lifecycle_state(DEFAULT_ACCOUNT_ID, "eu-central-1", node, "ReplacingRootVolume:Wait")
+    fleet.drain(fleet.event("autoscaling-terminate-lifecycle", node, LifecycleHookName="emq-elb-drain"))
+    assert fleet.registered() == set()
+    fidelity.set_lifecycle_state(DEFAULT_ACCOUNT_ID, "eu-central-1", node, "InService")
+    fleet.reconcile()
+    assert fleet.registered() == {node}

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.register.settle import LastLook, answered, settled_at, wait_for_look
+from chalicelib.register.settle import (
+    WITHOUT_LOOK,
+    LastLook,
+    Memory,
+    answered,
+    one_by_one,
+    settled_at,
+    wait_for_look,
+)
 
 SETTLE = timedelta(seconds=5)
 AT = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)
@@ -73,3 +81,26 @@ def test_every_event_is_answered_and_looks_keep_their_distance(
         last = LastLook(now, served=True)
     assert all(any(look >= settled_at(event, settle) for look in looks) for event in events)
     assert all(later - earlier >= settle for earlier, later in pairwise(looks))
+
+
+@pytest.mark.parametrize(
+    ("times", "now", "expected"),
+    [
+        ([], 0, True),
+        ([0] * 9, 1, True),
+        ([0] * 10, 1, False),
+        ([0] * 10, 5, True),
+        ([0, *[4] * 9], 4.9, False),
+        ([0, *[4] * 9], 5, True),
+        ([*[0] * 30, *[4] * 9], 6, True),
+    ],
+)
+def test_ten_events_within_the_settling_time_are_answered_one_by_one(
+    times: list[float], now: float, expected: bool
+) -> None:
+    memory = Memory(LastLook(AT, served=True))
+    for time in times:
+        memory = memory.answered_without_look(after(time))
+    assert one_by_one(memory, SETTLE, after(now)) is expected
+    assert len(memory.without_look) <= WITHOUT_LOOK
+    assert memory.look == LastLook(AT, served=True)

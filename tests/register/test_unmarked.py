@@ -119,7 +119,7 @@ def test_no_other_instance_costs_that_read_nor_a_spot_one_that_has_just_started(
     (started,) = fleet.spot("demo")
     fleet.launched(started, fleet.here.now() - timedelta(minutes=4))
     on_demand = fleet.nodes("demo", 2)
-    fleet.answer(fleet.event("ec2-instance-running", started))
+    fleet.answer(fleet.event("tag-cluster-set", started))
     assert fleet.registered() == {started, *on_demand}
     assert sorted(fleet.calls.reads) == ["DescribeInstances", "DescribeLoadBalancers", "DescribeTags"]
 

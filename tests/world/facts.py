@@ -28,7 +28,12 @@ NODES = SecurityGroup(
     frozenset({Rule("tcp", 1883, 1883, VPC_NETWORK), Rule("tcp", 18083, 18083, VPC_NETWORK)}),
     "sg-nodes",
 )
-BY_HAND = SecurityGroup("by-hand", "vpc-1", frozenset(), "sg-1")
+BY_HAND = SecurityGroup(
+    "by-hand",
+    "vpc-1",
+    frozenset({Rule("tcp", 8883, 8883, "0.0.0.0/0"), Rule("tcp", 18083, 18083, "10.0.0.0/8")}),
+    "sg-1",
+)
 DECLARATION = Declaration(
     name="demo",
     subnets=("subnet-a", "subnet-b"),
@@ -61,9 +66,15 @@ def facts(**changed: Any) -> Facts:
         actual=State(name="demo", cluster=frozenset({"i-1", "i-2"})),
         subnets={
             f"subnet-{zone}": Subnet(
-                id=f"subnet-{zone}", vpc="vpc-1", zone=zone, free_addresses=100, public=True, prefix=20
+                id=f"subnet-{zone}",
+                vpc="vpc-1",
+                zone=zone,
+                free_addresses=100,
+                public=True,
+                prefix=20,
+                network=f"172.31.{16 * number}.0/20",
             )
-            for zone in "ab"
+            for number, zone in enumerate("ab")
         },
         groups={"sg-nodes": NODES, "sg-1": BY_HAND},
         instances={"i-1": instance("i-1"), "i-2": instance("i-2", zone="b")},

@@ -21,7 +21,7 @@ from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG, OWNER_TAG
 from chalicelib.model.step import Step
 from chalicelib.register import story as register
 from chalicelib.register.events import Event, Unreadable, read_event
-from chalicelib.register.settle import LastLook
+from chalicelib.register.settle import Memory
 from chalicelib.register.story import Drained, Look
 from tests.world.provisioning import OWNER, WATCHED, Account, Calls
 
@@ -36,14 +36,14 @@ def sample(name: str) -> dict[str, Any]:
 
 @dataclass
 class Fleet:
-    """Load balancers and instances of one account; `last` is what a warm container remembers.
+    """Load balancers and instances of one account; `memory` is what a warm container remembers.
 
     `looks` counts how many were begun, `calls` what the last one asked of AWS; `drained` is what the last
     urgent event led to.
     """
 
     here: Account
-    last: LastLook | None = None
+    memory: Memory = field(default_factory=Memory)
     looks: int = 0
     calls: Calls = field(default_factory=Calls)
     drained: Drained = field(default_factory=Drained)
@@ -123,10 +123,13 @@ class Fleet:
     def answer(self, event: Event, *, within: float = 175) -> Look | None:
         """What the function `register` does, in one warm container."""
         with self.here.counted(self.here.calls.kill_after) as self.calls:
-            look = register.answer_event(event, self.here.invocation(within), self.last)
-        if look is not None:
-            self.last = look.memory
-            self.looks += 1
+            look = register.answer_event(event, self.here.invocation(within), self.memory)
+        if look is None:
+            return None
+        self.memory = look.memory
+        if isinstance(look, register.Untagged):
+            return None
+        self.looks += 1
         return look
 
     def drain(self, event: Event) -> tuple[tuple[str, Step], ...]:

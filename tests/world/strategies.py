@@ -121,7 +121,7 @@ def health_checks(draw: st.DrawFn) -> HealthCheck:
 access_logs = st.builds(
     AccessLogs,
     st.from_regex(r"[a-z0-9][a-z0-9-]{1,20}[a-z0-9]", fullmatch=True),
-    st.sampled_from(("", "mqtt", "a/b c")),
+    st.sampled_from(("", "mqtt", "a/b_c")),
     st.sampled_from((5, 60)),
 )
 probe_options = st.builds(

@@ -1,0 +1,103 @@
+"""What AWS holds of a load balancer and the body of a PUT cannot say: GET shows it, and PUT leaves it alone.
+
+    listeners that differ in certificate or policy    the secure one with the lowest port speaks for all
+    policies of other types on a listener or a port   stickiness, authentication of instances
+    an idle timeout above 3600 seconds                the guide allows 4000, a keepalive makes 3600 at most
+    AWS's attribute for HTTP desync attacks           unless it has its default
+
+Where the declaration asks for what GET shows, a listener that differs stays as it is. Where it asks for
+something else, all listeners get that, the one that speaks for all the last: a plan that was killed in
+between still finds the old value there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chalicelib.model.load_balancer import (
+    IDLE_TIMEOUT_MAX,
+    ForeignPolicy,
+    Listener,
+    LoadBalancer,
+    SslPolicy,
+)
+
+_CERTIFICATE_GONE = "Invalid-Certificate"
+"""What ELB shows for a certificate that was deleted.
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
+"""
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-desync-mode.html
+_DEFAULTS = {"elb.http.desyncmitigationmode": "defensive"}
+
+
+def shown_certificate(balancer: LoadBalancer) -> str | None:
+    """The certificate that GET shows."""
+    return next((one.certificate for one in _by_port(balancer) if one.certificate), None)
+
+
+def shown_policy(balancer: LoadBalancer) -> SslPolicy | None:
+    """The SSL policy that GET shows."""
+    return next((one.ssl_policy for one in _by_port(balancer) if one.secure and one.ssl_policy), None)
+
+
+def keeps_certificate(before: Listener, certificate: str | None, there: LoadBalancer) -> bool:
+    """Whether the listener keeps its own, since the declaration asks for what GET shows."""
+    return certificate == shown_certificate(there) and before.certificate not in {None, _CERTIFICATE_GONE}
+
+
+def keeps_policy(before: Listener, policy: SslPolicy | None, there: LoadBalancer) -> bool:
+    """Whether the listener keeps its own, since the declaration asks for what GET shows."""
+    return policy == shown_policy(there) and _by_hand(before)
+
+
+def _by_hand(listener: Listener) -> bool:
+    """Whether somebody gave the listener its SSL policy: a new one has AWS's, under AWS's own name.
+
+    A plan that was killed between the two calls finds the latter, and has to go on.
+    """
+    return listener.ssl_policy is not None and not any(
+        name.startswith("ELBSecurityPolicy-") for name in listener.policy_names
+    )
+
+
+def keeps_idle_timeout(wanted: int, there: int) -> bool:
+    """Whether the idle timeout stays: no keepalive can ask for so long a one."""
+    return there > IDLE_TIMEOUT_MAX and wanted == IDLE_TIMEOUT_MAX
+
+
+def unmanaged(balancer: LoadBalancer) -> tuple[str, ...]:
+    """A sentence for each."""
+    return (*_of_listeners(balancer), *_of_instance_ports(balancer), *_of_attributes(balancer))
+
+
+def _of_listeners(balancer: LoadBalancer) -> Iterator[str]:
+    certificate, policy = shown_certificate(balancer), shown_policy(balancer)
+    for one in _by_port(balancer):
+        if one.certificate and one.certificate != certificate:
+            yield f"the listener on port {one.port} serves another certificate, {one.certificate}"
+        names = sorted(one.policy_names)
+        if one.secure and one.ssl_policy != policy and _by_hand(one):
+            yield f"the listener on port {one.port} negotiates by another policy, {', '.join(names)}"
+        for name in names:
+            if isinstance(found := balancer.policies.get(name), ForeignPolicy):
+                yield f"the listener on port {one.port} has the policy {name} ({found.type_name})"
+
+
+def _of_instance_ports(balancer: LoadBalancer) -> Iterator[str]:
+    for port, names in sorted(balancer.backend_policies.items()):
+        for name in sorted(names):
+            if isinstance(found := balancer.policies.get(name), ForeignPolicy):
+                yield f"instance port {port} has the policy {name} ({found.type_name})"
+
+
+def _of_attributes(balancer: LoadBalancer) -> Iterator[str]:
+    if balancer.idle_timeout > IDLE_TIMEOUT_MAX:
+        yield f"the idle timeout is {balancer.idle_timeout} s, longer than any `keepalive` makes it"
+    for name, value in sorted(balancer.additional_attributes.items()):
+        if _DEFAULTS.get(name) != value:
+            yield f"the attribute {name} is {value}"
+
+
+def _by_port(balancer: LoadBalancer) -> list[Listener]:
+    return sorted(balancer.listeners, key=lambda listener: listener.port)

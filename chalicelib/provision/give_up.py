@@ -1,0 +1,70 @@
+"""The end of a PUT that AWS refuses for good: what was made goes again, or the answer says what is there.
+
+A load balancer that was made stays, half made as it is: its `pending` tag says so, clients may use it, and
+the same request does the rest once it is mended. Where there is none yet, nothing else needs what was made
+for it: the certificate and the security group go again at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chalicelib.apply import Progress
+from chalicelib.certificates.chosen import Existing, ToOrder
+from chalicelib.invocation import Invocation
+from chalicelib.model import actions as do
+from chalicelib.model.errors import AwsError, Denied, QuotaReached, Refused
+from chalicelib.model.names import ACME
+from chalicelib.provision.delete import Leftover, settled
+from chalicelib.provision.facts import Facts
+from chalicelib.provision.report import exists
+
+_REASON = "its load balancer could not be made"
+
+
+def given_up(error: AwsError, facts: Facts, progress: Progress, invocation: Invocation) -> AwsError:
+    """The error, with what a person has to know of what was done before it."""
+    name = facts.actual.name
+    if exists(facts, progress):
+        what = _left_half_made(name, progress)
+    elif isinstance(error, (Denied, QuotaReached, Refused)):
+        what = _taken_away(name, facts, progress, invocation)
+    else:
+        what = ""
+    return type(error)(error.operation, error.code, f"{error.message}{what}") if what else error
+
+
+def _left_half_made(name: str, progress: Progress) -> str:
+    done = ", ".join(dict.fromkeys(step.action for step in progress.steps))
+    if progress.dns_name is not None:
+        return f". {name} was made and is pending: send the request again once this is mended, or delete it"
+    return f". Done before that: {done}. Send the request again once this is mended" if done else ""
+
+
+def _taken_away(name: str, facts: Facts, progress: Progress, invocation: Invocation) -> str:
+    """Take away what this run made; what AWS holds on to, or will not delete, is left to `sweep`."""
+    made = [*_made(facts, progress)]
+    left = 0
+    for leftover in made:
+        try:
+            left += not settled(name, leftover, progress, invocation)
+        except AwsError:
+            left += 1
+    if not made:
+        return ""
+    gone = "will be swept" if left else "is gone again"
+    return f". {name} was not made, and what was made for it {gone}"
+
+
+def _made(facts: Facts, progress: Progress) -> Iterator[Leftover]:
+    """The certificate and the group of this run; a CA that limits orders does not have to issue another."""
+    ordered = isinstance(facts.chosen, Existing | ToOrder) and facts.chosen.source == ACME
+    for step in progress.steps:
+        match step.action, step.fields:
+            case "UploadServerCertificate", {"certificate": str(certificate)}:
+                if not ordered:
+                    yield do.DeleteServerCertificate(reason=_REASON, certificate=certificate)
+            case "CreateSecurityGroup", {"group": str(group)} if group in progress.bound:
+                yield do.DeleteSecurityGroup(reason=_REASON, group=progress.bound[group])
+            case _:
+                pass

@@ -1,0 +1,127 @@
+"""A PUT that AWS refuses for good: nothing is left of it, or the answer says what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from chalicelib.model.errors import AwsError, Denied, InvalidRequest, QuotaReached, Refused
+from tests.world.provisioning import WATCHED, Account, granted, issued, pem
+
+
+def body_of(here: Account) -> dict[str, Any]:
+    return {
+        "subnets": here.subnets[:2],
+        "certificate": {"pem": pem(issued())},
+        "instances": here.launch("node-1"),
+        "access_logs": {"bucket": "logs"},
+    }
+
+
+def refuse(operation: str, code: str, *, naming: str | None = None) -> None:
+    def refused(asked: str, parameters: Mapping[str, str]) -> str | None:
+        named = naming is None or naming in parameters.values()
+        return code if asked == operation and named else None
+
+    WATCHED.refuse = refused
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("InvalidConfigurationRequest", Refused),  # a zone that classic load balancers cannot use, for one
+        ("ValidationError", Refused),
+        ("InvalidSubnet", Refused),
+        ("TooManyLoadBalancers", QuotaReached),
+        ("AccessDenied", Denied),
+    ],
+)
+def test_what_was_made_for_one_that_aws_does_not_make_is_gone_again(
+    here: Account, code: str, error: type[AwsError]
+) -> None:
+    body = body_of(here)
+    before = here.snapshot()
+    refuse("CreateLoadBalancer", code)
+    with pytest.raises(error, match="demo was not made, and what was made for it is gone again"):
+        here.put(body)
+    after = here.snapshot()
+    assert after == before
+    WATCHED.refuse = granted
+    assert here.put(body).created
+
+
+def test_what_a_private_ca_signed_goes_and_the_ca_stays(here: Account) -> None:
+    body = {**body_of(here), "certificate": {"issuer": "private-ca", "domains": ["mqtt.example.com"]}}
+    refuse("CreateLoadBalancer", "ValidationError")
+    with pytest.raises(Refused):
+        here.put(body)
+    assert here.certificates() == []
+    assert len(here.secrets()) == 1
+
+
+def test_a_bucket_that_elb_may_not_write_to_keeps_nothing_else_from_being_done(here: Account) -> None:
+    body = body_of(here)
+    refuse("ModifyLoadBalancerAttributes", "InvalidConfigurationRequest", naming="logs")
+    with pytest.raises(Refused, match="demo was made and is pending: send the request again"):
+        here.put(body)
+    shown = here.get()
+    assert shown["state"] == "pending"
+    assert [one["id"] for one in shown["instances"]] == body["instances"]
+    assert shown["connection_draining"] == 300
+    WATCHED.refuse = granted
+    here.put(body)
+    assert here.calls.writes == ["AddTags", "ModifyLoadBalancerAttributes", "RemoveTags"]
+    assert here.get()["state"] == "ready"
+
+
+def test_of_a_change_that_is_refused_in_the_middle_is_said_what_was_done(here: Account) -> None:
+    body = body_of(here)
+    here.put(body)
+    refuse("ModifyLoadBalancerAttributes", "InvalidConfigurationRequest", naming="elsewhere")
+    changed = {**body, "access_logs": {"bucket": "elsewhere"}, "health_check": {"target": "TCP:8883"}}
+    with pytest.raises(Refused, match=r"Done before that: ConfigureHealthCheck\. Send the request again"):
+        here.put(changed)
+    assert here.get()["health_check"]["target"] == "TCP:8883"
+
+
+@pytest.mark.parametrize("prefix", ["a b", "ä", "a+b", "logs?", "AWSLogs/x"])
+def test_a_prefix_that_elb_refuses_is_a_fault_before_anything_is_made(here: Account, prefix: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"access_logs\.prefix"):
+        here.put({**body_of(here), "access_logs": {"bucket": "logs", "prefix": prefix}})
+    assert here.calls.made == [] or here.calls.writes == []
+
+
+def private_vpc(here: Account) -> tuple[str, str]:
+    """A VPC with one subnet and no way out."""
+    ec2 = here.world.ec2
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24", AvailabilityZone="eu-central-1a")["Subnet"]
+    return vpc, subnet["SubnetId"]
+
+
+def test_without_an_internet_gateway_it_is_a_fault_and_without_a_route_a_warning(here: Account) -> None:
+    vpc, subnet = private_vpc(here)
+    body = {"subnets": [subnet], "certificate": {"arn": here.world.upload("by-hand")}}
+    with pytest.raises(InvalidRequest, match="no internet gateway"):
+        here.put(body)
+    assert here.calls.writes == []
+    gateway = here.world.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    here.world.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    report = here.put(body)
+    assert report.created
+    assert "private-subnet" in {warning.code for warning in report.warnings}
+    here.put(body)
+    assert here.calls.writes == []
+    assert "DescribeInternetGateways" not in here.calls.made
+
+
+def test_a_put_reads_no_more_than_its_budget(here: Account) -> None:
+    body = here.article
+    here.put(body)
+    assert len(here.calls.reads) <= 10, "eleven with the list of network load balancers"
+    assert len(here.calls.writes) == 8
+    here.put(body)
+    assert len(here.calls.reads) <= 10
+    assert here.calls.writes == []
