@@ -44,6 +44,8 @@ ANY_PREFIX_LIST = replace(BY_HAND, rules=frozenset({Rule("-1", -1, -1, "pl-1234"
 HTTPS = Rule("tcp", 443, 443, "0.0.0.0/0")
 EVERYWHERE = [Rule("tcp", 0, 65535, "0.0.0.0/0")]
 
+SOME = (Rule("tcp", 8883, 8883, "203.0.113.0/24"), Rule("tcp", 18083, 18083, "10.0.0.0/8"))
+
 
 def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
     assert review(DECLARATION, facts()) == []
@@ -226,7 +228,7 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
         ({"allow": Allow(mqtt=("0.0.0.0/1",))}, {}, "probe-blocked", "port 8883"),
         (
             {"security_groups": ("sg-1",)},
-            {"groups": {**facts().groups, "sg-1": replace(BY_HAND, rules=frozenset({HTTPS}))}},
+            {"groups": {**facts().groups, "sg-1": replace(BY_HAND, rules=frozenset({HTTPS, *SOME}))}},
             "probe-blocked",
             "docs/deploy.md",
         ),
