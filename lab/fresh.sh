@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the README's commands on a bare Debian, with git and make and no more, in a directory that goes afterwards.
 #   lab/fresh.sh RELEASE [COMMAND...]   "make demo" and "make test" unless others are named
+# Exit status 75 when the Debian could not be made (no right to mount, no way to its packages): nothing was tried.
 # Of the machine around it only the network, pip's and apt's settings, and what was downloaded before are used.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +9,11 @@ cd "$(dirname "$0")/.."
 fail() {
     printf '%s\n' "$@" >&2
     exit 1
+}
+
+cannot() {
+    printf '%s\n' "$@" >&2
+    exit 75
 }
 
 release=${1:-}
@@ -18,7 +24,7 @@ esac
 shift
 [ $# -gt 0 ] || set -- "make demo" "make test"
 [ "$(id -u)" -eq 0 ] || fail "To make a system in a directory takes root. Please type:  sudo make fresh RELEASE=$release"
-command -v debootstrap >/dev/null || fail "debootstrap is missing. Please type:  apt-get install debootstrap"
+command -v debootstrap >/dev/null || cannot "debootstrap is missing. Please type:  apt-get install debootstrap"
 
 downloads=$PWD/.lab/downloads
 mkdir -p "$downloads/apt-$release" "$downloads/packages-$release" "$downloads/python"
@@ -50,8 +56,8 @@ bind() {
 echo "Making a bare Debian $release in $root ..." >&2
 debootstrap --variant=minbase --include=ca-certificates,git,make --cache-dir="$downloads/packages-$release" \
     "$release" "$root" >"$downloads/debootstrap-$release.log" 2>&1 \
-    || { tail -n 5 "$downloads/debootstrap-$release.log" >&2; fail "debootstrap failed; its last words are above."; }
-mount -t proc proc "$root/proc"
+    || { tail -n 5 "$downloads/debootstrap-$release.log" >&2; cannot "debootstrap failed; its last words are above."; }
+mount -t proc proc "$root/proc" || cannot "This machine does not let root mount."
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t devtmpfs devtmpfs "$root/dev"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
