@@ -22,7 +22,7 @@ def events(prod: Deployment) -> None:
     prod.run("register", fleet.raw("ec2-instance-running", node))
     assert fleet.registered() == {node, leaves}
     fleet.untag(leaves)
-    group()
+    client = group()
     prod.here.sleep(60)
     prod.run("register", fleet.raw("tag-cluster-removed", leaves))
     assert leaves not in fleet.registered()
@@ -32,6 +32,17 @@ def events(prod: Deployment) -> None:
     fleet.untag(node)
     prod.run("reconcile", sample("schedule-tick"))
     assert node not in fleet.registered()
+    (grouped,) = (
+        one["InstanceId"] for one in client.describe_auto_scaling_instances()["AutoScalingInstances"]
+    )
+    fleet.untag(grouped)
+    for function, event in (
+        ("register", fleet.raw("tag-cluster-removed", grouped)),
+        ("reconcile", sample("schedule-tick")),
+    ):
+        fleet.by_hand("demo", add=[grouped])
+        prod.here.sleep(60)
+        prod.run(function, event)
 
 
 def interruptions(prod: Deployment) -> None:
