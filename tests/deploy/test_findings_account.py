@@ -35,6 +35,8 @@ NOTHING_DEPLOYED: Answers = {
     "GetRole": {"Role": {"Arn": ROLE}},
     "SimulatePrincipalPolicy": {"EvaluationResults": []},
     "GetFunctionConfiguration": "ResourceNotFoundException",
+    "DescribeSecret": "ResourceNotFoundException",
+    "DescribeLoadBalancers": {"LoadBalancerDescriptions": []},
 }
 
 
