@@ -1,6 +1,8 @@
 """What AWS holds of a load balancer and the body of a PUT cannot say: GET shows it, and PUT leaves it alone.
 
-    listeners that differ in certificate or policy    the secure one with the lowest port speaks for all
+    listeners that differ in certificate or policy    the secure one with the lowest port speaks for all; a
+                                                      certificate that we uploaded is no difference to keep:
+                                                      an exchange of ours began and has to go on
     policies of other types on a listener or a port   stickiness, authentication of instances
     an idle timeout above 3600 seconds                the guide allows 4000, a keepalive makes 3600 at most
     AWS's attribute for HTTP desync attacks           unless it has its default
@@ -21,6 +23,7 @@ from chalicelib.model.load_balancer import (
     LoadBalancer,
     SslPolicy,
 )
+from chalicelib.model.names import certificate_path, certificate_path_of
 
 _CERTIFICATE_GONE = "Invalid-Certificate"
 """What ELB shows for a certificate that was deleted.
@@ -43,7 +46,18 @@ def shown_policy(balancer: LoadBalancer) -> SslPolicy | None:
 
 def keeps_certificate(before: Listener, certificate: str | None, there: LoadBalancer) -> bool:
     """Whether the listener keeps its own, since the declaration asks for what GET shows."""
-    return certificate == shown_certificate(there) and before.certificate not in {None, _CERTIFICATE_GONE}
+    gone = before.certificate in {None, _CERTIFICATE_GONE}
+    return certificate == shown_certificate(there) and not gone and not _uploaded_by_us(before, there)
+
+
+def _uploaded_by_us(listener: Listener, balancer: LoadBalancer) -> bool:
+    """Whether the listener's certificate is under the IAM path of this load balancer's own."""
+    path = certificate_path_of(listener.certificate or "") or ""
+    match path.split("/"), balancer.owner:
+        case ["", _, _, region, _, ""], str(owner):
+            return path == certificate_path(owner, region, balancer.name)
+        case _:
+            return False
 
 
 def keeps_policy(before: Listener, policy: SslPolicy | None, there: LoadBalancer) -> bool:
@@ -74,7 +88,8 @@ def unmanaged(balancer: LoadBalancer) -> tuple[str, ...]:
 def _of_listeners(balancer: LoadBalancer) -> Iterator[str]:
     certificate, policy = shown_certificate(balancer), shown_policy(balancer)
     for one in _by_port(balancer):
-        if one.certificate and one.certificate != certificate:
+        differs = one.certificate is not None and one.certificate != certificate
+        if differs and not _uploaded_by_us(one, balancer):
             yield f"the listener on port {one.port} serves another certificate, {one.certificate}"
         names = sorted(one.policy_names)
         if one.secure and one.ssl_policy != policy and _by_hand(one):

@@ -68,7 +68,6 @@ def test_a_put_that_comes_in_between_does_not_undo_what_was_asked_for(here: Acco
     assert served(here, demo.port) == new, "Lambda may try again"
 
 
-@pytest.mark.xfail(strict=True, reason="a defect: PUT keeps both certificates; the next rotation mends it")
 def test_a_put_amid_a_rotation_goes_on_with_the_new_one(here: Account) -> None:
     asked = body(here, 8883, PRIVATE)
     asked["listeners"].append({**asked["listeners"][0], "port": 8884})
