@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from inspect import getdoc
 from typing import Any
 
@@ -46,52 +47,13 @@ def rule(
     minutes: float = 0.03,
     dollars: float = 0.0,
     left_out: str = "",
+    question: bool = False,
 ) -> Callable[[Ask], Ask]:
     """Keep a function as a rule; its docstring is the fact and, on the lines below, its pages.
 
     `corrects` names modules of `lab/fidelity/`, `code` modules below `chalicelib/` or other files.
     """
-    return _keeping(
-        needs,
-        code=code,
-        corrects=corrects,
-        minutes=minutes,
-        dollars=dollars,
-        left_out=left_out,
-        question=False,
-    )
 
-
-def question(
-    *needs: Need[Any],
-    code: str | Iterable[str],
-    corrects: str | Iterable[str] = (),
-    minutes: float = 0.03,
-    dollars: float = 0.0,
-    left_out: str = "",
-) -> Callable[[Ask], Ask]:
-    """Keep a function as an open question: what it returns is recorded, and no answer is wrong."""
-    return _keeping(
-        needs,
-        code=code,
-        corrects=corrects,
-        minutes=minutes,
-        dollars=dollars,
-        left_out=left_out,
-        question=True,
-    )
-
-
-def _keeping(
-    needs: tuple[Need[Any], ...],
-    *,
-    code: str | Iterable[str],
-    corrects: str | Iterable[str],
-    minutes: float,
-    dollars: float,
-    left_out: str,
-    question: bool,
-) -> Callable[[Ask], Ask]:
     def keep(ask: Ask) -> Ask:
         lines = (getdoc(ask) or "").splitlines()
         pages = tuple(line for line in lines if line.startswith("https://"))
@@ -115,6 +77,10 @@ def _keeping(
         return ask
 
     return keep
+
+
+question = partial(rule, question=True)
+"""Keep a function as an open question: what it returns is recorded, and no answer is wrong."""
 
 
 def _paths(folder: str, named: str | Iterable[str]) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def delete_load_balancer(region: Region, request: Request) -> Answer:
     if load_balancer:
         for port in list(load_balancer.listeners):
             elb_certificates.take_listener(region, load_balancer, port)
-        leave_interfaces(region, load_balancer)
+        leave_interfaces(region, load_balancer.interfaces.values())
     return {}
 
 

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-backend-inst
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from moto.ec2.exceptions import InvalidSubnetIdError
@@ -161,21 +161,32 @@ def update_interfaces(region: Region, load_balancer: LoadBalancer) -> None:
         region.ec2.enis.pop(load_balancer.interfaces.pop(subnet_id), None)
     for subnet_id in load_balancer.subnets:
         if subnet_id not in load_balancer.interfaces:
-            interface = region.ec2.create_network_interface(
-                _subnet(region, subnet_id), [], description=f"ELB {load_balancer.name}"
+            load_balancer.interfaces[subnet_id] = new_interface(
+                region.ec2, _subnet(region, subnet_id), load_balancer.name
             )
-            interface.requester_managed = True
-            interface.requester_id = "amazon-elb"
-            interface.status = "in-use"
-            load_balancer.interfaces[subnet_id] = interface.id
-    groups = _groups(region, load_balancer.security_groups)
-    for interface_id in load_balancer.interfaces.values():
-        region.ec2.enis[interface_id]._group_set = groups  # noqa: SLF001 - group_set can only be read
+    put_into_groups(
+        region.ec2, load_balancer.interfaces.values(), _groups(region, load_balancer.security_groups)
+    )
 
 
-def leave_interfaces(region: Region, load_balancer: LoadBalancer) -> None:
-    """Note that a deleted load balancer's interfaces linger from now on."""
-    region.lingering.update(dict.fromkeys(load_balancer.interfaces.values(), KNOBS.now()))
+def new_interface(ec2: EC2Backend, subnet: Subnet, owner: str, addresses: Sequence[str] = ()) -> str:
+    """Make a network interface of a load balancer and return its id; AWS's description names the owner."""
+    interface = ec2.create_network_interface(subnet, list(addresses), description=f"ELB {owner}")
+    interface.requester_managed = True
+    interface.requester_id = "amazon-elb"
+    interface.status = "in-use"
+    return str(interface.id)
+
+
+def put_into_groups(ec2: EC2Backend, interfaces: Iterable[str], groups: Sequence[SecurityGroup]) -> None:
+    """Let the interfaces be in these security groups and no others."""
+    for interface_id in interfaces:
+        ec2.enis[interface_id]._group_set = list(groups)  # noqa: SLF001 - group_set can only be read
+
+
+def leave_interfaces(region: Region, interfaces: Iterable[str]) -> None:
+    """Note that the interfaces of a load balancer that was deleted linger from now on."""
+    region.lingering.update(dict.fromkeys(interfaces, KNOBS.now()))
     sweep_interfaces(region)
 
 

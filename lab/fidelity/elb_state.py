@@ -174,5 +174,10 @@ def required(request: Request, parameter: str) -> Any:
 
 def instances(region: Region) -> dict[str, Instance]:
     """Return the region's instances by id, terminated ones included, for as long as EC2 shows them."""
-    reservations = list(region.ec2.reservations.values())
+    return instances_of(region.ec2)
+
+
+def instances_of(ec2: EC2Backend) -> dict[str, Instance]:
+    """Return the instances of a backend by id."""
+    reservations = list(ec2.reservations.values())
     return {instance.id: instance for reservation in reservations for instance in reservation.instances}

@@ -18,6 +18,8 @@ from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.models.subnets import Subnet
 from moto.utilities.utils import get_partition
 
+from lab.fidelity import elb_state
+from lab.fidelity.elb_network import leave_interfaces, new_interface, put_into_groups, with_gateway
 from lab.fidelity.elbv2_state import (
     SHORT,
     Address,
@@ -168,7 +170,7 @@ def asked_places(region: Region, request: Request, scheme: str, type_: str) -> l
     for subnet in subnets:
         if subnet.available_ip_address_count < FREE_ADDRESSES:
             raise refusal("InvalidSubnet", f"Not enough IP space available in {subnet.id}")
-        if scheme == "internet-facing" and not _has_gateway(region, subnet.vpc_id):
+        if scheme == "internet-facing" and not with_gateway(region.ec2, subnet.vpc_id):
             raise refusal("InvalidSubnet", f"VPC {subnet.vpc_id} has no internet gateway")
     places = [
         Address(
@@ -215,11 +217,6 @@ def _subnet(region: Region, subnet_id: str) -> Subnet:
         return region.ec2.get_subnet(subnet_id)
     except InvalidSubnetIdError:
         raise refusal("SubnetNotFound", f"The subnet ID '{subnet_id}' does not exist") from None
-
-
-def _has_gateway(region: Region, vpc_id: str) -> bool:
-    gateways: list[Any] = list(region.ec2.internet_gateways.values())
-    return any(one.vpc is not None and one.vpc.id == vpc_id for one in gateways)
 
 
 def asked_groups(region: Region, group_ids: Sequence[str], vpc_id: str) -> list[str]:
@@ -308,8 +305,7 @@ def delete_load_balancer(region: Region, request: Request) -> Answer:
     for listener in region.listeners_of(arn):
         forget_listener(region, listener.arn)
     interfaces = [place.interface for place in one.addresses.values() if place.interface]
-    region.lingering.update(dict.fromkeys(interfaces, KNOBS.now()))
-    sweep_interfaces(region)
+    leave_interfaces(elb_state.region_of(region.account_id, region.name), interfaces)
     region.moto.tagging_service.delete_all_tags_for_resource(arn)
     del region.load_balancers[arn]
     return {}
@@ -399,27 +395,13 @@ def set_subnets(region: Region, request: Request) -> Answer:
 
 def update_interfaces(region: Region, one: LoadBalancer) -> None:
     """Give the load balancer one requester-managed network interface a subnet, in its security groups."""
-    groups = _groups(region, one.security_groups)
     for place in one.addresses.values():
         if place.interface is None:
-            interface = region.ec2.create_network_interface(
-                _subnet(region, place.subnet),
-                [place.private] if place.private else [],
-                description=f"ELB {'/'.join(one.arn.split('/')[1:])}",
-            )
-            interface.requester_managed = True
-            interface.requester_id = "amazon-elb"
-            interface.status = "in-use"
-            place.interface = interface.id
-        region.ec2.enis[place.interface]._group_set = groups  # noqa: SLF001 - group_set can only be read
-
-
-def sweep_interfaces(region: Region) -> None:
-    """Remove the interfaces of deleted load balancers that have lingered for their time."""
-    for interface_id, since in list(region.lingering.items()):
-        if KNOBS.now() - since >= KNOBS.interface_linger_seconds:
-            region.lingering.pop(interface_id, None)
-            region.ec2.enis.pop(interface_id, None)
+            owner = "/".join(one.arn.split("/")[1:])
+            addresses = [place.private] if place.private else []
+            place.interface = new_interface(region.ec2, _subnet(region, place.subnet), owner, addresses)
+    interfaces = [place.interface for place in one.addresses.values() if place.interface]
+    put_into_groups(region.ec2, interfaces, _groups(region, one.security_groups))
 
 
 def describe_account_limits(_region: Region, _request: Request) -> Answer:

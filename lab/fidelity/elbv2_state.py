@@ -107,7 +107,7 @@ class TargetGroup:
 class Region:
     """ELBv2 in one region of one account, each thing by its ARN.
 
-    `lingering` and `released` are what they are in `elb_state`.
+    `released` is what it is in `elb_state`; interfaces that linger are kept there, with the classic ones'.
     """
 
     account_id: str
@@ -115,7 +115,6 @@ class Region:
     load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
     listeners: dict[str, Listener] = field(default_factory=dict)
     target_groups: dict[str, TargetGroup] = field(default_factory=dict)
-    lingering: dict[str, float] = field(default_factory=dict)
     released: dict[str, float] = field(default_factory=dict)
 
     @property

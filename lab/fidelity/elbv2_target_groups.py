@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.ec2.models.instances import Instance
 
+from lab.fidelity.elb_state import instances_of
 from lab.fidelity.elbv2_state import (
     Answer,
     Region,
@@ -263,7 +264,7 @@ def register_targets(region: Region, request: Request) -> Answer:
     one = target_group(region, required(request, "TargetGroupArn"))
     asked = _asked(one, request)
     if one.target_type == "instance":
-        found = _instances(region)
+        found = instances_of(region.ec2)
         for id_, _ in asked:
             instance = found.get(id_)
             if instance is None or not TARGET_ID.fullmatch(id_):
@@ -329,7 +330,7 @@ def health(region: Region, one: TargetGroup, target: tuple[str, int]) -> dict[st
             "unused", "Target.NotInUse", "Target group is not configured to receive traffic from ELB"
         )
     if one.target_type == "instance":
-        instance = _instances(region).get(target[0])
+        instance = instances_of(region.ec2).get(target[0])
         if instance is None or instance.state != "running":
             return _state("unused", "Target.InvalidState", "Target is in the stopped state")
         zones = {zone for user in users for zone in region.load_balancers[user.load_balancer].zones}
@@ -349,7 +350,7 @@ def _state(state: str, reason: str = "", description: str = "") -> dict[str, str
 def _settle(region: Region, one: TargetGroup) -> None:
     """Forget those that have drained: after the delay, and terminated instances at once."""
     delay = int(one.attributes["deregistration_delay.timeout_seconds"])
-    found = _instances(region) if one.target_type == "instance" else {}
+    found = instances_of(region.ec2) if one.target_type == "instance" else {}
     for target, since in list(one.draining.items()):
         gone = one.target_type == "instance" and _ended(found.get(target[0]))
         if gone or KNOBS.now() - since >= max(delay, KNOBS.target_deregistration_seconds):
@@ -365,8 +366,3 @@ def _ended(instance: Instance | None) -> bool:
 
 def _asked(one: TargetGroup, request: Request) -> list[tuple[str, int]]:
     return [(str(each["Id"]), int(each.get("Port") or one.port)) for each in required(request, "Targets")]
-
-
-def _instances(region: Region) -> dict[str, Instance]:
-    reservations = list(region.ec2.reservations.values())
-    return {instance.id: instance for reservation in reservations for instance in reservation.instances}

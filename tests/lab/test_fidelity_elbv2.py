@@ -150,8 +150,7 @@ def test_its_interfaces_hold_its_security_group_for_a_while_after_it_is_deleted(
     here.api.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
     assert code(here.world.ec2.delete_security_group, GroupId=group) == "DependencyViolation"
     clock.pass_seconds(61)
-    here.api.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
-    here.create("next", SecurityGroups=[group])
+    here.world.ec2.delete_security_group(GroupId=group)
 
 
 def test_zones_come_and_go_and_a_zones_subnet_is_exchanged_in_two_steps(here: Network) -> None:

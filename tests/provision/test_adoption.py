@@ -9,10 +9,10 @@ import pytest
 from chalicelib.model.errors import Conflict, Denied, NotFound, NotOurs
 from lab.fidelity.knobs import KNOBS, Health
 from tests.lab.load_balancing import ssl
+from tests.world.by_hand import NAME, proxying
 from tests.world.provisioning import WATCHED, Account
 
 HTTP = {"Protocol": "HTTP", "LoadBalancerPort": 18083, "InstanceProtocol": "HTTP", "InstancePort": 18083}
-NAME: dict[str, Any] = {"LoadBalancerName": "demo"}
 
 
 def by_hand(here: Account, *names: str, **parameters: Any) -> list[str]:
@@ -30,18 +30,6 @@ def cookies(here: Account) -> None:
     here.world.elb.create_lb_cookie_stickiness_policy(**NAME, PolicyName="sticky")
     here.world.elb.set_load_balancer_policies_of_listener(
         **NAME, LoadBalancerPort=18083, PolicyNames=["sticky"]
-    )
-
-
-def proxying(here: Account) -> None:
-    here.world.elb.create_load_balancer_policy(
-        **NAME,
-        PolicyName="proxy",
-        PolicyTypeName="ProxyProtocolPolicyType",
-        PolicyAttributes=[{"AttributeName": "ProxyProtocol", "AttributeValue": "true"}],
-    )
-    here.world.elb.set_load_balancer_policies_for_backend_server(
-        **NAME, InstancePort=1883, PolicyNames=["proxy"]
     )
 
 

@@ -14,9 +14,9 @@ from chalicelib.api.requests import read_put
 from chalicelib.model.ciphers import CIPHERS, PROTOCOLS
 from lab.fidelity import elb_ssl
 from tests.lab.load_balancing import ssl
+from tests.world.by_hand import NAME, proxying
 from tests.world.provisioning import Account, account
 
-NAME: dict[str, Any] = {"LoadBalancerName": "demo"}
 HTTP = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstanceProtocol": "HTTP", "InstancePort": 8080}
 TLS_BEHIND = {"Protocol": "TCP", "LoadBalancerPort": 1884, "InstanceProtocol": "SSL", "InstancePort": 8443}
 
@@ -63,18 +63,6 @@ def other_certificate(here: Account) -> None:
 def stickiness(here: Account) -> None:
     here.world.elb.create_lb_cookie_stickiness_policy(**NAME, PolicyName="sticky")
     here.world.elb.set_load_balancer_policies_of_listener(**NAME, LoadBalancerPort=80, PolicyNames=["sticky"])
-
-
-def proxying(here: Account) -> None:
-    here.world.elb.create_load_balancer_policy(
-        **NAME,
-        PolicyName="proxy",
-        PolicyTypeName="ProxyProtocolPolicyType",
-        PolicyAttributes=[{"AttributeName": "ProxyProtocol", "AttributeValue": "true"}],
-    )
-    here.world.elb.set_load_balancer_policies_for_backend_server(
-        **NAME, InstancePort=1883, PolicyNames=["proxy"]
-    )
 
 
 def authentication(here: Account) -> None:

@@ -126,6 +126,12 @@ def test_reconcile_looks_and_tells_what_was_drift(
     assert told["drift"] == ["demo"]
 
 
+def refuse(**_: Any) -> tuple[Any, Any]:
+    """Answer a call, before it is sent, as AWS denies it."""
+    answer = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
+    return SimpleNamespace(status_code=403), answer
+
+
 @pytest.mark.parametrize(
     ("function", "name"), [("register", "ec2-instance-running"), ("reconcile", "schedule-tick")]
 )
@@ -134,10 +140,6 @@ def test_a_failure_is_loud_so_that_lambda_tries_again(
 ) -> None:
     fleet.nodes("demo")
     events = container.clients().elb.meta.events
-
-    def refuse(**_: Any) -> tuple[Any, Any]:
-        answer = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
-        return SimpleNamespace(status_code=403), answer
 
     operation = "before-call.elastic-load-balancing.RegisterInstancesWithLoadBalancer"
     events.register(operation, refuse)  # type: ignore[arg-type] # it may answer
@@ -153,10 +155,6 @@ def test_what_the_look_and_the_sweep_could_not_do_is_told_together(
 ) -> None:
     fleet.nodes("demo")
     events = container.clients().elb.meta.events
-
-    def refuse(**_: Any) -> tuple[Any, Any]:
-        answer = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
-        return SimpleNamespace(status_code=403), answer
 
     def sweeping(_: object) -> None:
         raise Unserved([("old", Throttled("DeleteSecurityGroup", "Throttling", "slow"))])
