@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from chalicelib.probe.device import DeviceClient, probe_address
 from chalicelib.tls import connect as tls
 from chalicelib.tls.handshake import Trust
+from lab.machine.tls import looking
 from tests.probe.test_mqtt_bounds import target_at
 from tests.world.certificates import authority, leaf
 from tests.world.servers import ADDRESS, Talk, serving, tls_context
@@ -66,8 +67,7 @@ def flight(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     context = tls_context(leaf(NAME, signed_by=ROOT), Path(tmp_path_factory.mktemp("tls")))
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = context.wrap_bio(to_server, to_client, server_side=True)
-    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client = asking.wrap_bio(ssl.MemoryBIO(), to_server, server_hostname=NAME)
+    client = looking().wrap_bio(ssl.MemoryBIO(), to_server, server_hostname=NAME)
     for side in (client, server):
         with pytest.raises(ssl.SSLWantReadError):
             side.do_handshake()
