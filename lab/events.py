@@ -72,6 +72,8 @@ class EventBridge:
 
     delivered: list[Delivery] = field(default_factory=list)
     queues: dict[str, Queue[Json]] = field(default_factory=dict)
+    looks: int = 0
+    """How many looks at EC2 have ended: changes that come within one are one event."""
 
     def __post_init__(self) -> None:
         self.queues = {rule.function: Queue() for rule in self.rules}
@@ -259,6 +261,7 @@ def _tick(
             before, seen = seen, look(ec2)
             for event in changes(before, seen):
                 bridge.put(event)
+            bridge.looks += 1
         for rule in bridge.rules:
             times = int((time.monotonic() - began) / (rule.minutes * minute)) if rule.minutes else 0
             if times > fired[id(rule)]:
