@@ -159,20 +159,20 @@ def register(event: CloudWatchEvent) -> None:
     from chalicelib.register import story
     from chalicelib.register.settle import Memory
 
-    told = story.readable("register", event.to_dict())
-    if told is None:
+    hint = story.readable("register", event.to_dict())
+    if hint is None:
         return
     memory = last_look.get("register", Memory())
-    look = story.answer_event(told, invocation(remaining(event.context)), memory)
+    look = story.answer_event(hint, invocation(remaining(event.context)), memory)
     if look is None:
-        telemetry.canonical("register", event=told.id, instance=told.instance, outcome="answered already")
+        telemetry.canonical("register", event=hint.id, instance=hint.instance, outcome="answered already")
         return
     last_look["register"] = look.memory
     if isinstance(look, story.Untagged):
-        telemetry.canonical("register", event=told.id, instance=told.instance, outcome="not tagged")
+        telemetry.canonical("register", event=hint.id, instance=hint.instance, outcome="not tagged")
         return
     telemetry.canonical(
-        "register", event=told.id, instance=told.instance, steps=len(look.steps), left_out=look.left_out
+        "register", event=hint.id, instance=hint.instance, steps=len(look.steps), left_out=look.left_out
     )
     look.complain()
 
@@ -183,13 +183,13 @@ def drain(event: CloudWatchEvent) -> None:
     from chalicelib import telemetry
     from chalicelib.register import story
 
-    told = story.readable("drain", event.to_dict())
-    if told is not None:
-        drained = story.drain(told, invocation(remaining(event.context)))
+    hint = story.readable("drain", event.to_dict())
+    if hint is not None:
+        drained = story.drain(hint, invocation(remaining(event.context)))
         telemetry.canonical(
             "drain",
-            event=told.id,
-            instance=told.instance,
+            event=hint.id,
+            instance=hint.instance,
             actions=[step.action for _, step in drained.steps],
             refused=[f"{place}: {error}" for place, error in drained.refused],
         )
@@ -272,11 +272,11 @@ def expiring(event: CloudWatchEvent) -> None:
     from chalicelib.rotate.events import read_expiring
     from chalicelib.rotate.report import report_expiring
 
-    told = read_expiring(event.resources, event.detail)
-    if isinstance(told, str):
-        telemetry.dropped("expiring", str(event.event_id), told)
+    hint = read_expiring(event.resources, event.detail)
+    if isinstance(hint, str):
+        telemetry.dropped("expiring", str(event.event_id), hint)
         return
-    serving = report_expiring(told, invocation(remaining(event.context)))
+    serving = report_expiring(hint, invocation(remaining(event.context)))
     telemetry.canonical("expiring", serving=len(serving))
 
 

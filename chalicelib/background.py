@@ -4,7 +4,7 @@ The payloads are written and read here. There is no key in any of them.
 
     provision            {"name", "since", "existed", "body", …}      go on with a PUT
                          {"name", "leftovers"}                        finish a DELETE
-                         {"name", "done", "actions"}                  tell others what was done
+                         {"name", "done", "actions"}                  announce what was done
     rotate, deep_probe   an event of EventBridge's shape, with {"name"} as its detail; for `rotate` also
                          {"asked"}, when somebody wanted the certificate replaced, due or not
 """
@@ -59,7 +59,7 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
         return "deleted"
     if "done" in payload:
         _tell_others(payload["done"], name, payload["actions"], invocation)
-        return "told"
+        return "announced"
     from chalicelib.api.requests import read_put
     from chalicelib.provision import put as provision
 
@@ -126,7 +126,7 @@ def _hand_over(function: str, payload: Mapping[str, object], invocation: Invocat
 
 
 def _follow_up(detail_type: str, name: str, report: Report, invocation: Invocation) -> None:
-    """Leave to the background what can fail alone: others are told, alarms come along."""
+    """Leave to the background what can fail alone: others are informed, alarms come along."""
     try:
         _hand_over("provision", {"name": name, "done": detail_type, "actions": _actions(report)}, invocation)
     except AwsError as error:

@@ -84,7 +84,7 @@ def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
 
 
 def one_of_ours(name: str, invocation: Invocation) -> LoadBalancer:
-    """One load balancer of ours, as far as a listing and tags tell, in two calls; raises NotFound."""
+    """One load balancer of ours, as far as a listing and tags show it, in two calls; raises NotFound."""
     found = list_one(name, invocation).ours.get(name)
     if found is None:
         raise NotFound(f"there is no load balancer {name} of ours")
@@ -92,7 +92,7 @@ def one_of_ours(name: str, invocation: Invocation) -> LoadBalancer:
 
 
 def list_one(name: str, invocation: Invocation) -> elb.Listed:
-    """One load balancer, ours or not, as far as a listing and tags tell, in two calls."""
+    """One load balancer, ours or not, as far as a listing and tags show it, in two calls."""
     client = invocation.clients.elb
     # ELB refuses to look for what can be no name; a tag can be any text.
     described = None if name_fault(name) else elb.describe_load_balancer(client, name)
@@ -108,7 +108,7 @@ def own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> Sec
 
 
 def ours(invocation: Invocation) -> tuple[LoadBalancer, ...]:
-    """Every load balancer of ours, as far as a listing and tags tell: without attributes and policies.
+    """Every load balancer of ours, as far as a listing and tags show it: without attributes and policies.
 
     One call for each 400 load balancers of the region, and one for each 20.
     """
@@ -116,6 +116,6 @@ def ours(invocation: Invocation) -> tuple[LoadBalancer, ...]:
 
 
 def list_all(invocation: Invocation) -> elb.Listed:
-    """Every load balancer of the region, as far as a listing and tags tell, in as many calls as `ours`."""
+    """Every load balancer of the region, as far as a listing and tags show it, in as many calls as `ours`."""
     client = invocation.clients.elb
     return elb.listed(client, elb.describe_all(client), invocation.settings.owner)

@@ -23,7 +23,7 @@ from chalicelib.x509.domains import address_of
 _LABEL = "_acme-challenge."
 _JOURNAL = f"{_LABEL}_emq-elb."
 _START = 12
-"""So many characters of a value tell it from any other: it is a hash, in base64."""
+"""So many characters distinguish a value from any other: it is a hash, in base64."""
 ORPHANED = timedelta(hours=1)
 """No function works for so long: what is older belongs to one that was killed."""
 

@@ -39,7 +39,7 @@ def answering(app: Chalice) -> Callable[[ViewFunction], ViewFunction]:
                 response = view(app.current_request, **parameters)
             except EmqElbError as error:
                 response = _told_as(problem(error))
-            except Exception as error:  # noqa: BLE001 - the last one to see it: told, and answered without its words
+            except Exception as error:  # noqa: BLE001 - the last one to see it: logged, answered without its words
                 telemetry.failed(view.__name__, error)
                 response = _told_as(unexpected(app.lambda_context.aws_request_id))
             telemetry.canonical(

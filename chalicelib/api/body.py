@@ -109,9 +109,9 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.
 UNMANAGED_MAX = 1000
 """A sentence for each policy of a listener or an instance port, and few more."""
 UNKNOWN_MAX = 10
-"""How many fields that it does not know an object may have to be told of each."""
+"""How many fields that it does not know an object may have before only their number is returned."""
 _STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
-# The rules about two fields that a schema can tell; the default listeners need a certificate.
+# The rules about two fields that a schema can state; the default listeners need a certificate.
 _TOGETHER: JsonDict = {
     "not": {"required": ["allow", "security_groups"]},
     "anyOf": [{"required": ["listeners"]}, {"required": ["certificate"]}],

@@ -14,7 +14,7 @@ VERSION = "1"
 """Of the API, not of the package."""
 
 FLAGS = {
-    "dry_run": "Only plan: `actions` tells what would be done, and nothing is.",
+    "dry_run": "Only plan: `actions` says what would be done, and nothing is.",
     "adopt": "Also one that was made by hand and is nobody's: PUT takes it over, GET shows what it is.",
     "new_ca": "Devices trust the private CA that is kept now, though another one signed what is served.",
     "force": "Also while members are in service.",
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One route as the description tells it. `flags` are names in `FLAGS`, `problems` are HTTP statuses."""
+    """One route as the description has it. `flags` are names in `FLAGS`, `problems` are HTTP statuses."""
 
     method: str
     path: str

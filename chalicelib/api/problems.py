@@ -30,7 +30,7 @@ from chalicelib.model.errors import (
 )
 
 FAULTS_MAX = 100
-"""What an answer tells: a request can have more faults than an answer of Lambda's, 6 MB, has room for."""
+"""What an answer holds: a request can have more faults than an answer of Lambda's, 6 MB, has room for."""
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 """botocore has waited up to 20 s by then; another few let the account's bucket fill again."""
@@ -100,17 +100,17 @@ _KIND_OF: tuple[tuple[tuple[type[EmqElbError], ...], Kind], ...] = (
 
 
 def problem(error: EmqElbError) -> Problem:
-    """Return the problem that an error is told as."""
+    """Return the problem for an error."""
     kind = _kind(error)
     match error:
         case InvalidRequest():
             return _invalid(kind, error.faults)
         case Throttled():
-            told = _problem(kind, error.message, code=error.code, operation=error.operation)
-            return Problem(told.status, told.body, {**told.headers, "Retry-After": str(RETRY_AFTER_SECONDS)})
+            made = _problem(kind, error.message, code=error.code, operation=error.operation)
+            return Problem(made.status, made.body, {**made.headers, "Retry-After": str(RETRY_AFTER_SECONDS)})
         case IssuerLimited():
-            told = _problem(kind, str(error))
-            return Problem(told.status, told.body, {**told.headers, "Retry-After": http_date(error.until)})
+            made = _problem(kind, str(error))
+            return Problem(made.status, made.body, {**made.headers, "Retry-After": http_date(error.until)})
         case AwsError():
             return _problem(kind, error.message, code=error.code, operation=error.operation)
         case _:
@@ -118,14 +118,14 @@ def problem(error: EmqElbError) -> Problem:
 
 
 def _invalid(kind: Kind, faults: Sequence[Fault]) -> Problem:
-    told, more = faults[:FAULTS_MAX], len(faults[FAULTS_MAX:])
+    shown, more = faults[:FAULTS_MAX], len(faults[FAULTS_MAX:])
     if more:
-        told = (*told, Fault("body", f"and {more} more faults"))
+        shown = (*shown, Fault("body", f"and {more} more faults"))
     count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
     return _problem(
         kind,
         f"The request has {count}; nothing was called that changes AWS.",
-        errors=[{"field": fault.field, "message": fault.message} for fault in told],
+        errors=[{"field": fault.field, "message": fault.message} for fault in shown],
     )
 
 
@@ -135,8 +135,8 @@ def http_date(moment: datetime) -> str:
 
 
 def unexpected(request_id: str) -> Problem:
-    """Return the problem for what nobody foresaw; it tells only where in the log to look."""
-    return _problem(INTERNAL, f"The log tells more under the request id {request_id}.", request_id=request_id)
+    """Return the problem for what nobody foresaw; it says only where in the log to look."""
+    return _problem(INTERNAL, f"The log says more under the request id {request_id}.", request_id=request_id)
 
 
 def _kind(error: EmqElbError) -> Kind:

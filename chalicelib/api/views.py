@@ -44,7 +44,7 @@ def view_json(view: View) -> Json:
     """Return one load balancer as GET shows it; what there is nothing to say about is left out.
 
     Listeners are in the order of their ports. Where listeners differ in what the body has only one of
-    (certificate, SSL policy), the secure one with the lowest port speaks for all, and `unmanaged` tells of
+    (certificate, SSL policy), the secure one with the lowest port speaks for all, and `unmanaged` names
     the others.
     """
     balancer = view.load_balancer

@@ -77,7 +77,7 @@ def _message(error: ErrorDetails, location: Sequence[int | str], fields: Collect
         right = error["ctx"]["expected"] if kind == "literal_error" else _RIGHT.get(kind)
     if right is None:
         return error["msg"]
-    # What stands where a key belongs is told to nobody.
+    # What stands where a key belongs is shown to nobody.
     secret = location[:1] == ["certificate"] and ("pem" in location or "private_key" in location)
     return f"{right} is right, not {'that' if secret else quoted(error['input'])}"
 

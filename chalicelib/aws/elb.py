@@ -99,13 +99,13 @@ def policies(client: ElasticLoadBalancingClient, name: str) -> Mapping[str, Poli
 
 
 def _policy(found: PolicyDescriptionTypeDef) -> Policy:
-    told = {
+    given = {
         attribute.get("AttributeName", ""): attribute.get("AttributeValue", "")
         for attribute in found.get("PolicyAttributeDescriptions", [])
     }
-    on = {name for name, value in told.items() if value.lower() == "true"}
+    on = {name for name, value in given.items() if value.lower() == "true"}
     match found.get("PolicyTypeName"):
-        case "SSLNegotiationPolicyType" if reference := told.get(_REFERENCE):
+        case "SSLNegotiationPolicyType" if reference := given.get(_REFERENCE):
             return PredefinedPolicy(reference)
         case "SSLNegotiationPolicyType" if found.get("PolicyName", "").startswith("ELBSecurityPolicy-"):
             return PredefinedPolicy(found.get("PolicyName", ""))
@@ -155,7 +155,7 @@ def parse_load_balancer(
     policies: Mapping[str, Policy],
     tags: Mapping[str, str],
 ) -> LoadBalancer:
-    """One value of what four calls tell."""
+    """One value of what four calls return."""
     check = found.get("HealthCheck", {})
     draining = attributes.get("ConnectionDraining", {"Enabled": False})
     logs = attributes.get("AccessLog")
@@ -219,7 +219,7 @@ class Listed:
 def listed(
     client: ElasticLoadBalancingClient, described: Sequence[LoadBalancerDescriptionTypeDef], owner: str
 ) -> Listed:
-    """Tell ours from others': read the tags of what was described, a call for each 20.
+    """Separate ours from others': read the tags of what was described, a call for each 20.
 
     One that vanished in between is left out.
     """
@@ -246,9 +246,9 @@ def parse_listeners(
 
 
 def _listener(description: object, policies: Mapping[str, Policy]) -> Listener:
-    told = cast("Mapping[str, Mapping[str, str]]", description)
-    listener = told["Listener"]
-    names = frozenset(cast("Sequence[str]", told.get("PolicyNames", [])))
+    given = cast("Mapping[str, Mapping[str, str]]", description)
+    listener = given["Listener"]
+    names = frozenset(cast("Sequence[str]", given.get("PolicyNames", [])))
     contents = (policies.get(name) for name in sorted(names))
     negotiated = (policy for policy in contents if isinstance(policy, PredefinedPolicy | CustomPolicy))
     return Listener(

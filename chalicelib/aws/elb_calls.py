@@ -158,15 +158,15 @@ def _instances(ids: Sequence[str]) -> list[InstanceTypeDef]:
 
 
 def _listener(listener: Listener) -> ListenerTypeDef:
-    told: ListenerTypeDef = {
+    request: ListenerTypeDef = {
         "Protocol": listener.protocol,
         "LoadBalancerPort": listener.port,
         "InstanceProtocol": listener.instance_protocol,
         "InstancePort": listener.instance_port,
     }
     if listener.certificate:
-        told["SSLCertificateId"] = listener.certificate
-    return told
+        request["SSLCertificateId"] = listener.certificate
+    return request
 
 
 def _policy(policy: Policy) -> tuple[str, list[PolicyAttributeTypeDef]]:
@@ -192,29 +192,29 @@ def _policy(policy: Policy) -> tuple[str, list[PolicyAttributeTypeDef]]:
 
 
 def _attributes(change: do.ModifyLoadBalancerAttributes) -> LoadBalancerAttributesTypeDef:
-    told: LoadBalancerAttributesTypeDef = {}
+    request: LoadBalancerAttributesTypeDef = {}
     if change.idle_timeout is not None:
-        told["ConnectionSettings"] = {"IdleTimeout": change.idle_timeout}
+        request["ConnectionSettings"] = {"IdleTimeout": change.idle_timeout}
     if change.connection_draining is not None:
         # The timeout can be set only together with Enabled=true
         # (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-conn-drain.html).
-        told["ConnectionDraining"] = (
+        request["ConnectionDraining"] = (
             {"Enabled": True, "Timeout": change.connection_draining}
             if change.connection_draining
             else {"Enabled": False}
         )
     if change.cross_zone is not None:
-        told["CrossZoneLoadBalancing"] = {"Enabled": change.cross_zone}
+        request["CrossZoneLoadBalancing"] = {"Enabled": change.cross_zone}
     match change.access_logs:
         case AccessLogs(bucket, prefix, interval):
-            told["AccessLog"] = {
+            request["AccessLog"] = {
                 "Enabled": True,
                 "S3BucketName": bucket,
                 "S3BucketPrefix": prefix,
                 "EmitInterval": interval,
             }
         case False:
-            told["AccessLog"] = {"Enabled": False}
+            request["AccessLog"] = {"Enabled": False}
         case _:
             pass
-    return told
+    return request

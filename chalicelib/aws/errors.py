@@ -117,8 +117,8 @@ def translated(operation: str) -> Iterator[None]:
     try:
         yield
     except exceptions.ClientError as error:
-        told = error.response.get("Error", {})
-        raise of_code(operation, told.get("Code", "Unknown"), told.get("Message", "")) from None
+        said = error.response.get("Error", {})
+        raise of_code(operation, said.get("Code", "Unknown"), said.get("Message", "")) from None
     except exceptions.NoCredentialsError as error:
         raise errors.Denied(operation, "NoCredentials", str(error)) from None
     except exceptions.ParamValidationError:

@@ -40,9 +40,9 @@ def find_server_certificate(client: IAMClient, name: str) -> Certificate | None:
 
 
 def list_certificates(client: IAMClient, path_prefix: str) -> tuple[Certificate, ...]:
-    """List the certificates under a path, a thousand a call, as far as a listing tells.
+    """List the certificates under a path, a thousand a call, as far as a listing shows them.
 
-    It tells name, path, expiry and upload, and no domains, serial number, digest or tags.
+    It shows name, path, expiry and upload, but no domains, serial number, digest or tags.
     """
     with translated("ListServerCertificates"):
         pages = client.get_paginator("list_server_certificates").paginate(

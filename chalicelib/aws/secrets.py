@@ -93,8 +93,8 @@ def replace_secret(client: SecretsManagerClient, name: str, value: Mapping[str, 
 def secret_tags(client: SecretsManagerClient, name: str) -> Mapping[str, str]:
     """Read the tags of a secret. Absent when there is none."""
     with translated("DescribeSecret"):
-        told = client.describe_secret(SecretId=name)
-    return {tag.get("Key", ""): tag.get("Value", "") for tag in told.get("Tags", [])}
+        described = client.describe_secret(SecretId=name)
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in described.get("Tags", [])}
 
 
 def tag_secret(client: SecretsManagerClient, name: str, tags: Mapping[str, str]) -> None:

@@ -143,25 +143,25 @@ def permission_of(rule: Rule) -> IpPermissionTypeDef:
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RevokeSecurityGroupIngress.html
     """
-    told: IpPermissionTypeDef = {"IpProtocol": rule.protocol}
+    ip_permission: IpPermissionTypeDef = {"IpProtocol": rule.protocol}
     if rule.from_port is not None:
-        told["FromPort"] = rule.from_port
+        ip_permission["FromPort"] = rule.from_port
     if rule.to_port is not None:
-        told["ToPort"] = rule.to_port
+        ip_permission["ToPort"] = rule.to_port
     if rule.source.startswith("sg-"):
         pair: UserIdGroupPairTypeDef = {"GroupId": rule.source}
         if rule.user_id is not None:
             pair["UserId"] = rule.user_id
         if rule.peering is not None:
             pair["VpcPeeringConnectionId"] = rule.peering
-        told["UserIdGroupPairs"] = [pair]
+        ip_permission["UserIdGroupPairs"] = [pair]
     elif rule.source.startswith("pl-"):
-        told["PrefixListIds"] = [{"PrefixListId": rule.source}]
+        ip_permission["PrefixListIds"] = [{"PrefixListId": rule.source}]
     elif ":" in rule.source:
-        told["Ipv6Ranges"] = [{"CidrIpv6": rule.source}]
+        ip_permission["Ipv6Ranges"] = [{"CidrIpv6": rule.source}]
     else:
-        told["IpRanges"] = [{"CidrIp": rule.source}]
-    return told
+        ip_permission["IpRanges"] = [{"CidrIp": rule.source}]
+    return ip_permission
 
 
 def create_group(client: EC2Client, *, name: str, vpc: str, owner: str, load_balancer: str) -> str:

@@ -134,7 +134,7 @@ class Member:
 class LoadBalancer:
     """A classic load balancer. `tags` are all of its tags, ours included; times are seconds.
 
-    `zone_of` tells the zones of the subnets involved, where they may have to be exchanged. `created` of a
+    `zone_of` has the zones of the subnets involved, where they may have to be exchanged. `created` of a
     desired one is now.
     """
 
@@ -300,5 +300,5 @@ def uploaded(one: Certificate) -> datetime:
 
 
 def age(one: Certificate) -> tuple[datetime, datetime, str]:
-    """What puts certificates in the order in which they came: AWS tells whole seconds only."""
+    """What puts certificates in the order in which they came: AWS returns whole seconds only."""
     return uploaded(one), one.not_after, one.name or one.arn

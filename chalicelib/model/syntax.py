@@ -37,7 +37,7 @@ _SHOWN = 80
 
 
 def quoted(value: object) -> str:
-    """Return a value as a message may tell it: JSON, short, and never a PEM text or what a list holds."""
+    """Return a value as a message may show it: JSON, short, and never a PEM text or what a list holds."""
     match value:
         case str():
             if "-----BEGIN" in value:

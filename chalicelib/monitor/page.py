@@ -118,11 +118,11 @@ def verdict_page(verdict: Verdict) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     failure = outcome.failure
-    told = _mark("bad", f"{failure.phase}: {failure.cause}") if failure else _mark("good", "ok")
+    mark = _mark("bad", f"{failure.phase}: {failure.cause}") if failure else _mark("good", "ok")
     words = f" {escape(failure.detail)}" if failure and failure.detail else ""
     times = ", ".join(f"{phase} {spent:.1f}" for phase, spent in outcome.times_ms.items())
     return (
-        f"<tr><td>{escape(outcome.address or '-')}</td><td class=n>{outcome.port}</td><td>{told}{words}</td>"
+        f"<tr><td>{escape(outcome.address or '-')}</td><td class=n>{outcome.port}</td><td>{mark}{words}</td>"
         f"<td class=n>{escape(times)}</td></tr>"
     )
 

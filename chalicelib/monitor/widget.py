@@ -1,6 +1,6 @@
 """The dashboard's widget: how all load balancers are, at a glance, and two buttons for each.
 
-It reads what the listing, tags and CloudWatch tell: nothing is probed for a glance.
+It reads what the listing, tags and CloudWatch show: nothing is probed for a glance.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _metrics(name: str) -> tuple[Metric, Metric, Metric]:
 
 
 def probe_button(name: str, invocation: Invocation) -> str:
-    """Probe now, and tell how that went as HTML."""
+    """Probe now, and return how that went as HTML."""
     try:
         return verdict_page(probe_one(name, invocation))
     except EmqElbError as error:
@@ -71,7 +71,7 @@ def probe_button(name: str, invocation: Invocation) -> str:
 
 
 def rotate_button(name: str, invocation: Invocation) -> str:
-    """Have the certificate replaced in the background, and tell so as HTML; or why nobody is asked."""
+    """Have the certificate replaced in the background, and say so as HTML, or why not."""
     try:
         source = observe.one_of_ours(name, invocation).tags.get(CERTIFICATE_TAG)
         if source is None:
@@ -83,4 +83,4 @@ def rotate_button(name: str, invocation: Invocation) -> str:
         background.ask("rotate", name, invocation, asked=invocation.now().isoformat())
     except EmqElbError as error:
         return answer_page(str(error))
-    return answer_page(f"{name}: asked for; the log of the function rotate tells how it went.")
+    return answer_page(f"{name}: asked for; the log of the function rotate says how it went.")

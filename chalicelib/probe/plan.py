@@ -314,7 +314,7 @@ def name_to_verify(hostname: str | None, domains: Iterable[str], dns_name: str) 
 
 
 def name_failure(hostname: str | None, domains: tuple[str, ...], dns_name: str) -> Failure | None:
-    """Tell whether a client that asks for the name would refuse the certificate."""
+    """Say whether a client that asks for the name would refuse the certificate."""
     if covers(domains, name_to_verify(hostname, domains, dns_name)):
         return None
     return Failure("tls", "tls-name")

@@ -149,7 +149,7 @@ def _fits_beside(listener: Listener, there: LoadBalancer) -> bool:
 def _certificates(
     wanted: LoadBalancer, there: LoadBalancer, actual: dict[int, Listener]
 ) -> Iterator[do.SetLoadBalancerListenerSSLCertificate]:
-    """The highest port first: the lowest tells what was declared before (`model/unmanaged.py`)."""
+    """The highest port first: the lowest says what was declared before (`model/unmanaged.py`)."""
     for listener in sorted(wanted.listeners, key=lambda one: -one.port):
         before = actual.get(listener.port)
         if (

@@ -48,7 +48,7 @@ def put(
 ) -> Report:
     """Create the load balancer, or converge the one that is there; `dry_run` only plans.
 
-    `faults` are those of the body, told together with what AWS has against it. Raises InvalidRequest,
+    `faults` are those of the body, returned together with what AWS has against it. Raises InvalidRequest,
     NotOurs, Conflict or an AwsError, with nothing changed for the first three. A report that is `pending` has
     in `carry_on` what the background needs.
     """
@@ -144,7 +144,7 @@ def _converge(
 
 
 def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invocation) -> Facts:
-    """Read AWS; where a fault of the body keeps it from being read, tell those of the body alone."""
+    """Read AWS; where a fault of the body keeps it from being read, raise those of the body alone."""
     wrong = {fault.field.partition(".")[0] for fault in faults}
     # What is known to be wrong is neither looked up, nor issued for, nor quoted: a key may stand there.
     sound = replace(
@@ -190,8 +190,8 @@ def _sound(field: str, ids: Sequence[str], wrong: Collection[str]) -> tuple[str,
 
 def _more(objections: Iterable[Fault], faults: Sequence[Fault]) -> Iterator[Fault]:
     """What AWS has against it beside `faults`; a value that has one of these was not looked up."""
-    told = {fault.field for fault in faults}
-    return (one for one in objections if one.field not in told)
+    named = {fault.field for fault in faults}
+    return (one for one in objections if one.field not in named)
 
 
 def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) -> None:

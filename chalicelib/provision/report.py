@@ -135,5 +135,5 @@ def _bound_group(group: SecurityGroup | None, bound: Mapping[str, str]) -> Secur
 
 
 def _registering(id_: str) -> Member:
-    """A member as AWS tells it from its registration to its first health check."""
+    """A member as AWS shows it from its registration to its first health check."""
     return Member(id_, "OutOfService", "ELB", "Instance registration is still in progress.")

@@ -29,7 +29,7 @@ _NEARLY = 0.8
 
 
 def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
-    """Faults that only AWS could tell: everything that the body names and that is not so there."""
+    """Faults that only AWS could know: everything that the body names and that is not so there."""
     yield from _subnet_faults(declaration, facts)
     yield from _group_faults(declaration, facts)
     vpc, gone = _vpc(declaration, facts), gone_instances(declaration, facts)

@@ -89,7 +89,7 @@ Event = StateChange | SpotInterruption | RebalanceRecommendation | LifecycleActi
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An event that nobody here can read, and why: to be told and dropped, since trying again cannot help."""
+    """An event that nobody here can read, and why: logged and dropped, since another try cannot help."""
 
     id: str
     reason: str

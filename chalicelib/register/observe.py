@@ -22,7 +22,7 @@ class Clusters:
     """What one look read.
 
     `load_balancers` are ours, by name, `foreign` the names of those that are not; `instances` carry the tag
-    of some cluster. Of the load balancers it knows what a listing and tags tell.
+    of some cluster. Of the load balancers it knows what a listing and tags show.
     """
 
     load_balancers: Mapping[str, LoadBalancer] = field(default_factory=dict)

@@ -39,12 +39,12 @@ class Memory:
 
 
 def settled_at(event: datetime, settle: timedelta) -> datetime:
-    """When what the event tells of can be seen by a look."""
+    """When what the event is about can be seen by a look."""
     return event.replace(microsecond=0) + _SECOND + settle
 
 
 def answered(event: datetime, last: LastLook | None, settle: timedelta) -> bool:
-    """Whether the last look saw what the event tells of."""
+    """Whether the last look saw what the event is about."""
     return last is not None and last.served and last.began >= settled_at(event, settle)
 
 

@@ -1,6 +1,6 @@
 """Keep the instances that carry a cluster's tag behind its load balancer, and nobody else.
 
-    answer      an EC2 or tag event: settle, then look, unless a look since has seen what it tells of, or it
+    answer      an EC2 or tag event: settle, then look, unless a look since has seen what it is about, or it
                 is a state change of an instance without a cluster's tag
     drain       what cannot wait: an interruption, or a group that holds an instance for us
     reconcile   every minute: look without an event, and let waiting instances go on
@@ -108,16 +108,16 @@ def _complain(failures: Sequence[tuple[str, AwsError]]) -> None:
 
 
 def readable(function: str, event: Mapping[str, Any]) -> Event | None:
-    """The event as a value; one that cannot be read is told and dropped, since Lambda would try it again."""
-    told = read_event(event)
-    if isinstance(told, Unreadable):
-        telemetry.dropped(function, told.id, told.reason)
+    """The event as a value; an unreadable one is logged and dropped, since Lambda would try it again."""
+    event_read = read_event(event)
+    if isinstance(event_read, Unreadable):
+        telemetry.dropped(function, event_read.id, event_read.reason)
         return None
-    return told
+    return event_read
 
 
 def answer_event(event: Event, invocation: Invocation, memory: Memory) -> Look | Untagged | None:
-    """Look once what the event tells of has settled; None when the last look has seen it already."""
+    """Look once what the event is about has settled; None when the last look has seen it already."""
     settle, now = invocation.settings.settle, invocation.now()
     if answered(event.at, memory.look, settle):
         return None
