@@ -21,7 +21,7 @@ BEYOND: tuple[tuple[str, str], ...] = (
     ),
     (
         "A classic load balancer speaks no SNI, no TLS 1.3, and asks for no client certificate.",
-        "It is seen on the wire, not at the API: the probe looks at TLS versions on every load balancer.",
+        "Only a handshake shows it, not the API: the probe looks at TLS versions on every load balancer.",
     ),
     (
         "Behind a firewall's endpoint the default route of a subnet is `vpce-…`.",
