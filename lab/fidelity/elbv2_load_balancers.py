@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/network/create-network-l
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -39,20 +38,11 @@ from lab.fidelity.elbv2_state import (
     required,
 )
 from lab.fidelity.knobs import KNOBS
+from lab.fidelity.route53_aliases import network_zone
 
 SCHEMES = frozenset({"internet-facing", "internal"})
 FREE_ADDRESSES = 8
 BOOLEAN = re.compile("true|false")
-
-ZONES: Mapping[str, str] = {
-    "eu-central-1": "Z3F0SRJ5LGBH90",
-    "eu-west-1": "Z2IFOLAFXWLO4F",
-    "us-east-1": "Z26RNL4JYFTOTI",
-    "us-east-2": "ZLMOA37VPKANP",
-    "us-west-1": "Z24FKFUX50B4VW",
-    "us-west-2": "Z18D5FSROUN65G",
-}
-"""The hosted zones of network load balancers' DNS names: https://docs.aws.amazon.com/general/latest/gr/elb.html"""
 
 ATTRIBUTES: Mapping[str, re.Pattern[str]] = {
     "access_logs.s3.enabled": BOOLEAN,
@@ -80,12 +70,6 @@ DEFAULTS: Mapping[str, str] = {
     "zonal_shift.config.enabled": "false",
     "secondary_ips.auto_assigned.per_subnet": "0",
 }
-
-
-def zone_id(region: str) -> str:
-    """Return the id of the hosted zone in which a region's network load balancers have their names."""
-    made_up = "Z" + hashlib.sha256(f"network {region}".encode()).hexdigest()[:13].upper()
-    return ZONES.get(region, made_up)
 
 
 def create_load_balancer(region: Region, request: Request) -> Answer:
@@ -258,7 +242,7 @@ def shown(region: Region, one: LoadBalancer) -> Answer:
     return {
         "LoadBalancerArn": one.arn,
         "DNSName": one.dns_name,
-        "CanonicalHostedZoneId": zone_id(region.name),
+        "CanonicalHostedZoneId": network_zone(region.name),
         "CreatedTime": one.created,
         "LoadBalancerName": one.name,
         "Scheme": one.scheme,

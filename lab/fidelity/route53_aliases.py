@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from moto.route53.models import RecordSet
 
-from lab.fidelity.elb_state import regions_of
+from lab.fidelity import elb_state, elbv2_state
 from lab.fidelity.route53_changes import alias_of, normal
 
 DUALSTACK = "dualstack."
@@ -38,17 +38,39 @@ def classic_zone(region: str) -> str:
     return CLASSIC_ZONES.get(region, made_up)
 
 
+NETWORK_ZONES: Mapping[str, str] = {
+    "eu-central-1": "Z3F0SRJ5LGBH90",
+    "eu-west-1": "Z2IFOLAFXWLO4F",
+    "us-east-1": "Z26RNL4JYFTOTI",
+    "us-east-2": "ZLMOA37VPKANP",
+    "us-west-1": "Z24FKFUX50B4VW",
+    "us-west-2": "Z18D5FSROUN65G",
+}
+"""The hosted zones of network load balancers' DNS names, by region: other ones, on the same page."""
+
+
+def network_zone(region: str) -> str:
+    """Return the id of the hosted zone in which a region's network load balancers have their DNS names."""
+    made_up = "Z" + hashlib.sha256(f"network {region}".encode()).hexdigest()[:13].upper()
+    return NETWORK_ZONES.get(region, made_up)
+
+
 def target_name(name: str) -> str:
     """Return a target's DNS name without the prefix that asks for IPv6 addresses too, with a full stop."""
     return normal(name).removeprefix(DUALSTACK)
 
 
 def targets_of(account_id: str) -> dict[str, str]:
-    """Return the DNS names of the account's classic load balancers, each with its zone's id."""
+    """Return the DNS names of the account's load balancers, classic and network, each with its zone's id."""
     return {
         normal(one.dns_name): classic_zone(region.name)
-        for region in regions_of(account_id)
+        for region in elb_state.regions_of(account_id)
         for one in region.load_balancers.values()
+    } | {
+        normal(one.dns_name): network_zone(region.name)
+        for region in elbv2_state.regions_of(account_id)
+        for one in region.load_balancers.values()
+        if one.type == "network"
     }
 
 

@@ -5,15 +5,14 @@ https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zones-private.h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from random import Random
 
 from moto.route53.models import FakeZone, RecordSet, Route53Backend
 
-from lab.fidelity import elb_instances
-from lab.fidelity.elb_state import regions_of
+from lab.fidelity import elb_instances, elb_state, elbv2_state, elbv2_target_groups
 from lab.fidelity.knobs import KNOBS
 from lab.fidelity.route53_aliases import target_name
 from lab.fidelity.route53_answers import Answer, Target, View, answer
@@ -39,20 +38,37 @@ def resolved(backend: Route53Backend, zone: FakeZone, spread: Spread, name: str,
 
 
 def target(account_id: str, dns_name: str) -> Target | None:
-    """Return the classic load balancer of a DNS name; it is healthy while an instance of it is in service.
+    """Return the classic or network load balancer of a DNS name, and whether it can take traffic.
 
+    A classic one can while an instance of it is in service, a network one while each of its target groups has
+    a healthy target: one without targets counts as unhealthy.
     https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html (EvaluateTargetHealth)
     """
     wanted = target_name(dns_name)
-    for region in regions_of(account_id):
+    for region in elb_state.regions_of(account_id):
         for one in region.load_balancers.values():
-            if normal(one.dns_name) != wanted:
-                continue
-            states = elb_instances.describe_instance_health(region, {"LoadBalancerName": one.name})
-            healthy = any(state["State"] == "InService" for state in states["InstanceStates"])
-            known = KNOBS.addresses_of and KNOBS.addresses_of(one.dns_name)
-            return Target(tuple(known or [_made_up(one.dns_name, subnet) for subnet in one.subnets]), healthy)
+            if normal(one.dns_name) == wanted:
+                states = elb_instances.describe_instance_health(region, {"LoadBalancerName": one.name})
+                healthy = any(state["State"] == "InService" for state in states["InstanceStates"])
+                return Target(_addresses(one.dns_name, one.subnets), healthy)
+    for second in elbv2_state.regions_of(account_id):
+        for other in second.load_balancers.values():
+            if normal(other.dns_name) == wanted:
+                groups = {arn for each in second.listeners_of(other.arn) for arn, _ in each.target_groups}
+                healthy = bool(groups) and all(_serves(second, arn) for arn in groups)
+                return Target(_addresses(other.dns_name, other.addresses), healthy)
     return None
+
+
+def _serves(region: elbv2_state.Region, target_group: str) -> bool:
+    asked = {"TargetGroupArn": target_group}
+    found = elbv2_target_groups.describe_target_health(region, asked)["TargetHealthDescriptions"]
+    return any(one["TargetHealth"]["State"] == "healthy" for one in found)
+
+
+def _addresses(dns_name: str, subnets: Iterable[str]) -> tuple[str, ...]:
+    known = KNOBS.addresses_of and KNOBS.addresses_of(dns_name)
+    return tuple(known or [_made_up(dns_name, subnet) for subnet in subnets])
 
 
 def _made_up(dns_name: str, subnet: str) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lab.fidelity.knobs import KNOBS, Health
 from lab.fidelity.route53_answers import Target, View, answer
 from lab.fidelity.route53_changes import record_set
-from tests.lab.load_balancing import Clock, World
+from tests.lab.load_balancing import Clock, World, client
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -322,3 +322,65 @@ def test_a_load_balancer_is_well_while_an_instance_of_it_is_in_service(
     records = (weighted(alias(old), "old", 1), weighted(alias(new), "new", 255))
     change(route53, zone, *(("CREATE", one) for one in records))
     assert {answered(route53, zone)[1][0] for _ in range(20)} == {"198.51.100.1"}
+
+
+def network(world: World, *ports: int) -> dict[str, Any]:
+    """Return a network load balancer with a listener and a target group at each port."""
+    api = client("elbv2")
+    (made,) = api.create_load_balancer(Name="net", Type="network", Subnets=world.subnets[:1])["LoadBalancers"]
+    for port in ports:
+        (group,) = api.create_target_group(
+            Name=f"net-{port}", Protocol="TCP", Port=port, VpcId=made["VpcId"]
+        )["TargetGroups"]
+        api.create_listener(
+            LoadBalancerArn=made["LoadBalancerArn"],
+            Protocol="TCP",
+            Port=port,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}],
+        )
+    return {**made, "CanonicalHostedZoneNameID": made["CanonicalHostedZoneId"]}
+
+
+def test_an_alias_of_a_network_load_balancer_names_another_zone_than_a_classic_ones(
+    route53: Any, world: World, zone: str
+) -> None:
+    shown = network(world, 1883)
+    classic = balancer(world)["CanonicalHostedZoneNameID"]
+    code, message = refused(route53, zone, ("CREATE", alias(shown | {"CanonicalHostedZoneNameID": classic})))
+    assert (code, "does not lie within the target zone" in message) == ("InvalidChangeBatch", True)
+    KNOBS.addresses_of = {shown["DNSName"]: ["198.51.100.7"]}.get  # type: ignore[assignment] # None: not known
+    change(route53, zone, ("CREATE", alias(shown)))
+    assert answered(route53, zone) == ("NOERROR", ["198.51.100.7"])
+
+
+NETWORK_HEALTH: dict[str, tuple[dict[int, str], bool]] = {
+    "every group has a healthy target": ({1883: "healthy", 18083: "healthy"}, True),
+    "one group has none": ({1883: "healthy", 18083: "unhealthy"}, False),
+    "a group is empty": ({1883: "healthy", 18083: "none"}, False),
+    "a target's registration goes on": ({1883: "initial", 18083: "healthy"}, False),
+    "there is no listener": ({}, False),
+}
+
+
+@pytest.mark.parametrize("case", NETWORK_HEALTH)
+def test_a_network_load_balancer_is_well_while_every_group_has_a_healthy_target(
+    case: str, route53: Any, world: World, zone: str
+) -> None:
+    states, well = NETWORK_HEALTH[case]
+    beside, shown = balancer(world, "beside"), network(world, *states)
+    [id_] = world.launch()
+    api = client("elbv2")
+    for port, state in states.items():
+        if state != "none":
+            (group,) = api.describe_target_groups(Names=[f"net-{port}"])["TargetGroups"]
+            api.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": id_}])
+    KNOBS.target_health = lambda _arn, _id, port: (
+        None if states[port] == "healthy" else (states[port], "Target.FailedHealthChecks", "")
+    )
+    world.elb.register_instances_with_load_balancer(
+        LoadBalancerName="beside", Instances=[{"InstanceId": id_}]
+    )
+    KNOBS.addresses_of = {beside["DNSName"]: ["198.51.100.1"], shown["DNSName"]: ["198.51.100.2"]}.__getitem__
+    records = (weighted(alias(beside), "beside", 0), weighted(alias(shown), "net", 1))
+    change(route53, zone, *(("CREATE", one) for one in records))
+    assert answered(route53, zone)[1] == ["198.51.100.2" if well else "198.51.100.1"]
