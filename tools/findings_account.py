@@ -133,7 +133,8 @@ def _private_ca_notes(session: Any, settings: Settings) -> Iterator[str]:
 
 
 def _probe_notes(session: Any, settings: Settings) -> Iterator[str]:
-    denied = {settings.private_ca_secret, settings.acme_account_secret}
+    keys = settings.private_ca_secret, settings.acme_account_secret, settings.acme_eab_secret
+    denied = {*filter(None, keys)}
     listed, _ = asked(session, "elb", "describe_load_balancers")
     names = [one["LoadBalancerName"] for one in (listed or {}).get("LoadBalancerDescriptions", [])]
     for start in range(0, len(names), 20):

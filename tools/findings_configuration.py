@@ -91,8 +91,9 @@ def environment_findings(environment: Mapping[str, str], deployment: str) -> Ite
     for name, secret, granted in (
         ("PRIVATE_CA_SECRET", settings.private_ca_secret, f"{settings.owner}/private-ca"),
         ("ACME_ACCOUNT_SECRET", settings.acme_account_secret, f"{settings.owner}/acme-account"),
+        ("ACME_EAB_SECRET", settings.acme_eab_secret, f"{settings.owner}/acme-eab"),
     ):
-        if not secret.startswith(granted):
+        if secret is not None and not secret.startswith(granted):
             yield (
                 f"{name} is {secret}, and the policies grant only {granted}*: name it so, or change the"
                 " resource in .chalice/policy-*.json and type make policies"

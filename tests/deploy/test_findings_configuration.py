@@ -84,6 +84,7 @@ def test_a_configuration_that_is_right_has_no_finding() -> None:
             changed(ACME_ACCOUNT_SECRET="emq-elb-prod/letsencrypt"),
             "grant only emq-elb-prod/acme-account*",
         ),
+        (changed(ACME_EAB_SECRET="emq-elb-prod/zerossl"), "grant only emq-elb-prod/acme-eab*"),
         (
             functioned(
                 probe={

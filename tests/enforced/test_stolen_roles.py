@@ -122,6 +122,7 @@ OWN: list[tuple[Call, set[str]]] = [
     (dashboard(f"{PROD}-{REGION}"), ALARMS),
     (keeping(f"{PROD}/acme-account", PROD), {"provision", "rotate"}),
     (secret(f"{PROD}/acme-account"), {*SIGNERS, "provision"}),
+    (secret(f"{PROD}/acme-eab"), {*SIGNERS, "provision"}),
     (records("_acme-challenge.mqtt.example.com."), {"provision", "rotate"}),
 ]
 
