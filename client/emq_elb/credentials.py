@@ -49,7 +49,7 @@ def open_session(profile: str | None, environment: Mapping[str, str], *, loopbac
             for name in ("iam-role", "container-role"):
                 providers.remove(name)
     except (BotoCoreError, ClientError) as error:
-        raise told(error) from None
+        raise unreadable(error) from None
     if region := environment.get("AWS_REGION"):  # the AWS CLI's; botocore reads AWS_DEFAULT_REGION alone
         session.set_config_variable("region", region)
     return session
@@ -62,7 +62,7 @@ def credentials(session: Session) -> Credentials | None:
         if found is not None:
             found.get_frozen_credentials()  # an expired sign-in says so only here
     except (BotoCoreError, ClientError) as error:
-        raise told(error) from None
+        raise unreadable(error) from None
     except (EOFError, OSError) as error:  # a code of MFA is asked for, and there is no terminal
         raise Failed(f"the credentials cannot be read: {error}") from None
     return found  # type: ignore[no-any-return] # a session makes no other
@@ -75,8 +75,8 @@ def required(found: Credentials | None) -> Credentials:
     return found
 
 
-def told(error: BotoCoreError | ClientError) -> Failed:
-    """Return an error of botocore's with what to do about it."""
+def unreadable(error: BotoCoreError | ClientError) -> Failed:
+    """Return an error of botocore's as a failure of the command, with what to do about it."""
     kinds = [kind.__name__ for kind in type(error).__mro__]
     if isinstance(error, ClientError):
         kinds = [str(error.response.get("Error", {}).get("Code", "")), *kinds]

@@ -75,12 +75,12 @@ class Terminal:
         self.complain(fault)
         faults = fault.faults if isinstance(fault, FaultsInFiles) else ()
         if self.json:
-            told: dict[str, Any] = {"message": fault.message, "remedy": fault.remedy, "status": fault.status}
+            shown: dict[str, Any] = {"message": fault.message, "remedy": fault.remedy, "status": fault.status}
             if fault.problem is not None:
-                told["problem"] = dict(fault.problem)
+                shown["problem"] = dict(fault.problem)
             if faults:
-                told["faults"] = [vars(one) for one in faults]
-            self.show(str, {"fault": told})
+                shown["faults"] = [vars(one) for one in faults]
+            self.show(str, {"fault": shown})
 
 
 def cleaned(value: Any, known: Collection[str]) -> Any:

@@ -1,4 +1,4 @@
-"""A request over the wire: signed by botocore, sent by botocore's own HTTP session."""
+"""A request over HTTP: signed by botocore, sent by botocore's own HTTP session."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _sign(request: AWSRequest, signer: Credentials, region: str | None) -> None:
     try:
         frozen = signer.get_frozen_credentials()  # those that end meanwhile are refreshed here
     except (BotoCoreError, ClientError) as error:
-        raise credentials.told(error) from None
+        raise credentials.unreadable(error) from None
     SigV4Auth(frozen, SERVICE, region or "").add_auth(request)
 
 
