@@ -63,7 +63,7 @@ def main(arguments: Sequence[str], ask: Callable[[str], str] = input) -> int:
         from conformance.app_lab import lab_site
 
         with lab_site(partial(print, "  ", flush=True)) as site:
-            return 0 if app.tell(app.Use(site, partial(print, flush=True), pause=0.2)) else 1
+            return 0 if app.run_steps(app.Use(site, partial(print, flush=True), pause=0.2)) else 1
     try:
         with ExitStack() as stack:
             return _at(stack, asked, rules, ask)
@@ -162,7 +162,7 @@ def use_app(aws: Account, profile: str, *, ask: Callable[[str], str] | None, bes
     held = False
     try:
         with aws_site(aws, profile) as site:
-            held = app.tell(app.Use(site, partial(print, flush=True), pause=5.0))
+            held = app.run_steps(app.Use(site, partial(print, flush=True), pause=5.0))
     except KeyboardInterrupt:
         print(f"\nInterrupted. If anything is left: make conform-sweep RUN_NAME={aws.run.name}")
     finally:

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from conformance.answer import DiffersError, told
+from conformance.answer import DiffersError, code_and_message
 
 T = TypeVar("T")
 TAG = "emq-elb:conformance"
@@ -44,7 +44,7 @@ class MissingNeedError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its name is in every tag, and tells when it began."""
+    """One run: its name, which has the time when it began, is in every tag."""
 
     name: str
 
@@ -198,7 +198,7 @@ class Account:
             try:
                 made.there[need.name] = need.make(self)
             except (ClientError, DiffersError) as error:
-                reason = ": ".join(told(error)) if isinstance(error, ClientError) else str(error)
+                reason = ": ".join(code_and_message(error)) if isinstance(error, ClientError) else str(error)
                 made.failed[need.name] = MissingNeedError(f"no {need.name}: {reason}")
                 raise made.failed[need.name] from None
         found: T = made.there[need.name]
@@ -257,7 +257,7 @@ class Account:
             try:
                 call(**parameters)
             except ClientError as error:
-                code, message = told(error)
+                code, message = code_and_message(error)
                 if code not in codes:
                     raise
                 seen[0] = f"{code}: {message}"
@@ -280,7 +280,7 @@ def quietly(call: Callable[..., Any], **parameters: object) -> None:
 
 
 def age(run: str, now: datetime) -> timedelta:
-    """Return how old a run is by its name; a name that tells no time is as old as can be."""
+    """Return how old a run is by its name; a name without a time is as old as can be."""
     try:
         return now - Run(run).began
     except ValueError:

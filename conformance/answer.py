@@ -34,7 +34,7 @@ def refused(
     try:
         answer = call(**parameters)
     except ClientError as error:
-        code, message = told(error)
+        code, message = code_and_message(error)
         if code not in wanted or text.lower() not in message.lower():
             raise DiffersError(
                 f"AWS refuses with {code}: {message}; we believe {expected(wanted, text)}"
@@ -48,7 +48,7 @@ def outcome(call: Callable[..., Any], **parameters: object) -> str:
     try:
         call(**parameters)
     except ClientError as error:
-        return f"refused with {': '.join(told(error))}"
+        return f"refused with {': '.join(code_and_message(error))}"
     return "accepted"
 
 
@@ -57,7 +57,7 @@ def expected(codes: tuple[str, ...], text: str) -> str:
     return " or ".join(codes) + (f" with {text!r}" if text else "")
 
 
-def told(error: ClientError) -> tuple[str, str]:
+def code_and_message(error: ClientError) -> tuple[str, str]:
     """Return AWS's code and message; what may be a private key is cut out of it."""
     found = error.response.get("Error", {})
     return found.get("Code", ""), PEM.sub("[PEM]", found.get("Message", ""))

@@ -127,8 +127,8 @@ def steps(use: Use) -> Sequence[tuple[str, Callable[[], str]]]:
     )
 
 
-def tell(use: Use) -> bool:
-    """Do all steps until one does not hold, then remove the program; say whether all held."""
+def run_steps(use: Use) -> bool:
+    """Do all steps until one does not hold, then remove the program; return whether all held."""
     held = True
     try:
         for number, (title, step) in enumerate(steps(use), 1):

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from conformance import pki
 from conformance.account import CERTIFICATES, TAG, Account, Need
-from conformance.answer import told
+from conformance.answer import code_and_message
 
 ELB_HOUR = 0.028
 INSTANCE_HOUR = 0.006
@@ -70,7 +70,7 @@ def once_known(aws: Account, call: Callable[..., Any], **parameters: object) -> 
         try:
             answers.append(call(**parameters))
         except ClientError as error:
-            if not told(error)[0].endswith(".NotFound"):
+            if not code_and_message(error)[0].endswith(".NotFound"):
                 raise
         return bool(answers)
 
@@ -248,7 +248,7 @@ def instance_state(aws: Account, instance: str) -> str:
     try:
         answer = aws.client("ec2").describe_instances(InstanceIds=[instance])
     except ClientError as error:
-        if told(error)[0] != "InvalidInstanceID.NotFound":
+        if code_and_message(error)[0] != "InvalidInstanceID.NotFound":
             raise
         return ""
     state: str = answer["Reservations"][0]["Instances"][0]["State"]["Name"]

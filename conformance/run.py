@@ -10,7 +10,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from conformance.account import Account, BudgetSpentError, Need, closure
-from conformance.answer import DiffersError, told
+from conformance.answer import DiffersError, code_and_message
 from conformance.rule import Rule
 from conformance.sweep import Waiting, sweep
 
@@ -88,7 +88,7 @@ def ask(rule: Rule, aws: Account) -> Result:
     except DiffersError as otherwise:
         return Result(rule, "differs", str(otherwise), aws.place.clock() - began)
     except ClientError as error:
-        said = f"{error.operation_name}: {': '.join(told(error))}"
+        said = f"{error.operation_name}: {': '.join(code_and_message(error))}"
         return Result(rule, "failed", said, aws.place.clock() - began)
     except Exception as error:  # noqa: BLE001 - a rule that cannot read an answer must not end the run
         return Result(rule, "failed", f"{type(error).__name__}: {error}", aws.place.clock() - began)

@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from conformance.account import CERTIFICATES, PREFIX, RUN, TAG
-from conformance.answer import told
+from conformance.answer import code_and_message
 from conformance.needs import PARENT
 
 OURS = re.compile(rf"{PREFIX}({RUN.pattern})(?:[-/].*)?")
@@ -88,7 +88,7 @@ def _found(find: Find, client: Client, left: list[str]) -> list[Thing]:
     try:
         return [*find(client)]
     except ClientError as error:
-        left.append(f"what {find.__name__} would find: {': '.join(told(error))}")
+        left.append(f"what {find.__name__} would find: {': '.join(code_and_message(error))}")
         return []
 
 
@@ -97,7 +97,7 @@ def _deleted(thing: Thing) -> str:
     try:
         thing.delete()
     except ClientError as error:
-        code, message = told(error)
+        code, message = code_and_message(error)
         gone = GONE.search(code) if thing.there is None else not thing.there()
         return "" if gone else f"{code}: {message}"
     return "AWS is still at it" if thing.there is not None and thing.there() else ""
@@ -217,7 +217,7 @@ def queues(client: Client) -> Iterator[Thing]:
 
 
 def apis(client: Client) -> Iterator[Thing]:
-    """REST APIs of API Gateway, told by their names: an import takes no tag."""
+    """REST APIs of API Gateway, known by their names: an import takes no tag."""
     gateway = client("apigateway")
     for one in pages(gateway, "get_rest_apis", "items"):
         delete = partial(gateway.delete_rest_api, restApiId=one["id"])
@@ -250,7 +250,7 @@ def alarms(client: Client) -> Iterator[Thing]:
 
 
 def dashboards(client: Client) -> Iterator[Thing]:
-    """Dashboards, told by their names."""
+    """Dashboards, known by their names."""
     cloudwatch = client("cloudwatch")
     for one in pages(cloudwatch, "list_dashboards", "DashboardEntries", DashboardNamePrefix=PREFIX):
         delete = partial(cloudwatch.delete_dashboards, DashboardNames=[one["DashboardName"]])
@@ -258,7 +258,7 @@ def dashboards(client: Client) -> Iterator[Thing]:
 
 
 def zones(client: Client) -> Iterator[Thing]:
-    """Hosted zones with their records, told by name and comment: Route 53 tags only what is there."""
+    """Hosted zones with their records, known by name and comment: Route 53 tags only what is there."""
     route53 = client("route53")
     for one in pages(route53, "list_hosted_zones", "HostedZones"):
         run, _, parent = one["Name"].rstrip(".").partition(".")
@@ -347,7 +347,7 @@ def _delete_gateway(ec2: Any, gateway: str, vpcs: Sequence[str]) -> None:
         try:
             ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
         except ClientError as error:
-            if told(error)[0] != "Gateway.NotAttached":
+            if code_and_message(error)[0] != "Gateway.NotAttached":
                 raise
     ec2.delete_internet_gateway(InternetGatewayId=gateway)
 

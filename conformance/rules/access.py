@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from conformance.account import Account
-from conformance.answer import same, told
+from conformance.answer import code_and_message, same
 from conformance.needs import BALANCER, new_role
 from conformance.rule import question, rule
 
@@ -95,7 +95,7 @@ def how_late_iam_sees_a_tag(aws: Account) -> str:
         try:
             return aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="conform")["Credentials"]
         except ClientError as error:  # a new role cannot be assumed for some seconds
-            if told(error)[0] != "AccessDenied":
+            if code_and_message(error)[0] != "AccessDenied":
                 raise
             return None
 
