@@ -116,11 +116,11 @@ doctor: $(VENV)/.demo
 deploy: $(VENV)/.demo
 	@$(RUN) -m tools.deploy $(STAGE)
 
-# After a change of what the adapters call, or of botocore's version: a test tells.
+# After a change of what the adapters call, or of botocore's version: a test fails until then.
 models: $(VENV)/.demo
 	@$(RUN) -m tools.models
 
-# After a change of .chalice/policy-*.json, or of a stage: a test tells.
+# After a change of .chalice/policy-*.json, or of a stage: a test fails until then.
 policies: $(VENV)/.demo
 	@$(RUN) -m tools.policies
 

@@ -23,7 +23,7 @@ DEPRECATED = {(3, 11): "2027-06-30", (3, 12): "2028-10-31", (3, 13): "2029-06-30
 
 
 def python_findings(version: tuple[int, int]) -> Iterator[str]:
-    """Tell a Python that Lambda or the app does not take: the functions run on the version that deploys."""
+    """Report a Python that Lambda or the app does not take: the functions run on the version that deploys."""
     if not OLDEST <= version <= NEWEST:
         oldest, newest = (".".join(map(str, one)) for one in (OLDEST, NEWEST))
         yield (
@@ -43,7 +43,7 @@ def python_notes(version: tuple[int, int]) -> Iterator[str]:
 
 
 def package_findings(found: Callable[[str], object] = find_spec) -> Iterator[str]:
-    """Tell what is not installed where this runs."""
+    """Report the packages that this Python cannot import."""
     if missing := [name for name in ("boto3", "chalice") if found(name) is None]:
         yield f"{' and '.join(missing)} cannot be imported: type make setup, and . .venv/bin/activate"
 

@@ -43,7 +43,7 @@ class Caller:
 
 
 def account_findings(open_session: Callable[[], Any], deployment: str, record: str | None) -> Iterator[str]:
-    """Tell what is in the way of `deployment`.
+    """Report what is in the way of `deployment`.
 
     `open_session` makes a boto3 session; `record` is what Chalice wrote down of the last deployment.
     """
@@ -138,8 +138,8 @@ def _probe_notes(session: Any, settings: Settings) -> Iterator[str]:
     listed, _ = asked(session, "elb", "describe_load_balancers")
     names = [one["LoadBalancerName"] for one in (listed or {}).get("LoadBalancerDescriptions", [])]
     for start in range(0, len(names), 20):
-        told, _ = asked(session, "elb", "describe_tags", LoadBalancerNames=names[start : start + 20])
-        for one in (told or {}).get("TagDescriptions", []):
+        answer, _ = asked(session, "elb", "describe_tags", LoadBalancerNames=names[start : start + 20])
+        for one in (answer or {}).get("TagDescriptions", []):
             tags = _tags(one["Tags"])
             probe = read_probe_tag(tags.get(PROBE_TAG))
             wanted = denied & {probe.ca_secret_id, probe.credentials_secret_id}
@@ -162,15 +162,15 @@ def asked(session: Any, service: str, method: str, **arguments: Any) -> tuple[An
     try:
         return getattr(session.client(service), method)(**arguments), None
     except ClientError as error:
-        told = error.response["Error"]
-        said = f"{service} says {told['Code']} to {error.operation_name} ({told.get('Message', '')})"
+        refusal = error.response["Error"]
+        said = f"{service} says {refusal['Code']} to {error.operation_name} ({refusal.get('Message', '')})"
         return None, f"{said}: {ADVICE}"
     except (BotoCoreError, ResponseParserError) as error:  # the latter: a proxy's page in AWS's place
         return None, f"{service} could not be asked ({error}): look at the region, and at the way to AWS"
 
 
 def permission_findings(session: Any, caller: Caller, deployment: str) -> Iterator[str]:
-    """Tell what IAM says they may not do; nothing when they may not ask.
+    """Report what IAM says the caller may not do; nothing when the caller may not ask.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
     """
@@ -218,28 +218,28 @@ def _is_denied(evaluated: Mapping[str, Any]) -> bool:
 
 
 def record_findings(session: Any, caller: Caller, deployment: str, record: str | None) -> Iterator[str]:
-    """Tell a deployment that Chalice would not know for the one that is there: it would make a second API.
+    """Report a deployment that Chalice has no record of: it would make a second API.
 
-    Chalice finds functions by name, and an API by nothing but what it wrote down.
+    Chalice finds functions by name, and an API by its own record alone.
     """
     if record is None:
         there, _ = asked(session, "lambda", "get_function_configuration", FunctionName=deployment)
         if there:
             yield (
-                f"{deployment} is there already, and .chalice/deployed/ does not tell of it: copy that from"
-                " where it was deployed, or Chalice makes a second API, with another URL. After a first"
-                " deployment that stopped half way there is none: deploy again"
+                f"{deployment} is there already, and .chalice/deployed/ has no record of it: copy that folder"
+                " from where it was deployed, or Chalice makes a second API, with another URL. After a first"
+                " deployment that stopped half way there is no record: deploy again"
             )
         return
     try:
         places = {tuple(arn.split(":")[3:5]) for arn in _functions(record)}
     except (ValueError, LookupError, TypeError):
-        yield f"What .chalice/deployed/ tells of {deployment} cannot be read: take it from where you keep it"
+        yield f"The record of {deployment} in .chalice/deployed/ cannot be read: take it from your copy"
         return
     if places and (caller.region, caller.account) not in places:
         region, account = min(places)
         yield (
-            f".chalice/deployed/ tells of {deployment} in {region} of account {account}, and this is"
+            f".chalice/deployed/ records {deployment} in {region} of account {account}, and this is"
             f" {caller.region} of {caller.account}: go there, or take another stage for here"
         )
 

@@ -16,7 +16,7 @@ There = Callable[[str], str | None]
 
 
 def configuration_findings(text: str, stage: str, there: There) -> Iterator[str]:
-    """Tell what is wrong in the text of `.chalice/config.json`, and in the policies that it names."""
+    """Report what is wrong in the text of `.chalice/config.json`, and in the policies that it names."""
     try:
         configured = json.loads(text)
     except ValueError as error:
@@ -36,9 +36,9 @@ def configuration_findings(text: str, stage: str, there: There) -> Iterator[str]
     everywhere, theirs = configured.get("lambda_functions", {}), stages[stage].get("lambda_functions", {})
     for name, function in theirs.items():
         if changed := function.get("environment_variables"):
-            told = set(environment_findings(environment, deployment))
+            reported = set(environment_findings(environment, deployment))
             for finding in environment_findings(environment | changed, deployment):
-                if finding not in told:
+                if finding not in reported:
                     yield f"{name}: {finding}"
     yield from generated_findings([configured, stages[stage], *everywhere.values(), *theirs.values()])
     named = {name: theirs.get(name, {}).get("iam_policy_file") for name in ("api_handler", *everywhere)}
@@ -51,7 +51,7 @@ def configuration_findings(text: str, stage: str, there: There) -> Iterator[str]
 
 
 def shape_findings(block: object, stage: str, where: str = "") -> Iterator[str]:
-    """Tell blocks that are no JSON objects and settings that are no texts; other stages are left alone."""
+    """Report blocks that are no JSON objects and settings that are no texts; other stages are left alone."""
     if not isinstance(block, dict):
         yield f"{where or 'It all'} in .chalice/config.json is {json.dumps(block)}; it takes {{…}}"
         return
@@ -74,7 +74,7 @@ def shape_findings(block: object, stage: str, where: str = "") -> Iterator[str]:
 
 
 def environment_findings(environment: Mapping[str, str], deployment: str) -> Iterator[str]:
-    """Tell settings that are missing or wrong; `deployment` is what chalice names the functions after."""
+    """Report settings that are missing or wrong; chalice names the functions after `deployment`."""
     for name in sorted(environment.keys() - known_settings()):
         if meant := get_close_matches(name, known_settings(), n=1, cutoff=0.7):
             yield f"{name} is no setting, and nothing reads it: write {meant[0]}, if that is meant"
@@ -142,7 +142,7 @@ def known_settings() -> frozenset[str]:
 
 
 def generated_findings(blocks: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Tell where Chalice would write policies of its own, which grants nothing of what the stories call."""
+    """Report where Chalice would write policies of its own: they grant nothing of what the stories call."""
     if blocks[0].get("autogen_policy") is not False or any(block.get("autogen_policy") for block in blocks):
         yield (
             "autogen_policy is not false everywhere: Chalice would write policies from app.py alone, under"
@@ -154,7 +154,7 @@ def generated_findings(blocks: list[Mapping[str, Any]]) -> Iterator[str]:
 def policy_findings(
     stage: str, deployment: str, named: Mapping[str, str | None], there: There
 ) -> Iterator[str]:
-    """Tell policies that are not named, not there, no policy, or not what `make policies` writes."""
+    """Report policies that are not named, not there, no policy, or not what `make policies` writes."""
     lines = "the line that the other stages have in .chalice/config.json"
     if unnamed := [who for who, file in named.items() if not file]:
         yield f"Stage {stage} names no iam_policy_file for {', '.join(unnamed)}: add {lines}"

@@ -1,8 +1,8 @@
 """Write the policies of every stage: `.chalice/policy-<function>.json` with the stage's owner in its place.
 
-`python -m tools.policies`, after a change of a policy or of a stage: a test tells. Chalice reads a policy as
-it is, and IAM cannot put a part of a role's name into a condition, so that what one stage may touch and
-another may not has to be written out.
+Run `python -m tools.policies` after a change of a policy or of a stage: a test fails until then. Chalice
+reads a policy as it is, and IAM cannot put a part of a role's name into a condition, so that what one stage
+may touch and another may not has to be written out.
 """
 
 from __future__ import annotations

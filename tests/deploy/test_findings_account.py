@@ -126,7 +126,7 @@ def test_who_may_deploy_has_no_finding(answers: Answers, record: str | None) -> 
         (
             {"GetFunctionConfiguration": {"FunctionName": DEPLOYMENT}},
             None,
-            "emq-elb-prod is there already, and .chalice/deployed/ does not tell of it",
+            "emq-elb-prod is there already, and .chalice/deployed/ has no record of it",
         ),
         (
             {},
