@@ -1,4 +1,4 @@
-"""`make lab`, `make demo`, `make rehearse`: leave a lab running, tell its story, or that of a deployment."""
+"""`make lab`, `make demo`, `make rehearse`: leave a lab running, show its story, or that of a deployment."""
 
 from __future__ import annotations
 

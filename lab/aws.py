@@ -1,7 +1,7 @@
 """AWS's API on loopback: moto's server in this process, corrected by `lab/fidelity`, every call on record.
 
-Whoever calls is told apart by the access key id that it signs with: `app`, `dataplane`, `lab` or anything
-else. moto checks no signature.
+A caller is known by the access key id that it signs with: `app`, `dataplane`, `lab` or anything else. moto
+checks no signature.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Tally:
 
 
 def tally(calls: Iterable[Call], caller: str) -> Tally:
-    """Count those of one caller, told by the access key id that it signs with."""
+    """Count those of one caller, known by the access key id that it signs with."""
     theirs = [call for call in calls if call.caller == caller]
     refused = sum(call.status >= 400 for call in theirs)
     return Tally(dict(Counter(call.operation for call in theirs)), refused)

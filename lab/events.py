@@ -43,7 +43,7 @@ class Rule:
     minutes: int | None = None
 
     def matches(self, event: Json) -> bool:
-        """Tell whether the pattern lets the event through."""
+        """Return whether the pattern lets the event through."""
         from moto.events.models import EventPattern
 
         if self.pattern is None:
@@ -96,7 +96,7 @@ class EventBridge:
         self.put(envelope(kind, "aws.ec2", detail, [arn_of(instance_id)]))
 
     def work(self, function: str, stop: threading.Event) -> None:
-        """Deliver what comes for one function, until told to stop."""
+        """Deliver what comes for one function, until `stop` is set."""
         while not stop.is_set():
             try:
                 event = self.queues[function].get(timeout=PAUSE)
@@ -152,7 +152,7 @@ def look(ec2: EC2Client) -> dict[str, Seen]:
 
 
 def changes(before: Mapping[str, Seen], after: Mapping[str, Seen]) -> list[Json]:
-    """Return the events of what changed; a new instance tells its state, and came with its tags."""
+    """Return the events of what changed; a new instance's event has its state, and it came with its tags."""
     events = []
     for id_, now in after.items():
         then = before.get(id_)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 Alarm = Mapping[str, Any]
-"""An alarm as DescribeAlarms tells it."""
+"""An alarm as DescribeAlarms returns it."""
 
 # Beyond its evaluation periods an alarm looks this much farther back, for data where some is missing. AWS
 # says only that it depends on the period; in its own examples, of three periods, it is two more.
@@ -155,7 +155,7 @@ def reason(change: Change) -> str:
     return f"{crossed} ({change.alarm['ComparisonOperator']} {change.alarm['Threshold']})"
 
 
-def told(change: Change) -> dict[str, Any]:
+def change_event(change: Change) -> dict[str, Any]:
     """Return the event of a change.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
@@ -172,13 +172,13 @@ def told(change: Change) -> dict[str, Any]:
 
 
 def ringing(
-    client: CloudWatchClient, changes: list[Change], tell: Callable[[dict[str, Any]], None], minute: float
+    client: CloudWatchClient, changes: list[Change], put: Callable[[dict[str, Any]], None], minute: float
 ) -> Callable[[Sequence[Point]], None]:
-    """Return what evaluates, given the points; changes are added, and `tell` hears the event of each."""
+    """Return what evaluates, given the points; it adds the changes, and calls `put` with each one's event."""
 
     def ring(points: Sequence[Point]) -> None:
         for change in look(client, points, datetime.now(UTC), minute):
             changes.append(change)
-            tell(told(change))
+            put(change_event(change))
 
     return ring

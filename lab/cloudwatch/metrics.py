@@ -65,22 +65,22 @@ def _points(record: Mapping[str, Any]) -> list[Point]:
     time = datetime.fromtimestamp(record["_aws"]["Timestamp"] / 1000, UTC)
     return [
         Point(
-            told["Namespace"],
+            directive["Namespace"],
             metric["Name"],
             tuple((key, record[key]) for key in keys),
             time,
             value,
         )
-        for told in record["_aws"]["CloudWatchMetrics"]
-        for keys in told["Dimensions"]
-        for metric in told["Metrics"]
+        for directive in record["_aws"]["CloudWatchMetrics"]
+        for keys in directive["Dimensions"]
+        for metric in directive["Metrics"]
         for value in _values(record[metric["Name"]])
     ]
 
 
-def _values(told: float | list[float]) -> list[float]:
+def _values(found: float | list[float]) -> list[float]:
     """The format takes one value, or a list of them."""
-    return told if isinstance(told, list) else [told]
+    return found if isinstance(found, list) else [found]
 
 
 def counted(function: str, error: str | None) -> str:
@@ -89,12 +89,12 @@ def counted(function: str, error: str | None) -> str:
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
     values = {"Invocations": 1, "Errors": int(error is not None)}
-    told = {
+    directive = {
         "Namespace": "AWS/Lambda",
         "Dimensions": [["FunctionName"]],
         "Metrics": [{"Name": name} for name in values],
     }
-    stamp = {"Timestamp": int(datetime.now(UTC).timestamp() * 1000), "CloudWatchMetrics": [told]}
+    stamp = {"Timestamp": int(datetime.now(UTC).timestamp() * 1000), "CloudWatchMetrics": [directive]}
     return json.dumps({"_aws": stamp, "FunctionName": function, **values})
 
 

@@ -31,10 +31,10 @@ def healthy(story: Story) -> str:
     """Ask for a deep probe, and read in the log what it found."""
     reply = client.request("PUT", story.url, declaration(story.lab) | {"keepalive": KEEPALIVE})
     hold(reply.status == 200, f"the PUT answers 200, not {refusal(reply)}")
-    told = deeply(story)
-    show(told)
-    hold(told["result"] == "passed", f"all of it passes, not {told['result']}")
-    return f"{len(told['findings'])} checks passed"
+    report = deeply(story)
+    show(report)
+    hold(report["result"] == "passed", f"all of it passes, not {report['result']}")
+    return f"{len(report['findings'])} checks passed"
 
 
 def split(story: Story) -> str:
@@ -45,9 +45,9 @@ def split(story: Story) -> str:
         return ""
     hub.signal(signal.SIGSTOP)
     try:
-        told = ask(story)
-        show_verdict(told)
-        hold(told["verdict"] == "ok", f"the probe is ok, not {told['verdict']}")
+        answer = ask(story)
+        show_verdict(answer)
+        hold(answer["verdict"] == "ok", f"the probe is ok, not {answer['verdict']}")
         found = deeply(story)
     finally:
         hub.signal(signal.SIGCONT)
@@ -55,7 +55,7 @@ def split(story: Story) -> str:
     show(found)
     failed = {one["check"] for one in found["findings"] if one["result"] == "failed"}
     hold(failed == {"delivery"}, f"delivery fails and nothing else, not {failed or 'nothing'}")
-    return "told by delivery across the cluster; the probe itself saw nothing"
+    return "delivery across the cluster found it; the probe itself saw nothing"
 
 
 def deeply(story: Story) -> Any:
@@ -64,18 +64,18 @@ def deeply(story: Story) -> Any:
     before = len(records(log))
     reply = client.request("POST", f"{story.url}/probe?deep=true")
     hold(reply.status == 202, f"the deep probe answers 202, not {refusal(reply)}")
-    until(lambda: len(records(log)) > before, 60, "the deep probe tells what it found", pause=0.2)
+    until(lambda: len(records(log)) > before, 60, "the deep probe logs what it found", pause=0.2)
     return records(log)[before]
 
 
 def records(log: Path) -> list[Any]:
-    """Return what deep probes told so far in a function's log."""
+    """Return what deep probes wrote so far into a function's log."""
     lines = log.read_text().splitlines()
     about = (one for line in lines if "deep-probe" in line for one in metrics.records(line))
     return [one for one in about if one.get("message") == "deep-probe"]
 
 
-def show(told: Any) -> None:
+def show(report: Any) -> None:
     """Print each finding."""
-    for one in told["findings"]:
+    for one in report["findings"]:
         print(f"   {one['result']}: {one['check']}: {one['note']}", flush=True)

@@ -94,7 +94,7 @@ def refused(story: Story) -> str:
 
 
 def rolled_back(story: Story) -> str:
-    """Offer an EC certificate to a listener that takes RSA ciphers only: a handshake alone can tell."""
+    """Offer an EC certificate to a listener that takes RSA ciphers only: only a handshake shows the fault."""
     signer = issuer.authority(story.lab.aws, owner(story))
     issuer.keep(story.lab.aws, SECRET, issuer.bundle(signer, domains(story), 89.5))
     hold(put(story, ssl_policy=RSA_ONLY).status in {200, 202}, "the policy is set")
@@ -106,8 +106,8 @@ def rolled_back(story: Story) -> str:
     hold(reply.body["state"] == "rolled-back", f"it is rolled back, not {reply.body['state']}")
     print(f"   {reply.body['reason']}")
     until(lambda: serials(story) == before, 20, "the old serial is back at every address")
-    told = [point for point in reader(story.lab.directory / "api.log")() if point.value]
-    hold("CertificateRollbacks" in {point.name for point in told}, "the metric is told")
+    points = [point for point in reader(story.lab.directory / "api.log")() if point.value]
+    hold("CertificateRollbacks" in {point.name for point in points}, "the metric is logged")
     again = rotate(story)
     hold(again.status == 409, f"it is not installed again, not {refusal(again)}")
     story.lab.aws.secretsmanager().delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)

@@ -97,7 +97,7 @@ def _reply(status: int, content: bytes) -> Reply:
 
 
 def publish(where: Sequence[str], topic: str, payload: str) -> subprocess.CompletedProcess[str]:
-    """Run `mosquitto_pub -d` with the options that say where; its output tells the packets."""
+    """Run `mosquitto_pub -d` with the options that say where; its output lists the packets."""
     return subprocess.run(
         ["mosquitto_pub", *where, "-d", "-q", "1", "-t", topic, "-m", payload],
         env=with_server_paths(os.environ),

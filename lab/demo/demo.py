@@ -1,4 +1,4 @@
-"""The article's story, told against the lab: asked for over HTTP, proven by a message, and cleared away.
+"""The article's story, played in the lab: asked for over HTTP, proven by a message, and cleared away.
 
 Exit status 0 only if every step held.
 """
@@ -15,7 +15,7 @@ from lab.demo.declaration import FILE, NAME, declaration, write_declaration
 from lab.demo.pictures import Seen
 from lab.demo.report import sampling, write
 from lab.demo.steps import SECURE, TOPIC, Story, inventory, refusal, send, state, watch
-from lab.demo.story import DidNotHoldError, Step, bold, hold, summary, tell
+from lab.demo.story import DidNotHoldError, Step, bold, hold, play, summary
 from lab.lab import brokers_setting, open_lab
 from lab.machine.processes import slowness, until
 from lab.machine.tls import trusting
@@ -28,7 +28,7 @@ REPORT = Path(__file__).parents[2] / ".lab" / "demo.html"
 
 
 def demo() -> int:
-    """Tell the story and return the exit status."""
+    """Play the story and return the exit status."""
     print(bold("A load balancer for an MQTT cluster, end to end on this machine"), flush=True)
     try:
         with open_lab(
@@ -38,7 +38,7 @@ def demo() -> int:
         ) as lab:
             story = Story(lab)
             with sampling(lab) as samples:
-                steps = tell(chapters(story), lab.aws.calls)
+                steps = play(chapters(story), lab.aws.calls)
             points = reader(lab.directory / "functions.log")()
             write(REPORT, Seen(steps, story.probes, samples, points, lab.alarms, lab.minute))
             print(f"\n{summary(steps)}\n", flush=True)
@@ -59,7 +59,7 @@ def closing(steps: tuple[Step, ...]) -> str:
 
 def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
     """Return the steps: title and what to do."""
-    told: list[tuple[str, Callable[[], str]]] = [
+    steps: list[tuple[str, Callable[[], str]]] = [
         ("Two instances, one cluster", lambda: clustered(story)),
         ("The review, before anything is made", lambda: reviewed(story)),
         ("The load balancer, on request", lambda: provisioned(story)),
@@ -71,13 +71,13 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
         *chapters_acme.chapters(story),
     ]
     if all(node.processes for node in story.lab.nodes):  # brokers of LAB_BROKERS are not ours to kill
-        told += [
+        steps += [
             ("One broker dies", lambda: survived(story)),
             *chapters_register.chapters(story),
             *chapters_probe.chapters(story),
             *chapters_deep.chapters(story),
         ]
-    return [*told, ("Deleted, and nothing left", lambda: deleted(story))]
+    return [*steps, ("Deleted, and nothing left", lambda: deleted(story))]
 
 
 def clustered(story: Story) -> str:

@@ -31,38 +31,38 @@ def put_back(story: Story) -> None:
 
 
 def named(story: Story, cause: str) -> str:
-    """Probe until that is the cause, and say how it was told."""
+    """Probe until that is the cause, and return what the probe said of it."""
     found: list[Any] = []
 
     def seen() -> bool:
-        told = ask(story)
-        found[:] = [one for one in told["targets"] if one["cause"] == cause]
-        show_verdict(told)
+        answer = ask(story)
+        found[:] = [one for one in answer["targets"] if one["cause"] == cause]
+        show_verdict(answer)
         return bool(found)
 
     until(seen, 90, f"a probe says {cause}", pause=0.3, seen=lambda: story.probes[-1][1])
     return f"phase {found[0]['phase']}, cause {found[0]['cause']}"
 
 
-def show_verdict(told: Any) -> None:
+def show_verdict(answer: Any) -> None:
     """Print the verdict, and of each address how far a device comes and why no farther."""
     seen = [
         f"{one['address']} {one['phase']}: {one['cause']}" if one["cause"] else f"{one['address']} ok"
-        for one in told["targets"]
+        for one in answer["targets"]
     ]
-    print(f"   {told['verdict']}: {', '.join(seen)}", flush=True)
+    print(f"   {answer['verdict']}: {', '.join(seen)}", flush=True)
 
 
 def probed(story: Story, verdict: str) -> Any:
     """Probe until the verdict is so, and return the answer."""
-    told: list[Any] = []
+    answers: list[Any] = []
 
     def seen() -> bool:
-        told.append(ask(story))
-        return bool(told[-1]["verdict"] == verdict)
+        answers.append(ask(story))
+        return bool(answers[-1]["verdict"] == verdict)
 
     until(seen, 60, f"a probe says {verdict}", pause=0.3, seen=lambda: story.probes[-1][1])
-    return told[-1]
+    return answers[-1]
 
 
 def rings(story: Story, kind: str, state: str) -> datetime:

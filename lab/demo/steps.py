@@ -1,4 +1,4 @@
-"""What the chapters of the demo share: the lab they run in, and how they ask, watch and tell."""
+"""What the chapters of the demo share: the lab they run in, and how they ask, watch and print."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def inventory(story: Story) -> frozenset[str]:
 
 def watch(story: Story, wanted: Callable[[dict[str, str]], bool], what: str) -> None:
     """Print each change of the nodes' states, by AWS's word, until they are as wanted."""
-    told: list[dict[str, str]] = []
+    printed: list[dict[str, str]] = []
 
     def looked() -> bool:
         seen = health(story)
-        if seen not in told[-1:]:
-            told.append(seen)
+        if seen not in printed[-1:]:
+            printed.append(seen)
             print(f"   {', '.join(f'{name} {state}' for name, state in seen.items())}", flush=True)
         return wanted(seen)
 
@@ -89,8 +89,8 @@ def state(story: Story) -> str:
 
 def owner(story: Story) -> str:
     """Return the deployment's name, by the load balancer's own tag."""
-    (told,) = story.lab.aws.elb().describe_tags(LoadBalancerNames=[NAME])["TagDescriptions"]
-    return next(tag.get("Value", "") for tag in told["Tags"] if tag["Key"] == "emq-elb:owner")
+    (found,) = story.lab.aws.elb().describe_tags(LoadBalancerNames=[NAME])["TagDescriptions"]
+    return next(tag.get("Value", "") for tag in found["Tags"] if tag["Key"] == "emq-elb:owner")
 
 
 def show(body: dict[str, Any]) -> None:

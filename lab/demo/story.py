@@ -1,4 +1,4 @@
-"""A story told in steps: each is timed, its AWS calls are counted, and it holds or the story ends there."""
+"""A story in steps: each is timed, its AWS calls are counted, and it holds or the story ends there."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def hold(promise: bool, what: str) -> None:
         raise DidNotHoldError(what)
 
 
-def tell(
+def play(
     steps: Iterable[tuple[str, Callable[[], str]]],
     calls: Sequence[Call],
     *,
     callers: Container[str] = ("app",),
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Step, ...]:
-    """Run steps until one does not hold; `calls` grows while they run, and those by `callers` are the app's.
+    """Play steps until one does not hold; `calls` grows meanwhile, and those by `callers` are the app's.
 
     Progress goes to standard output.
     """
-    told: list[Step] = []
+    played: list[Step] = []
     for number, (title, act) in enumerate(steps, 1):
         print(f"\n{bold(f'{number}. {title}')}", flush=True)
         began, at, before = clock(), datetime.now(UTC), len(calls)
@@ -58,11 +58,11 @@ def tell(
         except (DidNotHoldError, TimeoutError, OSError) as error:
             note, held = str(error), False
         app = tuple(call for call in calls[before:] if call.caller in callers)
-        told.append(Step(title, clock() - began, app, note, held, at))
-        print(f"   {mark(held)} {note} ({told[-1].seconds:.1f} s)", flush=True)
+        played.append(Step(title, clock() - began, app, note, held, at))
+        print(f"   {mark(held)} {note} ({played[-1].seconds:.1f} s)", flush=True)
         if not held:
             break
-    return tuple(told)
+    return tuple(played)
 
 
 def summary(steps: Sequence[Step], columns: int = 0) -> str:

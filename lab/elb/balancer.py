@@ -26,7 +26,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Balancer:
-    """The process, and what it was last told."""
+    """The process, and what it was last set to."""
 
     directory: Path
     load_balancer: LoadBalancer
@@ -49,12 +49,12 @@ class Check:
 
     @property
     def up(self) -> bool:
-        """Tell whether it passes; also while it has failed fewer times than the threshold (`UP 1/2`)."""
+        """Return whether it passes; also while it has failed fewer times than the threshold (`UP 1/2`)."""
         return self.status.split()[0] == "UP"
 
     @property
     def failed(self) -> bool:
-        """Tell whether it is down because checks failed, rather than because too few have passed yet."""
+        """Return whether it is down because checks failed, rather than because too few have passed yet."""
         return self.status.startswith("DOWN") and self.last not in {"", "INI"} and "OK" not in self.last
 
 

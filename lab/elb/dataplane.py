@@ -65,7 +65,7 @@ class DataPlane:
 
     @property
     def hosts(self) -> Path:
-        """A JSON file with the addresses of each load balancer by its DNS name, as a resolver would tell."""
+        """A JSON file with the addresses of each load balancer by its DNS name, as a resolver answers."""
         return self.directory / "hosts.json"
 
     def addresses_of(self, name: str) -> dict[str, str]:
@@ -80,7 +80,7 @@ class DataPlane:
         return []
 
     def instance_health(self, name: str, instance_id: str) -> Health:
-        """Tell how an instance fares behind a load balancer; what was not looked at yet is registering."""
+        """Return an instance's health behind a load balancer; one not looked at yet is registering."""
         return self.health.get((name, instance_id), REGISTERING)
 
     def step(self) -> None:
@@ -234,7 +234,7 @@ def follow(
     changed: Callable[[], bool] = lambda: True,
     pause: float = 0.25,
 ) -> None:
-    """Step until told to stop; an AWS that does not answer for a moment is asked again.
+    """Step until `stop` is set; an AWS that does not answer for a moment is asked again.
 
     Where nothing `changed` at AWS it is asked only every `SELDOM` seconds: an idle lab is to take little.
     """

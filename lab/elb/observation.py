@@ -146,16 +146,16 @@ def listeners(
     )
 
 
-def health_check(told: HealthCheckTypeDef) -> HealthCheck:
+def health_check(described: HealthCheckTypeDef) -> HealthCheck:
     """Return a health check from AWS's words: its target reads `PROTOCOL:port/path`."""
-    protocol, _, rest = told["Target"].partition(":")
+    protocol, _, rest = described["Target"].partition(":")
     port, slash, path = rest.partition("/")
     return HealthCheck(
         protocol=cast("Protocol", protocol.upper()),
         port=int(port),
         path=f"{slash}{path}",
-        interval=told["Interval"],
-        timeout=told["Timeout"],
-        unhealthy_threshold=told["UnhealthyThreshold"],
-        healthy_threshold=told["HealthyThreshold"],
+        interval=described["Interval"],
+        timeout=described["Timeout"],
+        unhealthy_threshold=described["UnhealthyThreshold"],
+        healthy_threshold=described["HealthyThreshold"],
     )

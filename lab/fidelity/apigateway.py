@@ -47,8 +47,8 @@ def _import(backend: APIGatewayBackend, api_doc: dict[str, Any], fail_on_warning
 
     https://github.com/OAI/OpenAPI-Specification/blob/main/versions/2.0.md#info-object
     """
-    told = {**api_doc, "info": {"description": None, **api_doc["info"]}}
-    return _import_rest_api(backend, told, fail_on_warnings and "swagger" not in api_doc)
+    definition = {**api_doc, "info": {"description": None, **api_doc["info"]}}
+    return _import_rest_api(backend, definition, fail_on_warnings and "swagger" not in api_doc)
 
 
 def _put(
@@ -64,8 +64,8 @@ def _put(
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authtype.html
     """
     older = "swagger" in api_doc
-    told = {key: value for key, value in api_doc.items() if key != "swagger"}
-    api = _put_rest_api(backend, function_id, told, fail_on_warnings and not older, mode)
+    definition = {key: value for key, value in api_doc.items() if key != "swagger"}
+    api = _put_rest_api(backend, function_id, definition, fail_on_warnings and not older, mode)
     schemes = (
         api_doc.get("securityDefinitions", {})
         if older

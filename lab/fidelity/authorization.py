@@ -69,7 +69,7 @@ _setup_class = BaseResponse.setup_class
 def install() -> None:
     """Ask before any service answers; calling it again changes nothing.
 
-    A refusal is an error that every service has, which moto has to be told, or it warns of it.
+    A refusal is an error that every service has. moto warns of its code unless it knows it.
     """
     codes = {"AccessDenied", *(code for code, _ in REFUSALS.values())}
     COMMON_ERROR_CODES.extend(sorted(codes - {*COMMON_ERROR_CODES}))
@@ -115,12 +115,12 @@ class Refusal(HTTPException):
     def __init__(self, code: int, headers: Mapping[str, str], body: str | bytes) -> None:
         super().__init__()
         self.code = code
-        self.told = headers
+        self.given = headers
         self.body = body
 
     def get_headers(self, *_: Any, **__: Any) -> list[tuple[str, str]]:
         """The headers, as moto makes them."""
-        return [(name, str(value)) for name, value in self.told.items()]
+        return [(name, str(value)) for name, value in self.given.items()]
 
     def get_body(self, *_: Any, **__: Any) -> Any:
         """The body, as moto makes it."""

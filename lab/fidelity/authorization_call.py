@@ -70,7 +70,7 @@ class Call:
         keys["aws:TagKeys"] = tuple(tag_keys if tag_keys is not None else request_tags or ())
         keys |= more or {}
         known = {
-            key.lower(): told for key, told in keys.items() if reference.knows(action, resource_type, key)
+            key.lower(): values for key, values in keys.items() if reference.knows(action, resource_type, key)
         }
         return Question(action, arn, known)
 

@@ -98,34 +98,34 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": str.__eq__,
-    "StringEqualsIgnoreCase": lambda wanted, told: wanted.lower() == told.lower(),
+    "StringEqualsIgnoreCase": lambda wanted, found: wanted.lower() == found.lower(),
     "StringLike": like,
     "ArnEquals": arn_like,
     "ArnLike": arn_like,
-    "Bool": lambda wanted, told: wanted.lower() == told.lower(),
+    "Bool": lambda wanted, found: wanted.lower() == found.lower(),
 }
 
 
 def _holds(operator: str, key: str, wanted: Values, context: Mapping[str, Values]) -> bool:
-    told = context.get(key.lower(), ())
+    found = context.get(key.lower(), ())
     if operator == "Null":
-        return (not told) == (wanted == ("true",))
+        return (not found) == (wanted == ("true",))
     quantifier, _, rest = operator.rpartition(":")
     name = rest.removesuffix("IfExists")
     negated = "Not" in name
     compare = _OPERATORS.get(name.replace("Not", "", 1) if negated else name)
     if compare is None:
         raise ValueError(f"no condition operator {operator} is evaluated here")
-    if not told and rest.endswith("IfExists"):
+    if not found and rest.endswith("IfExists"):
         return True
-    fitting = [any(compare(one, value) for one in wanted) != negated for value in told]
+    fitting = [any(compare(one, value) for one in wanted) != negated for value in found]
     match quantifier:
         case "ForAllValues":
             return all(fitting)
         case "ForAnyValue":
             return any(fitting)
         case "":
-            # A key of several values asks for a quantifier; what AWS does without one is not told, so: no.
+            # A key of several values needs a quantifier; AWS does not document what it does without one: no.
             return fitting[0] if len(fitting) == 1 else not fitting and negated
         case _:
             raise ValueError(f"no condition operator {operator} is evaluated here")

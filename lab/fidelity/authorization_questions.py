@@ -221,8 +221,8 @@ def _cloudwatch(call: Call) -> Iterator[Question]:
 def _events(call: Call) -> Iterator[Question]:
     for entry in call.parameters["Entries"]:
         bus = entry.get("EventBusName", "default").rpartition("/")[2]
-        told = {"events:source": (entry["Source"],), "events:detail-type": (entry["DetailType"],)}
-        yield call.about("event-bus", call.arn(f"event-bus/{bus}"), more=told)
+        keys = {"events:source": (entry["Source"],), "events:detail-type": (entry["DetailType"],)}
+        yield call.about("event-bus", call.arn(f"event-bus/{bus}"), more=keys)
 
 
 def _functions(call: Call) -> Iterator[Question]:
@@ -254,7 +254,7 @@ def _route53(call: Call) -> Iterator[Question]:
         return
     changes = call.parameters.get("ChangeBatch", {}).get("Changes", [])
     records = [change["ResourceRecordSet"] for change in changes]
-    told = {
+    keys = {
         "NormalizedRecordNames": (record["Name"].rstrip(".").lower() for record in records),
         "RecordTypes": (record["Type"] for record in records),
         "Actions": (change["Action"] for change in changes),
@@ -262,7 +262,7 @@ def _route53(call: Call) -> Iterator[Question]:
     yield call.about(
         "hostedzone",
         f"arn:{call.partition}:route53:::hostedzone/{call.parameters['HostedZoneId'].rpartition('/')[2]}",
-        more={f"route53:ChangeResourceRecordSets{key}": tuple(values) for key, values in told.items()},
+        more={f"route53:ChangeResourceRecordSets{key}": tuple(values) for key, values in keys.items()},
     )
 
 

@@ -125,7 +125,7 @@ def _rests_in_pool(state: InstanceState) -> bool:
 
 
 def _in_group(group: FakeAutoScalingGroup) -> list[InstanceState]:
-    # The warm pool's instances are told by DescribeWarmPool and DescribeAutoScalingInstances.
+    # DescribeWarmPool and DescribeAutoScalingInstances return the warm pool's instances.
     return [state for state in group.instance_states if not state.lifecycle_state.startswith("Warmed:")]
 
 

@@ -62,7 +62,7 @@ class Hook(LifecycleHook):
 
 
 def call_action(response: AutoScalingResponse) -> TYPE_RESPONSE:
-    """Complete what is overdue, answer, and tell who listens of the lifecycle actions that began."""
+    """Complete what is overdue, answer, and announce the lifecycle actions that began."""
     with LOCK:
         complete_overdue_quietly()
         answer = _call_action(response)

@@ -70,8 +70,8 @@ def _run(response: LambdaResponse) -> tuple[int, dict[str, str], str | bytes]:
     payload, error = KNOBS.invoke(function.function_name, event, kind)
     if kind == "Event":
         return 202, {"status": "202"}, ""
-    told = {"Content-Type": "application/json"} | ({"X-Amz-Function-Error": error} if error else {})
-    return 200, told, json.dumps(payload)
+    headers = {"Content-Type": "application/json"} | ({"X-Amz-Function-Error": error} if error else {})
+    return 200, headers, json.dumps(payload)
 
 
 def _event(body: bytes | str) -> Any:

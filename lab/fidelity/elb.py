@@ -103,7 +103,7 @@ def _answering(operation: Operation) -> Callable[[ELBResponse], ActionResult]:
 
 
 def describe_load_balancers(backend: ELBBackend, names: Iterable[str]) -> list[SimpleNamespace]:
-    """Tell moto's Auto Scaling about the load balancers of those names, all of them without any."""
+    """Return to moto's Auto Scaling the load balancers of those names, all of them without any."""
     region = region_of(backend.account_id, backend.region_name)
     found = [existing(region, name) for name in names or list(region.load_balancers)]
     members = instances(region)
@@ -140,7 +140,7 @@ def deregister_instances(
 
 
 def iter_tagged_resources(backend: ELBBackend) -> Iterator[TaggedResource]:
-    """Tell the tagging API about classic load balancers under the resource type that AWS gives them.
+    """Return to the tagging API classic load balancers, under the resource type that AWS gives them.
 
     https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
     """

@@ -19,7 +19,7 @@ def refuse_unknown(region: Region, arn: str) -> None:
 def known(region: Region, arn: str) -> bool:
     """Say whether ELB knows the certificate: an IAM one once it has propagated, an ACM one of this region.
 
-    https://repost.aws/knowledge-center/elb-ssl-tls-certificate-error tells of the propagation.
+    https://repost.aws/knowledge-center/elb-ssl-tls-certificate-error describes the propagation.
     """
     if _acm(region, arn) is not None:
         return True
@@ -44,7 +44,7 @@ def shown(region: Region, listener: Listener) -> str | None:
 def put_listener(region: Region, load_balancer: LoadBalancer, listener: Listener) -> None:
     """Keep the listener in its port's place; the one before lets its certificate go.
 
-    ACM is told who uses a certificate:
+    ACM lists who uses a certificate:
     https://docs.aws.amazon.com/acm/latest/APIReference/API_CertificateDetail.html
     """
     take_listener(region, load_balancer, listener.port)

@@ -145,7 +145,7 @@ def describe_target_groups(
     target_group_arns: Iterable[str] | None = None,
     names: Iterable[str] | None = None,
 ) -> list[SimpleNamespace]:
-    """Tell moto's Auto Scaling about target groups."""
+    """Return target groups to moto's Auto Scaling."""
     asked: dict[str, Any] = {
         "LoadBalancerArn": load_balancer_arn,
         "TargetGroupArns": list(target_group_arns or ()),

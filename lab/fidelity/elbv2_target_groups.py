@@ -339,8 +339,8 @@ def health(region: Region, one: TargetGroup, target: tuple[str, int]) -> dict[st
             return _state("unused", "Target.NotInUse", text)
     if KNOBS.now() - one.targets[target] < KNOBS.target_registration_seconds:
         return _state("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
-    told = KNOBS.target_health and KNOBS.target_health(one.arn, *target)
-    return _state(*told) if told else {"State": "healthy"}
+    known = KNOBS.target_health and KNOBS.target_health(one.arn, *target)
+    return _state(*known) if known else {"State": "healthy"}
 
 
 def _state(state: str, reason: str = "", description: str = "") -> dict[str, str]:

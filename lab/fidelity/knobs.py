@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Health:
-    """One instance behind a load balancer, as `DescribeInstanceHealth` tells it.
+    """One instance behind a load balancer, as `DescribeInstanceHealth` returns it.
 
     `reason_code` is `ELB` (the load balancer's fault), `Instance` (the instance's) or `N/A`.
     https://docs.aws.amazon.com/elasticloadbalancing/2012-06-01/APIReference/API_InstanceState.html
@@ -73,7 +73,7 @@ class Knobs:
     description in AWS's terms (`unhealthy`, `Target.Timeout`, …). None means `healthy`."""
 
     policies_quota: int = 100
-    """Policies a load balancer, then `TooManyPolicies`. AWS has such a limit but does not tell it."""
+    """Policies a load balancer, then `TooManyPolicies`. AWS has such a limit but does not document it."""
 
     dns_propagation_seconds: float = 0.0
     """How long a change of Route 53 is `PENDING`, and resolvers do not see it."""
@@ -86,7 +86,7 @@ class Knobs:
     without limit, because the clock of most tests stands still between two calls."""
 
     dns_shows: Callable[[str, tuple[str, ...]], None] | None = None
-    """Who tells resolvers of a public name's TXT values, none when they are gone, once they have spread."""
+    """Who shows resolvers a public name's TXT values, none when they are gone, once they have spread."""
 
     addresses_of: Callable[[str], Sequence[str]] | None = None
     """Who knows the IPv4 addresses of a load balancer, given its DNS name: the lab's data plane. None, or

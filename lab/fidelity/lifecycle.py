@@ -58,11 +58,11 @@ ACTIONS: WeakKeyDictionary[InstanceState, tuple[LifecycleAction, ...]] = WeakKey
 """The active lifecycle actions; they go when moto, reset, drops the instances."""
 
 on_lifecycle_action: list[Callable[[dict[str, Any]], None]] = []
-"""Who is told of every lifecycle action that begins: called with the EventBridge event, envelope and all,
+"""Listeners for every lifecycle action that begins: called with the EventBridge event, envelope and all,
 after the AWS call that caused it is through, so that a listener may call AWS itself."""
 
 LOCK = RLock()
-"""Held while Auto Scaling answers (moto's server has threads), never while listeners are told."""
+"""Held while Auto Scaling answers (moto's server has threads), never while listeners are called."""
 
 _unannounced: deque[dict[str, Any]] = deque()
 
@@ -179,7 +179,7 @@ def refresh_load_balancers(group: FakeAutoScalingGroup) -> None:
 
 
 def announce() -> None:
-    """Tell the listeners of the actions that began."""
+    """Call the listeners for the actions that began."""
     while _unannounced:
         event = _unannounced.popleft()
         for listener in tuple(on_lifecycle_action):

@@ -65,7 +65,7 @@ class Change:
 
     @property
     def answer(self) -> Answer:
-        """It, as the API tells it."""
+        """The change, as the API returns it."""
         return {"Id": f"/change/{self.id}", "Status": self.status, "SubmittedAt": self.submitted}
 
 
@@ -90,9 +90,9 @@ def install() -> None:
 def settle(backend: Route53Backend) -> None:
     """Let changes whose time has come reach the name servers, in their order.
 
-    What resolvers are told goes to `KNOBS.dns_shows`: of a name only what the zone says that answers for it,
-    the closest public one. It happens when Route 53 is asked for anything: resolvers learn of a change no
-    sooner than AWS would tell.
+    `KNOBS.dns_shows` gets what resolvers see: of a name only what the zone says that answers for it, the
+    closest public one. It happens when Route 53 is asked for anything: resolvers see a change no sooner than
+    AWS would say so.
     """
     memory = _memory(backend)
     for change in memory.changes.values():
@@ -128,7 +128,7 @@ def change_resource_record_sets(backend: Route53Backend, request: Request) -> An
 
 
 def get_change(backend: Route53Backend, request: Request) -> Answer:
-    """Tell whether a change has reached every name server.
+    """Return whether a change has reached every name server.
 
     https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetChange.html
     """

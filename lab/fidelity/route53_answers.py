@@ -77,7 +77,7 @@ def answer(view: View, name: str, type_: str) -> Answer:
 
 
 def healthy(view: View, record: RecordSet) -> bool:
-    """Tell whether a record set may be answered: one that evaluates its target only while that is healthy."""
+    """Return whether a record set may be answered: one that evaluates its target only if it is healthy."""
     alias = alias_of(record)
     if alias is None:
         return True
@@ -137,7 +137,7 @@ def _sets(records: Sequence[RecordSet], name: str) -> Sequence[RecordSet]:
 
 
 def _parent(records: Sequence[RecordSet], name: str) -> bool:
-    """Tell whether there are names below this one: then it exists, without records of its own."""
+    """Return whether there are names below this one: then it exists, without records of its own."""
     return any(normal(one.name) != name and under(one.name, name) for one in records)
 
 

@@ -68,7 +68,7 @@ def record_set(asked: Mapping[str, Any]) -> RecordSet:
 
 
 def texts(record: RecordSet | None) -> tuple[str, ...]:
-    """Return what resolvers are told of a TXT record set: the strings of a value joined, nothing quoted.
+    """Return what resolvers see of a TXT record set: the strings of a value joined, nothing quoted.
 
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#TXTFormat
     """

@@ -212,7 +212,7 @@ def rules_of_app(found: Configuration) -> list[dict[str, object]]:
 def server(address: str, port: int, functions: Functions) -> ThreadingHTTPServer:
     """Return a server for `POST /2015-03-31/functions/<name>/invocations`; port 0 takes a free one.
 
-    `GET /rules`, which no Lambda answers, tells the lab's EventBridge which events the app waits for.
+    `GET /rules`, which no Lambda answers, returns to the lab's EventBridge which events the app waits for.
     """
 
     class Invoke(BaseHTTPRequestHandler):

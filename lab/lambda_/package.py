@@ -80,7 +80,7 @@ def build(
         capture_output=True,
         text=True,
     )
-    # It tells of a package that it could not get, and ends well all the same.
+    # It prints the name of a package that it could not get, and exits with 0 all the same.
     if done.returncode or "Could not install" in done.stdout + done.stderr:
         raise RuntimeError(f"chalice package: {done.stdout}{done.stderr}(`make setup` fetches the wheels)")
     template = output / "sam.json"

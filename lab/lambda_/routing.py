@@ -20,7 +20,7 @@ def routed(event: Mapping[str, Any], functions: Mapping[str, Function]) -> tuple
 
 
 def triggered(event: Mapping[str, Any], trigger: Mapping[str, Any]) -> bool:
-    """Tell whether one trigger, as SAM writes it, answers the event; the API is no trigger of these."""
+    """Return whether one trigger, as SAM writes it, answers the event; the API is no trigger of these."""
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
     from moto.events.models import EventPattern
 

@@ -39,7 +39,7 @@ main(["bootstrap", sys.argv[3]])
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an invocation ended; `error` is the exception's type as the runtime told it, None for an answer."""
+    """How an invocation ended; `error` is the exception's type as the runtime sent it, None for an answer."""
 
     payload: Any
     error: str | None = None
@@ -101,7 +101,7 @@ def execution_environment(
     *,
     scripts: Sequence[Path] = (),
 ) -> Iterator[ExecutionEnvironment]:
-    """Start a function as Lambda does and yield it once it asks for work, or has told why it cannot.
+    """Start a function as Lambda does and yield it once it asks for work, or has sent why it cannot.
 
     `environment` is what differs from Lambda's: where AWS answers. `scripts` are run in the process before
     all else. The process is gone at the end.

@@ -104,7 +104,7 @@ def port_or_free(address: str, port: int) -> int:
 
 
 def answers(address: str, port: int, timeout: float = 0.5) -> bool:
-    """Tell whether something accepts a TCP connection there."""
+    """Return whether something accepts a TCP connection there."""
     try:
         socket.create_connection((address, port), timeout).close()
     except OSError:

@@ -68,7 +68,7 @@ class Process:
         return self.popen.pid
 
     def alive(self) -> bool:
-        """Tell whether it still runs (a frozen process does)."""
+        """Return whether it still runs (a frozen process does)."""
         return self.popen.poll() is None
 
     def signal(self, number: signal.Signals) -> None:

@@ -243,7 +243,7 @@ def bridge(name: str, hub: Endpoint) -> str:
 
 
 def bridged(address: str, port: int) -> bool:
-    """Tell whether a node's bridge is connected, as the node itself says."""
+    """Return whether a node's bridge is connected, as the node itself says."""
     found = subprocess.run(
         ["mosquitto_sub", "-h", address, "-p", str(port), "-C", "1", "-W", "1", "-t", BRIDGE_STATE],
         env=with_server_paths({}),

@@ -1,4 +1,4 @@
-"""A node's HTTP page, as EMQX's dashboard port answers it, told by whether its broker accepts connections.
+"""A node's HTTP page, as EMQX's dashboard port answers it, by whether its broker accepts connections.
 
 `python -m lab.nodes.statuspage ADDRESS PORT NODE BROKER_PORT`: `/status` answers 200 or 503, `/` a page. It
 runs beside the broker and is frozen and killed with it.

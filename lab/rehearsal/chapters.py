@@ -125,9 +125,9 @@ def failing(rehearsal: Rehearsal) -> str:
     name, work = f"{rehearsal.owner}-provision", rehearsal.functions
     invoke = rehearsal.aws.client("lambda").invoke
     answer = invoke(FunctionName=name, Payload=b"{}")
-    told = json.loads(answer["Payload"].read())
+    error = json.loads(answer["Payload"].read())
     hold(answer.get("FunctionError") == "Unhandled", "Lambda says that the function failed")
-    hold(told["errorType"] == "KeyError", f"it says how: {told}")
+    hold(error["errorType"] == "KeyError", f"it says how: {error}")
     before = len(work.outcomes)
     invoke(FunctionName=name, Payload=b"{}", InvocationType="Event")
 
@@ -138,7 +138,7 @@ def failing(rehearsal: Rehearsal) -> str:
     hold(attempts() == ["KeyError"] * 3, f"each time it fails the same way: {attempts()}")
     reply = client.request("GET", f"{rehearsal.story.lab.api_url}/load-balancers/nobody")
     hold(reply.status == 404 and reply.body["status"] == 404, f"the API answers 404, not {refusal(reply)}")
-    return f"{told['errorType']}, tried three times as an event; the API says {reply.body['title']!r}"
+    return f"{error['errorType']}, tried three times as an event; the API says {reply.body['title']!r}"
 
 
 def denied(rehearsal: Rehearsal) -> str:

@@ -84,11 +84,11 @@ def deep(rehearsal: Rehearsal) -> str:
     story, name = rehearsal.story, f"{rehearsal.owner}-deep_probe"
     put(rehearsal, keepalive=chapters_deep.KEEPALIVE)
     fired(rehearsal, "deep_probe")
-    (told,) = chapters_deep.records(story.lab.directory / f"{name}.log")
-    chapters_deep.show(told)
-    hold(told["result"] == "passed", f"all of it passes, not {told['result']}")
+    (report,) = chapters_deep.records(story.lab.directory / f"{name}.log")
+    chapters_deep.show(report)
+    hold(report["result"] == "passed", f"all of it passes, not {report['result']}")
     put(rehearsal)
-    return f"{name} found nothing wrong in {len(told['findings'])} checks"
+    return f"{name} found nothing wrong in {len(report['findings'])} checks"
 
 
 def put(rehearsal: Rehearsal, **changes: object) -> None:

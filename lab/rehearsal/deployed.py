@@ -29,7 +29,7 @@ class Deployed:
     """The function's own policy: which services may invoke it, for which of their resources."""
 
     def admits(self, service: str, source: str) -> bool:
-        """Tell whether a service may invoke it on behalf of one of its resources, by ARN.
+        """Return whether a service may invoke it on behalf of one of its resources, by ARN.
 
         https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
         """
@@ -46,23 +46,23 @@ def functions(aws: Aws) -> Mapping[str, Deployed]:
     return {one["FunctionName"]: _function(aws, one) for page in listed for one in page["Functions"]}
 
 
-def _function(aws: Aws, told: Mapping[str, Any]) -> Deployed:
-    client, name, role = aws.client("lambda"), told["FunctionName"], told["Role"].rpartition("/")[2]
+def _function(aws: Aws, listed: Mapping[str, Any]) -> Deployed:
+    client, name, role = aws.client("lambda"), listed["FunctionName"], listed["Role"].rpartition("/")[2]
     try:
         invoked_by = json.loads(client.get_policy(FunctionName=name)["Policy"])
     except client.exceptions.ResourceNotFoundException:
         invoked_by = {}
     function = Function(
         resource=name,
-        handler=told["Handler"],
-        timeout=told["Timeout"],
-        memory=told["MemorySize"],
-        architecture=told["Architectures"][0],
-        environment=told.get("Environment", {}).get("Variables", {}),
+        handler=listed["Handler"],
+        timeout=listed["Timeout"],
+        memory=listed["MemorySize"],
+        architecture=listed["Architectures"][0],
+        environment=listed.get("Environment", {}).get("Variables", {}),
         policy=_policy(aws, role),
         events=(),
     )
-    return Deployed(told["FunctionArn"], role, told["CodeSha256"], function, invoked_by)
+    return Deployed(listed["FunctionArn"], role, listed["CodeSha256"], function, invoked_by)
 
 
 def _policy(aws: Aws, role: str) -> Mapping[str, Any]:
@@ -116,10 +116,10 @@ def api(aws: Aws, deployed: Mapping[str, Deployed]) -> Api:
     (stage,) = client.get_stages(restApiId=found["id"])["item"]
     source = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{found['id']}/{stage['stageName']}"
     routes = [
-        Route(method, resource["path"], name, signed=told["authorizationType"] == "AWS_IAM")
+        Route(method, resource["path"], name, signed=described["authorizationType"] == "AWS_IAM")
         for resource in client.get_resources(restApiId=found["id"], embed=["methods"], limit=500)["items"]
-        for method, told in resource.get("resourceMethods", {}).items()
-        if (name := name_in(told["methodIntegration"]["uri"])) in deployed
+        for method, described in resource.get("resourceMethods", {}).items()
+        if (name := name_in(described["methodIntegration"]["uri"])) in deployed
         and deployed[name].admits("apigateway.amazonaws.com", f"{source}/{method}{resource['path']}")
     ]
     return Api(found["id"], stage["stageName"], tuple(routes))

@@ -33,7 +33,7 @@ NEVER = float("inf")
 
 @dataclass
 class Rehearsal:
-    """What the steps share: the story that is told, and the deployment that it is told to."""
+    """What the steps share: the story that is played, and the deployment in which it is played."""
 
     story: Story
     directory: Path
@@ -87,7 +87,7 @@ def chalice(rehearsal: Rehearsal, *arguments: str) -> str:
         capture_output=True,
         text=True,
     )
-    # It tells of a package that it could not get, and ends well all the same.
+    # It prints the name of a package that it could not get, and exits with 0 all the same.
     held = done.returncode == 0 and "Could not install" not in done.stdout + done.stderr
     hold(held, f"chalice {arguments[0]} succeeds: {done.stdout}{done.stderr}")
     return done.stdout

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lab.demo.demo import closing
-from lab.demo.story import DidNotHoldError, bold, hold, summary, tell
+from lab.demo.story import DidNotHoldError, bold, hold, play, summary
 from lab.lab import open_lab
 from lab.lambda_.api import ROOT
 from lab.rehearsal import upgrade
@@ -40,7 +40,7 @@ def _told(title: str, project: Path, steps_of: Callable[[Rehearsal], Chapters]) 
             open_lab(app=False, say=_say) as lab,
             open_rehearsal(lab, _say, project) as rehearsal,
         ):
-            steps = tell(steps_of(rehearsal), lab.aws.calls, callers=rehearsal.story.callers)
+            steps = play(steps_of(rehearsal), lab.aws.calls, callers=rehearsal.story.callers)
             print(f"\n{summary(steps)}\n", flush=True)
             denied = ", ".join(rehearsal.functions.denied()) or "nothing"
             hold(

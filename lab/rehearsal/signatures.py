@@ -58,17 +58,17 @@ def authenticated(asked: Asked, secrets: Mapping[str, str], now: datetime) -> st
     A request says so in its headers, with the time in `X-Amz-Date`: AWS also takes a signature in the query,
     and the time in `Date`, which nobody here sends.
     """
-    told = {name.lower(): value for name, value in asked.headers}
-    if "authorization" not in told:
+    headers = {name.lower(): value for name, value in asked.headers}
+    if "authorization" not in headers:
         return UNSIGNED
-    found = claim(told["authorization"], told.get("x-amz-date"))
+    found = claim(headers["authorization"], headers.get("x-amz-date"))
     if isinstance(found, Answered):
         return found
     if said := " ".join((*_untimely(found.time, now), *_misplaced(found))):
         return invalid(said)
     if found.access_key not in secrets:
         return UNKNOWN
-    return verified(found, asked, told.get("host", ""), secrets[found.access_key])
+    return verified(found, asked, headers.get("host", ""), secrets[found.access_key])
 
 
 def claim(authorization: str, date: str | None) -> Claim | Answered:

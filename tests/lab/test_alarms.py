@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lab.cloudwatch.alarms import Change, State, evaluate, judge, look, told
+from lab.cloudwatch.alarms import Change, State, change_event, evaluate, judge, look
 from lab.cloudwatch.metrics import Point
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -173,7 +173,7 @@ def test_a_change_is_noted_at_the_api_and_told_once() -> None:
 
 
 def test_the_event_of_a_change_is_shaped_as_cloudwatchs() -> None:
-    event = told(Change(NOON, alarm(), "ALARM"))
+    event = change_event(Change(NOON, alarm(), "ALARM"))
     assert (event["source"], event["detail-type"]) == ("aws.cloudwatch", "CloudWatch Alarm State Change")
     assert event["detail"]["alarmName"] == "ours"
     assert event["detail"]["state"]["value"] == "ALARM"

@@ -10,7 +10,7 @@ import pytest
 
 from lab.demo import client
 from lab.demo.client import publish, subscribe
-from lab.demo.story import DidNotHoldError, Step, counted, hold, summary, tell
+from lab.demo.story import DidNotHoldError, Step, counted, hold, play, summary
 from lab.lab import Lab, directory_of_its_own, open_lab
 from lab.machine.processes import until
 from lab.nodes import brokers
@@ -137,7 +137,7 @@ def test_a_story_ends_at_the_step_that_does_not_hold(capsys: pytest.CaptureFixtu
         hold(False, "the sky is green")
         return "never"
 
-    steps = tell([("one", lambda: "seen"), ("two", fails), ("three", lambda: "never")], [])
+    steps = play([("one", lambda: "seen"), ("two", fails), ("three", lambda: "never")], [])
     assert [(step.title, step.held, step.note) for step in steps] == [
         ("one", True, "seen"),
         ("two", False, "the sky is green"),

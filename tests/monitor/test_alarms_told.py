@@ -24,7 +24,7 @@ from chalicelib.monitor.apply import converge_alarms
 from chalicelib.probe.story import probe_all
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.report import report_rotations
-from lab.cloudwatch.alarms import Change, State, evaluate, told
+from lab.cloudwatch.alarms import Change, State, change_event, evaluate
 from lab.cloudwatch.metrics import Point, embedded
 from lab.events import Rule
 from tests.monitor.test_alarms import ARN
@@ -353,7 +353,7 @@ def rule() -> Rule:
 def test_the_rule_of_the_runbook_catches_our_alarms_and_no_others(
     name: str, state: State, caught: bool
 ) -> None:
-    event = told(Change(BEGAN, {"AlarmName": name, "StateValue": "OK", **CROSSED}, state))
+    event = change_event(Change(BEGAN, {"AlarmName": name, "StateValue": "OK", **CROSSED}, state))
     assert rule().matches(event) is caught
     assert not rule().matches({**event, "detail-type": "CloudWatch Alarm Configuration Change"})
     assert not rule().matches({**event, "source": "emq-elb"})
@@ -383,7 +383,7 @@ SAMPLE: dict[str, Any] = {
 
 def test_the_rule_of_the_runbook_catches_an_event_as_aws_shows_it() -> None:
     assert rule().matches(SAMPLE)
-    lab = told(
+    lab = change_event(
         Change(BEGAN, {"AlarmName": "emq-elb-prod/demo/probe", "StateValue": "OK", **CROSSED}, "ALARM")
     )
     assert lab.keys() == SAMPLE.keys()
