@@ -34,6 +34,6 @@ A job is a module with a docstring, which introduces it on the page, and a `JOB`
 `run` does the work once, from the same start each time, and returns its figures by key (`{"calls": 12,
 "cpu": 0.4}`); a figure that it leaves out is blank on the page. Contenders run in turns, A B C A B C …,
 `Job.rounds` times, or a `Contender.rounds` of its own where a run takes long and its figures are exact
-counts. One that raises is told on the page, the others go on, and the exit status is 1. Whole processes are
+counts. The page shows one that raises, the others go on, and the exit status is 1. Whole processes are
 measured by `bench.process.measure`; what peers need is installed below `.bench/`.
 """

@@ -58,13 +58,13 @@ def run(job: Job, rounds: int | None, directory: Path) -> bool:
 
 
 def measured(job: Job) -> Result:
-    """Return what a job measured; whatever goes wrong in it is told in the result, for the others go on."""
+    """Return what a job measured; the result has whatever goes wrong in it, for the others go on."""
     empty = Result(job=job.name, taken=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", machine=machine())
     try:
         with job.open() as lineup:
             rows = interleave(lineup.contenders, job.rounds, say)
             return replace(empty, rows=rows, versions=dict(lineup.versions))
-    except Exception as error:  # noqa: BLE001 - told on the page and by the exit status
+    except Exception as error:  # noqa: BLE001 - the page and the exit status show it
         traceback.print_exc()
         return replace(empty, failure=one_line(error))
 
@@ -80,7 +80,7 @@ def write_page(jobs: Sequence[Job], directory: Path) -> None:
 
 
 def say(line: str) -> None:
-    """Tell how far it is."""
+    """Print how far it is."""
     print(line, file=sys.stderr, flush=True)
 
 

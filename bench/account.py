@@ -28,7 +28,7 @@ OWNER = "emq-elb-dev"
 WRITES = Figure("writes", "writes")
 READS = Figure("reads", "reads")
 CALLS = Figure("calls", "AWS calls")
-TOLD = Figure("told", "events put")
+EVENTS = Figure("events", "events put")
 SECONDS = Figure("seconds", "wall, s", digits=2)
 CPU = Figure("cpu", "CPU, s", digits=2)
 MEMORY = Figure("memory", "memory, MB")
@@ -69,7 +69,7 @@ class Account:
     ) -> Run:
         """Run a command, words and paths, as a whole process that signs as `caller`, and return what it took.
 
-        Putting events on EventBridge changes nothing of a load balancer's and is counted apart, as `told`.
+        Putting events on EventBridge changes nothing of a load balancer's and is counted apart, as `events`.
         What the program writes to the file `FIGURES` as JSON is added.
         """
         figures = self.directory / "figures.json"
@@ -82,12 +82,12 @@ class Account:
         with counted(self.aws, caller) as calls:
             ran = measure([str(one) for one in command], environment=environment, cwd=ROOT, within=600)
         (found,) = calls
-        told = found.operations.get("PutEvents", 0)
+        events = found.operations.get("PutEvents", 0)
         return {
             "reads": found.reads,
-            "writes": found.writes - told,
-            "calls": found.total - told,
-            "told": told,
+            "writes": found.writes - events,
+            "calls": found.total - events,
+            "events": events,
             "seconds": ran.seconds,
             "cpu": ran.cpu,
             "memory": ran.memory,
@@ -105,7 +105,7 @@ def _environment(aws: Aws, caller: str, region: str) -> dict[str, str]:
 
 def counts(run: Callable[[], Run]) -> Run:
     """Run for the counts alone, which are exact and need no second run: where a run takes long."""
-    return {key: value for key, value in run().items() if key in {"reads", "writes", "calls", "told"}}
+    return {key: value for key, value in run().items() if key in {"reads", "writes", "calls", "events"}}
 
 
 def program(name: str, *arguments: object) -> list[object]:

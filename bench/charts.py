@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Seen = Sequence[tuple[Row, Spread]]
 
 OURS, BESIDE = "#4477aa", "#bbbbbb"
-COLOURS = ("#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")  # told apart by everyone
+COLOURS = ("#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")  # everyone can distinguish them
 LOGARITHMIC_FROM = 100
 """A picture whose largest figure is so many times its smallest has a logarithmic axis, and says so."""
 
@@ -32,7 +32,7 @@ def draw(job: Job, chart: Chart, result: Result, path: Path) -> bool:
         return False
     scale = "log" if logarithmic([found for _, found in seen]) else "linear"
     title = next(one.title for one in job.figures if one.key == chart.figure)
-    told = f"{title}{' (logarithmic)' if scale == 'log' else ''}"
+    label = f"{title}{' (logarithmic)' if scale == 'log' else ''}"
     style: Any = {"svg.hashsalt": job.name, "svg.fonttype": "none", "font.family": "sans-serif"}
     with mpl.rc_context(style):
         height = 4.0 if chart.at else 0.9 + 0.32 * (len(seen) + len({row.case for row, _ in seen}))
@@ -42,16 +42,16 @@ def draw(job: Job, chart: Chart, result: Result, path: Path) -> bool:
         axes.set_title(chart.title, loc="left", fontsize=11, fontweight="bold")
         if chart.at:
             lines(axes, seen, chart.at)
-            axes.set(xlabel=chart.across, ylabel=told, yscale=scale)
+            axes.set(xlabel=chart.across, ylabel=label, yscale=scale)
         else:
             bars(axes, seen, dots=scale == "log")
-            axes.set(xlabel=told, xscale=scale)
+            axes.set(xlabel=label, xscale=scale)
         picture.savefig(path, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
     return True
 
 
 def logarithmic(seen: Sequence[Spread]) -> bool:
-    """Tell whether the figures are too far apart for one linear axis, and can have a logarithm."""
+    """Return whether the figures are too far apart for one linear axis, and can have a logarithm."""
     return min(one.least for one in seen) > 0 and (
         max(one.most for one in seen) >= LOGARITHMIC_FROM * min(one.median for one in seen)
     )
@@ -74,9 +74,9 @@ def bars(axes: Axes, seen: Seen, *, dots: bool) -> None:
         else:
             axes.barh(at, found.median, height=0.7, color=colour)
         axes.plot([found.least, found.most], [at, at], color="black", linewidth=1)
-        told = f"{found.median:,.3g}" if found.median < 1000 else f"{found.median:,.0f}"
+        text = f"{found.median:,.3g}" if found.median < 1000 else f"{found.median:,.0f}"
         end = (max(found.most, found.median), at)
-        axes.annotate(told, end, xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(text, end, xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
         ticks.append((at, row.contender))
         at += 1
     axes.set_yticks([at for at, _ in ticks], labels=[name for _, name in ticks])

@@ -71,7 +71,7 @@ class Chart:
 class Goal:
     """What the job's figures are to show: a figure's median, or the ratio of two rows, within bounds."""
 
-    told: str
+    promise: str
     figure: str
     of: Place
     beside: Place | None = None

@@ -1,4 +1,4 @@
-"""Launch instances while a contender runs: it says how many are due, and is told their ids."""
+"""Launch instances while a contender runs: it says how many are due, and gets their ids."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def load(addresses: Sequence[str], port: int, authority: Path) -> Iterator[Notic
             if devices.stdout is None or devices.stdout.readline().strip() != "ready":
                 raise OSError("the devices could not connect before anything was done")
             yield noticed
-            told = json.loads(devices.communicate("", timeout=30)[0])
+            report = json.loads(devices.communicate("", timeout=30)[0])
         finally:
             devices.kill()
-    noticed.attempts = tuple(Attempt(at, served) for at, served in told["attempts"])
-    noticed.dropped, noticed.reasons = told["dropped"], told["reasons"]
+    noticed.attempts = tuple(Attempt(at, served) for at, served in report["attempts"])
+    noticed.dropped, noticed.reasons = report["dropped"], report["reasons"]

@@ -42,7 +42,7 @@ def goals(jobs: Sequence[Job], results: Mapping[str, Result]) -> Iterator[str]:
             judged = judge(goal, result) if result else Judged(goal, "not measured")
             verdict = judged.verdict if judged.verdict == "met" else f"**{judged.verdict}**"
             link = "" if number else f"[{job.title}](#{anchor(job.title)})"
-            yield _line([link, goal.told, measured(judged, job), verdict])
+            yield _line([link, goal.promise, measured(judged, job), verdict])
 
 
 def measured(judged: Judged, job: Job) -> str:
@@ -51,7 +51,7 @@ def measured(judged: Judged, job: Job) -> str:
     if judged.spread is None:
         return ""
     if goal.beside:
-        return cell(judged.spread, 3)  # so that one just missed can be told from one just met
+        return cell(judged.spread, 3)  # so that a goal just missed looks different from one just met
     return cell(judged.spread, next(one.digits for one in job.figures if one.key == goal.figure))
 
 

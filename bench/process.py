@@ -39,7 +39,7 @@ def measure(
 ) -> Ran:
     """Run a command so many times, one after another, and return what all took together.
 
-    Less memory than about 10 MB, the stopwatch's own, cannot be told. Raises DidNotEndWellError.
+    Less memory than about 10 MB, the stopwatch's own, cannot be measured. Raises DidNotEndWellError.
     """
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report"

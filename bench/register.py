@@ -1,8 +1,8 @@
 """Instances are launched within ten seconds, an EC2 event for each; in the end all are registered.
 
 Ours is the story behind the function `register`, warm, one event after another as reserved concurrency 1
-hands them over. A burst is replayed with a clock of its own, which goes only while somebody waits: the wall
-tells nothing here, and is left out. Beside it the two functions that are written first: register whoever is
+hands them over. A burst is replayed with a clock of its own, which goes only while somebody waits: wall time
+means nothing here, and is left out. Beside it the two functions that are written first: register whoever is
 launched; describe, look at the tag, register.
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 from bench.account import (
     CALLS,
     CPU,
+    EVENTS,
     MEMORY,
     OWNER,
     READS,
-    TOLD,
     WRITES,
     Account,
     counts,
@@ -45,7 +45,7 @@ WAYS = {OURS: "story", EACH: "each", DESCRIBED: "described"}
 NOTES = {
     OURS: "looks at all load balancers of ours, and at who belongs or does not; lets events settle first",
     EACH: "registers every instance of the account, whatever it is for",
-    DESCRIBED: "never finds what an event did not tell of, and takes nobody out",
+    DESCRIBED: "never finds what no event announced, and takes nobody out",
     PLAYBOOK: "`elb_instance` in a loop, as it is: it waits for each until it is in service",
 }
 """What each does more or less."""
@@ -123,7 +123,7 @@ MOST = "1,000 launches"
 JOB = Job(
     name="register",
     title="Register launches",
-    figures=(CALLS, READS, WRITES, TOLD, CPU, MEMORY, Figure("waited", "longest wait, s", digits=0)),
+    figures=(CALLS, READS, WRITES, EVENTS, CPU, MEMORY, Figure("waited", "longest wait, s", digits=0)),
     open=open_lineup,
     reference=OURS,
     compared=("calls", "cpu"),

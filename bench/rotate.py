@@ -3,8 +3,8 @@
 Each load balancer has one of its own, signed by the same private CA. Ours is the story behind the function
 `rotate`. Beside it, replayed call by call as read from their code: letsencrypt-aws, which knows its load
 balancers from its configuration, and lemur, which first brings its database up to date. Everybody makes keys
-and has them signed by the same function in its own process. There is no data plane: nobody looks at the wire,
-which ours alone would; see [the swap](#swap-a-certificate-under-load).
+and has them signed by the same function in its own process. There is no data plane, so that nobody makes the
+handshakes which ours alone would; see [the swap](#swap-a-certificate-under-load).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from functools import cache, partial
 from bench.account import (
     CALLS,
     CPU,
+    EVENTS,
     MEMORY,
     OWNER,
     READS,
     SECONDS,
-    TOLD,
     WRITES,
     Account,
     counts,
@@ -50,8 +50,8 @@ DAYS_LEFT, DAYS_LEFT_IDLE = 10, 80
 WAYS = {OURS: "story", LETSENCRYPT: "letsencrypt_aws", LEMUR: "lemur", FLOOR: "floor"}
 NOTES = {
     OURS: (
-        "reads the private CA from its secret, examines what is due and what is new; a look at the wire would"
-        " save one read for each that is due"
+        "reads the private CA from its secret, examines what is due and what is new; a handshake would save"
+        " one read for each that is due"
     ),
     WATCHED: "certificates that nobody renews, so that no secret is read",
     LETSENCRYPT: (
@@ -168,7 +168,7 @@ def _lineup(account: Account) -> Iterator[Contender]:
 JOB = Job(
     name="rotate",
     title="Rotate certificates",
-    figures=(CALLS, READS, WRITES, TOLD, SECONDS, CPU, MEMORY),
+    figures=(CALLS, READS, WRITES, EVENTS, SECONDS, CPU, MEMORY),
     open=open_lineup,
     reference=OURS,
     compared=("calls", "cpu"),
@@ -180,6 +180,6 @@ JOB = Job(
     ),
     unsaid=(
         "How the others behave as whole programs: only their AWS calls are replayed, in their order.",
-        "What a rotation costs that fails, without a look at the wire and a way back.",
+        "What a rotation costs that fails: nothing here makes handshakes, or goes back.",
     ),
 )

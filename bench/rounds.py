@@ -19,7 +19,7 @@ def interleave(contenders: Sequence[Contender | NotRun], rounds: int, say: Say) 
         for place, one in enumerate(contenders):
             if isinstance(one, Contender) and number < _rounds(one, rounds) and not rows[place].failed:
                 rows[place] = _once(one, rows[place])
-                last = rows[place].reason or _told(rows[place])
+                last = rows[place].reason or _figures(rows[place])
                 say(f"  {number + 1}/{_rounds(one, rounds)} {one.case}, {one.name}: {last}")
     return tuple(rows)
 
@@ -36,12 +36,12 @@ def _row(one: Contender | NotRun) -> Row:
 def _once(one: Contender, row: Row) -> Row:
     try:
         return replace(row, runs=(*row.runs, dict(one.run())))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on and the page tells it
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on and the page shows it
         traceback.print_exc()
         return replace(row, reason=one_line(error), failed=True)
 
 
-def _told(row: Row) -> str:
+def _figures(row: Row) -> str:
     return ", ".join(f"{key} {value:g}" for key, value in row.runs[-1].items())
 
 

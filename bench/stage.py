@@ -97,13 +97,13 @@ def set_up(lab: Lab) -> Stage:
 def upload(stage: Stage) -> str:
     """Upload another certificate for the load balancer made by hand, and return its ARN."""
     made = issuer.bundle(stage.authority, stage.addresses(THEIRS), 89)
-    told = stage.lab.aws.iam("theirs").upload_server_certificate(
+    uploaded = stage.lab.aws.iam("theirs").upload_server_certificate(
         ServerCertificateName=f"{THEIRS}-{next(stage.numbers)}",
         CertificateBody=made.certificate,
         PrivateKey=made.private_key,
         CertificateChain=stage.authority.certificate,
     )
-    return told["ServerCertificateMetadata"]["Arn"]
+    return uploaded["ServerCertificateMetadata"]["Arn"]
 
 
 def listener(arn: str) -> ListenerTypeDef:
@@ -146,7 +146,7 @@ def served(stage: Stage, name: str) -> frozenset[str]:
 
 
 def serving(stage: Stage, name: str) -> bool:
-    """Tell whether every address serves a certificate, and every instance is in service."""
+    """Return whether every address serves a certificate, and every instance is in service."""
     states = stage.elb.describe_instance_health(LoadBalancerName=name)["InstanceStates"]
     return {one["State"] for one in states} == {"InService"} and NOTHING not in served(stage, name)
 

@@ -125,7 +125,7 @@ def recreate(stage: Stage) -> None:
 
 
 def known(stage: Stage, set_certificate: Callable[[], object]) -> bool:
-    """Tell whether ELB knew the certificate."""
+    """Return whether ELB knew the certificate."""
     try:
         set_certificate()
     except stage.elb.exceptions.CertificateNotFoundException:
@@ -148,9 +148,9 @@ JOB = Job(
     compared=(),
     charts=(Chart("gap", "How long no device is let in while the certificate is replaced"),),
     goals=tuple(
-        Goal(f"{told}, {case}", figure, of=(case, OURS), most=0)
+        Goal(f"{promise}, {case}", figure, of=(case, OURS), most=0)
         for case in CASES
-        for told, figure in (("nobody is turned away", "failed"), ("no session is dropped", "dropped"))
+        for promise, figure in (("nobody is turned away", "failed"), ("no session is dropped", "dropped"))
     ),
     unsaid=(
         "How long the gap is at AWS: ELB's own time to take a listener off and put it on comes on top.",

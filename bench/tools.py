@@ -78,8 +78,8 @@ def tools(account: Account) -> Iterator[tuple[Tool, ...]]:
                 *_modes(request),
                 deployed() | {"AWS_ENDPOINT_URL_LAMBDA": invoked},
                 note=(
-                    "beside what is counted it invokes a function in the background, which tells others and"
-                    " lets alarms follow; that one is not run here"
+                    "beside what is counted it invokes a function in the background, which announces the"
+                    " changes and lets alarms follow; that one is not run here"
                 ),
             ),
             *_peers(request),

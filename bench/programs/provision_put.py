@@ -1,7 +1,7 @@
 """Ours, as the whole PUT: API Gateway's event to the app's handler, and its answer.
 
-What the background does afterwards (it tells others, and lets the alarms follow) is done by another process,
-as by another Lambda function.
+What the background does afterwards (it announces the changes, and lets the alarms follow) is done by another
+process, as by another Lambda function.
 """
 
 from __future__ import annotations

@@ -75,8 +75,8 @@ def story(name: str, sky: Sky) -> None:
     from chalicelib.register.settle import Memory
 
     memory = Memory()
-    for told in sky.events():
-        event = read_event(told)
+    for payload in sky.events():
+        event = read_event(payload)
         if isinstance(event, Unreadable):
             raise SystemExit(event.reason)
         work = container.invocation(timedelta(seconds=175))
@@ -125,7 +125,7 @@ WAYS: dict[str, Callable[[str, Sky], None]] = {"story": story, "each": each, "de
 
 
 def main() -> None:
-    """Replay the burst, and tell how long an instance waited at most."""
+    """Replay the burst, and report how long an instance waited at most."""
     mode, request = sys.argv[1:]
     asked = json.loads(Path(request).read_text())
     with socket.create_connection((asked["address"], asked["port"])) as connected:
