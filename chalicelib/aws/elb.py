@@ -209,11 +209,11 @@ def parse_load_balancer(
 class Listed:
     """Load balancers by name, as a listing and tags show them: without attributes and policies.
 
-    `ours` carry our owner tag. `others` are the names of everybody else's, which nobody here may change.
+    `ours` carry our owner tag. `others` are everybody else's, which nobody here may change.
     """
 
     ours: Mapping[str, LoadBalancer]
-    others: frozenset[str]
+    others: Mapping[str, LoadBalancer]
 
 
 def listed(
@@ -229,8 +229,10 @@ def listed(
         for one in described
         if (name := one.get("LoadBalancerName", "")) in tags
     }
-    ours = {name: one for name, one in found.items() if one.owner == owner}
-    return Listed(ours=ours, others=frozenset(found.keys() - ours.keys()))
+    return Listed(
+        ours={name: one for name, one in found.items() if one.owner == owner},
+        others={name: one for name, one in found.items() if one.owner != owner},
+    )
 
 
 def parse_listeners(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from chalicelib.model.names import OWNER_TAG
+from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
 
 if TYPE_CHECKING:
     from chalicelib.model.vpc import SecurityGroup
@@ -165,13 +165,18 @@ class LoadBalancer:
         """The deployment that may change it; None for one that nobody has tagged."""
         return self.tags.get(OWNER_TAG)
 
+    @property
+    def cluster(self) -> str:
+        """The cluster whose instances are its members: that of its tag, else of its own name."""
+        return self.tags.get(CLUSTER_TAG) or self.name
+
 
 @dataclass(frozen=True, kw_only=True)
 class State:
     """What there is, or is to be, for one load balancer.
 
     `group` is the security group that we make; `certificates` the names under our IAM path; `cluster` the
-    instances that carry the load balancer's cluster tag; `reasons` why an instance does or does not belong.
+    instances that carry the tag of its cluster; `reasons` why an instance does or does not belong.
     `private_ca` is the secret of a private CA that has to be there first, `private_ca_mark` a private CA's
     secret and the tag to put on it, once its certificate stands apart from its key.
     """

@@ -3,7 +3,9 @@
 The tags are all that is remembered between two invocations (`docs/architecture.md`):
 
     emq-elb:owner        load balancer, security group, server certificate   the deployment that may change it
-    emq-elb:cluster      instance        the load balancer's name: the tag makes an instance a member
+    emq-elb:cluster      instance, load balancer   the cluster: an instance is a member of every load balancer
+                                         of ours that carries the same value; a load balancer without the tag
+                                         serves the cluster of its own name
     emq-elb:draining     instance        the event's time (RFC 3339) and the reason; holds while it is not
                                          before the instance's launch
     emq-elb:certificate  load balancer   where its certificate comes from: `private-ca`, `secret:<id>`,

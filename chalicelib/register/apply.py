@@ -7,7 +7,6 @@ from typing import Literal
 from chalicelib.apply import Progress, apply
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
-from chalicelib.model.errors import Absent
 from chalicelib.register.observe import Clusters, membership, read_one
 from chalicelib.register.plan import Membership
 
@@ -29,8 +28,6 @@ def converge(
             continue
         if work.wrote:
             clusters = read_one(name, invocation)
-            if name not in clusters.load_balancers:
-                raise Absent("DescribeLoadBalancers", "LoadBalancerNotFound", f"{name} is no longer ours")
             decided = membership(name, clusters, invocation)
         if ids := _ids(decided, kind):
             reasons = ", ".join(sorted({decided.reasons[id_] for id_ in ids}))

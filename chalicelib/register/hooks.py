@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from chalicelib import telemetry
@@ -10,52 +10,56 @@ from chalicelib.apply import Progress, apply
 from chalicelib.aws import autoscaling, elb
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent, AwsError, Denied
-from chalicelib.model.load_balancer import Instance, Member
+from chalicelib.model.load_balancer import Instance, LoadBalancer, Member
 from chalicelib.model.names import CLUSTER_TAG
 from chalicelib.register.lifecycle import LifecycleCall, in_warm_pool, lifecycle_calls, waits
 from chalicelib.register.observe import Clusters
+from chalicelib.register.plan import why_not
+
+Health = Sequence[tuple[LoadBalancer, Mapping[str, Member]]]
 
 
 def complete_lifecycle_actions(clusters: Clusters, work: Progress, invocation: Invocation) -> None:
     """Complete what is done, and ask for more time for what still drains; failures stay in `work`.
 
-    An instance whose load balancer is not ours is left alone; where there is none, nothing can drain. So are
-    the instances of a group that carries no cluster's tag itself: our policies deny its hooks, and of a look
-    the first denial is logged.
+    An instance of a cluster that only others' load balancers serve is left alone; where there is none,
+    nothing can drain. So are the instances of a group that carries no cluster's tag itself: our policies deny
+    its hooks, and of a look the first denial is logged.
     """
     not_ours: set[str | None] = set()
     waiting: dict[str, list[Instance]] = {}
     for instance in clusters.instances.values():
-        if waits(instance) and instance.cluster and instance.cluster not in clusters.foreign:
+        if waits(instance) and instance.cluster and not clusters.foreign(instance.cluster):
             waiting.setdefault(instance.cluster, []).append(instance)
-    for name, instances in sorted(waiting.items()):
+    for cluster, instances in sorted(waiting.items()):
         try:
-            members = _members(name, instances, clusters, invocation)
+            health = _health(cluster, instances, clusters, invocation)
         except AwsError as error:
-            work.failures.append((name, error))
+            work.failures.append((cluster, error))
             continue
         for instance in sorted(instances, key=lambda one: one.id):
             if instance.group_name not in not_ours:
-                _complete(name, instance, members.get(instance.id), not_ours, work, invocation)
+                members = _members(instance, health, invocation)
+                _complete(instance, members, not_ours, work, invocation)
 
 
-def _complete(  # noqa: PLR0917 - one instance, and what is known of its world
-    name: str,
+def _complete(
     instance: Instance,
-    member: Member | None,
+    members: Collection[Member | None],
     not_ours: set[str | None],
     work: Progress,
     invocation: Invocation,
 ) -> None:
-    for call in lifecycle_calls(instance, member):
+    cluster = instance.cluster or ""
+    for call in lifecycle_calls(instance, members):
         try:
-            make(name, call, work, invocation)
+            make(cluster, call, work, invocation)
         except AwsError as error:
             if isinstance(error, Denied) and not _ours(instance, invocation):
                 not_ours.add(instance.group_name)
-                telemetry.group_not_ours(name, instance.group_name or "", str(error))
+                telemetry.group_not_ours(cluster, instance.group_name or "", str(error))
                 return
-            work.failures.append((f"{name}, {instance.id}", error))
+            work.failures.append((f"{cluster}, {instance.id}", error))
 
 
 def _ours(instance: Instance, invocation: Invocation) -> bool:
@@ -70,15 +74,32 @@ def _ours(instance: Instance, invocation: Invocation) -> bool:
         return True
 
 
-def _members(
-    name: str, instances: Iterable[Instance], clusters: Clusters, invocation: Invocation
-) -> Mapping[str, Member]:
-    if name not in clusters.load_balancers or all(in_warm_pool(instance) for instance in instances):
-        return {}
-    return {member.id: member for member in elb.members(invocation.clients.elb, name)}
+def _health(
+    cluster: str, instances: Iterable[Instance], clusters: Clusters, invocation: Invocation
+) -> Health:
+    """The members of each load balancer that serves the cluster: one call for each of these."""
+    if all(in_warm_pool(instance) for instance in instances):
+        return ()
+    client = invocation.clients.elb
+    return [
+        (one, {member.id: member for member in elb.members(client, one.name)})
+        for one in clusters.serving(cluster)
+    ]
 
 
-def make(name: str, call: LifecycleCall, work: Progress, invocation: Invocation) -> None:
+def _members(instance: Instance, health: Health, invocation: Invocation) -> tuple[Member | None, ...]:
+    """What each load balancer says of the instance: of one that launches only where it is to be a member."""
+    now = invocation.now()
+    return tuple(
+        members.get(instance.id)
+        for load_balancer, members in health
+        if instance.lifecycle != "Pending:Wait"
+        or instance.id in members
+        or why_not(instance, load_balancer, now) is None
+    )
+
+
+def make(cluster: str, call: LifecycleCall, work: Progress, invocation: Invocation) -> None:
     """Make the call; an action that is no longer active is no fault."""
     with suppress(Absent):
-        apply(name, [call], work, invocation)
+        apply(cluster, [call], work, invocation)

@@ -1,13 +1,15 @@
 """What is owed to an Auto Scaling group that holds an instance for us.
 
-    lifecycle                  load balancer says    owed
-    Pending:Wait               in service            continue `emq-elb-ready`
-    Pending:Wait               anything else         nothing: the group's own time-out decides
-    Terminating:Wait           draining              a heartbeat for `emq-elb-drain`
-    Terminating:Wait           still registered      nothing yet: it is about to be deregistered
-    Terminating:Wait           not registered        continue `emq-elb-drain`
-    ReplacingRootVolume:Wait   as above              the same: the hook for terminating holds it
-    Warmed:…:Wait              anything              continue both: what is in a warm pool serves nobody
+    lifecycle                  its load balancers say    owed
+    Pending:Wait               all: in service           continue `emq-elb-ready`
+    Pending:Wait               anything else             nothing: the group's own time-out decides
+    Terminating:Wait           one: draining             a heartbeat for `emq-elb-drain`
+    Terminating:Wait           one: still registered     nothing yet: it is about to be deregistered
+    Terminating:Wait           all: not registered       continue `emq-elb-drain`
+    ReplacingRootVolume:Wait   as above                  the same: the hook for terminating holds it
+    Warmed:…:Wait              anything                  continue both: what is in a warm pool serves nobody
+
+Its load balancers are all of ours that serve its cluster; for one that launches those that it may join.
 
 Other hooks are never touched, and in a state that is not here nothing is owed. States:
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
@@ -15,6 +17,8 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/replace-root-volume.html
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from chalicelib.model.actions import CompleteLifecycleAction, RecordLifecycleActionHeartbeat
 from chalicelib.model.load_balancer import Instance, Member
@@ -37,8 +41,8 @@ def in_warm_pool(instance: Instance) -> bool:
     return (instance.lifecycle or "").startswith("Warmed:")
 
 
-def lifecycle_calls(instance: Instance, member: Member | None) -> tuple[LifecycleCall, ...]:
-    """The calls that are due now; `member` is the instance's health, None when it is not registered."""
+def lifecycle_calls(instance: Instance, members: Collection[Member | None]) -> tuple[LifecycleCall, ...]:
+    """The calls that are due now; `members` is its health at each load balancer, None if not registered."""
     if not waits(instance):
         return ()
     if in_warm_pool(instance):
@@ -47,14 +51,14 @@ def lifecycle_calls(instance: Instance, member: Member | None) -> tuple[Lifecycl
             let_go_on(instance, DRAIN_HOOK, "it goes to a warm pool"),
         )
     if instance.lifecycle == "Pending:Wait":
-        if member is not None and member.in_service:
+        if members and all(member is not None and member.in_service for member in members):
             return (let_go_on(instance, READY_HOOK, "it is in service"),)
         return ()
     if instance.lifecycle not in _HELD_TO_DRAIN:
         return ()
-    if member is None:
+    if all(member is None for member in members):
         return (let_go_on(instance, DRAIN_HOOK, "no connection is left to drain"),)
-    if member.draining:
+    if any(member is not None and member.draining for member in members):
         group = instance.group_name or ""
         return (
             RecordLifecycleActionHeartbeat(

@@ -11,7 +11,7 @@ from chalicelib import telemetry
 from chalicelib.aws import autoscaling, ec2, elb
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.invocation import Invocation
-from chalicelib.model.errors import AwsError
+from chalicelib.model.errors import Absent, AwsError
 from chalicelib.model.load_balancer import Instance, LoadBalancer
 from chalicelib.observe import list_all, list_one
 from chalicelib.register.plan import Membership, decide_membership, going_away, may_be_interrupted, why_not
@@ -21,13 +21,33 @@ from chalicelib.register.plan import Membership, decide_membership, going_away, 
 class Clusters:
     """What one look read.
 
-    `load_balancers` are ours, by name, `foreign` the names of those that are not; `instances` carry the tag
-    of some cluster. Of the load balancers it knows what a listing and tags show.
+    `load_balancers` are ours, `others` those that are not, by name; `instances` carry the tag of some
+    cluster. Of the load balancers it knows what a listing and tags show.
     """
 
     load_balancers: Mapping[str, LoadBalancer] = field(default_factory=dict)
-    foreign: frozenset[str] = frozenset()
+    others: Mapping[str, LoadBalancer] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
+
+    def serving(self, cluster: str | None) -> tuple[LoadBalancer, ...]:
+        """Ours that serve the cluster, in the order of their names."""
+        return self._ours.get(cluster or "", ())
+
+    def around(self, instance: Instance) -> tuple[LoadBalancer, ...]:
+        """Ours that serve the instance's cluster, and those where it is still registered."""
+        behind = (one for _, one in sorted(self.load_balancers.items()) if instance.id in one.instances)
+        return tuple({one.name: one for one in (*self.serving(instance.cluster), *behind)}.values())
+
+    def foreign(self, cluster: str | None) -> bool:
+        """Whether load balancers serve the cluster, and none of them is ours."""
+        return not self.serving(cluster) and any(one.cluster == cluster for one in self.others.values())
+
+    @cached_property
+    def _ours(self) -> Mapping[str, tuple[LoadBalancer, ...]]:
+        found: dict[str, tuple[LoadBalancer, ...]] = {}
+        for _, one in sorted(self.load_balancers.items()):
+            found[one.cluster] = (*found.get(one.cluster, ()), one)
+        return found
 
     @cached_property
     def tagged(self) -> Mapping[str, Mapping[str, Instance]]:
@@ -52,20 +72,29 @@ def read_clusters(invocation: Invocation) -> Clusters:
 
 
 def read_one(name: str, invocation: Invocation) -> Clusters:
-    """One load balancer and its cluster, in three calls, and those for instances in a group."""
-    with ThreadPoolExecutor(2) as pool:
-        balancer = pool.submit(list_one, name, invocation)
-        tagged = pool.submit(ec2.instances_tagged, invocation.clients.ec2, name)
-    return _clusters(balancer.result(), with_lifecycles(tagged.result(), invocation.clients))
+    """One load balancer of ours and its cluster, in three calls, and those for instances in a group.
+
+    Raises Absent where it is no longer ours.
+    """
+    clients, load_balancer = invocation.clients, read_load_balancer(name, invocation)
+    if load_balancer is None:
+        raise Absent("DescribeLoadBalancers", "LoadBalancerNotFound", f"{name} is no longer ours")
+    tagged = ec2.instances_tagged(clients.ec2, load_balancer.cluster)
+    return Clusters(load_balancers={name: load_balancer}, instances=with_lifecycles(tagged, clients))
 
 
-def read_load_balancer(name: str, invocation: Invocation) -> Clusters:
-    """One load balancer without its cluster, in two calls."""
-    return _clusters(list_one(name, invocation), {})
+def read_load_balancer(name: str, invocation: Invocation) -> LoadBalancer | None:
+    """One load balancer of ours without its cluster, in two calls; None where it is no longer ours."""
+    return list_one(name, invocation).ours.get(name)
+
+
+def read_load_balancers(invocation: Invocation) -> Clusters:
+    """Every load balancer without the instances: one call for each 400 of the region, and for each 20."""
+    return _clusters(list_all(invocation), {})
 
 
 def _clusters(listed: elb.Listed, instances: Mapping[str, Instance]) -> Clusters:
-    return Clusters(load_balancers=listed.ours, foreign=listed.others, instances=instances)
+    return Clusters(load_balancers=listed.ours, others=listed.others, instances=instances)
 
 
 def membership(name: str, clusters: Clusters, invocation: Invocation) -> Membership:
@@ -77,7 +106,7 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
     that would be registered, unless they have just started.
     """
     load_balancer, now = clusters.load_balancers[name], invocation.now()
-    tagged = clusters.tagged.get(name, {})
+    tagged = clusters.tagged.get(load_balancer.cluster, {})
     missing = load_balancer.instances - tagged.keys()
     confirmed = ec2.instances_by_id(invocation.clients.ec2, missing)
     instances = {**tagged, **with_lifecycles(confirmed, invocation.clients)}

@@ -124,7 +124,7 @@ def going_away(instance: Instance, now: datetime) -> str | None:
 def _not_tagged(instance: Instance, load_balancer: LoadBalancer, _now: datetime) -> str | None:
     if instance.cluster is None:
         return "carries no emq-elb:cluster tag"
-    return None if instance.cluster == load_balancer.name else f"is tagged for {instance.cluster}"
+    return None if instance.cluster == load_balancer.cluster else f"is tagged for {instance.cluster}"
 
 
 def not_admitted(instance: Instance, load_balancer: LoadBalancer) -> str | None:
@@ -206,7 +206,7 @@ def decide_membership(
             (going if going_away(instance, now) else strangers).add(id_)
         else:
             belong.add(id_)
-            reasons[id_] = f"is tagged emq-elb:cluster={load_balancer.name}"
+            reasons[id_] = f"is tagged emq-elb:cluster={load_balancer.cluster}"
     leaving = going & registered
     serving = {member.id for member in members if member.in_service}
     theirs = {id_ for id_ in strangers & registered if instances[id_].group_name in attaching}

@@ -1,4 +1,4 @@
-"""Keep the instances that carry a cluster's tag behind its load balancer, and nobody else.
+"""Keep the instances that carry a cluster's tag behind its load balancers, and nobody else.
 
     answer      an EC2 or tag event: settle, then look, unless a look since has seen what it is about, or it
                 is a state change of an instance without a cluster's tag
@@ -39,7 +39,7 @@ from chalicelib.register.events import (
 )
 from chalicelib.register.hooks import complete_lifecycle_actions, make
 from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, in_warm_pool, let_go_on, waits
-from chalicelib.register.observe import Clusters, read_clusters, read_load_balancer
+from chalicelib.register.observe import Clusters, read_clusters, read_load_balancer, read_load_balancers
 from chalicelib.register.plan import (
     REBALANCE,
     SPOT_INTERRUPTION,
@@ -240,33 +240,29 @@ def _act(event: Event, instance: Instance, work: Progress, invocation: Invocatio
 
 
 def _leave(instance: Instance, since: datetime, reason: str, work: Progress, invocation: Invocation) -> None:
-    name = instance.cluster
-    if name is None:
+    cluster = instance.cluster
+    if cluster is None:
         return
     if not instance.spot:
-        telemetry.unconfirmed(name, instance.id, reason, "it is no Spot instance")
+        telemetry.unconfirmed(cluster, instance.id, reason, "it is no Spot instance")
         return
-    found = read_load_balancer(name, invocation)
-    if name not in found.load_balancers:
-        return
+    found = read_load_balancers(invocation)
     if text := tag_to_write(instance, since, reason, invocation.now()):
-        if _marked(instance, text, reason, work, invocation):
-            found = read_load_balancer(name, invocation)
+        if found.serving(cluster):
+            _mark(instance, text, reason, work, invocation)
         instance = replace(instance, draining=text)
     _at_once(instance, found, work, invocation)
 
 
-def _marked(instance: Instance, text: str, reason: str, work: Progress, invocation: Invocation) -> bool:
-    """Write the `emq-elb:draining` tag on the instance; False where AWS refuses it, which stops nothing."""
-    name = instance.cluster or ""
+def _mark(instance: Instance, text: str, reason: str, work: Progress, invocation: Invocation) -> None:
+    """Write the `emq-elb:draining` tag on the instance; where AWS refuses it, that stops nothing."""
+    cluster = instance.cluster or ""
     try:
         mark = do.CreateTags(reason=reason, resources=(instance.id,), tag=(DRAINING_TAG, text))
-        apply(name, [mark], work, invocation)
+        apply(cluster, [mark], work, invocation)
     except AwsError as error:
-        telemetry.unmarked(name, instance.id, reason, str(error))
-        (work.refused if in_vain(error) else work.failures).append((f"{name}, {instance.id}", error))
-        return False
-    return True
+        telemetry.unmarked(cluster, instance.id, reason, str(error))
+        (work.refused if in_vain(error) else work.failures).append((f"{cluster}, {instance.id}", error))
 
 
 def _held(instance: Instance, event: LifecycleAction, work: Progress, invocation: Invocation) -> None:
@@ -275,31 +271,47 @@ def _held(instance: Instance, event: LifecycleAction, work: Progress, invocation
     What goes to a warm pool goes on at once, and so does what ends and has no load balancer to drain from:
     where Auto Scaling says the same as the event, else `reconcile` decides.
     """
-    name = instance.cluster
-    found = read_load_balancer(name, invocation) if name else Clusters()
-    if name in found.foreign:
-        return
+    cluster = instance.cluster or ""
+    found = read_load_balancers(invocation) if cluster else Clusters()
     to_pool = event.destination == "WarmPool" or in_warm_pool(instance)
     _at_once(instance, found, work, invocation, register=not to_pool)
-    ends = event.transition == "terminating" and name not in found.load_balancers
+    if found.foreign(cluster):
+        return
+    ends = event.transition == "terminating" and not found.serving(cluster)
     if not waits(instance):
-        telemetry.unconfirmed(name or "", instance.id, event.hook, "its Auto Scaling group does not hold it")
+        telemetry.unconfirmed(cluster, instance.id, event.hook, "its Auto Scaling group does not hold it")
     elif in_warm_pool(instance) or (ends and instance.lifecycle != "Pending:Wait"):
         why = "it goes to a warm pool" if in_warm_pool(instance) else "it has no load balancer to drain from"
-        make(name or "", let_go_on(instance, event.hook, why, token=event.token), work, invocation)
+        make(cluster, let_go_on(instance, event.hook, why, token=event.token), work, invocation)
 
 
 def _at_once(
     instance: Instance, found: Clusters, work: Progress, invocation: Invocation, *, register: bool = True
 ) -> None:
-    """Bring the one instance to where it belongs; nobody else is looked at."""
-    load_balancer = found.load_balancers.get(instance.cluster or "")
-    if load_balancer is None:
-        return
+    """Bring the one instance to where it belongs, the others also where one load balancer cannot be served.
+
+    Nobody else is looked at.
+    """
+    for load_balancer in found.around(instance):
+        try:
+            _at_one(instance, load_balancer, work, invocation, register=register)
+        except AwsError as error:
+            work.failures.append((load_balancer.name, error))
+
+
+def _at_one(
+    instance: Instance, load_balancer: LoadBalancer, work: Progress, invocation: Invocation, *, register: bool
+) -> None:
+    """Register or deregister the one instance; after a write the load balancer is read again."""
+    if work.wrote:
+        found = read_load_balancer(load_balancer.name, invocation)
+        if found is None:
+            return
+        load_balancer = found
     now, ids = invocation.now(), (instance.id,)
     registered = instance.id in load_balancer.instances
     if registered and (why := going_away(instance, now)):
         apply_change(load_balancer.name, "DeregisterInstances", ids, work, invocation, reason=why)
     elif register and not registered and why_not(instance, load_balancer, now) is None:
-        why = f"is tagged emq-elb:cluster={load_balancer.name}"
+        why = f"is tagged emq-elb:cluster={load_balancer.cluster}"
         apply_change(load_balancer.name, "RegisterInstances", ids, work, invocation, reason=why)

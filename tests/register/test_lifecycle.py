@@ -47,6 +47,12 @@ BEAT = ("RecordLifecycleActionHeartbeat", "emq-elb-drain")
 def test_what_is_owed(
     lifecycle: str | None, member: Member | None, expected: tuple[tuple[str, str], ...]
 ) -> None:
+    assert owed(lifecycle, [member]) == expected
+    assert owed(lifecycle, [member, member]) == expected
+
+
+def owed(lifecycle: str | None, members: list[Member | None]) -> tuple[tuple[str, str], ...]:
+    """The calls for an instance in that state, each with its hook."""
     instance = Instance(
         id="i-1",
         state="running",
@@ -55,4 +61,26 @@ def test_what_is_owed(
         launched=datetime(2026, 1, 1, tzinfo=UTC),
         lifecycle=lifecycle,
     )
-    assert tuple((type(call).__name__, call.hook) for call in lifecycle_calls(instance, member)) == expected
+    return tuple((type(call).__name__, call.hook) for call in lifecycle_calls(instance, members))
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "members", "expected"),
+    [
+        ("Pending:Wait", [SERVING, SERVING], (READY,)),
+        ("Pending:Wait", [SERVING, WAITING], ()),
+        ("Pending:Wait", [SERVING, None], ()),
+        ("Pending:Wait", [], ()),
+        ("Terminating:Wait", [None, None], (DRAINED,)),
+        ("Terminating:Wait", [], (DRAINED,)),
+        ("Terminating:Wait", [None, DRAINING], (BEAT,)),
+        ("Terminating:Wait", [SERVING, DRAINING], (BEAT,)),
+        ("Terminating:Wait", [None, SERVING], ()),
+        ("ReplacingRootVolume:Wait", [None, DRAINING], (BEAT,)),
+        ("Warmed:Pending:Wait", [], (READY, DRAINED)),
+    ],
+)
+def test_what_is_owed_where_several_load_balancers_serve_the_cluster(
+    lifecycle: str, members: list[Member | None], expected: tuple[tuple[str, str], ...]
+) -> None:
+    assert owed(lifecycle, members) == expected

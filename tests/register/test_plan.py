@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.model.load_balancer import HealthCheck, Instance, LoadBalancer, Member
-from chalicelib.model.names import MEMBERS_TAG
+from chalicelib.model.names import CLUSTER_TAG, MEMBERS_TAG
 from chalicelib.register.plan import (
     REBALANCE,
     SPOT_INTERRUPTION,
@@ -212,6 +212,31 @@ def test_ec2_or_auto_scaling_says_who_goes_away(instance: Instance, going: bool)
     assert why_not(instance, DEMO, NOW) is not None
 
 
+PUBLIC = replace(DEMO, name="demo-public", tags={CLUSTER_TAG: "demo"})
+
+
+@pytest.mark.parametrize(
+    ("load_balancer", "cluster"),
+    [
+        (DEMO, "demo"),
+        (PUBLIC, "demo"),
+        (replace(DEMO, tags={CLUSTER_TAG: "demo"}), "demo"),
+        (replace(DEMO, tags={CLUSTER_TAG: "mqtt/prod 1"}), "mqtt/prod 1"),
+        (replace(DEMO, tags={CLUSTER_TAG: ""}), "demo"),
+    ],
+)
+def test_a_load_balancer_serves_the_cluster_of_its_tag_else_that_of_its_own_name(
+    load_balancer: LoadBalancer, cluster: str
+) -> None:
+    assert load_balancer.cluster == cluster
+    assert why_not(replace(MEMBER, cluster=cluster), load_balancer, NOW) is None
+    assert why_not(replace(MEMBER, cluster="another"), load_balancer, NOW) == "is tagged for another"
+
+
+def test_the_own_name_of_a_load_balancer_that_serves_another_cluster_makes_no_member() -> None:
+    assert why_not(replace(MEMBER, cluster="demo-public"), PUBLIC, NOW) == "is tagged for demo-public"
+
+
 BROKERS = replace(DEMO, tags={MEMBERS_TAG: "profile=emqx group=mqtt-:2A"})
 
 
@@ -303,6 +328,20 @@ def test_whatever_there_is_the_guards_hold(
         id_ for id_ in registered - out if why_not(instances[id_], balancer, NOW) is not None
     }
     assert decided.reasons.keys() == registered | instances.keys()
+
+
+@given(looks, st.sampled_from((DEMO, BROKERS)), st.sampled_from(("demo", "other")))
+def test_of_two_load_balancers_of_a_cluster_each_decides_as_if_it_were_alone(
+    look: tuple[frozenset[str], frozenset[str], dict[str, Instance]], balancer: LoadBalancer, cluster: str
+) -> None:
+    """The cluster's name alone makes the members: what the load balancer is called makes no difference."""
+    registered, serving, instances = look
+    health = [Member(id_, "InService" if id_ in serving else "OutOfService") for id_ in sorted(registered)]
+    alone = replace(balancer, name=cluster, instances=registered)
+    named = replace(alone, name="beside", tags={**balancer.tags, CLUSTER_TAG: cluster})
+    assert decide_membership(named, health, instances, NOW) == decide_membership(
+        alone, health, instances, NOW
+    )
 
 
 @given(looks)

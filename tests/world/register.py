@@ -48,11 +48,25 @@ class Fleet:
     calls: Calls = field(default_factory=Calls)
     drained: Drained = field(default_factory=Drained)
 
-    def balancer(self, name: str = "demo", *, owner: str | None = OWNER, zones: int = 2) -> str:
-        """Create a load balancer, ours unless another owner is given."""
+    def balancer(
+        self,
+        name: str = "demo",
+        *,
+        owner: str | None = OWNER,
+        zones: int = 2,
+        cluster: str | None = None,
+        **settings: str,
+    ) -> str:
+        """Create a load balancer, ours unless another owner is given; `cluster` is the value of its tag."""
         tags = [{"Key": OWNER_TAG, "Value": owner}] if owner else [{"Key": "made", "Value": "by hand"}]
-        self.here.world.create(name, Subnets=self.here.subnets[:zones], Tags=tags)
+        tags += [{"Key": CLUSTER_TAG, "Value": cluster}] if cluster is not None else []
+        self.here.world.create(name, Subnets=self.here.subnets[:zones], Tags=tags, **settings)
         return name
+
+    def serve(self, name: str, cluster: str) -> None:
+        """Let the load balancer's tag name that cluster."""
+        tags = [{"Key": CLUSTER_TAG, "Value": cluster}]
+        self.here.world.elb.add_tags(LoadBalancerNames=[name], Tags=tags)
 
     def nodes(self, cluster: str | None, count: int = 1, *, subnet: str | None = None) -> list[str]:
         """Run instances that carry the cluster's tag; they were launched an hour ago."""
