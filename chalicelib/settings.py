@@ -10,6 +10,7 @@ from chalicelib.model.bounds import Bounds
 from chalicelib.model.syntax import host_fault, matches
 
 VPC_PATTERN = r"vpc-[0-9a-f]{8}([0-9a-f]{9})?"
+HOSTED_ZONE_PATTERN = r"[0-9A-Z]{1,32}"
 UNBOUNDED = Bounds()
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -24,7 +25,8 @@ class Settings:
 
     `acme_contact` is an e-mail address, without which nothing is ordered from the ACME CA; `acme_ca_bundle` a
     PEM file with the roots that the CA's own HTTPS is verified by, where those of the package are not enough;
-    `acme_eab_secret` a secret with the account at the CA that ours is bound to.
+    `acme_eab_secret` a secret with the account at the CA that ours is bound to. `dns_zones` are the ids of
+    the hosted zones in which records of names may be kept.
     """
 
     owner: str
@@ -41,6 +43,7 @@ class Settings:
     acme_ca_bundle: str | None = None
     acme_eab_secret: str | None = None
     bounds: Bounds = UNBOUNDED
+    dns_zones: tuple[str, ...] = ()
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -89,6 +92,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         acme_ca_bundle=environment.get("ACME_CA_BUNDLE", "").strip() or None,
         acme_eab_secret=environment.get("ACME_EAB_SECRET", "").strip() or None,
         bounds=_bounds(environment, wrong),
+        dns_zones=_dns_zones(environment, wrong),
     )
     if wrong:
         raise SettingsError("the settings need mending: " + "; ".join(wrong))
@@ -102,13 +106,26 @@ def _flag(environment: Mapping[str, str], name: str, wrong: list[str], *, defaul
     return text == "true" if text else default
 
 
+def _dns_zones(environment: Mapping[str, str], wrong: list[str]) -> tuple[str, ...]:
+    def right(id_: str) -> bool:
+        return matches(HOSTED_ZONE_PATTERN, id_)
+
+    return tuple(sorted(_listed(environment, "DNS_ZONES", wrong, right, "ids of hosted zones (Z…)")))
+
+
+def _listed(
+    environment: Mapping[str, str], name: str, wrong: list[str], right: Callable[[str], bool], takes: str
+) -> frozenset[str]:
+    text = environment.get(name, "").strip()
+    found = {one.strip() for one in text.split(",")} if text else set()
+    if odd := sorted(one for one in found if not right(one)):
+        wrong.append(f"{name} names {', '.join(map(repr, odd))}; it takes {takes}, between commas")
+    return frozenset(one for one in found if right(one))
+
+
 def _bounds(environment: Mapping[str, str], wrong: list[str]) -> Bounds:
     def listed(name: str, right: Callable[[str], bool], takes: str) -> frozenset[str]:
-        text = environment.get(name, "").strip()
-        found = {one.strip() for one in text.split(",")} if text else set()
-        if odd := sorted(one for one in found if not right(one)):
-            wrong.append(f"{name} names {', '.join(map(repr, odd))}; it takes {takes}, between commas")
-        return frozenset(one for one in found if right(one))
+        return _listed(environment, name, wrong, right, takes)
 
     ports = listed("ALLOWED_INSTANCE_PORTS", _is_port, "ports from 1 to 65535")
     domains = listed("ALLOWED_DOMAINS", lambda name: host_fault(name) is None, "DNS names without a wildcard")

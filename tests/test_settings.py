@@ -54,6 +54,14 @@ def test_the_bounds_of_a_deployment_are_lists_with_commas_and_each_is_off_by_def
     )
 
 
+def test_records_are_kept_in_the_zones_that_are_named_and_in_none_by_default() -> None:
+    assert read_settings(OWNER).dns_zones == ()
+    assert read_settings(OWNER | {"DNS_ZONES": "Z2FDTNDATAQYW2, Z0123"}).dns_zones == (
+        "Z0123",
+        "Z2FDTNDATAQYW2",
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -74,6 +82,8 @@ def test_the_bounds_of_a_deployment_are_lists_with_commas_and_each_is_off_by_def
         ("ALLOWED_DOMAINS", "*.example.com"),
         ("ALLOWED_DOMAINS", "example.com; example.org"),
         ("ALLOW_ADOPTION", "no"),
+        ("DNS_ZONES", "example.com"),
+        ("DNS_ZONES", "/hostedzone/Z2FDTNDATAQYW2"),
         ("ALARM_TOPIC_ARN", "topic"),
         ("ALARM_TOPIC_ARN", "arn:aws"),
         ("ALARM_TOPIC_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:sns:live"),

@@ -201,6 +201,7 @@ def parse_load_balancer(
             one.get("Key", ""): one.get("Value", "") for one in attributes.get("AdditionalAttributes", [])
         },
         dns_name=found.get("DNSName"),
+        canonical_hosted_zone_id=found.get("CanonicalHostedZoneNameID"),
         created=found.get("CreatedTime"),
     )
 

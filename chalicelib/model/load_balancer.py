@@ -158,6 +158,8 @@ class LoadBalancer:
     additional_attributes: Mapping[str, str] = field(default_factory=dict)
     zone_of: Mapping[str, str] = field(default_factory=dict)
     dns_name: str | None = None
+    canonical_hosted_zone_id: str | None = None
+    dual_stack: bool = False
     created: datetime | None = None
 
     @property
