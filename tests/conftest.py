@@ -99,7 +99,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def aws() -> Iterator[None]:
-    """AWS as moto tells it, with the corrections of `lab/fidelity`."""
+    """AWS as moto answers, with the corrections of `lab/fidelity`."""
     fidelity.install()
     reset_knobs()
     with mock_aws():
@@ -148,6 +148,6 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
     """What the app has logged, record by record; its one logger holds on to the output of the first test."""
     from chalicelib import telemetry
 
-    told = StringIO()
-    monkeypatch.setattr(telemetry.logger().registered_handler, "stream", told)
-    return lambda: [json.loads(line) for line in told.getvalue().splitlines()]
+    written = StringIO()
+    monkeypatch.setattr(telemetry.logger().registered_handler, "stream", written)
+    return lambda: [json.loads(line) for line in written.getvalue().splitlines()]

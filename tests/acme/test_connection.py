@@ -129,7 +129,7 @@ def test_the_roots_in_the_file_are_the_only_ones(tmp_path: Path) -> None:
             renewal_info_url(directory, str(roots))
 
 
-def test_a_ca_that_is_not_there_is_silent_and_the_library_tells_nothing(
+def test_a_ca_that_is_not_there_is_silent_and_the_library_logs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG")

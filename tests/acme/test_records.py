@@ -1,4 +1,4 @@
-"""What is shown to a CA, where, and how it is told from what others keep in the same place."""
+"""What is shown to a CA, where, and what distinguishes it from what others keep in the same place."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_record_is_shown_in_the_zone_of_the_longest_name(domain: str, ids: lis
 
 
 @pytest.mark.parametrize(
-    ("domains", "contact", "told"),
+    ("domains", "contact", "expected"),
     [
         (["a.example.com", "*.example.org"], True, []),
         (["example.com", "*.example.com", "a.b.example.com"], True, []),
@@ -87,12 +87,12 @@ def test_a_record_is_shown_in_the_zone_of_the_longest_name(domain: str, ids: lis
         ),
     ],
 )
-def test_everything_that_would_keep_a_ca_from_issuing_is_told_at_once(
-    domains: list[str], contact: bool, told: list[tuple[str, str]]
+def test_everything_that_would_keep_a_ca_from_issuing_is_a_fault_at_once(
+    domains: list[str], contact: bool, expected: list[tuple[str, str]]
 ) -> None:
     found = [*challenge_faults(domains, ZONES, contact=contact)]
-    assert [fault.field for fault in found] == [field for field, _ in told]
-    assert all(words in fault.message for fault, (_, words) in zip(found, told, strict=True))
+    assert [fault.field for fault in found] == [field for field, _ in expected]
+    assert all(words in fault.message for fault, (_, words) in zip(found, expected, strict=True))
 
 
 def test_a_wildcard_and_its_parent_are_shown_in_one_record_set() -> None:

@@ -42,7 +42,7 @@ def answer(start: object, end: object) -> object:
 
 
 @pytest.mark.parametrize(
-    ("told", "wanted"),
+    ("answered", "wanted"),
     [
         (answer("2026-11-22T12:00:00Z", "2026-11-22T13:00:00+00:00"), Window(NOW, NOW + HOUR)),
         (answer("2026-11-22T12:00:00Z", "2026-11-22T12:00:00Z"), None),
@@ -57,11 +57,11 @@ def answer(start: object, end: object) -> object:
         (None, None),
     ],
 )
-def test_a_window_is_read_only_where_it_makes_sense(told: object, wanted: Window | None) -> None:
-    assert window_of(told) == wanted
+def test_a_window_is_read_only_where_it_makes_sense(answered: object, wanted: Window | None) -> None:
+    assert window_of(answered) == wanted
 
 
-def test_a_window_is_told_in_utc_whatever_its_offset() -> None:
+def test_a_window_is_returned_in_utc_whatever_its_offset() -> None:
     window = window_of(answer("2026-11-22T14:00:00+02:00", "2026-11-22T08:00:00-05:00"))
     assert window == Window(NOW, NOW + HOUR)
     assert window.start.tzinfo is UTC

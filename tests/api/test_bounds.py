@@ -101,13 +101,13 @@ def id_of(place: Place) -> str:
     return f"{place.field} {place.schema.get('title', '')}".strip()
 
 
-def told(body: object) -> list[str]:
+def faulty(body: object) -> list[str]:
     return [fault.field for fault in read_put("demo", body)[1]]
 
 
 def alone(field: str, body: object) -> bool:
     """Whether the field has one fault, and nothing in it any."""
-    within = [one for one in told(body) if one.startswith(field) or field == "body"]
+    within = [one for one in faulty(body) if one.startswith(field) or field == "body"]
     return within == [field]
 
 
@@ -135,7 +135,7 @@ def test_the_lists_and_objects_of_a_body_are_found() -> None:
 @pytest.mark.parametrize("place", LISTS, ids=id_of)
 def test_a_list_has_a_maximum_and_one_above_it_is_one_fault(place: Place) -> None:
     most = place.schema["maxItems"]
-    assert place.field not in told(place.body([some(resolved(place.schema["items"]))] * most))
+    assert place.field not in faulty(place.body([some(resolved(place.schema["items"]))] * most))
     elements: tuple[object, ...] = (None, {}, "-----BEGIN", some(resolved(place.schema["items"])))
     for wrong in elements:
         assert alone(place.field, place.body([wrong] * (most + 1)))
@@ -144,14 +144,14 @@ def test_a_list_has_a_maximum_and_one_above_it_is_one_fault(place: Place) -> Non
 
 def test_tags_have_a_maximum_and_one_above_it_is_one_fault() -> None:
     most = SCHEMA["properties"]["tags"]["maxProperties"]
-    assert told({**SOUND, "tags": {f"t{n}": "" for n in range(most)}}) == []
-    assert told({**SOUND, "tags": {f"aws:{n}": 5 for n in range(most + 1)}}) == ["tags"]
+    assert faulty({**SOUND, "tags": {f"t{n}": "" for n in range(most)}}) == []
+    assert faulty({**SOUND, "tags": {f"aws:{n}": 5 for n in range(most + 1)}}) == ["tags"]
 
 
 @pytest.mark.parametrize("place", OBJECTS, ids=id_of)
-def test_an_object_is_told_of_a_few_unknown_fields_and_refused_with_many(place: Place) -> None:
+def test_a_few_unknown_fields_of_an_object_are_faults_and_many_are_one(place: Place) -> None:
     known = required(place.schema)
-    few = told(place.body({**known, **{f"x{n}": n for n in range(UNKNOWN_MAX)}}))
+    few = faulty(place.body({**known, **{f"x{n}": n for n in range(UNKNOWN_MAX)}}))
     assert [one for one in few if one.rpartition(".")[2].startswith("x")] == [
         f"{place.field}.x{n}".removeprefix("body.") for n in range(UNKNOWN_MAX)
     ]
@@ -224,21 +224,21 @@ def test_many_keys_that_come_twice_take_no_more() -> None:
     try:
         with pytest.raises(InvalidRequest) as caught:
             read_json(f"{raw[:-1]},{raw[1:]}")
-        told = problem(caught.value).body
+        body = problem(caught.value).body
         assert tracemalloc.get_traced_memory()[1] < PEAK
     finally:
         tracemalloc.stop()
-    assert len(json.dumps(told)) < 100_000
+    assert len(json.dumps(body)) < 100_000
 
 
-@pytest.mark.parametrize(("count", "told"), [(1, 1), (FAULTS_MAX, FAULTS_MAX), (70_000, FAULTS_MAX + 1)])
-def test_an_answer_has_the_first_faults_and_says_how_many_more(count: int, told: int) -> None:
+@pytest.mark.parametrize(("count", "listed"), [(1, 1), (FAULTS_MAX, FAULTS_MAX), (70_000, FAULTS_MAX + 1)])
+def test_an_answer_has_the_first_faults_and_says_how_many_more(count: int, listed: int) -> None:
     body = problem(InvalidRequest([Fault(f"instances[{n}]", "it is wrong") for n in range(count)])).body
     errors = body["errors"]
     assert isinstance(errors, list)
-    assert len(errors) == told
+    assert len(errors) == listed
     assert str(body["detail"]).startswith(
         f"The request has {'one fault' if count == 1 else f'{count} faults'}"
     )
-    if told > FAULTS_MAX:
+    if listed > FAULTS_MAX:
         assert errors[-1] == {"field": "body", "message": f"and {count - FAULTS_MAX} more faults"}

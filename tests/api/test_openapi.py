@@ -1,4 +1,4 @@
-"""The description is sound, tells what the app has, and what it promises holds."""
+"""The description is sound and has every route of the app, and what it promises holds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_making_it_twice_makes_the_same() -> None:
     assert document() == DOCUMENT
 
 
-def test_the_description_tells_every_route_that_the_app_has() -> None:
+def test_the_description_has_every_route_that_the_app_has() -> None:
     from app import app
 
     served = {(method.lower(), path) for path, methods in app.routes.items() for method in methods}
@@ -75,8 +75,8 @@ def test_reports_are_as_described() -> None:
 
 
 def test_problems_are_as_described() -> None:
-    for told in (*(problem(error) for error, _, _ in ROWS), unexpected("1-2-3")):
-        validator("Problem").validate(told.body)
+    for answer in (*(problem(error) for error, _, _ in ROWS), unexpected("1-2-3")):
+        validator("Problem").validate(answer.body)
 
 
 def test_every_status_that_a_problem_has_is_described_where_it_can_come() -> None:

@@ -60,14 +60,14 @@ ROWS: list[tuple[EmqElbError, int, str]] = [
 
 
 @pytest.mark.parametrize(("error", "status", "slug"), ROWS)
-def test_an_error_is_told_as_a_problem_document(error: EmqElbError, status: int, slug: str) -> None:
-    told = problem(error)
-    assert told.status == told.body["status"] == status
-    assert told.body["type"] == f"/problems/{slug}"
-    assert told.body["title"]
-    assert told.body["detail"]
-    assert told.headers["Content-Type"] == "application/problem+json"
-    json.dumps(told.body)
+def test_an_error_is_answered_as_a_problem_document(error: EmqElbError, status: int, slug: str) -> None:
+    answer = problem(error)
+    assert answer.status == answer.body["status"] == status
+    assert answer.body["type"] == f"/problems/{slug}"
+    assert answer.body["title"]
+    assert answer.body["detail"]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    json.dumps(answer.body)
 
 
 def test_every_class_of_error_stands_in_the_table() -> None:
@@ -85,7 +85,7 @@ def test_a_bad_request_lists_every_fault() -> None:
     ]
 
 
-def test_what_aws_said_is_told_with_its_code_and_the_call() -> None:
+def test_what_aws_said_is_answered_with_its_code_and_the_call() -> None:
     body = problem(QuotaReached("CreateLoadBalancer", "TooManyLoadBalancers", "20 is all")).body
     assert (body["code"], body["operation"], body["detail"]) == (
         "TooManyLoadBalancers",
@@ -94,18 +94,18 @@ def test_what_aws_said_is_told_with_its_code_and_the_call() -> None:
     )
 
 
-def test_whoever_came_too_soon_is_told_when_to_come_back() -> None:
+def test_throttled_and_limited_requests_are_answered_with_when_to_come_back() -> None:
     waits = {type(error) for error, _, _ in ROWS if "Retry-After" in problem(error).headers}
     assert waits == {Throttled, IssuerLimited}
     assert problem(IssuerLimited(UNTIL, "")).headers["Retry-After"] == "Wed, 25 Nov 2026 04:30:00 GMT"
     assert int(problem(Throttled("DescribeTags", "Throttling", "")).headers["Retry-After"]) > 0
 
 
-def test_what_nobody_foresaw_tells_where_to_look_and_no_more() -> None:
-    told = unexpected("1-2-3")
-    assert told.status == 500
-    assert told.body["request_id"] == "1-2-3"
-    assert set(told.body) == {"type", "title", "status", "detail", "request_id"}
+def test_what_nobody_foresaw_says_where_to_look_and_no_more() -> None:
+    answer = unexpected("1-2-3")
+    assert answer.status == 500
+    assert answer.body["request_id"] == "1-2-3"
+    assert set(answer.body) == {"type", "title", "status", "detail", "request_id"}
 
 
 def test_every_type_of_problem_is_explained_in_the_docs() -> None:
@@ -118,6 +118,6 @@ def test_every_type_of_problem_is_explained_in_the_docs() -> None:
 def test_every_warning_is_explained_in_the_docs() -> None:
     root = Path(__file__).parents[2]
     sources = [path.read_text() for path in (root / "chalicelib").rglob("*.py")]
-    told = {code for text in sources for code in re.findall(r'ReviewWarning\(\s*"([a-z-]+)"', text)}
+    codes = {code for text in sources for code in re.findall(r'ReviewWarning\(\s*"([a-z-]+)"', text)}
     table = (root / "docs" / "api.md").read_text().partition("### Warnings")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == told
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == codes

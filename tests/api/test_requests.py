@@ -176,7 +176,7 @@ def test_a_wrong_shape_is_a_fault_under_its_field(changes: dict[str, object], fi
     assert fields_of({**SOUND, **changes}) == fields
 
 
-def test_faults_of_every_kind_are_told_at_once() -> None:
+def test_faults_of_every_kind_are_returned_at_once() -> None:
     body = {
         "listener": [],
         "keepalive": "long",
@@ -265,7 +265,7 @@ def test_faults_of_every_kind_are_told_at_once() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_the_other_elements_of_a_list_is_told_beside_one_that_cannot_be_read(
+def test_what_is_wrong_with_the_other_elements_of_a_list_is_a_fault_beside_one_that_cannot_be_read(
     changes: dict[str, object], fields: list[str]
 ) -> None:
     body = {key: value for key, value in {**SOUND, **changes}.items() if value is not None}
@@ -342,10 +342,10 @@ PLACES_FOR_A_KEY: list[object] = [
 @pytest.mark.parametrize("body", PLACES_FOR_A_KEY)
 def test_no_fault_quotes_a_private_key_wherever_it_stands(body: object) -> None:
     _, faults = read_put("demo", body)
-    told = repr(faults)
+    text = repr(faults)
     assert faults
-    assert "BEGIN" not in told
-    assert "c2VjcmV0" not in told
+    assert "BEGIN" not in text
+    assert "c2VjcmV0" not in text
 
 
 def test_no_repr_of_what_was_read_holds_the_private_key() -> None:
@@ -393,7 +393,7 @@ def test_what_a_decoder_raised_does_not_travel_with_the_refusal() -> None:
     assert "c2VjcmV0" not in str(caught.value)
 
 
-def test_every_key_that_comes_twice_is_told() -> None:
+def test_every_key_that_comes_twice_is_a_fault() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_json('{"a": 1, "a": 2, "b": {"c": 1, "c": 2, "c": 3}}')
     assert [fault.message[:3] for fault in caught.value.faults] == ['"c"', '"a"']

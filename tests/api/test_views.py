@@ -233,7 +233,7 @@ def test_days_left_are_whole_days_and_below_zero_once_expired(left: timedelta, d
     assert certificate["days_left"] == days
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_shown_in_utc() -> None:
     later = datetime(2027, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
     certificate = view_json(replace(VIEW, certificate=replace(CERTIFICATE, not_after=later)))["certificate"]
     assert isinstance(certificate, dict)
@@ -272,7 +272,7 @@ def test_the_list_says_what_reading_load_balancers_and_tags_alone_can_say() -> N
     }
 
 
-def test_a_report_tells_steps_warnings_and_what_there_is_now() -> None:
+def test_a_report_has_steps_warnings_and_what_there_is_now() -> None:
     report = Report(
         name="demo",
         state="ready",

@@ -126,7 +126,7 @@ def test_a_name_that_is_taken_by_other_content_is_a_conflict(client: IAMClient) 
         upload(client)
 
 
-def test_a_name_that_was_taken_a_moment_ago_and_is_free_again_is_told_as_taken(
+def test_a_name_that_was_taken_a_moment_ago_and_is_free_again_is_reported_as_taken(
     stubbed: tuple[IAMClient, Stubber],
 ) -> None:
     client, stubber = stubbed
@@ -235,8 +235,8 @@ def test_words_of_aws_that_quote_the_key_are_kept_from_everyone(
         upload(client)
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
-    told = f"{raised.value!r} {raised.value} {raised.value.message}"
-    assert not [line for line in KEY_LINES if line in told]
+    text = f"{raised.value!r} {raised.value} {raised.value.message}"
+    assert not [line for line in KEY_LINES if line in text]
 
 
 def test_the_key_goes_to_aws_and_nowhere_else(
@@ -265,5 +265,5 @@ def test_the_key_goes_to_aws_and_nowhere_else(
         },
     )
     arn = upload(client)
-    told = arn + repr(BUNDLE) + "".join(capfd.readouterr()) + caplog.text
-    assert not [line for line in KEY_LINES[1:-1] if line in told]
+    text = arn + repr(BUNDLE) + "".join(capfd.readouterr()) + caplog.text
+    assert not [line for line in KEY_LINES[1:-1] if line in text]

@@ -49,7 +49,7 @@ def test_a_job_keeps_its_figures_and_what_failed_in_it(tmp_path: Path) -> None:
     assert kept.versions == {"peer": "1.0"}
 
 
-def test_a_job_that_cannot_even_open_is_told_in_its_result(tmp_path: Path) -> None:
+def test_a_job_that_cannot_even_open_is_a_failure_in_its_result(tmp_path: Path) -> None:
     broken = type(job())(**{**vars(job()), "open": fails})
     assert not run(broken, None, tmp_path)
     kept = results.read(tmp_path, "made-up")

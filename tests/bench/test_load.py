@@ -25,7 +25,9 @@ PINGREQ = 12
         pytest.param([(0, False), (2, False), (5, True)], 5, id="from the first of several failures"),
         pytest.param([(0, False), (1, True), (2, False), (6, True), (7, True)], 4, id="the longest of two"),
         pytest.param([(0, True), (1, False), (4, False)], 3, id="as long as was looked"),
-        pytest.param([(3, True), (1, False), (0, True)], 2, id="by when they came, not when they were told"),
+        pytest.param(
+            [(3, True), (1, False), (0, True)], 2, id="by when they came, not as they stand in the list"
+        ),
         pytest.param([], 0, id="nobody came"),
     ],
 )
@@ -37,7 +39,7 @@ def test_a_gap_is_the_longest_time_in_which_nobody_is_let_in(
 
 @contextmanager
 def devices(directory: Path, connack: Callable[[], bytes]) -> Iterator[Noticed]:
-    """Devices at a broker that answers CONNECT, and after that PINGREQ, as it is told."""
+    """Devices at a broker that answers CONNECT with `connack`, and PINGREQ unless that is empty."""
 
     def pong(_packet: Packet, _connection: Connection) -> bytes:
         return connack() and b"\xd0\x00"

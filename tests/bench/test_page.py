@@ -26,7 +26,7 @@ def test_a_cell_shows_the_range_where_it_can_be_seen(found: Spread, digits: int,
 
 
 def test_a_row_has_its_runs_figures_and_ratios() -> None:
-    told = page(
+    text = page(
         [job()],
         {
             "made-up": result(
@@ -35,13 +35,13 @@ def test_a_row_has_its_runs_figures_and_ratios() -> None:
             )
         },
     )
-    assert "|  | runs | calls | CPU, s | CPU / theirs |" in told
-    assert "| **ours** | 2 | 3 | 2.5 (1.0 to 4.0) | 1.25 (0.50 to 2.00) |" in told
-    assert "| theirs | 2 | 9 | 2.0 |  |" in told
-    assert "- ours: reads first" in told
-    assert "- What it is good for." in told
-    assert "![CPU](benchmarks/made-up-cpu.svg)" in told
-    assert "make bench JOB=made-up" in told
+    assert "|  | runs | calls | CPU, s | CPU / theirs |" in text
+    assert "| **ours** | 2 | 3 | 2.5 (1.0 to 4.0) | 1.25 (0.50 to 2.00) |" in text
+    assert "| theirs | 2 | 9 | 2.0 |  |" in text
+    assert "- ours: reads first" in text
+    assert "- What it is good for." in text
+    assert "![CPU](benchmarks/made-up-cpu.svg)" in text
+    assert "make bench JOB=made-up" in text
 
 
 def test_a_case_is_named_where_it_begins_and_compared_within_itself() -> None:
@@ -49,26 +49,26 @@ def test_a_case_is_named_where_it_begins_and_compared_within_itself() -> None:
         row(name, {"cpu": cpu}, case=case)
         for case, name, cpu in [("small", "ours", 1), ("small", "theirs", 2), ("large", "ours", 9)]
     ]
-    told = page([job()], {"made-up": result(*measured)})
-    assert "| small | **ours** | 1 |  | 1.0 | 0.50 |" in told
-    assert "|  | theirs | 1 |  | 2.0 |  |" in told
-    assert "| large | **ours** | 1 |  | 9.0 |  |" in told
+    text = page([job()], {"made-up": result(*measured)})
+    assert "| small | **ours** | 1 |  | 1.0 | 0.50 |" in text
+    assert "|  | theirs | 1 |  | 2.0 |  |" in text
+    assert "| large | **ours** | 1 |  | 9.0 |  |" in text
 
 
-def test_what_did_not_run_and_what_failed_is_told_with_its_reason() -> None:
+def test_what_did_not_run_and_what_failed_is_shown_with_its_reason() -> None:
     absent = row("npm's", reason="node is missing")
     broken = type(absent)(case="one", contender="theirs", reason="OSError: gone", failed=True)
-    told = page([job()], {"made-up": result(absent, broken)})
-    assert "| npm's | not run |" in told
-    assert "- npm's, one: not run: node is missing" in told
-    assert "| theirs | failed |" in told
-    assert "- theirs, one: failed: OSError: gone" in told
+    text = page([job()], {"made-up": result(absent, broken)})
+    assert "| npm's | not run |" in text
+    assert "- npm's, one: not run: node is missing" in text
+    assert "| theirs | failed |" in text
+    assert "- theirs, one: failed: OSError: gone" in text
 
 
 def test_a_job_that_failed_shows_no_figures() -> None:
-    told = page([job()], {"made-up": result(failure="OSError: no port")})
-    assert "**The job failed**, and has no figures: OSError: no port" in told
-    assert "runs" not in told.partition("## A made-up job")[2].partition("Repeat")[0]
+    text = page([job()], {"made-up": result(failure="OSError: no port")})
+    assert "**The job failed**, and has no figures: OSError: no port" in text
+    assert "runs" not in text.partition("## A made-up job")[2].partition("Repeat")[0]
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_a_job_that_failed_shows_no_figures() -> None:
 )
 def test_every_goal_is_on_the_page_met_or_not(goal: Goal, expected: str) -> None:
     measured = result(row("ours", {"calls": 3, "cpu": 1}), row("theirs", {"cpu": 4}))
-    told = page([job(goals=(goal,))], {"made-up": measured})
-    assert f"| [A made-up job](#a-made-up-job) {expected}" in told
+    text = page([job(goals=(goal,))], {"made-up": measured})
+    assert f"| [A made-up job](#a-made-up-job) {expected}" in text
 
 
 def test_a_job_that_was_never_run_says_how_to() -> None:
-    told = page([job(goals=(Goal("few calls", "calls", of=OURS, most=3),))], {})
-    assert "Not measured yet: `make bench JOB=made-up`." in told
-    assert "| few calls |  | **not measured** |" in told
+    text = page([job(goals=(Goal("few calls", "calls", of=OURS, most=3),))], {})
+    assert "Not measured yet: `make bench JOB=made-up`." in text
+    assert "| few calls |  | **not measured** |" in text
 
 
 def test_a_link_leads_to_githubs_anchor() -> None:

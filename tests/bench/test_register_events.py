@@ -27,10 +27,10 @@ class Launches:
         return json.dumps([f"i-{number}" for number in range(total - self.asked[-1], total)])
 
 
-def test_each_events_instance_is_launched_when_it_is_told_of() -> None:
+def test_each_events_instance_is_launched_when_the_event_comes() -> None:
     sky = Sky(Launches(), launches=20)
-    told = [event["detail"]["instance-id"] for event in sky.events()]
-    assert told == [f"i-{number}" for number in range(20)]
+    launched = [event["detail"]["instance-id"] for event in sky.events()]
+    assert launched == [f"i-{number}" for number in range(20)]
     assert sky.passed == 9
 
 

@@ -65,7 +65,7 @@ def test_a_request_that_was_not_signed_says_so() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.slug)
-def test_every_problem_of_the_app_is_told_by_its_title_and_detail(kind: object) -> None:
+def test_every_problem_of_the_app_is_shown_by_its_title_and_detail(kind: object) -> None:
     slug, status = str(getattr(kind, "slug", "")), int(getattr(kind, "status", 0))
     fault = failed(problem(slug, status))
     assert fault.message == "The title: the detail"
@@ -86,7 +86,7 @@ def test_a_problem_comes_with_the_option_that_answers_it(answer: Answer, remedy:
     assert remedy in failed(answer).remedy
 
 
-def test_all_faults_of_a_bad_request_are_told() -> None:
+def test_all_faults_of_a_bad_request_are_shown() -> None:
     faults = [{"field": "subnets[0]", "message": "no such id"}, {"field": "", "message": "x"}, "no fault"]
     assert failed(problem("invalid-request", 400, errors=faults)).message.splitlines()[1:] == [
         "  subnets[0]: no such id",
@@ -101,5 +101,5 @@ def test_a_good_status_with_another_body_is_no_answer_of_the_apps(content: bytes
 
 
 @pytest.mark.parametrize("content", [b"<html>proxy</html>", b"[1]", b"", b"\xff", b'{"message": null}'])
-def test_an_error_with_any_body_is_told(content: bytes) -> None:
+def test_an_error_with_any_body_is_shown(content: bytes) -> None:
     assert "418" in failed(Answer(418, {}, content)).message

@@ -74,7 +74,7 @@ def test_sending_again_has_an_end() -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE", "POST"])
-def test_a_throttled_request_is_sent_again_after_the_time_that_it_is_told(method: str) -> None:
+def test_a_throttled_request_is_sent_again_after_the_time_that_the_answer_names(method: str) -> None:
     script = Scripted([throttled("7"), throttled("9"), GOOD])
     assert script.ask(method).status == 200
     assert script.slept == [7, 9]

@@ -126,7 +126,7 @@ def test_one_that_was_made_by_hand_is_adopted(shell: Shell, here: Account) -> No
     assert "old" in shell("list").out
 
 
-def test_faults_are_told_at_their_lines_for_all_files_at_once_and_nothing_is_changed(
+def test_faults_are_shown_at_their_lines_for_all_files_at_once_and_nothing_is_changed(
     shell: Shell, here: Account, file: Path
 ) -> None:
     good = file.read_text()

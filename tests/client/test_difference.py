@@ -13,7 +13,7 @@ from emq_elb.difference import changes
 SSL = {"protocol": "SSL", "port": 8883, "instance_protocol": "TCP", "instance_port": 1883}
 
 
-def told(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
+def lines(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
     return [f"{one.sign} {one.field} {one.before} {one.after}" for one in changes(before, after)]
 
 
@@ -51,8 +51,8 @@ def told(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[st
         ),
     ],
 )
-def test_what_differs_is_told(before: dict[str, Any] | None, after: dict[str, Any], said: list[str]) -> None:
-    assert told(before, after) == said
+def test_what_differs_is_shown(before: dict[str, Any] | None, after: dict[str, Any], said: list[str]) -> None:
+    assert lines(before, after) == said
 
 
 VIEWS = st.dictionaries(

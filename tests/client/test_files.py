@@ -77,11 +77,11 @@ def test_a_fault_of_the_api_is_at_its_field_or_at_the_closest_around_it(path: st
         ("2026-99-99: x", "f.yaml:1:1: this is no YAML"),
     ],
 )
-def test_a_fault_of_a_file_is_told_with_its_place(text: str, said: str) -> None:
+def test_a_fault_of_a_file_is_shown_with_its_place(text: str, said: str) -> None:
     assert faults(text)[0].startswith(said)
 
 
-def test_all_faults_of_all_documents_are_told_at_once() -> None:
+def test_all_faults_of_all_documents_are_shown_at_once() -> None:
     assert len(faults("a: .nan\nb: .inf\n---\n- x\n---\nname: 1\n")) == 5
 
 

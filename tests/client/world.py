@@ -61,7 +61,7 @@ class Printed:
 
 @dataclass
 class Shell:
-    """Runs commands in this process. `sleep` is told each pause; `typed` None is no terminal."""
+    """Runs commands in this process. `sleep` gets each pause; `typed` None is no terminal."""
 
     url: str
     directory: Path

@@ -216,7 +216,7 @@ def test_a_run_says_by_its_name_when_it_began() -> None:
     assert len(f"conform-{Run.begin(NOW).name}-abc123") <= 32
 
 
-def test_keys_stay_out_of_what_is_told(aws: Account) -> None:
+def test_keys_stay_out_of_what_is_reported(aws: Account) -> None:
     call = aws.client("iam").upload_server_certificate
     said = outcome(call, ServerCertificateName="bad name " + KEY, CertificateBody="x", PrivateKey=KEY)
     assert "refused" in said

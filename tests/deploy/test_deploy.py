@@ -105,9 +105,9 @@ def test_with_a_wrong_setting_nothing_is_deployed(
     assert deploy("dev", look, chalice.run, project) == 1
     assert chalice.commands == []
     assert compiled(project) == set()
-    told = capsys.readouterr().out
-    assert f"{setting} is {value!r}; {words}" in told
-    assert told.endswith("Nothing was deployed.\n")
+    output = capsys.readouterr().out
+    assert f"{setting} is {value!r}; {words}" in output
+    assert output.endswith("Nothing was deployed.\n")
 
 
 def test_chalice_s_own_failure_is_that_of_the_command(project: Path) -> None:
@@ -129,7 +129,7 @@ def not_installed(project: Path) -> None:
     ("spoil", "words"),
     [(not_writable, "Bytecode cannot be written"), (not_installed, "nobody-has-this of requirements.txt")],
 )
-def test_what_keeps_it_from_compiling_is_told_and_nothing_is_deployed(
+def test_what_keeps_it_from_compiling_is_reported_and_nothing_is_deployed(
     project: Path, capsys: pytest.CaptureFixture[str], spoil: Any, words: str
 ) -> None:
     spoil(project)

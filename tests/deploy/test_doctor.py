@@ -39,7 +39,9 @@ def test_the_settings_that_bound_a_deployment_are_named_until_they_are_set() -> 
 
 
 @pytest.mark.parametrize(("version", "count"), [((3, 10), 1), ((3, 11), 0), ((3, 13), 0), ((3, 14), 1)])
-def test_a_python_that_the_functions_were_not_tried_on_is_told(version: tuple[int, int], count: int) -> None:
+def test_a_python_that_the_functions_were_not_tried_on_is_reported(
+    version: tuple[int, int], count: int
+) -> None:
     assert len(list(python_findings(version))) == count
 
 
@@ -57,12 +59,12 @@ def test_the_docs_say_the_same_of_lambdas_pythons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("installed", "told"),
+    ("installed", "missing"),
     [({"boto3", "chalice"}, []), ({"boto3"}, ["chalice"]), (set(), ["boto3 and chalice"])],
 )
-def test_what_is_not_installed_is_told(installed: set[str], told: list[str]) -> None:
+def test_what_is_not_installed_is_reported(installed: set[str], missing: list[str]) -> None:
     found = list(package_findings(lambda name: name if name in installed else None))
-    assert [one.partition(" cannot")[0] for one in found] == told
+    assert [one.partition(" cannot")[0] for one in found] == missing
     assert all("make setup" in one for one in found)
 
 
@@ -92,11 +94,11 @@ def elsewhere(folder: Path) -> None:
         (elsewhere, ["config.json is no JSON", "in us-east-1 of account"]),
     ],
 )
-def test_what_is_missing_keeps_nothing_else_from_being_told(
+def test_what_is_missing_keeps_nothing_else_from_being_reported(
     left: Callable[[Path], None], words: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / ".chalice").mkdir()
     left(tmp_path / ".chalice")
-    told = list(findings("prod", account, tmp_path))
-    assert len(told) == len(words)
-    assert all(word in finding for word, finding in zip(words, told, strict=True))
+    found = list(findings("prod", account, tmp_path))
+    assert len(found) == len(words)
+    assert all(word in finding for word, finding in zip(words, found, strict=True))

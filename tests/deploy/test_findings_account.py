@@ -1,4 +1,4 @@
-"""What is told of credentials, permissions and an earlier deployment."""
+"""What the doctor reports of credentials, permissions and an earlier deployment."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Aws(boto3.session.Session):
         return SimpleNamespace(status_code=200), said
 
 
-def told(answers: Answers, record: str | None = None) -> list[str]:
+def reported(answers: Answers, record: str | None = None) -> list[str]:
     """Every finding, when AWS says this beside what it says while nothing is deployed."""
     return list(account_findings(lambda: Aws({**NOTHING_DEPLOYED, **answers}), DEPLOYMENT, record))
 
@@ -97,7 +97,7 @@ def recorded(arn: str) -> str:
     ],
 )
 def test_who_may_deploy_has_no_finding(answers: Answers, record: str | None) -> None:
-    assert told(answers, record) == []
+    assert reported(answers, record) == []
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ def test_who_may_deploy_has_no_finding(answers: Answers, record: str | None) -> 
         ({}, "[]", "cannot be read"),
     ],
 )
-def test_what_is_in_the_way_is_told_once_with_what_to_do(
+def test_what_is_in_the_way_is_reported_once_with_what_to_do(
     answers: Answers, record: str | None, words: str
 ) -> None:
-    (found,) = told(answers, record)
+    (found,) = reported(answers, record)
     assert words in found
 
 
@@ -160,8 +160,8 @@ def test_what_is_in_the_way_is_told_once_with_what_to_do(
         },
     ],
 )
-def test_what_a_condition_leaves_open_is_not_told(evaluated: Said) -> None:
-    assert told({"SimulatePrincipalPolicy": simulated("implicitDeny", **evaluated)}) == []
+def test_what_a_condition_leaves_open_is_not_reported(evaluated: Said) -> None:
+    assert reported({"SimulatePrincipalPolicy": simulated("implicitDeny", **evaluated)}) == []
 
 
 @pytest.mark.parametrize(("caller", "source"), [(USER, USER), (SESSION, ROLE)])
@@ -182,7 +182,7 @@ def test_iam_is_asked_of_the_one_who_has_the_policies_and_of_what_will_be_made(
 
 def test_of_root_iam_is_not_asked() -> None:
     root = {"Arn": "arn:aws:iam::123456789012:root", "Account": "123456789012"}
-    assert told({"GetCallerIdentity": root, "SimulatePrincipalPolicy": simulated("implicitDeny")}) == []
+    assert reported({"GetCallerIdentity": root, "SimulatePrincipalPolicy": simulated("implicitDeny")}) == []
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_an_account_without_a_load_balancer_is_noted(answer: Said | str, words: 
         ((), {"AWS_DEFAULT_REGION": "no region"}, "look at the region"),
     ],
 )
-def test_what_keeps_aws_from_being_asked_at_all_is_all_that_is_told(
+def test_what_keeps_aws_from_being_asked_at_all_is_all_that_is_reported(
     without: tuple[str, ...], given: Mapping[str, str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in without:
@@ -263,9 +263,9 @@ class Secrets(Aws):
 def test_a_private_ca_that_probes_could_not_read_any_more_is_noted(
     secrets: Mapping[str, list[dict[str, str]]], notes: int
 ) -> None:
-    told = list(upgrade_notes(lambda: Secrets({}, secrets), PROD))
-    assert len(told) == notes
-    assert all(f"Key=emq-elb:owner,Value={DEPLOYMENT}" in note for note in told)
+    found = list(upgrade_notes(lambda: Secrets({}, secrets), PROD))
+    assert len(found) == notes
+    assert all(f"Key=emq-elb:owner,Value={DEPLOYMENT}" in note for note in found)
 
 
 @pytest.mark.parametrize(
@@ -283,9 +283,9 @@ def test_a_probe_that_names_what_it_may_not_read_is_noted(owner: str, probe: str
         "DescribeLoadBalancers": {"LoadBalancerDescriptions": [{"LoadBalancerName": "demo"}]},
         "DescribeTags": {"TagDescriptions": [{"LoadBalancerName": "demo", "Tags": tags}]},
     }
-    told = list(upgrade_notes(lambda: Secrets(answers, {}), PROD))
-    assert len(told) == notes
-    assert all("The probe of demo" in note for note in told)
+    found = list(upgrade_notes(lambda: Secrets(answers, {}), PROD))
+    assert len(found) == notes
+    assert all("The probe of demo" in note for note in found)
 
 
 @pytest.mark.parametrize("refused", ["AccessDenied", "ExpiredToken", PAGE])

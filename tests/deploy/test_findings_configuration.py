@@ -1,4 +1,4 @@
-"""What is told of `.chalice/`, and what to do about it."""
+"""What the doctor reports of `.chalice/`, and what to do about it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILES: Mapping[str, str] = {
 SOURCES = {name: text for name, text in FILES.items() if "/" not in name}
 
 
-def told(configured: object, files: Mapping[str, str] = FILES) -> list[str]:
+def reported(configured: object, files: Mapping[str, str] = FILES) -> list[str]:
     """Every finding about the stage prod."""
     text = configured if isinstance(configured, str) else json.dumps(configured)
     return list(configuration_findings(text, "prod", files.get))
@@ -57,7 +57,7 @@ def functioned(**functions: object) -> Mapping[str, Any]:
 
 
 def test_a_configuration_that_is_right_has_no_finding() -> None:
-    assert told(GOOD) == []
+    assert reported(GOOD) == []
 
 
 @pytest.mark.parametrize(
@@ -102,17 +102,19 @@ def test_a_configuration_that_is_right_has_no_finding() -> None:
         ({name: value for name, value in GOOD.items() if name != "autogen_policy"}, "autogen_policy"),
     ],
 )
-def test_each_fault_of_a_configuration_is_told_once_with_what_to_do(configured: object, words: str) -> None:
-    (found,) = told(configured)
+def test_each_fault_of_a_configuration_is_reported_once_with_what_to_do(
+    configured: object, words: str
+) -> None:
+    (found,) = reported(configured)
     assert words in found
 
 
 def test_a_stage_that_is_not_deployed_may_be_as_it_likes() -> None:
-    assert told({**GOOD, "stages": {"prod": STAGE, "dev": {"environment_variables": {"OWNER": 1}}}}) == []
+    assert reported({**GOOD, "stages": {"prod": STAGE, "dev": {"environment_variables": {"OWNER": 1}}}}) == []
 
 
 def test_a_setting_that_is_nobody_s_is_left_alone() -> None:
-    assert told(changed(POWERTOOLS_LOG_LEVEL="DEBUG", TZ="UTC")) == []
+    assert reported(changed(POWERTOOLS_LOG_LEVEL="DEBUG", TZ="UTC")) == []
 
 
 def test_every_setting_of_the_docs_is_known() -> None:
@@ -139,8 +141,8 @@ def test_every_setting_of_the_docs_is_known() -> None:
         ),
     ],
 )
-def test_each_fault_of_the_policies_is_told_once_with_what_to_do(
+def test_each_fault_of_the_policies_is_reported_once_with_what_to_do(
     files: Mapping[str, str], words: str
 ) -> None:
-    (found,) = told(GOOD, files)
+    (found,) = reported(GOOD, files)
     assert words in found

@@ -50,9 +50,9 @@ def outcomes(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["botocore"] == "1.34.145") == bool(botocore)
-    found: Outcomes = told["outcomes"]
+    result = json.loads(done.stdout)
+    assert (result["botocore"] == "1.34.145") == bool(botocore)
+    found: Outcomes = result["outcomes"]
     return found
 
 

@@ -29,7 +29,7 @@ FILES = sorted(policy_files().items())
 OWNER_TAG = "emq-elb:owner"
 
 # What the linter says although it is meant so: issue, then a word of the statement, then why.
-# The statements that reach every resource of their kind are told in docs/security.md.
+# docs/security.md lists the statements that reach every resource of their kind.
 MEANT = {
     ("RESOURCE_EFFECTIVELY_STAR", "ReadCertificates"): "a PUT may name any one; names are account-wide",
     ("RESOURCE_EFFECTIVELY_STAR", "ReadChallenges"): "whose zone it is, a PUT's domains say",
@@ -57,8 +57,8 @@ def test_the_linter_finds_nothing_that_is_not_meant(function: str, file: str) ->
         statement = statements[
             max(i for i, start in enumerate(starts) if start <= finding["location"]["line"])
         ]
-        # Every resource of a kind, under a condition on its tags, is how ours are told apart; a listing takes
-        # no name.
+        # A statement on every resource of a kind is meant where a condition on tags distinguishes ours, and
+        # for a listing, which takes no name.
         whole_kind = finding["issue"] == "RESOURCE_EFFECTIVELY_STAR" and (
             "Condition" in statement or all(":Describe" in one for one in actions(statement))
         )

@@ -25,8 +25,8 @@ def rule(empty_account: Aws, arn: str) -> Iterator[Any]:
     """What makes the rule `wakes`, which leads to the function."""
     events = empty_account.client("events")
 
-    def make(**told: str) -> None:
-        events.put_rule(Name="wakes", **told)
+    def make(**parameters: str) -> None:
+        events.put_rule(Name="wakes", **parameters)
         events.put_targets(Rule="wakes", Targets=[{"Id": "1", "Arn": arn}])
 
     yield make
@@ -60,7 +60,7 @@ def test_a_function_is_read_with_its_roles_policy_and_its_code(
 
 
 @pytest.mark.parametrize(
-    ("told", "rules"),
+    ("parameters", "rules"),
     [
         ({"EventPattern": json.dumps(PATTERN)}, (Rule("small", PATTERN),)),
         ({"ScheduleExpression": "rate(12 hours)"}, (Rule("small", None, 720),)),
@@ -68,9 +68,9 @@ def test_a_function_is_read_with_its_roles_policy_and_its_code(
     ],
 )
 def test_an_enabled_rule_leads_to_its_target(
-    empty_account: Aws, rule: Any, told: dict[str, str], rules: tuple[Rule, ...]
+    empty_account: Aws, rule: Any, parameters: dict[str, str], rules: tuple[Rule, ...]
 ) -> None:
-    rule(**told)
+    rule(**parameters)
     admit(empty_account, "events", f"events:{REGION}:{ACCOUNT}:rule/wakes")
     assert deployed.rules(empty_account, deployed.functions(empty_account)) == rules
 

@@ -49,7 +49,7 @@ def asked(method: str, path: str, query: str = "", body: bytes = b"") -> Asked:
     return Asked(method, path, query, (("Content-Type", "application/json"),), body)
 
 
-def told(request_: Asked, caller: str | None = "you") -> dict[str, Any]:
+def event_of(request_: Asked, caller: str | None = "you") -> dict[str, Any]:
     """The event of a request that has a route."""
     found = routed(API, request_)
     assert not isinstance(found, Answered)
@@ -74,7 +74,7 @@ def test_a_request_finds_its_route_the_one_that_is_written_out_first(
     found = routed(API, asked(method, path))
     assert not isinstance(found, Answered)
     assert (found[0].method, found[0].resource) == (method, resource)
-    assert told(asked(method, path))["pathParameters"] == parameters
+    assert event_of(asked(method, path))["pathParameters"] == parameters
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_leads_nowhere_is_refused_before_any_function(request_: Asked, refu
 
 
 def test_the_event_has_the_form_that_api_gateway_sends() -> None:
-    found = told(asked("PUT", "/api/things/demo", "dry_run=true&tag=a&tag=b&empty=", b'{"a": 1}'))
+    found = event_of(asked("PUT", "/api/things/demo", "dry_run=true&tag=a&tag=b&empty=", b'{"a": 1}'))
     assert found.keys() == SAMPLE.keys()
     assert found["path"] == "/things/demo"
     assert found["requestContext"]["path"] == "/api/things/demo"
@@ -109,13 +109,13 @@ def test_the_event_has_the_form_that_api_gateway_sends() -> None:
 
 @pytest.mark.parametrize("body", [b"\xff", b'{"name": "M\xfcller"}', b"\x00\x80" * 100])
 def test_a_body_that_is_no_utf_8_reaches_the_function_as_text(body: bytes) -> None:
-    found = told(asked("PUT", "/api/things/demo", body=body))["body"]
+    found = event_of(asked("PUT", "/api/things/demo", body=body))["body"]
     assert found == body.decode(errors="replace")
     assert "\N{REPLACEMENT CHARACTER}" in found
 
 
 def test_what_a_request_does_not_have_is_null_in_the_event() -> None:
-    found = told(asked("GET", "/api/things"), caller=None)
+    found = event_of(asked("GET", "/api/things"), caller=None)
     absent = ("body", "pathParameters", "queryStringParameters", "multiValueQueryStringParameters")
     assert [found[name] for name in absent] == [None] * 4
     assert found["requestContext"]["identity"] == {

@@ -45,8 +45,8 @@ def tags(event, context):
 
 def hand_over(event, context):
     import boto3
-    told = boto3.client("lambda").invoke(FunctionName="small", InvocationType="Event", Payload=b"{}")
-    return told["StatusCode"]
+    answer = boto3.client("lambda").invoke(FunctionName="small", InvocationType="Event", Payload=b"{}")
+    return answer["StatusCode"]
 """
 NOTHING: Mapping[str, Any] = {"Version": "2012-10-17", "Statement": []}
 TAGS = {"Effect": "Allow", "Action": "ec2:DescribeTags", "Resource": "*", "Sid": "Tags"}
@@ -117,7 +117,7 @@ def test_what_is_not_deployed_any_more_is_not_found(functions: Functions, tasks:
 
 
 @pytest.mark.parametrize(("name", "error"), [("late", TIMED_OUT), ("vanish", "Runtime.ExitError")])
-def test_one_that_is_late_or_vanishes_is_told_and_started_again(
+def test_one_that_is_late_or_vanishes_is_reported_and_started_again(
     functions: Functions, tasks: Mapping[str, Path], name: str, error: str
 ) -> None:
     functions.deploy(deployed(name), tasks)
@@ -125,7 +125,7 @@ def test_one_that_is_late_or_vanishes_is_told_and_started_again(
     assert functions.warm[f"made-up-{name}"].environment is None
 
 
-def test_a_failure_is_told_at_once_and_an_event_is_tried_three_times(
+def test_a_failure_is_reported_at_once_and_an_event_is_tried_three_times(
     functions: Functions, tasks: Mapping[str, Path]
 ) -> None:
     functions.deploy(deployed("fail", "count"), tasks)

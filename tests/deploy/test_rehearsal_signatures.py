@@ -115,7 +115,7 @@ def test_what_was_not_signed_so_does_not_match(request_: Asked) -> None:
     assert message.startswith(f"{MISMATCH}\n\nThe Canonical String for this request should have been\n'")
 
 
-def test_one_without_a_signature_is_told_so() -> None:
+def test_one_without_a_signature_is_refused_as_unsigned() -> None:
     assert authenticated(changed(Authorization=None), SECRETS, NOW) == UNSIGNED
 
 
@@ -143,7 +143,7 @@ def test_an_access_key_that_aws_does_not_know_is_refused() -> None:
         (changed(X_Amz_Date="Sun, 22 Nov 2026 22:00:00 GMT"), "Date must be in ISO-8601 'basic format'."),
     ],
 )
-def test_what_is_no_whole_signature_is_told_what_it_lacks(request_: Asked, message: str) -> None:
+def test_the_refusal_of_what_is_no_whole_signature_names_what_it_lacks(request_: Asked, message: str) -> None:
     assert refusal(request_) == (403, "IncompleteSignatureException", message)
 
 
@@ -189,8 +189,8 @@ def test_a_signature_is_good_for_five_minutes(seconds: int, message: str) -> Non
 def url(address: str, seen: list[tuple[str | None, str | None]]) -> Iterator[str]:
     """The front of an API with two routes, of which one must be signed."""
 
-    def invoke(_: str, told: Any) -> Outcome:
-        seen.append((told["requestContext"]["identity"]["accessKey"], told["body"]))
+    def invoke(_: str, event: Any) -> Outcome:
+        seen.append((event["requestContext"]["identity"]["accessKey"], event["body"]))
         return Outcome({"statusCode": 202, "headers": {"Retry-After": "3"}, "body": "later"})
 
     routes = (

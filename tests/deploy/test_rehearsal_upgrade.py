@@ -22,6 +22,6 @@ def test_the_record_of_the_deployment_stays_and_nothing_else_of_the_old_project(
     assert {path.name for path in project.iterdir()} == {*PROJECT}
 
 
-def test_a_commit_that_git_does_not_know_is_told(tmp_path: Path) -> None:
+def test_a_commit_that_git_does_not_know_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="git knows no commit nowhere"):
         checkout("nowhere", tmp_path)

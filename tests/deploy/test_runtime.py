@@ -62,10 +62,10 @@ def start(
 def test_a_function_sees_its_package_and_the_runtime_and_nothing_else(
     tmp_path: Path, place: Place, lab_processes: Processes, address: str
 ) -> None:
-    tell = "import importlib.util, sys\ndef tell(event, context):\n"
-    tell += "    return [sys.path, [bool(importlib.util.find_spec(n)) for n in ('boto3', 'moto', 'lab')]]\n"
-    (tmp_path / "tell.py").write_text(tell)
-    function = made_up("tell.tell")
+    source = "import importlib.util, sys\ndef seen(event, context):\n"
+    source += "    return [sys.path, [bool(importlib.util.find_spec(n)) for n in ('boto3', 'moto', 'lab')]]\n"
+    (tmp_path / "seen.py").write_text(source)
+    function = made_up("seen.seen")
     with execution_environment(
         function, Place(tmp_path, place.runtime), lab_processes, address, {}
     ) as environment:
@@ -175,7 +175,7 @@ def test_when_aws_cannot_be_reached_a_schedule_fails_and_the_api_says_so(
         assert outcome("Reconcile", "schedule-tick", port).error in {"Unserved", "Throttled"}
 
 
-def test_a_package_that_does_not_import_is_told_as_a_failed_start(
+def test_a_package_that_does_not_import_is_reported_as_a_failed_start(
     tmp_path: Path, place: Place, lab_processes: Processes, address: str
 ) -> None:
     (tmp_path / "app.py").write_text("import boto4\n")

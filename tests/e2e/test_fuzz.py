@@ -36,7 +36,7 @@ ENOUGH = settings(
     database=None,
     suppress_health_check=[*HealthCheck],
 )
-# What the description tells of an answer must be so; a status that Chalice or API Gateway answers by itself,
+# What the description says of an answer must be so; a status that Chalice or API Gateway answers by itself,
 # as 405 for a method that a route does not know, is not in it.
 CHECKS = [not_a_server_error, response_schema_conformance, content_type_conformance]
 

@@ -72,9 +72,9 @@ class Deployment:
 
     def put(self, body: Mapping[str, Any], name: str = "demo", query: str = "") -> Any:
         """PUT, which must be taken."""
-        told = self.http("PUT", f"/load-balancers/{name}{query}", body)
-        assert "load_balancer" in told, told
-        return told
+        answer = self.http("PUT", f"/load-balancers/{name}{query}", body)
+        assert "load_balancer" in answer, answer
+        return answer
 
     def run(self, function: str, event: Any) -> Any:
         """Run a function with an event."""

@@ -15,7 +15,7 @@ from tests.world.rotating import bundle
 
 
 def events(prod: Deployment) -> None:
-    """Register what an event tells of, and deregister what is gone; look without one."""
+    """Register the instance that an event announces, deregister one that is gone; look without an event."""
     fleet = Fleet(prod.here)
     fleet.balancer("demo", owner=OWNER)
     node, leaves = fleet.spot("demo", 2)
@@ -65,26 +65,26 @@ def lifecycles(prod: Deployment) -> None:
     try:
         client = group(READY, DRAIN, capacity=2)
         while held:
-            prod.run("drain", _told(fleet, held.pop(0)))
+            prod.run("drain", _raw_event(fleet, held.pop(0)))
         prod.run("reconcile", sample("schedule-tick"))
         fleet.here.world.elb.modify_load_balancer_attributes(
             LoadBalancerName="demo",
             LoadBalancerAttributes={"ConnectionDraining": {"Enabled": True, "Timeout": 120}},
         )
         client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=1)
-        prod.run("drain", _told(fleet, held.pop(0)))
+        prod.run("drain", _raw_event(fleet, held.pop(0)))
         prod.run("reconcile", sample("schedule-tick"))
         prod.here.sleep(121)
         prod.run("reconcile", sample("schedule-tick"))
         prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
         client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
-        prod.run("drain", _told(fleet, held.pop(0)))
+        prod.run("drain", _raw_event(fleet, held.pop(0)))
     finally:
         autoscaling.on_lifecycle_action.remove(held.append)
     assert client.describe_auto_scaling_instances()["AutoScalingInstances"] == []
 
 
-def _told(fleet: Fleet, event: dict[str, Any]) -> dict[str, Any]:
+def _raw_event(fleet: Fleet, event: dict[str, Any]) -> dict[str, Any]:
     kind = "launch" if "launch" in event["detail-type"] else "terminate"
     return fleet.raw(f"autoscaling-{kind}-lifecycle", event["detail"]["EC2InstanceId"], **event["detail"])
 

@@ -225,7 +225,7 @@ FOREIGN: list[Call] = [
 ]
 
 
-def told(one: Call) -> str:
+def label(one: Call) -> str:
     """A call as the name of a test."""
     about = [str(value) for value in one.parameters.values() if isinstance(value, str) and len(value) < 40]
     return " ".join([one.operation, *about])
@@ -241,7 +241,7 @@ def free() -> Iterator[None]:
     release(STOLEN)
 
 
-@pytest.mark.parametrize(("one", "who"), OWN, ids=[told(one) for one, _ in OWN])
+@pytest.mark.parametrize(("one", "who"), OWN, ids=[label(one) for one, _ in OWN])
 def test_these_functions_may_do_it_and_no_other(estate: Estate, one: Call, who: set[str]) -> None:
     able = set()
     for function in FUNCTIONS:
@@ -251,7 +251,7 @@ def test_these_functions_may_do_it_and_no_other(estate: Estate, one: Call, who: 
     assert able == who
 
 
-@pytest.mark.parametrize("one", FOREIGN, ids=[told(one) for one in FOREIGN])
+@pytest.mark.parametrize("one", FOREIGN, ids=[label(one) for one in FOREIGN])
 def test_no_function_may_do_it_on_the_wire(estate: Estate, one: Call) -> None:
     client = boto3.client(  # type: ignore[call-overload] # any service
         one.service, REGION, aws_access_key_id=STOLEN, aws_secret_access_key="made-up"

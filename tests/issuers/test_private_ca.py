@@ -312,6 +312,6 @@ def test_what_is_no_authority_signs_nothing(authority: Authority) -> None:
 
 
 def test_keys_are_in_no_repr(authority: Authority, bundle: Bundle) -> None:
-    told = repr(authority) + repr(bundle)
+    text = repr(authority) + repr(bundle)
     lines = (authority.private_key + bundle.private_key).splitlines()
-    assert not [line for line in lines if line in told]
+    assert not [line for line in lines if line in text]

@@ -34,7 +34,7 @@ def client(service: str, region: str = "eu-central-1") -> Any:
 
 
 class Clock:
-    """A clock for `KNOBS.now` that goes when it is told to."""
+    """A clock for `KNOBS.now` that goes when a test moves it."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0

@@ -1,4 +1,4 @@
-"""The ACME server of the lab validates what its DNS server is told, and issues what leads to its root."""
+"""The ACME server of the lab validates what its DNS server shows, and issues what leads to its root."""
 
 from __future__ import annotations
 

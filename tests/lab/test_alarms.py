@@ -158,7 +158,7 @@ def test_an_expression_that_the_lab_does_not_know_is_an_error() -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_change_is_noted_at_the_api_and_told_once() -> None:
+def test_a_change_is_noted_at_the_api_and_returned_once() -> None:
     cloudwatch = boto3.client("cloudwatch")
     cloudwatch.put_metric_alarm(
         AlarmName="ours", Namespace="N", MetricName="M", Statistic="Minimum", Period=60, EvaluationPeriods=1,

@@ -1,4 +1,4 @@
-"""The app's HTTP API as a child process: waited for, or told why it does not answer."""
+"""The app's HTTP API as a child process: waited for, or reported with why it does not answer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def test_the_api_is_ready_once_it_describes_itself(
     assert client.request("GET", f"{url}/nowhere").status == 403  # as API Gateway answers
 
 
-def test_an_app_that_fails_is_told_at_once(processes: Processes, network: Network, tmp_path: Path) -> None:
+def test_an_app_that_fails_is_reported_at_once(
+    processes: Processes, network: Network, tmp_path: Path
+) -> None:
     with pytest.raises(DidNotStartError, match="the app answers 500"):
         start_api(processes, network.api, Aws("").environment("app"), project(tmp_path / "small", 500))
     assert processes.running == {}

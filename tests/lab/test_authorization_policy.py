@@ -31,7 +31,7 @@ def asking(
     context: Mapping[str, Values] | None = None,
 ) -> Question:
     """The question that goes with it."""
-    return Question(action, resource, {key.lower(): told for key, told in (context or {}).items()})
+    return Question(action, resource, {key.lower(): values for key, values in (context or {}).items()})
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_action_and_resource_both_have_to_fit(
 
 
 @pytest.mark.parametrize(
-    ("condition", "told", "allowed"),
+    ("condition", "context", "allowed"),
     [
         ({"StringEquals": {"aws:ResourceTag/owner": "ours"}}, {"aws:ResourceTag/owner": ("ours",)}, True),
         ({"StringEquals": {"aws:ResourceTag/owner": "ours"}}, {"aws:resourcetag/OWNER": ("ours",)}, True),
@@ -98,9 +98,9 @@ def test_action_and_resource_both_have_to_fit(
     ],
 )
 def test_every_condition_has_to_hold(
-    condition: dict[str, Any], told: dict[str, Values], allowed: bool
+    condition: dict[str, Any], context: dict[str, Values], allowed: bool
 ) -> None:
-    assert decide(allowing(Condition=condition), asking(context=told)).allowed == allowed
+    assert decide(allowing(Condition=condition), asking(context=context)).allowed == allowed
 
 
 def test_a_deny_is_stronger_than_any_allow() -> None:

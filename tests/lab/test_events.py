@@ -82,7 +82,7 @@ def test_what_changed_becomes_events(before: Any, after: Any, expected: list[tup
 
 
 class Deaf:
-    """A function that notes what it gets, and fails as often as it is told to."""
+    """A function that notes what it gets, and fails the first `failures` times."""
 
     def __init__(self, failures: int = 0) -> None:
         self.heard: list[tuple[str, Any]] = []
@@ -115,19 +115,21 @@ def test_what_happens_in_ec2_reaches_the_function_and_schedules_fire() -> None:
     bridge = EventBridge([REGISTER, DRAIN, Rule("reconcile", minutes=1)], function)
     with emitting(bridge, world.ec2, minute=0.2):
         (node,) = world.launch()
-        until(lambda: ("register", "running") in told(function, node), 20, "its start is told")
+        until(lambda: ("register", "running") in delivered(function, node), 20, "its start arrives")
         world.ec2.create_tags(Resources=[node], Tags=[{"Key": "emq-elb:cluster", "Value": "demo"}])
-        until(lambda: ("register", "demo") in told(function, node), 20, "its tag is told")
+        until(lambda: ("register", "demo") in delivered(function, node), 20, "its tag arrives")
         bridge.interrupt(node)
-        until(lambda: ("drain", "terminate") in told(function, node), 20, "its interruption is told")
+        until(
+            lambda: ("drain", "terminate") in delivered(function, node), 20, "its interruption is delivered"
+        )
         world.ec2.terminate_instances(InstanceIds=[node])
-        until(lambda: ("register", "terminated") in told(function, node), 20, "its end is told")
+        until(lambda: ("register", "terminated") in delivered(function, node), 20, "its end arrives")
         until(lambda: any(name == "reconcile" for name, _ in function.heard), 20, "the schedule fires")
-    assert told(function, before) == [], "what was there before is no news"
+    assert delivered(function, before) == [], "what was there before is no news"
 
 
-def told(function: Deaf, instance: str) -> list[tuple[str, str]]:
-    """What was said to whom about the instance, in a word."""
+def delivered(function: Deaf, instance: str) -> list[tuple[str, str]]:
+    """Which function got an event about the instance, and a word of the event."""
     return [
         (name, detail.get("state") or detail.get("instance-action") or detail["tags"]["emq-elb:cluster"])
         for name, event in list(function.heard)
@@ -167,7 +169,7 @@ def test_the_rules_come_from_the_app_itself(functions: ThreadingHTTPServer, netw
     assert len(rules) == len(rules_of_app(Configuration("emq-elb", "dev", {}, {})))
 
 
-def test_an_invocation_tells_what_went_wrong(functions: ThreadingHTTPServer, network: Network) -> None:
+def test_an_invocation_answers_what_went_wrong(functions: ThreadingHTTPServer, network: Network) -> None:
     invoke = events.invoker(f"http://{network.functions}:{functions.server_port}")
     event = envelope("Scheduled Event", "aws.events", {}, [])
     assert invoke("emq-elb-dev-fine", event) is None

@@ -26,18 +26,18 @@ SCHEMES = {"sigv4": SIGNED, "key": KEYED}
 def method(*security: str) -> dict[str, Any]:
     """One method of a definition, under these schemes."""
     integration = {"type": "aws_proxy", "httpMethod": "POST", "uri": URI, "responses": {}}
-    told: dict[str, Any] = {"responses": {}, "x-amazon-apigateway-integration": integration}
-    return told | ({"security": [{name: []} for name in security]} if security else {})
+    described: dict[str, Any] = {"responses": {}, "x-amazon-apigateway-integration": integration}
+    return described | ({"security": [{name: []} for name in security]} if security else {})
 
 
 def definition(paths: dict[str, Any], kind: str = "swagger") -> bytes:
     """A definition as Chalice writes it, or the same as OpenAPI 3."""
-    told: dict[str, Any] = {"info": {"title": "emq-elb", "version": "1.0"}, "paths": paths}
+    described: dict[str, Any] = {"info": {"title": "emq-elb", "version": "1.0"}, "paths": paths}
     if kind == "swagger":
-        told |= {"swagger": "2.0", "securityDefinitions": SCHEMES}
+        described |= {"swagger": "2.0", "securityDefinitions": SCHEMES}
     else:
-        told |= {"openapi": "3.0.1", "components": {"securitySchemes": SCHEMES}}
-    return json.dumps(told).encode()
+        described |= {"openapi": "3.0.1", "components": {"securitySchemes": SCHEMES}}
+    return json.dumps(described).encode()
 
 
 PATHS = {"/things/{name}": {"get": method("sigv4"), "put": method("key"), "delete": method()}}

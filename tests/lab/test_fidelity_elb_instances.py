@@ -147,7 +147,7 @@ def test_an_instance_in_a_zone_that_is_not_enabled_is_out_of_service(world: Worl
     assert health(world) == {instance: IN_SERVICE}
 
 
-def test_a_named_instance_is_told_of_whether_registered_or_not(world: World) -> None:
+def test_the_health_of_a_named_instance_is_answered_whether_registered_or_not(world: World) -> None:
     (instance,) = world.launch()
     assert health(world) == {}
     assert health(world, instance) == {instance: NOT_REGISTERED}

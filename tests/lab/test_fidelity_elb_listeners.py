@@ -160,7 +160,7 @@ def test_a_certificate_of_acm_is_found_in_its_own_region_only(world: World) -> N
     assert refusal(world.create, "other", ssl(elsewhere)) == ("CertificateNotFound", 400)
 
 
-def test_acm_tells_which_load_balancers_use_a_certificate(world: World) -> None:
+def test_acm_says_which_load_balancers_use_a_certificate(world: World) -> None:
     acm = client("acm")
     arn = acm.import_certificate(Certificate=issued().certificate_pem, PrivateKey=issued().private_key_pem)[
         "CertificateArn"

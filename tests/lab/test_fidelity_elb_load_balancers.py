@@ -65,7 +65,7 @@ def test_a_new_load_balancer_has_the_defaults_of_the_api(world: World) -> None:
         ("internal", r"internal-demo-\d+\.eu-central-1\.elb\.amazonaws\.com"),
     ],
 )
-def test_the_dns_name_tells_scheme_number_and_region(world: World, scheme: str, pattern: str) -> None:
+def test_the_dns_name_has_scheme_number_and_region(world: World, scheme: str, pattern: str) -> None:
     answer = world.create(Scheme=scheme)
     assert re.fullmatch(pattern, answer["DNSName"])
     assert world.describe()["DNSName"] == answer["DNSName"]

@@ -128,7 +128,7 @@ def test_only_the_closest_public_zone_answers(route53: Any, shown: dict[str, tup
 
 
 @pytest.mark.parametrize(
-    ("change_", "told"),
+    ("change_", "expected"),
     [
         (("CREATE", text('"other"')), f"Tried to create resource record set [name='{NAME}', type='TXT']"),
         (("CREATE", text('"there"', name=NAME.upper())), "but it already exists"),
@@ -147,17 +147,17 @@ def test_only_the_closest_public_zone_answers(route53: Any, shown: dict[str, tup
     ],
 )
 def test_what_is_wrong_with_a_batch_is_said_and_none_of_it_is_made(
-    route53: Any, change_: tuple[str, dict[str, Any]], told: str
+    route53: Any, change_: tuple[str, dict[str, Any]], expected: str
 ) -> None:
     here = zone(route53)
     change(route53, here, ("CREATE", text('"there"')))
     code, message = refused(route53, here, ("CREATE", text('"fine"', name="fine.example.com")), change_)
     assert code == "InvalidChangeBatch"
-    assert told in message
+    assert expected in message
     assert records(route53, here) == {(NAME, "TXT"): ['"there"']}
 
 
-def test_every_fault_of_a_batch_is_told(route53: Any) -> None:
+def test_every_fault_of_a_batch_is_in_the_refusal(route53: Any) -> None:
     here = zone(route53)
     gone = [("DELETE", text('"x"', name=f"{label}.example.com")) for label in "ab"]
     _, message = refused(route53, here, *gone)

@@ -12,14 +12,14 @@ from lab.cloudwatch.metrics import embedded, reader, records
 
 
 def line(**values: float) -> str:
-    told = {
+    directive = {
         "Namespace": "EmqElb",
         "Dimensions": [["LoadBalancer"]],
         "Metrics": [{"Name": name} for name in values],
     }
     return json.dumps(
         {
-            "_aws": {"Timestamp": 1_700_000_000_000, "CloudWatchMetrics": [told]},
+            "_aws": {"Timestamp": 1_700_000_000_000, "CloudWatchMetrics": [directive]},
             "LoadBalancer": "demo",
             **values,
         }

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def running(pid: int) -> bool:
-    """Tell whether a process runs; one that has ended but was not waited for does not."""
+    """Return whether a process runs; one that has ended but was not waited for does not."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -80,7 +80,7 @@ def test_the_keeper_knows_who_is_left(lines: list[str], left: set[int]) -> None:
     assert survivors(lines) == left
 
 
-def test_a_child_that_ends_at_once_is_told_with_its_log(processes: Processes) -> None:
+def test_a_child_that_ends_at_once_is_reported_with_its_log(processes: Processes) -> None:
     with pytest.raises(DidNotStartError, match=r"status 3\nno luck"):
         processes.start("child", ["sh", "-c", "echo no luck; exit 3"], ready=lambda: False)
 

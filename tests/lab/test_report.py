@@ -40,7 +40,7 @@ def later(seconds: float) -> datetime:
     return BEGAN + timedelta(seconds=seconds)
 
 
-def told(cause: str | None) -> dict[str, Any]:
+def answered(cause: str | None) -> dict[str, Any]:
     """What the app answers when it is asked to probe."""
     target = {
         "address": "127.0.0.1",
@@ -63,7 +63,7 @@ def change(seconds: float, before: State, after: State) -> Change:
 OLD, NEW = Served("01234567", later(3600)), Served("89abcdef", later(90 * 86400))
 SEEN = Seen(
     steps=(step("All <green>", 0), step("Frozen", 5), step("Green", 10)),
-    probes=[(BEGAN, told(None)), (later(6), told("connack-timeout"))],
+    probes=[(BEGAN, answered(None)), (later(6), answered("connack-timeout"))],
     samples=[
         Sample(later(1), OLD, {"node-1": 3}),
         Sample(later(2), OLD, {"node-1": 4}),
@@ -171,7 +171,7 @@ def test_a_line_breaks_where_nothing_was_measured() -> None:
 )
 def test_labels_of_short_steps_are_put_above_one_another(begin: list[float], lanes: list[int]) -> None:
     steps = [*(step("Fault", at, 0.5) for at in begin), step("End", 100)]
-    probes = [(later(at + 0.2), told("tls-name")) for at in begin]
+    probes = [(later(at + 0.2), answered("tls-name")) for at in begin]
     assert [fault.lane for fault in faults(Seen(steps, probes, []))] == lanes
 
 
