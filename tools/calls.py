@@ -27,6 +27,7 @@ SERVICES = {
     "IAMClient": "iam",
     "LambdaClient": "lambda",
     "Route53Client": "route53",
+    "S3Client": "s3",
     "STSClient": "sts",
     "SecretsManagerClient": "secretsmanager",
 }

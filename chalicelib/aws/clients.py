@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +156,11 @@ class Clients:
     def route53(self) -> Route53Client:
         """Route 53 (global): the records by which a CA sees that a name is ours."""
         return cast("Route53Client", self._client("route53"))
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """S3, in this region: whose bucket gets access logs."""
+        return cast("S3Client", self._client("s3"))
 
     @cached_property
     def secrets(self) -> SecretsManagerClient:

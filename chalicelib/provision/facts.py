@@ -19,7 +19,8 @@ class Facts:
     an internet gateway, None where nobody had to ask; `instances` are the tagged, the named and the
     registered ones; `groups` the security groups of the VPC; `load_balancers` is how many there are in the
     region and `quota` how many there may be, where somebody asked. `attaching` are the Auto Scaling groups
-    that register their instances with the load balancer themselves.
+    that register their instances with the load balancer themselves. `logs_are_ours` is whether the bucket of
+    new access logs is this account's, None where nobody had to ask or may.
     """
 
     now: datetime
@@ -33,3 +34,4 @@ class Facts:
     quota: int | None = None
     gateway: bool | None = None
     attaching: frozenset[str] = frozenset()
+    logs_are_ours: bool | None = None

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chalicelib.aws import autoscaling, ec2, elb, iam
+from chalicelib.aws import autoscaling, ec2, elb, iam, s3
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.certificates.chosen import Existing
@@ -36,7 +36,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
     """Everything that a PUT rests on: at most ten calls, and one more for each 50 instances in a group.
 
     And one for each 100 Auto Scaling groups of the region beyond the first, and one where a subnet that is
-    new to an internet-facing load balancer seems private.
+    new to an internet-facing load balancer seems private, and one for the bucket of new access logs.
     """
     clients, name = invocation.clients, declaration.name
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
@@ -54,6 +54,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         )
         subnets = pool.submit(vpcs.subnets, clients.ec2, known | {*declaration.subnets})
         quota = pool.submit(_quota, len(described), invocation)
+        logs = pool.submit(_logs_are_ours, declaration, there, invocation)
         attaching = pool.submit(autoscaling.attaching, clients.autoscaling, name) if there else None
         chosen = pool.submit(choose, declaration, there, invocation)
         vpc = _vpc(declaration, subnets.result(), there)
@@ -84,6 +85,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         quota=quota.result(),
         attaching=attaching.result() if attaching else frozenset(),
         gateway=gateway.result() if gateway else None,
+        logs_are_ours=logs.result(),
     )
 
 
@@ -94,6 +96,16 @@ def _vpc(declaration: Declaration, subnets: Mapping[str, Subnet], there: LoadBal
 
 def _quota(load_balancers: int, invocation: Invocation) -> int | None:
     return elb.quota(invocation.clients.elb) if load_balancers >= _FEW else None
+
+
+def _logs_are_ours(
+    declaration: Declaration, there: LoadBalancer | None, invocation: Invocation
+) -> bool | None:
+    """Ask only for a bucket that gets the load balancer's logs from now on; `provision` may not."""
+    logs, before = declaration.access_logs, there.access_logs if there else None
+    if logs is None or (before and before.bucket == logs.bucket):
+        return None
+    return s3.is_ours(invocation.clients.s3, logs.bucket)
 
 
 def _with_routes(

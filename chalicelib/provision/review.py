@@ -170,6 +170,12 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
             "single-zone", f"all is in {min(wanted.zones)}: when that zone fails, so does the load balancer"
         )
     yield from _foreign_groups(declaration, facts, wanted.tags[OWNER_TAG])
+    if declaration.access_logs and facts.logs_are_ours is False:
+        yield ReviewWarning(
+            "foreign-bucket",
+            f"the bucket {declaration.access_logs.bucket} is not of this account: its owner reads the"
+            " addresses of all clients in the access logs",
+        )
     yield from _exposed(declaration)
     yield from _unreachable(declaration, wanted, facts)
     yield from _tls(declaration)

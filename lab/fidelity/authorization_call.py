@@ -14,7 +14,7 @@ from lab.fidelity.authorization_policy import Question, Values
 Tags = Mapping[str, str]
 
 PREFIXES = {"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing"}
-ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+ACTIONS = {"lambda:Invoke": "lambda:InvokeFunction", "s3:ListBuckets": "s3:ListAllMyBuckets"}
 
 
 @dataclass(frozen=True)

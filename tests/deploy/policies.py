@@ -10,7 +10,7 @@ from typing import Any
 from tools.calls import ROOT, Name, Operation, reachable
 
 PREFIXES = {"elb": "elasticloadbalancing"}
-ACTIONS = {("lambda", "Invoke"): "lambda:InvokeFunction"}
+ACTIONS = {("lambda", "Invoke"): "lambda:InvokeFunction", ("s3", "ListBuckets"): "s3:ListAllMyBuckets"}
 
 # What AWS asks for beside the operation's own action, when it is called as we call it: tags on what is
 # created, and for the first load balancer of an account ELB's role and what ELB asks of EC2 without the role.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from chalicelib.model.errors import AwsError, Denied, InvalidRequest, QuotaReached, Refused
 from tests.world.provisioning import WATCHED, Account, granted, issued, pem
@@ -75,6 +77,20 @@ def test_a_bucket_that_elb_may_not_write_to_keeps_nothing_else_from_being_done(h
     # Within the same second the `pending` tag is this request's already.
     assert here.calls.writes[-2:] == ["ModifyLoadBalancerAttributes", "RemoveTags"]
     assert here.get()["state"] == "ready"
+
+
+@pytest.mark.parametrize(("bucket", "warned"), [("logs", False), ("elsewhere", True)])
+def test_logs_that_go_into_the_bucket_of_another_account_are_a_warning(
+    here: Account, bucket: str, warned: bool
+) -> None:
+    s3 = boto3.client("s3", region_name="us-east-1", config=Config(s3={"addressing_style": "path"}))
+    s3.create_bucket(Bucket="logs")
+    report = here.put({**body_of(here), "access_logs": {"bucket": bucket}})
+    assert ("foreign-bucket" in {one.code for one in report.warnings}) is warned
+    # A bucket that gets the logs already is not asked for again.
+    with here.counted() as calls:
+        here.put(here.get())
+    assert "ListBuckets" not in calls.made
 
 
 def test_of_a_change_that_is_refused_in_the_middle_is_said_what_was_done(here: Account) -> None:
