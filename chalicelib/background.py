@@ -55,10 +55,10 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
         from chalicelib.provision import delete as deprovision
 
         deprovision.finish(name, payload["leftovers"], invocation)
-        _tell_others(_DELETED, name, (), invocation)
+        _announce_done(_DELETED, name, (), invocation)
         return "deleted"
     if "done" in payload:
-        _tell_others(payload["done"], name, payload["actions"], invocation)
+        _announce_done(payload["done"], name, payload["actions"], invocation)
         return "announced"
     from chalicelib.api.requests import read_put
     from chalicelib.provision import put as provision
@@ -73,7 +73,7 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
         return "limited"
     if report is None:
         return "superseded"
-    _tell_others(_PROVISIONED, name, _actions(report), invocation)
+    _announce_done(_PROVISIONED, name, _actions(report), invocation)
     return report.state
 
 
@@ -133,7 +133,7 @@ def _follow_up(detail_type: str, name: str, report: Report, invocation: Invocati
         telemetry.unannounced(str(error))
 
 
-def _tell_others(detail_type: str, name: str, actions: Iterable[str], invocation: Invocation) -> None:
+def _announce_done(detail_type: str, name: str, actions: Iterable[str], invocation: Invocation) -> None:
     announce([asked_for(detail_type, name, actions)], invocation.clients)
 
 

@@ -165,8 +165,8 @@ def balancer_tags(elb: Any) -> Iterator[tuple[str, list[Any]]]:
     ]
     for start in range(0, len(names), 20):
         answer = elb.describe_tags(LoadBalancerNames=names[start : start + 20])
-        for told_of in answer["TagDescriptions"]:
-            yield told_of["LoadBalancerName"], told_of["Tags"]
+        for described in answer["TagDescriptions"]:
+            yield described["LoadBalancerName"], described["Tags"]
 
 
 def instances(client: Client) -> Iterator[Thing]:

@@ -46,7 +46,7 @@ SECRET = "lab"  # noqa: S105 - moto checks no signature
 
 
 READS = ("Describe", "List", "Get", "Head")
-TELLING_ONLY = frozenset({"events", "logs", "monitoring"})
+RECORDING_ONLY = frozenset({"events", "logs", "monitoring"})
 """Services, as signatures name them, whose writes change no resource that carries traffic."""
 
 
@@ -62,7 +62,7 @@ class Call:
 
 
 class Changes:
-    """Tells whether a call since the last question may have changed what is at AWS.
+    """Returns whether a call since the last question may have changed what is at AWS.
 
     Whoever follows AWS in a loop need not look again when nobody wrote anything.
     """
@@ -74,7 +74,9 @@ class Changes:
         """Return whether there was one, and forget it."""
         new = self.calls[self.seen :]
         self.seen += len(new)
-        return any(not call.operation.startswith(READS) and call.service not in TELLING_ONLY for call in new)
+        return any(
+            not call.operation.startswith(READS) and call.service not in RECORDING_ONLY for call in new
+        )
 
 
 @dataclass(frozen=True)

@@ -69,22 +69,22 @@ def problem(response: HTTPResponse, status: int, slug: str) -> Any:
     """The problem document, which must be one."""
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"
-    told = json.loads(response.body)
-    assert (told["type"], told["status"]) == (f"/problems/{slug}", status)
-    assert told["title"]
-    assert told["detail"]
-    return told
+    answer = json.loads(response.body)
+    assert (answer["type"], answer["status"]) == (f"/problems/{slug}", status)
+    assert answer["title"]
+    assert answer["detail"]
+    return answer
 
 
 def test_put_creates_then_converges_then_changes_nothing(here: Account, api: Api) -> None:
     body = here.article
     created = api.put(body)
     assert created.status_code == 201
-    told = created.json_body
-    assert set(told) == {"name", "dns_name", "state", "changed", "actions", "warnings", "load_balancer"}
-    assert (told["name"], told["state"], told["changed"]) == ("demo", "ready", True)
-    assert told["actions"][0]["action"] == "CreateLoadBalancer"
-    assert told["dns_name"].endswith(".eu-central-1.elb.amazonaws.com")
+    answer = created.json_body
+    assert set(answer) == {"name", "dns_name", "state", "changed", "actions", "warnings", "load_balancer"}
+    assert (answer["name"], answer["state"], answer["changed"]) == ("demo", "ready", True)
+    assert answer["actions"][0]["action"] == "CreateLoadBalancer"
+    assert answer["dns_name"].endswith(".eu-central-1.elb.amazonaws.com")
     again = api.put(body)
     assert (again.status_code, again.json_body["changed"], again.json_body["actions"]) == (200, False, [])
     changed = api.put({**body, "connection_draining": 60})
@@ -106,9 +106,9 @@ def test_an_instance_full_of_tags_is_429_that_names_it_and_the_rest_is_followed_
     full = body["instances"][0]
     for number in range(49):
         here.tag([full], f"theirs-{number}", "x")
-    told = problem(api.put(body), 429, "quota-reached")
-    assert (told["code"], told["operation"]) == ("TagLimitExceeded", "CreateTags")
-    assert told["detail"].startswith(f"{full} carries as many tags as EC2 allows")
+    answer = problem(api.put(body), 429, "quota-reached")
+    assert (answer["code"], answer["operation"]) == ("TagLimitExceeded", "CreateTags")
+    assert answer["detail"].startswith(f"{full} carries as many tags as EC2 allows")
     assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-2"]
     assert [payload["done"] for _, payload in api.invoked] == ["Load Balancer Provisioned"]
 
@@ -134,8 +134,8 @@ def test_what_is_not_there_or_not_ours_is_404(here: Account, api: Api) -> None:
 def test_a_load_balancer_that_is_not_ours_is_409_until_it_is_adopted(here: Account, api: Api) -> None:
     here.world.create("theirs", Subnets=here.subnets[:1])
     body = api.client.http.get("/load-balancers/theirs?adopt=true").json_body
-    told = problem(api.put(body, "/load-balancers/theirs"), 409, "not-ours")
-    assert "?adopt=true" in told["detail"]
+    answer = problem(api.put(body, "/load-balancers/theirs"), 409, "not-ours")
+    assert "?adopt=true" in answer["detail"]
     assert api.put(body, "/load-balancers/theirs?adopt=true").status_code == 200
 
 
@@ -153,10 +153,10 @@ def test_delete_is_409_while_members_serve_and_200_when_forced(here: Account, ap
     assert here.snapshot()["load balancers"] == {}
 
 
-def test_every_fault_of_query_and_body_is_told_at_once(here: Account, api: Api) -> None:
+def test_every_fault_of_query_and_body_is_answered_at_once(here: Account, api: Api) -> None:
     body = {**here.article, "keepalive": "long", "subnets": ["subnet-00000000"]}
-    told = problem(api.put(body, "/load-balancers/-bad-?dry_run=maybe&adapt=true"), 400, "invalid-request")
-    assert {fault["field"] for fault in told["errors"]} == {
+    answer = problem(api.put(body, "/load-balancers/-bad-?dry_run=maybe&adapt=true"), 400, "invalid-request")
+    assert {fault["field"] for fault in answer["errors"]} == {
         "name",
         "keepalive",
         "subnets[0]",
@@ -220,8 +220,8 @@ def test_no_certificate_is_made_for_names_that_are_none(
     here: Account, api: Api, certificate: dict[str, Any]
 ) -> None:
     body = {**here.article, "certificate": certificate, "hostname": "ä"}
-    told = problem(api.put(body), 400, "invalid-request")
-    assert "hostname" in {fault["field"] for fault in told["errors"]}
+    answer = problem(api.put(body), 400, "invalid-request")
+    assert "hostname" in {fault["field"] for fault in answer["errors"]}
 
 
 @pytest.mark.parametrize(
@@ -242,8 +242,8 @@ def test_what_aws_refuses_has_its_status(api: Api, code: str, status: int, slug:
     events = container.clients().elb.meta.events
     events.register("before-call.elastic-load-balancing.DescribeLoadBalancers", refuse)  # type: ignore[arg-type] # it may answer
     response = api.client.http.get("/load-balancers")
-    told = problem(response, status, slug)
-    assert (told["code"], told["operation"]) == (code, "DescribeLoadBalancers")
+    answer = problem(response, status, slug)
+    assert (answer["code"], answer["operation"]) == (code, "DescribeLoadBalancers")
     assert ("Retry-After" in response.headers) == (status == 503)
 
 
@@ -257,9 +257,9 @@ def test_what_nobody_foresaw_is_500_without_its_words(
     api: Api, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[Any]]
 ) -> None:
     monkeypatch.setenv("SETTLE_SECONDS", "a while")
-    told = problem(api.client.http.get("/load-balancers"), 500, "internal-error")
-    assert "SETTLE_SECONDS" not in json.dumps(told)
-    assert told["request_id"] in told["detail"]
+    answer = problem(api.client.http.get("/load-balancers"), 500, "internal-error")
+    assert "SETTLE_SECONDS" not in json.dumps(answer)
+    assert answer["request_id"] in answer["detail"]
     assert "SETTLE_SECONDS" in json.dumps(logged())
 
 
@@ -280,8 +280,8 @@ def test_what_needs_longer_is_202_and_the_function_finishes_it(
     _, payload = api.invoked[-1]
     assert set(payload) == {"name", "body", "since", "existed", "certificate"}
     assert payload["body"]["certificate"]["arn"].startswith("arn:aws:iam:")
-    told = json.dumps(payload)
-    assert not [line for line in OTHER.private_key_pem.splitlines() if line in told]
+    text = json.dumps(payload)
+    assert not [line for line in OTHER.private_key_pem.splitlines() if line in text]
     here.passed += timedelta(minutes=2)
     assert api.provision() == {"name": "demo", "outcome": "ready"}
     assert api.client.http.get("/load-balancers/demo").json_body["state"] == "ready"
@@ -361,8 +361,8 @@ def test_a_key_among_the_private_cas_certificates_is_refused_and_never_shown(
     assert "a private key stands in the certificate" in problem(shown, 409, "conflict")["detail"]
     asked = api.put({**here.article, "certificate": {"issuer": "private-ca"}})
     assert "a private key stands in the certificate" in problem(asked, 409, "conflict")["detail"]
-    told = shown.body + asked.body
-    assert not [line for line in key.splitlines() if line.encode() in told]
+    shown_bytes = shown.body + asked.body
+    assert not [line for line in key.splitlines() if line.encode() in shown_bytes]
 
 
 def test_the_api_describes_itself(api: Api) -> None:
@@ -378,7 +378,7 @@ def test_every_route_wants_a_signature() -> None:
             assert entry.authorizer is app.signed, f"{method} {path}"
 
 
-def test_reconcile_sweeps_without_being_told_anything(here: Account, api: Api) -> None:
+def test_reconcile_sweeps_without_a_payload(here: Account, api: Api) -> None:
     event = api.client.events.generate_cw_event(
         source="aws.events", detail_type="Scheduled Event", detail={}, resources=[], region="eu-central-1"
     )
@@ -392,7 +392,7 @@ def test_no_log_line_and_no_answer_holds_a_key(
     one = issued()
     body = {**here.article, "certificate": {"pem": pem(one)}}
     broken = {**pem(one), "chain": one.private_key_pem}
-    told = [
+    answers = [
         api.put(body).body,
         api.put(body, "/load-balancers/demo?dry_run=true").body,
         api.put({**body, "certificate": {"pem": broken}}).body,
@@ -403,7 +403,7 @@ def test_no_log_line_and_no_answer_holds_a_key(
         json.dumps(api.invoked).encode(),
     ]
     lines = json.dumps(logged())
-    everything = b"".join(told).decode() + lines
+    everything = b"".join(answers).decode() + lines
     assert "invocation" in lines
     secret = [line for line in one.private_key_pem.splitlines() if not line.startswith("-----")]
     assert not [line for line in secret if line in everything]
@@ -415,9 +415,9 @@ def test_each_invocation_and_each_action_is_one_line_of_json(
     body = here.article
     report = api.put(body).json_body
     lines = logged()
-    told = [line["message"] for line in lines]
-    assert told.count("invocation") == 1
-    assert told.count("elb.create-load-balancer") == 1
+    messages = [line["message"] for line in lines]
+    assert messages.count("invocation") == 1
+    assert messages.count("elb.create-load-balancer") == 1
     actions = [line for line in lines if line.get("fields") is not None]
     assert [line["reason"] for line in actions] == [action["reason"] for action in report["actions"]]
     (canonical,) = (line for line in lines if line["message"] == "invocation")

@@ -1,4 +1,4 @@
-"""The environment as settings; what is wrong is told with the variable's name."""
+"""The environment as settings; an error names the variable that is wrong."""
 
 from __future__ import annotations
 
@@ -89,6 +89,6 @@ def test_records_are_kept_in_the_zones_that_are_named_and_in_none_by_default() -
         ("ALARM_TOPIC_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:sns:live"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_name(name: str, value: str) -> None:
+def test_a_wrong_value_is_named_with_its_variable(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         read_settings(OWNER | {name: value})

@@ -38,10 +38,10 @@ def answering(app: Chalice) -> Callable[[ViewFunction], ViewFunction]:
             try:
                 response = view(app.current_request, **parameters)
             except EmqElbError as error:
-                response = _told_as(problem(error))
+                response = _response(problem(error))
             except Exception as error:  # noqa: BLE001 - the last one to see it: logged, answered without its words
                 telemetry.failed(view.__name__, error)
-                response = _told_as(unexpected(app.lambda_context.aws_request_id))
+                response = _response(unexpected(app.lambda_context.aws_request_id))
             telemetry.canonical(
                 view.__name__,
                 status=response.status_code,
@@ -80,5 +80,5 @@ def reported(report: Report, *, created: bool = False) -> Response:
     return Response(report_json(report), status_code=status)
 
 
-def _told_as(problem: Problem) -> Response:
+def _response(problem: Problem) -> Response:
     return Response(problem.body, {**problem.headers}, problem.status)

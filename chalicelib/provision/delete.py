@@ -22,7 +22,7 @@ from chalicelib.model.report import Report
 from chalicelib.model.syntax import name_fault, quoted
 from chalicelib.provision import observe as survey
 from chalicelib.provision.plan import plan
-from chalicelib.provision.review import told_groups
+from chalicelib.provision.review import attaching_groups
 
 Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup
 
@@ -51,7 +51,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
         name=name,
         state="pending" if left else "ready",
         steps=progress.steps,
-        carry_on=_told(left) if left else {},
+        carry_on=_payload(left) if left else {},
     )
 
 
@@ -65,7 +65,7 @@ def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
         )
     if standing.attaching:
         raise Conflict(
-            f"{told_groups(standing.attaching)} {standing.actual.name}, and cannot launch without it:"
+            f"{attaching_groups(standing.attaching)} {standing.actual.name}, and cannot launch without it:"
             " detach it there first"
         )
     serving = sorted(member.id for member in standing.members if member.in_service)
@@ -125,7 +125,7 @@ def _used(name: str, leftover: Leftover, invocation: Invocation) -> bool:
             assert_never(leftover)
 
 
-def _told(left: Sequence[Leftover]) -> Mapping[str, object]:
+def _payload(left: Sequence[Leftover]) -> Mapping[str, object]:
     return {
         "certificates": [one.certificate for one in left if isinstance(one, do.DeleteServerCertificate)],
         "groups": [one.group for one in left if isinstance(one, do.DeleteSecurityGroup)],

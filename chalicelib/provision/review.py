@@ -182,7 +182,7 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
     if facts.attaching:
         yield ReviewWarning(
             "attached-by-group",
-            f"{told_groups(facts.attaching)} {wanted.name} and registers instances itself: tag them"
+            f"{attaching_groups(facts.attaching)} {wanted.name} and registers instances itself: tag them"
             f" {CLUSTER_TAG}={wanted.name} instead, and detach it, so that one alone decides",
         )
     if declaration.connection_draining == 0:
@@ -214,7 +214,7 @@ def _foreign_groups(declaration: Declaration, facts: Facts, owner: str) -> Itera
             )
 
 
-def told_groups(names: Collection[str]) -> str:
+def attaching_groups(names: Collection[str]) -> str:
     """Return who attaches, as the beginning of a sentence."""
     groups, attach = ("group", "attaches") if len(names) == 1 else ("groups", "attach")
     return f"the Auto Scaling {groups} {', '.join(sorted(names))} {attach}"

@@ -71,8 +71,8 @@ def misplaced_key(what: str, text: TextFacts) -> Iterator[str]:
 
 
 def _holds_nothing(text: TextFacts) -> bool:
-    told_otherwise = text.others or text.torn or text.escaped
-    return not (text.certificate_blocks or text.key_blocks or told_otherwise)
+    something_else = text.others or text.torn or text.escaped
+    return not (text.certificate_blocks or text.key_blocks or something_else)
 
 
 def _out_of_place(text: TextFacts) -> Sequence[str]:

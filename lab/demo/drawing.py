@@ -15,7 +15,7 @@ from lab.demo.pictures import Bar, Dot, Fault, Line, Seen, clock
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Told apart from each other by everyone, and from white and from black.
+# Everyone can distinguish them from each other, and from white and from black.
 COLOURS = ("#3d7cc9", "#d1603d", "#2e9461", "#a8792a", "#1f93ab", "#a85fc0")
 TONES = {"good": "#2e9461", "bad": "#d23f3f"}
 SHADE, OUTAGE = "#d23f3f", "#e0a030"

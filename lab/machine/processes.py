@@ -118,7 +118,7 @@ class Processes:
         process = Process(name, popen, log)
         with self.lock:
             self.running[process.pid] = process
-            self._tell(f"+{process.pid}")
+            self._write_to_keeper(f"+{process.pid}")
         try:
             until(lambda: ready() or not process.alive(), seconds, f"{name} answers")
         except TimeoutError as error:
@@ -146,9 +146,9 @@ class Processes:
         process.popen.wait()
         with self.lock:
             if self.running.pop(process.pid, None) is not None:
-                self._tell(f"-{process.pid}")
+                self._write_to_keeper(f"-{process.pid}")
 
-    def _tell(self, line: str) -> None:
+    def _write_to_keeper(self, line: str) -> None:
         assert self.keeper.stdin is not None  # noqa: S101 - it was opened with a pipe
         with suppress(BrokenPipeError):
             self.keeper.stdin.write(f"{line}\n".encode())

@@ -22,7 +22,7 @@ Chapters = list[tuple[str, Callable[[], str]]]
 
 def rehearse() -> int:
     """Rehearse a deployment and return the exit status."""
-    return _told(f"chalice deploy --stage {STAGE}, rehearsed on this machine", ROOT, chapters)
+    return _rehearse(f"chalice deploy --stage {STAGE}, rehearsed on this machine", ROOT, chapters)
 
 
 def rehearse_upgrade(commit: str) -> int:
@@ -30,10 +30,10 @@ def rehearse_upgrade(commit: str) -> int:
     with TemporaryDirectory(prefix="emq-elb-commit-") as name:
         project = upgrade.checkout(commit, Path(name))
         title = f"chalice deploy --stage {STAGE}, upgraded from {commit} on this machine"
-        return _told(title, project, lambda rehearsal: upgrade.chapters(rehearsal, commit))
+        return _rehearse(title, project, lambda rehearsal: upgrade.chapters(rehearsal, commit))
 
 
-def _told(title: str, project: Path, steps_of: Callable[[Rehearsal], Chapters]) -> int:
+def _rehearse(title: str, project: Path, steps_of: Callable[[Rehearsal], Chapters]) -> int:
     print(bold(title), flush=True)
     try:
         with (

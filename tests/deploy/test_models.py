@@ -78,7 +78,7 @@ def test_a_service_that_only_a_newer_botocore_can_call_is_refused() -> None:
         spoken({"serviceId": "S", "protocol": "smithy-rpc-v2-cbor", "protocols": ["smithy-rpc-v2-cbor"]})
 
 
-TELLS_ITS_OPERATIONS = """
+PRINTS_ITS_OPERATIONS = """
 from chalicelib.container import clients
 made = clients()
 models = {service: getattr(made, name).meta.service_model for name, service in SERVICES.items()}
@@ -102,7 +102,7 @@ def test_the_app_s_own_clients_know_the_operations_that_are_called_and_no_other(
     path = [place.task, place.runtime] if packaged else [ROOT]
     program = (
         f"import sys; sys.path[:0] = {[str(one) for one in path]}; SERVICES = {services}\n"
-        f"{PLACES[where]}\n{TELLS_ITS_OPERATIONS}"
+        f"{PLACES[where]}\n{PRINTS_ITS_OPERATIONS}"
     )
     # The package is tried without what is installed here.
     done = subprocess.run(  # noqa: S603 - our own words

@@ -77,7 +77,7 @@ def test_certificates_of_a_load_balancer_have_a_path_of_their_own() -> None:
         ("", None),
     ],
 )
-def test_an_arn_tells_where_the_certificate_is_kept(arn: str, home: str | None) -> None:
+def test_an_arn_says_where_the_certificate_is_kept(arn: str, home: str | None) -> None:
     assert names.certificate_home(arn) == home
 
 

@@ -10,7 +10,7 @@ from tests.world.strategies import probe_options
 
 
 @given(probe_options)
-def test_what_the_tag_tells_is_what_was_written_down(options: ProbeOptions) -> None:
+def test_what_is_read_from_the_tag_is_what_was_written_into_it(options: ProbeOptions) -> None:
     assert read_probe_tag(probe_tag(options)) == options
 
 

@@ -34,7 +34,7 @@ from tests.world.rotating import bundle
 
 ROOT = Path(__file__).parents[2]
 ARN = f"arn:aws:lambda:eu-central-1:123456789012:function:{OWNER}-provision"
-TOPIC = "arn:aws:sns:eu-central-1:123456789012:told"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_three_alarms_for_each_load_balancer_two_for_all_and_one_dashboard(
     create(here, "theirs", listener(8883, "SSL", arn), owner="somebody")
     assert changed(here) == ["PutMetricAlarm"] * 8 + ["PutDashboard"]
     assert names(cloudwatch) == three("a") | three("b") | BOTH
-    (told,) = cloudwatch.list_dashboards()["DashboardEntries"]
-    assert told["DashboardName"] == f"{OWNER}-eu-central-1"
+    (dashboard,) = cloudwatch.list_dashboards()["DashboardEntries"]
+    assert dashboard["DashboardName"] == f"{OWNER}-eu-central-1"
 
 
 def test_a_second_look_writes_nothing(here: Account) -> None:
@@ -293,11 +293,11 @@ def test_alarms_look_at_exactly_what_is_emitted(here: Account, capsys: pytest.Ca
     telemetry.emit("demo", **metrics(verdict, now), CertificateDaysToExpiry=1)
     telemetry.emit_total(OWNER, CertificateRollbacks=0)
     put = {
-        (told["Namespace"], one["Name"], tuple(dimensions))
+        (directive["Namespace"], one["Name"], tuple(dimensions))
         for record in emitted(capsys.readouterr().out)
-        for told in record["_aws"]["CloudWatchMetrics"]
-        for dimensions in told["Dimensions"]
-        for one in told["Metrics"]
+        for directive in record["_aws"]["CloudWatchMetrics"]
+        for dimensions in directive["Dimensions"]
+        for one in directive["Metrics"]
     }
     assert looked
     assert looked <= put
@@ -379,8 +379,8 @@ def test_no_number_of_load_balancers_is_too_many_for_a_dashboard(count: int) -> 
 
 def test_every_alarm_has_its_entry_in_the_runbook() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
-    told = set(re.findall(r"^### `<owner>/([^`]+)`$", text, re.MULTILINE))
-    assert told == {"<load balancer>/probe", "<load balancer>/certificate", "<load balancer>/nodes"} | {
+    entries = set(re.findall(r"^### `<owner>/([^`]+)`$", text, re.MULTILINE))
+    assert entries == {"<load balancer>/probe", "<load balancer>/certificate", "<load balancer>/nodes"} | {
         "rollbacks",
         "functions",
     }

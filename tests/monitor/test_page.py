@@ -19,7 +19,7 @@ ARN = "arn:aws:lambda:eu-central-1:123456789012:function:emq-elb-test-widget"
 
 
 def row(name: str = "demo", **known: object) -> Row:
-    told: dict[str, object] = {
+    default: dict[str, object] = {
         "state": "ready",
         "healthy": 2,
         "registered": 2,
@@ -27,7 +27,7 @@ def row(name: str = "demo", **known: object) -> Row:
         "succeeded": True,
         "probed": NOW - timedelta(minutes=1),
     }
-    return Row(name=name, **{**told, **known})  # type: ignore[arg-type] # the fields of a row
+    return Row(name=name, **{**default, **known})  # type: ignore[arg-type] # the fields of a row
 
 
 class Read(HTMLParser):
@@ -105,7 +105,7 @@ def test_nothing_that_is_shown_becomes_markup(text: str) -> None:
     assert [tag for tag, _ in Read(answer_page(text)).tags] == ["p"]
 
 
-def test_a_probe_is_told_by_address_with_phase_cause_and_times() -> None:
+def test_a_probe_is_shown_by_address_with_phase_cause_and_times() -> None:
     seen = [
         Outcome(port=8883, address="192.0.2.1", times_ms={"tcp": 1.25, "tls": 5}),
         Outcome(port=8883, address="192.0.2.2", failure=Failure("tls", "tls-expired")),

@@ -1,4 +1,4 @@
-"""The widget's story: what the listing, tags and CloudWatch tell."""
+"""The widget's story: it shows what the listing, tags and CloudWatch hold."""
 
 from __future__ import annotations
 

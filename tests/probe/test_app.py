@@ -77,9 +77,9 @@ def test_a_deep_probe_on_request_is_202_and_left_to_its_function(
         assert function == f"{OWNER}-deep_probe"
         client.lambda_.invoke("deep_probe", event)
     records = [json.loads(line) for line in log.getvalue().splitlines()]
-    (told,) = [record for record in records if record["message"] == "deep-probe"]
-    assert told["load_balancer"] == "demo"
-    assert {one["check"]: one["result"] for one in told["findings"]}["delivery"] == "passed"
+    (record,) = [one for one in records if one["message"] == "deep-probe"]
+    assert record["load_balancer"] == "demo"
+    assert {one["check"]: one["result"] for one in record["findings"]}["delivery"] == "passed"
 
 
 @pytest.mark.parametrize("deep", ["", "?deep=true"])
@@ -100,12 +100,12 @@ def test_a_probe_that_had_no_turn_is_neither_a_metric_nor_an_exception(
     create(here, "demo", listener(1), owner=OWNER)
     client.lambda_.invoke("probe", TICK)
     assert emitted(capsys.readouterr().out) == []
-    told = [json.loads(line) for line in log.getvalue().splitlines()]
-    (verdict,) = [one for one in told if one["message"] == "probe"]
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    (verdict,) = [one for one in lines if one["message"] == "probe"]
     # Chalice's test client gives a function three seconds, which is less than a probe is to have.
     assert [failed["cause"] for failed in verdict["failed"]] == ["deadline"]
     assert verdict["verdict"] == "untried"
-    assert [one["untried"] for one in told if one["message"] == "invocation"] == [1]
+    assert [one["untried"] for one in lines if one["message"] == "invocation"] == [1]
 
 
 def test_a_failed_probe_is_a_metric_and_no_exception(

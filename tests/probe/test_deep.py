@@ -111,10 +111,10 @@ def test_a_cluster_that_delivers_everywhere_passes(here: Account, capsys: pytest
     assert emitted(capsys.readouterr().out) == []
 
 
-def bad_minutes(told: list[dict[str, Any]]) -> list[int]:
+def bad_minutes(records: list[dict[str, Any]]) -> list[int]:
     """Seconds from one zero back to the one before."""
-    assert all(record["ProbeSuccess"] == 0 for record in told)
-    times = [record["_aws"]["Timestamp"] // 1000 for record in told]
+    assert all(record["ProbeSuccess"] == 0 for record in records)
+    times = [record["_aws"]["Timestamp"] // 1000 for record in records]
     return [after - before for after, before in pairwise(times)]
 
 
@@ -132,8 +132,8 @@ def test_a_cluster_that_stays_split_is_tried_three_times_and_rings_the_alarm(
     assert verdict.result == "failed"
     assert here.passed.total_seconds() == 120
     assert bad_minutes(emitted(capsys.readouterr().out)) == [60, 60]
-    told = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert [record["result"] for record in told if record["message"] == "deep-probe"] == ["failed"] * 4
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [record["result"] for record in lines if record["message"] == "deep-probe"] == ["failed"] * 4
 
 
 def test_a_node_that_takes_no_sessions_among_others_that_do_is_found_and_rings_the_alarm(
@@ -275,7 +275,7 @@ def test_no_more_is_in_use_at_once_than_there_is() -> None:
     assert now[0] == 0
 
 
-def test_a_cluster_that_was_split_for_a_moment_is_told_and_rings_no_alarm(
+def test_a_cluster_that_was_split_for_a_moment_is_reported_and_rings_no_alarm(
     here: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster = Cluster(split=True)

@@ -77,7 +77,7 @@ def test_every_phase_passed_has_its_time(qos: int, protocol: str) -> None:
     assert all(spent >= 0 for spent in outcome.times_ms.values())
 
 
-def test_through_tls_the_certificate_is_told(tmp_path: Path) -> None:
+def test_through_tls_the_certificate_is_reported(tmp_path: Path) -> None:
     outcome = served(over_tls(tls_context(GOOD, tmp_path), broker()), secure=True)
     assert ended(outcome) is None
     assert outcome.tls_version == "TLSv1.2"
@@ -156,7 +156,7 @@ LATE: list[tuple[dict[int, Rule], str, str]] = [
 
 
 @pytest.mark.parametrize(("rules", "phase", "cause"), LATE)
-def test_a_broker_that_lets_one_wait_is_told_by_the_phase_that_never_ended(
+def test_a_broker_that_lets_one_wait_is_reported_by_the_phase_that_never_ended(
     rules: Mapping[int, Rule], phase: str, cause: str
 ) -> None:
     outcome = served(broker(rules), within=SOON)
@@ -182,7 +182,7 @@ SUDDEN: list[tuple[dict[int, Rule], str, str]] = [
 
 
 @pytest.mark.parametrize(("rules", "phase", "cause"), SUDDEN)
-def test_a_broker_that_hangs_up_or_talks_garbage_is_told_at_once(
+def test_a_broker_that_hangs_up_or_talks_garbage_is_reported_at_once(
     rules: Mapping[int, Rule], phase: str, cause: str
 ) -> None:
     assert ended(served(broker(rules))) == (phase, cause)
@@ -208,7 +208,7 @@ def test_a_broker_that_hangs_up_or_talks_garbage_is_told_at_once(
         ("5", 0x9F, "connection-rate-exceeded"),
     ],
 )
-def test_a_refused_connect_is_told_with_the_brokers_reason(protocol: str, code: int, reason: str) -> None:
+def test_a_refused_connect_is_reported_with_the_brokers_reason(protocol: str, code: int, reason: str) -> None:
     outcome = served(broker({mqtt.CONNECT: connack(code)}), protocol=protocol)
     assert ended(outcome) == ("connack", f"connack-refused:{reason}")
 
@@ -216,7 +216,9 @@ def test_a_refused_connect_is_told_with_the_brokers_reason(protocol: str, code: 
 @pytest.mark.parametrize(
     ("protocol", "code", "reason"), [("3.1.1", 0x80, "unspecified-error"), ("5", 0x87, "not-authorized")]
 )
-def test_a_refused_subscribe_is_told_with_the_brokers_reason(protocol: str, code: int, reason: str) -> None:
+def test_a_refused_subscribe_is_reported_with_the_brokers_reason(
+    protocol: str, code: int, reason: str
+) -> None:
     outcome = served(broker({mqtt.SUBSCRIBE: suback(code)}), protocol=protocol)
     assert ended(outcome) == ("suback", f"suback-refused:{reason}")
 
@@ -232,7 +234,7 @@ def test_a_refused_subscribe_is_told_with_the_brokers_reason(protocol: str, code
         (2, mqtt.PUBREC, 0x10, "echo-timeout"),
     ],
 )
-def test_a_refused_publish_is_told_with_the_brokers_reason(
+def test_a_refused_publish_is_reported_with_the_brokers_reason(
     qos: int, answer: int, code: int, cause: str
 ) -> None:
     """With QoS 2 the refusal is the PUBREC's: a PUBREL after it is for what the broker has forgotten."""
@@ -248,7 +250,7 @@ def test_a_refused_publish_is_told_with_the_brokers_reason(
     assert ended(outcome) == (cause[: cause.index("-")], cause)
 
 
-def test_a_goodbye_of_mqtt_5_is_told_with_its_reason() -> None:
+def test_a_disconnect_of_mqtt_5_is_reported_with_its_reason() -> None:
     goodbye = saying(mqtt.packed(mqtt.DISCONNECT, b"\x8b\x00"))
     outcome = served(broker({mqtt.SUBSCRIBE: goodbye}), protocol="5")
     assert ended(outcome) == ("suback", "suback-closed:server-shutting-down")
@@ -274,7 +276,7 @@ BROKEN: list[tuple[Issued, str | None, str]] = [
 
 
 @pytest.mark.parametrize(("issued", "hostname", "cause"), BROKEN)
-def test_a_broken_certificate_is_told_by_its_cause_and_shown(
+def test_a_broken_certificate_is_named_by_its_cause_and_shown(
     issued: Issued, hostname: str | None, cause: str, tmp_path: Path
 ) -> None:
     talk = over_tls(tls_context(issued, tmp_path), broker())
@@ -301,7 +303,7 @@ def test_a_root_that_comes_along_is_trusted_only_where_it_is_what_was_installed(
 @pytest.mark.parametrize(
     ("talk", "cause"), [(silent, "tls-timeout"), (hanging_up, "tls-closed"), (garbage, "tls-garbage")]
 )
-def test_what_is_no_tls_is_told(talk: Talk, cause: str) -> None:
+def test_what_is_no_tls_is_reported(talk: Talk, cause: str) -> None:
     within = SOON if talk is silent else AMPLE
     assert ended(served(talk, secure=True, within=within)) == ("tls", cause)
 

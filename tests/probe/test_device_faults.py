@@ -40,8 +40,8 @@ from tests.world.servers import ADDRESS, Talk, filtered, over_tls, server_contex
 Protocol = Literal["3.1.1", "5"]
 GARBAGE = b"\xf0\xff\xff\xff\xff\xff"
 
-# https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901079 (table 3-1); the others are told
-# beside the plain probe. 0x99 is about a Will, which a probe has not.
+# https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901079 (table 3-1); the other
+# reasons are tested beside the plain probe. 0x99 is about a Will, which a probe has not.
 REFUSALS = {
     0x80: "unspecified-error",
     0x81: "malformed-packet",
@@ -69,13 +69,13 @@ NO_SUBSCRIPTION = {
 
 
 @pytest.mark.parametrize(("code", "reason"), REFUSALS.items())
-def test_every_reason_of_mqtt_5_for_refusing_a_session_is_told(code: int, reason: str) -> None:
+def test_every_reason_of_mqtt_5_for_refusing_a_session_is_reported(code: int, reason: str) -> None:
     outcome = served(broker({mqtt.CONNECT: connack(code)}), protocol="5")
     assert ended(outcome) == ("connack", f"connack-refused:{reason}")
 
 
 @pytest.mark.parametrize(("code", "reason"), NO_SUBSCRIPTION.items())
-def test_every_reason_of_mqtt_5_for_refusing_a_subscription_is_told(code: int, reason: str) -> None:
+def test_every_reason_of_mqtt_5_for_refusing_a_subscription_is_reported(code: int, reason: str) -> None:
     outcome = served(broker({mqtt.SUBSCRIBE: suback(code)}), protocol="5")
     assert ended(outcome) == ("suback", f"suback-refused:{reason}")
 
@@ -89,7 +89,9 @@ ECHO: list[tuple[Rule, str]] = [
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
 @pytest.mark.parametrize(("rule", "cause"), ECHO)
-def test_what_ends_the_wait_for_the_own_message_is_told(rule: Rule, cause: str, protocol: Protocol) -> None:
+def test_what_ends_the_wait_for_the_own_message_is_the_cause(
+    rule: Rule, cause: str, protocol: Protocol
+) -> None:
     # QoS 0: nothing is acknowledged, the message itself is the first answer to a PUBLISH.
     assert ended(served(broker({mqtt.PUBLISH: rule}), qos=0, protocol=protocol)) == ("echo", cause)
 
@@ -154,14 +156,14 @@ def speaking_first(connection: socket.socket) -> None:
         (speaking_first, False, "connack-garbage"),
     ],
 )
-def test_a_reset_and_another_protocol_are_told_with_and_without_tls(
+def test_a_reset_and_another_protocol_are_reported_with_and_without_tls(
     talk: Talk, secure: bool, cause: str
 ) -> None:
     phase = cause.partition("-")[0]
     assert ended(served(talk, secure=secure)) == (phase, cause)
 
 
-def test_mqtt_to_a_listener_that_speaks_tls_is_told(tmp_path: Path) -> None:
+def test_mqtt_to_a_listener_that_speaks_tls_is_its_own_cause(tmp_path: Path) -> None:
     talk = over_tls(tls_context(GOOD, tmp_path), broker())
     outcome = served(talk, secure=False)
     assert outcome.failure is not None
@@ -169,14 +171,14 @@ def test_mqtt_to_a_listener_that_speaks_tls_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("secure", "cause"), [(True, "tls-timeout"), (False, "connack-timeout")])
-def test_a_connection_that_nobody_accepts_is_told(secure: bool, cause: str) -> None:
+def test_a_connection_that_nobody_accepts_is_reported(secure: bool, cause: str) -> None:
     with socket.create_server((ADDRESS, 0)) as half_open:
         outcome = tried(half_open.getsockname()[1], secure=secure, within=SOON)
     assert ended(outcome) == (cause.partition("-")[0], cause)
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_a_filtered_port_is_told(secure: bool) -> None:
+def test_a_filtered_port_is_reported(secure: bool) -> None:
     with filtered() as port:
         outcome = tried(port, secure=secure, within=SOON)
     assert ended(outcome) == ("tcp", "tcp-timeout")

@@ -106,8 +106,8 @@ def test_a_cause_outside_the_list_is_a_defect(phase: Phase, cause: str) -> None:
 def test_every_cause_has_its_line_in_the_runbook() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     table = text.partition("## Causes")[2].partition("\n## ")[0]
-    told = re.findall(r"^\| `([a-z-]+)`(?: …)? \| [^|]{20,} \| [^|]{20,} \|$", table, re.MULTILINE)
-    assert sorted(told) == sorted(CAUSES)
+    documented = re.findall(r"^\| `([a-z-]+)`(?: …)? \| [^|]{20,} \| [^|]{20,} \|$", table, re.MULTILINE)
+    assert sorted(documented) == sorted(CAUSES)
 
 
 BALANCER = LoadBalancer(
@@ -174,7 +174,7 @@ def test_a_target_carries_what_the_tags_say() -> None:
         ("internal", "enabled=true", True),
     ],
 )
-def test_the_schedule_leaves_out_what_is_internal_or_told_so(
+def test_the_schedule_leaves_out_what_is_internal_or_not_enabled(
     scheme: str, tag: str | None, expected: bool
 ) -> None:
     tags = {PROBE_TAG: tag} if tag else {}

@@ -49,14 +49,14 @@ def here() -> Iterator[Account]:
 
 
 def listener(port: int, protocol: str = "TCP", arn: str | None = None) -> dict[str, Any]:
-    told = {"Protocol": protocol, "LoadBalancerPort": port, "InstanceProtocol": "TCP", "InstancePort": 1883}
-    return told | ({"SSLCertificateId": arn} if arn else {})
+    plain = {"Protocol": protocol, "LoadBalancerPort": port, "InstanceProtocol": "TCP", "InstancePort": 1883}
+    return plain | ({"SSLCertificateId": arn} if arn else {})
 
 
 def create(here: Account, name: str, *listeners: dict[str, Any], owner: str = OWNER, **tags: str) -> None:
     given = {"emq-elb:owner": owner} | {f"emq-elb:{key}": value for key, value in tags.items()}
-    told = [{"Key": key, "Value": value} for key, value in given.items()]
-    here.world.create(name, *listeners, Tags=told)
+    listed = [{"Key": key, "Value": value} for key, value in given.items()]
+    here.world.create(name, *listeners, Tags=listed)
 
 
 def resolve(_host: str) -> tuple[str, ...]:
@@ -82,8 +82,8 @@ def test_every_load_balancer_of_ours_is_probed_and_its_metrics_put(
     assert records.keys() == {"well", "ill"}
     assert (records["well"]["ProbeSuccess"], records["ill"]["ProbeSuccess"]) == (1, 0)
     for record in records.values():
-        (told,) = record["_aws"]["CloudWatchMetrics"]
-        assert (told["Namespace"], told["Dimensions"]) == ("EmqElb", [["LoadBalancer"]])
+        (directive,) = record["_aws"]["CloudWatchMetrics"]
+        assert (directive["Namespace"], directive["Dimensions"]) == ("EmqElb", [["LoadBalancer"]])
 
 
 def test_an_address_that_does_not_answer_among_others_is_degraded(here: Account) -> None:
@@ -170,8 +170,8 @@ def test_the_private_ca_is_trusted_where_it_is_the_source(here: Account, tmp_pat
         create(here, "ours", listener(server.port, "SSL", arn), certificate="private-ca")
         create(here, "other", listener(server.port, "SSL", arn), certificate="external")
         verdicts = probe_all(here.invocation(), resolve=resolve)
-    told = {one.load_balancer: one.failure and one.failure.cause for one in verdicts}
-    assert told == {"ours": None, "other": "tls-untrusted"}
+    causes = {one.load_balancer: one.failure and one.failure.cause for one in verdicts}
+    assert causes == {"ours": None, "other": "tls-untrusted"}
 
 
 def test_a_probe_reads_the_private_cas_certificate_and_not_its_key(here: Account, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_failure_that_was_found_is_nothing_to_complain_of(here: Account) -> No
     complain(probe_all(here.invocation(), resolve=resolve))
 
 
-def test_a_name_that_does_not_resolve_is_told(here: Account) -> None:
+def test_a_name_that_does_not_resolve_is_reported(here: Account) -> None:
     def nowhere(_host: str) -> tuple[str, ...]:
         raise OSError("Name or service not known")
 
@@ -281,10 +281,10 @@ def test_the_answer_is_as_the_api_describes_it(here: Account, tmp_path: Path) ->
     with serving(over_tls(tls_context(leaf("own.example.com"), tmp_path), broker())) as server:
         create(here, "demo", listener(server.port, "SSL", arn), listener(1))
         verdict = probe_one("demo", here.invocation(), resolve=resolve)
-    told = json.loads(json.dumps(verdict_json(verdict, here.now() + timedelta(days=1))))
-    jsonschema.validate(told, {**schema, "components": described["components"]})
-    assert {one["cause"] for one in told["targets"]} == {"tls-untrusted", "tcp-refused"}
-    assert [one["certificate"] and one["certificate"]["days_left"] for one in told["targets"]] == [None, 88]
+    answer = json.loads(json.dumps(verdict_json(verdict, here.now() + timedelta(days=1))))
+    jsonschema.validate(answer, {**schema, "components": described["components"]})
+    assert {one["cause"] for one in answer["targets"]} == {"tls-untrusted", "tcp-refused"}
+    assert [one["certificate"] and one["certificate"]["days_left"] for one in answer["targets"]] == [None, 88]
 
 
 def attempt(port: int) -> Attempt:
@@ -356,9 +356,9 @@ def test_what_had_no_turn_has_no_success_and_its_turn_comes(
             ago = next(one for one in count() if first_turn(began - one, mute + 1) == turn)
             here.passed = -timedelta(minutes=ago)
             verdicts = probe_all(here.invocation(within=4.5), resolve=resolve)
-            told = {record["LoadBalancer"]: record for record in emitted(capsys.readouterr().out)}
+            put = {record["LoadBalancer"]: record for record in emitted(capsys.readouterr().out)}
             (well,) = [one for one in verdicts if one.load_balancer == "well"]
-            return well.logged, told.get("well", {}).get("ProbeSuccess")
+            return well.logged, put.get("well", {}).get("ProbeSuccess")
 
         assert probed(0) == ("untried", None)
         assert probed(mute) == ("ok", 1)
@@ -380,7 +380,7 @@ def test_a_resolver_that_never_answers_outlives_no_deadline() -> None:
 
 def test_what_nobody_expected_is_handed_over_and_the_others_go_on() -> None:
     """It is a defect of the prober: raised unless somebody takes it."""
-    told: list[tuple[str, Exception]] = []
+    unexpected: list[tuple[str, Exception]] = []
     with serving(broker()) as good:
         broken = replace(attempt(good.port), means=DeviceClient(clock=lambda: 1 / 0))
         attempts = [broken, attempt(good.port)]
@@ -390,20 +390,20 @@ def test_what_nobody_expected_is_handed_over_and_the_others_go_on() -> None:
                 resolve,
                 timeout=2,
                 until=time.monotonic() + 60,
-                unexpected=lambda name, error: told.append((name, error)),
+                unexpected=lambda name, error: unexpected.append((name, error)),
             )
         )
         with pytest.raises(ZeroDivisionError):
             list(attempt_all(attempts, resolve, timeout=2, until=time.monotonic() + 60))
     name = broken.target.load_balancer
-    assert [(at, type(error)) for at, error in told] == [(name, ZeroDivisionError)]
+    assert [(at, type(error)) for at, error in unexpected] == [(name, ZeroDivisionError)]
     assert {outcome.failure and outcome.failure.cause for _, outcome in tried} == {
         "unexpected:ZeroDivisionError",
         None,
     }
 
 
-def test_no_thread_is_left_when_all_is_told() -> None:
+def test_no_thread_is_left_when_all_attempts_are_over() -> None:
     before = threading.active_count()
     with ExitStack() as stack:
         good = stack.enter_context(serving(broker()))

@@ -156,7 +156,7 @@ def test_the_librarys_words_are_reported(rules: dict[int, Rule], cause: str, wor
 @pytest.mark.parametrize(
     ("qos", "protocol", "said"), [(1, "3.1.1", True), (1, "5", False), (0, "3.1.1", False)]
 )
-def test_a_denied_publish_that_mqtt_3_cannot_tell_is_named(qos: int, protocol: str, said: bool) -> None:
+def test_a_denied_publish_that_mqtt_3_cannot_report_is_named(qos: int, protocol: str, said: bool) -> None:
     outcome = served(broker({mqtt.PUBLISH: never_back}), qos=qos, protocol=protocol, within=SOON)
     assert ended(outcome) == ("echo", "echo-timeout")
     assert outcome.failure is not None

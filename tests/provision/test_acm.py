@@ -72,8 +72,8 @@ def test_the_apps_own_clients_know_what_ships_and_no_more() -> None:
 
 
 def test_it_is_put_and_shown_and_put_again_without_a_change(here: Account, client: Client, arn: str) -> None:
-    told = put(client, here.article | {"certificate": {"arn": arn}})
-    assert told["state"] == "ready"
+    answer = put(client, here.article | {"certificate": {"arn": arn}})
+    assert answer["state"] == "ready"
     assert here.served() == arn
     shown = get(client)
     assert (shown["certificate"]["arn"], shown["certificate"]["domains"]) == (arn, ["mqtt.example.com"])
@@ -85,8 +85,8 @@ def test_one_made_by_hand_is_shown_and_adopted(here: Account, client: Client, ar
     here.world.create("demo", ssl(arn), Subnets=here.subnets[:2])
     shown = get(client, "?adopt=true")
     assert shown["certificate"]["arn"] == arn
-    told = put(client, shown, "?adopt=true")
-    assert [one["action"] for one in told["actions"]] == ["AddTags"]
+    answer = put(client, shown, "?adopt=true")
+    assert [one["action"] for one in answer["actions"]] == ["AddTags"]
     assert get(client)["certificate"]["source"] == "external"
     assert here.served() == arn
 
@@ -97,8 +97,8 @@ def test_it_is_exchanged_in_place_for_another_and_for_one_of_the_private_ca(
     body = here.article
     put(client, body | {"certificate": {"arn": arn}})
     other = imported("new.example.com")
-    told = put(client, body | {"certificate": {"arn": other}})
-    assert [one["action"] for one in told["actions"]] == ["SetLoadBalancerListenerSSLCertificate"]
+    answer = put(client, body | {"certificate": {"arn": other}})
+    assert [one["action"] for one in answer["actions"]] == ["SetLoadBalancerListenerSSLCertificate"]
     assert here.served() == other
     put(client, body | {"certificate": {"issuer": "private-ca"}, "hostname": "mqtt.example.com"})
     assert here.served().startswith("arn:aws:iam:")

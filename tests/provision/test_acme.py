@@ -57,10 +57,10 @@ def refused(here: Account, asked: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(fault.field, fault.message) for fault in caught.value.faults]
 
 
-def test_everything_that_is_wrong_is_told_before_anybody_is_asked(zoned: Account) -> None:
+def test_everything_that_is_wrong_is_a_fault_before_anybody_is_asked(zoned: Account) -> None:
     zoned.settings = replace(zoned.settings, acme_contact=None)
-    told = refused(zoned, body(zoned, "*.example.com", HOST, "a.example.net", "10.0.0.1"))
-    assert [field for field, _ in told] == [
+    faults = refused(zoned, body(zoned, "*.example.com", HOST, "a.example.net", "10.0.0.1"))
+    assert [field for field, _ in faults] == [
         "certificate.issuer",
         "certificate.domains[1]",
         "certificate.domains[2]",
@@ -69,7 +69,7 @@ def test_everything_that_is_wrong_is_told_before_anybody_is_asked(zoned: Account
 
 
 @pytest.mark.parametrize(
-    ("domains", "hostname", "told"),
+    ("domains", "hostname", "expected"),
     [
         ((), None, "has to be given names"),
         (("a.example.com",), HOST, f'none of them covers "{HOST}"'),
@@ -80,9 +80,9 @@ def test_everything_that_is_wrong_is_told_before_anybody_is_asked(zoned: Account
     ],
 )
 def test_names_that_no_ca_certifies_are_refused(
-    zoned: Account, domains: tuple[str, ...], hostname: str | None, told: str
+    zoned: Account, domains: tuple[str, ...], hostname: str | None, expected: str
 ) -> None:
-    assert any(told in message for _, message in refused(zoned, body(zoned, *domains, hostname=hostname)))
+    assert any(expected in message for _, message in refused(zoned, body(zoned, *domains, hostname=hostname)))
 
 
 def test_a_dry_run_says_what_would_be(zoned: Account) -> None:
@@ -189,8 +189,8 @@ def test_one_that_was_deleted_is_not_ordered_for_no_name_at_all(zoned: Account) 
     )
     iam_backends["123456789012"]["aws"].certificates.clear()
     assert zoned.served() == "Invalid-Certificate"
-    told = refused(zoned, body(zoned) | {"certificate": {"arn": old, "source": "acme"}})
-    assert told == [("certificate.arn", f"there is no certificate {old}")]
+    faults = refused(zoned, body(zoned) | {"certificate": {"arn": old, "source": "acme"}})
+    assert faults == [("certificate.arn", f"there is no certificate {old}")]
 
 
 def test_where_iam_has_no_room_nothing_is_ordered(zoned: Account) -> None:

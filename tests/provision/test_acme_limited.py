@@ -1,4 +1,4 @@
-"""A PUT whose certificate the ACME CA does not issue for now: told, waited for, never asked for too soon."""
+"""A PUT whose certificate the ACME CA does not issue for now: logged, awaited, never ordered too soon."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def test_a_ca_that_names_no_useful_time_is_not_asked_in_a_row(here: Account, ca:
     assert len(asked_at) <= 4 + 1, "once a minute, and once more for a nonce that was refused"
 
 
-def test_a_limit_that_ends_later_is_told_by_name_and_nothing_is_made(
+def test_a_limit_that_ends_later_is_logged_by_name_and_nothing_is_made(
     here: Account, ca: Authority, logged: Callable[[], list[Any]]
 ) -> None:
     left = payload(here)
     asked_at = limit(ca, Retry_After="86400")
     assert go_on(left, here.invocation(890)) == "limited"
     assert (len(asked_at), here.snapshot()["load balancers"], ca.records()) == (1, {}, {})
-    (told,) = (one for one in logged() if one["message"] == "issuer limited")
-    assert (told["level"], told["load_balancer"]) == ("WARNING", "demo")
-    assert told["until"] > here.now().isoformat()
+    (line,) = (one for one in logged() if one["message"] == "issuer limited")
+    assert (line["level"], line["load_balancer"]) == ("WARNING", "demo")
+    assert line["until"] > here.now().isoformat()
     assert "unexpected" not in {one["message"] for one in logged()}

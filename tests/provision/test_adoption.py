@@ -1,4 +1,4 @@
-"""Taking over a load balancer that somebody made by hand, as the article tells it."""
+"""Taking over a load balancer that somebody made by hand, as the article describes it."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_member_of_another_cluster_is_a_conflict(here: Account) -> None:
     assert here.calls.writes == []
 
 
-def test_a_dry_run_tells_what_adopting_would_change(here: Account) -> None:
+def test_a_dry_run_shows_what_adopting_would_change(here: Account) -> None:
     by_hand(here, "node-1")
     body = {**here.get(adopt=True), "ssl_policy": "ELBSecurityPolicy-TLS-1-2-2017-01"}
     before = here.snapshot()
@@ -192,7 +192,7 @@ def test_what_became_ours_a_moment_ago_may_be_denied_until_iam_sees_the_tag(
     assert bool(here.passed) == waited
 
 
-def test_what_the_role_may_not_do_is_told_at_once_where_the_tag_is_old(here: Account) -> None:
+def test_what_the_role_may_not_do_is_reported_at_once_where_the_tag_is_old(here: Account) -> None:
     by_hand(here, "node-1")
     shown = here.get(adopt=True)
     here.put(shown, adopt=True)

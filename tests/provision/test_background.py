@@ -86,8 +86,8 @@ def test_the_background_installs_the_certificate_that_it_was_given_whatever_is_s
 def test_what_the_background_is_given_holds_no_key(here: Account) -> None:
     body = there(here)
     report = here.put(new(body))
-    told = json.dumps(report.carry_on) + repr(report) + repr(here.told)
-    assert not [line for line in KEY.splitlines() if line in told]
+    text = json.dumps(report.carry_on) + repr(report) + repr(here.steps)
+    assert not [line for line in KEY.splitlines() if line in text]
 
 
 def test_the_background_reads_aws_again_before_every_call(here: Account) -> None:
@@ -130,14 +130,14 @@ def test_a_later_request_that_waits_too_takes_the_work_over(here: Account) -> No
     assert here.get()["connection_draining"] == 30
 
 
-def test_a_request_tells_the_background_at_once_that_it_counts_now(here: Account) -> None:
+def test_a_request_writes_into_the_tag_at_once_that_it_counts_now(here: Account) -> None:
     body = there(here)
     here.put(new(body))
     here.passed += timedelta(seconds=5)
     here.put({**body, "connection_draining": 30})
     first, *others = here.calls.writes
     assert first == "AddTags"
-    assert here.told[-len(here.calls.writes)][1].fields["tags"][0][0] == "emq-elb:pending"  # type: ignore[index]
+    assert here.steps[-len(here.calls.writes)][1].fields["tags"][0][0] == "emq-elb:pending"  # type: ignore[index]
     assert others == ["AddTags", "ModifyLoadBalancerAttributes", "RemoveTags"]
 
 

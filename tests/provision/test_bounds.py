@@ -99,7 +99,7 @@ def test_a_certificate_that_is_served_stays() -> None:
     assert [*objections_beyond(DECLARATION, found, OURS)] == []
 
 
-def test_a_put_is_told_every_bound_at_once_and_changes_nothing(here: Account) -> None:
+def test_a_put_is_answered_with_every_bound_at_once_and_changes_nothing(here: Account) -> None:
     here.settings = replace(
         here.settings,
         bounds=Bounds(

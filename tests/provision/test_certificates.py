@@ -85,7 +85,7 @@ def test_a_name_that_is_taken_elsewhere_in_the_account_is_a_conflict(here: Accou
     assert here.calls.writes == []
 
 
-def test_a_pem_with_faults_changes_nothing_and_every_fault_is_told(here: Account) -> None:
+def test_a_pem_with_faults_changes_nothing_and_every_fault_is_answered(here: Account) -> None:
     given = {
         **pem(leaf("mqtt.example.com", not_after=datetime.now(UTC) - timedelta(days=1))),
         "private_key": pem(issued("other.example.com", key="other"))["private_key"],
@@ -136,14 +136,14 @@ def test_what_is_named_and_not_there_is_a_fault(
     assert here.calls.writes == []
 
 
-def test_a_certificate_that_expires_soon_is_told(here: Account) -> None:
+def test_a_certificate_that_expires_soon_is_warned_of(here: Account) -> None:
     body = body_with(here, {"pem": pem(issued())})
     assert "expires-soon" not in codes(here.put(body))
     here.passed += timedelta(days=75)
     assert "expires-soon" in codes(here.put(here.get()))
 
 
-def test_the_quota_of_certificates_is_told_before_it_is_reached(here: Account) -> None:
+def test_the_quota_of_certificates_is_warned_of_before_it_is_reached(here: Account) -> None:
     fidelity_iam.set_quota("123456789012", 2)
     body = body_with(here, {"pem": pem(issued())})
     here.world.upload("another")

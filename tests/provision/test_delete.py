@@ -51,7 +51,7 @@ def test_what_was_only_named_stays(here: Account) -> None:
     assert left(here) == {"groups": {"by-hand": []}, "certificates": ["/ mqtt.example.com"]}
 
 
-def test_a_dry_run_tells_and_deletes_nothing(here: Account) -> None:
+def test_a_dry_run_shows_the_plan_and_deletes_nothing(here: Account) -> None:
     made(here)
     before = here.snapshot()
     report = here.delete(force=True, dry_run=True)
@@ -285,10 +285,10 @@ def test_a_look_at_an_account_without_anything_of_ours_costs_two_calls(here: Acc
     assert len(here.calls.made) == 2
 
 
-def test_what_the_background_is_told_survives_being_json() -> None:
-    told = {"certificates": ["a"], "groups": ["sg-1"]}
-    assert [type(one).__name__ for one in deprovision._read(told)] == [
+def test_the_payload_of_the_background_survives_being_json() -> None:
+    payload = {"certificates": ["a"], "groups": ["sg-1"]}
+    assert [type(one).__name__ for one in deprovision._read(payload)] == [
         "DeleteServerCertificate",
         "DeleteSecurityGroup",
     ]
-    assert deprovision._told(deprovision._read(told)) == told
+    assert deprovision._payload(deprovision._read(payload)) == payload

@@ -231,11 +231,11 @@ def test_nothing_wanted_leaves_nothing(actual: State) -> None:
 
 
 @given(pairs())
-def test_each_action_says_why_and_is_told_in_json(pair: tuple[State, State]) -> None:
+def test_each_action_says_why_and_becomes_json(pair: tuple[State, State]) -> None:
     for action in plan(*pair):
         assert action.reason
-        told = to_step(action)
-        assert json.loads(json.dumps(dict(told.fields))) == told.fields
+        step = to_step(action)
+        assert json.loads(json.dumps(dict(step.fields))) == step.fields
 
 
 def test_a_listener_keeps_its_port_and_wiring_in_its_name() -> None:

@@ -1,4 +1,4 @@
-"""Creating a load balancer, and asking for it again: what is made, in how many calls, and what is told."""
+"""Creating a load balancer, and asking for it again: what is made, in how many calls, and what is logged."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_same_request_again_changes_nothing_and_reads_little(
 
 
 @pytest.mark.quick
-def test_a_dry_run_tells_the_plan_and_changes_nothing(here: Account) -> None:
+def test_a_dry_run_shows_the_plan_and_changes_nothing(here: Account) -> None:
     body = {**here.article, "certificate": {"issuer": "private-ca"}}
     before = here.snapshot()
     planned = here.put(body, dry_run=True)
@@ -115,7 +115,7 @@ def test_a_dry_run_tells_the_plan_and_changes_nothing(here: Account) -> None:
 @pytest.mark.quick
 def test_get_shows_what_put_answered(here: Account) -> None:
     body = {**here.article, "hostname": "mqtt.example.com", "tags": {"team": "iot"}, "probe": {"qos": 2}}
-    # A member that was registered a moment ago is told so; by GET its first check may be over.
+    # A PUT answers that a member was registered a moment ago; by GET its first check may be over.
     KNOBS.instance_health = lambda *_: Health(
         "OutOfService", "ELB", "Instance registration is still in progress."
     )
@@ -176,10 +176,10 @@ def test_a_list_leaves_out_what_vanishes_while_it_is_read(here: Account) -> None
     assert elb.load_balancer_tags(clients().elb, ["one", "gone", "three"]).keys() == {"one", "three"}
 
 
-def test_each_action_is_told_as_it_is_done(here: Account) -> None:
+def test_each_action_is_logged_as_it_is_done(here: Account) -> None:
     report = here.put(here.article)
-    assert [step for _, step in here.told] == [*report.steps]
-    assert {name for name, _ in here.told} == {"demo"}
+    assert [step for _, step in here.steps] == [*report.steps]
+    assert {name for name, _ in here.steps} == {"demo"}
     assert report.steps[0].action == "CreateLoadBalancer"
 
 

@@ -59,7 +59,7 @@ def another_vpc(here: Account) -> dict[str, Any]:
     return {"subnets": [subnet], "security_groups": [group], "instances": []}
 
 
-def test_every_fault_is_told_at_once_those_that_only_aws_knows_beside_those_of_the_body(
+def test_every_fault_is_answered_at_once_those_that_only_aws_knows_beside_those_of_the_body(
     here: Account,
 ) -> None:
     body = {
@@ -74,8 +74,8 @@ def test_every_fault_is_told_at_once_those_that_only_aws_knows_beside_those_of_t
     before = here.snapshot()
     with pytest.raises(InvalidRequest) as caught:
         here.put(body)
-    told = {(fault.field, fault.message.split(";")[0]) for fault in caught.value.faults}
-    assert {field for field, _ in told} == {
+    answered = {(fault.field, fault.message.split(";")[0]) for fault in caught.value.faults}
+    assert {field for field, _ in answered} == {
         "subnets[0]",
         "subnets[1]",
         "subnets[2]",
@@ -144,16 +144,16 @@ def test_what_was_refused_is_neither_looked_up_nor_quoted(
     sound = {"subnets": here.subnets[:1], "certificate": {"pem": pem(issued())}}
     with pytest.raises(InvalidRequest) as caught:
         here.put({**sound, **changes})
-    told = problem(caught.value).body
+    answer = problem(caught.value).body
     assert [fault.field for fault in caught.value.faults if fault.field.startswith(field)] == [field]
-    assert len(json.dumps(told)) < 5000
-    assert "BEGIN" not in json.dumps(told) + "".join(seen)
+    assert len(json.dumps(answer)) < 5000
+    assert "BEGIN" not in json.dumps(answer) + "".join(seen)
     looked_up = {value for value in seen if re.fullmatch("(i|subnet)-[0-9a-f]+", value)}
     assert sorted(looked_up - {*here.subnets}) == asked
     assert len(here.calls.made) <= 11
 
 
-def test_a_body_with_faults_is_told_even_where_aws_cannot_be_asked(here: Account) -> None:
+def test_the_faults_of_a_body_are_answered_even_where_aws_cannot_be_asked(here: Account) -> None:
     body = here.article
     refusing("DescribeLoadBalancers", "Throttling")
     with pytest.raises(InvalidRequest, match="keepalive"):
@@ -389,7 +389,7 @@ def test_an_instance_that_aws_does_not_take_is_tried_once_in_the_background(here
         ("RegisterInstancesWithLoadBalancer", "InternalFailure", errors.AwsError),
     ],
 )
-def test_what_aws_refuses_is_told_at_once_and_the_next_request_goes_on(
+def test_what_aws_refuses_is_reported_at_once_and_the_next_request_goes_on(
     here: Account, operation: str, code: str, error: type[errors.AwsError]
 ) -> None:
     body = here.article
@@ -439,7 +439,7 @@ def test_an_upload_that_aws_holds_up_cannot_be_carried_on_without_its_key(here: 
     assert here.snapshot()["load balancers"] == {}
 
 
-def test_the_regions_quota_is_told_before_it_is_reached(here: Account) -> None:
+def test_the_regions_quota_is_warned_of_before_it_is_reached(here: Account) -> None:
     KNOBS.load_balancers_quota = 20
     body = here.article
     for number in range(15):

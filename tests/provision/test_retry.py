@@ -33,5 +33,5 @@ def test_what_a_moment_mends(
     takes_minutes: bool,
 ) -> None:
     error = kind("Call", code, "made up")
-    told = {"own_group": False, "became_ours": False} | circumstances
-    assert (retryable(error, **told), slow(error)) == (mends, takes_minutes)
+    given = {"own_group": False, "became_ours": False} | circumstances
+    assert (retryable(error, **given), slow(error)) == (mends, takes_minutes)

@@ -350,8 +350,8 @@ def test_the_health_checks_port_is_in_its_target(target: str, port: int) -> None
 def test_each_thing_that_only_aws_knows_is_a_fault_under_its_field(
     declaration: dict[str, Any], found: dict[str, Any], fields: list[str]
 ) -> None:
-    told = [fault.field for fault in objections(replace(DECLARATION, **declaration), facts(**found))]
-    assert told == fields
+    faulty = [fault.field for fault in objections(replace(DECLARATION, **declaration), facts(**found))]
+    assert faulty == fields
 
 
 def test_a_subnet_that_the_load_balancer_has_is_not_judged_again() -> None:

@@ -67,9 +67,9 @@ def test_a_warm_container_answers_a_second_event_by_the_look_it_took(
     fleet.nodes("demo")
     for name in REGISTER:
         invoke("register", sample(name))
-    told = [record for record in logged() if record.get("function") == "register"]
-    assert ["outcome" in record for record in told] == [False, *[True] * (len(REGISTER) - 1)]
-    assert {record["outcome"] for record in told[1:]} == {"answered already"}
+    records = [record for record in logged() if record.get("function") == "register"]
+    assert ["outcome" in record for record in records] == [False, *[True] * (len(REGISTER) - 1)]
+    assert {record["outcome"] for record in records[1:]} == {"answered already"}
 
 
 @pytest.mark.parametrize("name", DRAIN)
@@ -77,8 +77,8 @@ def test_an_urgent_event_about_an_instance_that_is_gone_does_nothing(
     invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]], name: str
 ) -> None:
     invoke("drain", sample(name))
-    (told,) = [record for record in logged() if record.get("function") == "drain"]
-    assert told["actions"] == []
+    (record,) = [one for one in logged() if one.get("function") == "drain"]
+    assert record["actions"] == []
 
 
 def test_an_interruption_drains(fleet: Fleet, invoke: Callable[[str, Any], object]) -> None:
@@ -89,14 +89,14 @@ def test_an_interruption_drains(fleet: Fleet, invoke: Callable[[str, Any], objec
 
 
 @pytest.mark.parametrize("function", ["register", "drain"])
-def test_an_event_that_cannot_be_read_is_told_with_its_id_and_dropped(
+def test_an_event_that_cannot_be_read_is_logged_with_its_id_and_dropped(
     fleet: Fleet, invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]], function: str
 ) -> None:
     event = fleet.raw("ec2-instance-running", "")
     invoke(function, event)
-    (told,) = logged()
-    assert (told["message"], told["event"]) == ("event dropped", event["id"])
-    assert "its instance-id is ''" in told["reason"]
+    (line,) = logged()
+    assert (line["message"], line["event"]) == ("event dropped", event["id"])
+    assert "its instance-id is ''" in line["reason"]
 
 
 def test_a_state_that_is_new_is_a_hint_as_any_other(
@@ -112,18 +112,18 @@ def test_a_state_change_of_an_instance_without_the_tag_is_logged_as_such(
 ) -> None:
     (stranger,) = fleet.nodes(None)
     invoke("register", fleet.raw("ec2-instance-running", stranger))
-    (told,) = logged()
-    assert (told["instance"], told["outcome"]) == (stranger, "not tagged")
+    (line,) = logged()
+    assert (line["instance"], line["outcome"]) == (stranger, "not tagged")
 
 
-def test_reconcile_looks_and_tells_what_was_drift(
+def test_reconcile_looks_and_logs_what_was_drift(
     fleet: Fleet, invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]]
 ) -> None:
     (node,) = fleet.nodes("demo")
     invoke("reconcile", sample("schedule-tick"))
     assert fleet.registered() == {node}
-    (told,) = [record for record in logged() if record.get("function") == "reconcile"]
-    assert told["drift"] == ["demo"]
+    (record,) = [one for one in logged() if one.get("function") == "reconcile"]
+    assert record["drift"] == ["demo"]
 
 
 def refuse(**_: Any) -> tuple[Any, Any]:
@@ -150,7 +150,7 @@ def test_a_failure_is_loud_so_that_lambda_tries_again(
     assert len(fleet.registered()) == 1
 
 
-def test_what_the_look_and_the_sweep_could_not_do_is_told_together(
+def test_what_the_look_and_the_sweep_could_not_do_is_reported_together(
     fleet: Fleet, invoke: Callable[[str, Any], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet.nodes("demo")

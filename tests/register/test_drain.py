@@ -185,8 +185,8 @@ def test_a_forged_lifecycle_action_lets_nobody_go_on(
         client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
     (event,) = held
     before = states(client)
-    told = {**event, "detail": {**event["detail"], **forged}}
-    fleet.drain(heard(fleet, told))
+    altered = {**event, "detail": {**event["detail"], **forged}}
+    fleet.drain(heard(fleet, altered))
     assert states(client) == before
     assert "CompleteLifecycleAction" not in fleet.calls.made
 
@@ -197,8 +197,8 @@ def test_a_lifecycle_action_of_an_instance_that_waits_for_none_completes_none(
     """The event names another group: its hooks are not ours to complete."""
     group(DRAIN, cluster="nowhere").set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
     (node,) = fleet.nodes("nowhere")
-    told = {**held[0], "detail": {**held[0]["detail"], "EC2InstanceId": node}}
-    assert fleet.drain(heard(fleet, told)) == ()
+    altered = {**held[0], "detail": {**held[0]["detail"], "EC2InstanceId": node}}
+    assert fleet.drain(heard(fleet, altered)) == ()
     assert fleet.calls.writes == []
 
 
@@ -353,8 +353,8 @@ def test_a_group_without_the_tag_is_left_alone_and_that_is_logged_once_a_look(
     fleet.reconcile()  # takes them out
     fleet.refuse("CompleteLifecycleAction", "AccessDenied")
     assert fleet.reconcile().failures == ()
-    (told,) = [one for one in logged() if one["message"] == "auto scaling group not ours"]
-    assert told["group"] == "nodes"
+    (record,) = [one for one in logged() if one["message"] == "auto scaling group not ours"]
+    assert record["group"] == "nodes"
 
 
 def test_a_denial_of_a_group_with_the_tag_is_a_failure(fleet: Fleet) -> None:

@@ -108,10 +108,10 @@ RUNNING, TAGGED, HOOKED = "ec2-instance-running", "tag-cluster-set", "autoscalin
     ],
 )
 def test_what_cannot_be_read_says_why(event: dict[str, Any], reason: str) -> None:
-    told = read_event(event)
-    assert isinstance(told, Unreadable)
-    assert reason in told.reason
-    assert told.id == event.get("id", "")
+    read = read_event(event)
+    assert isinstance(read, Unreadable)
+    assert reason in read.reason
+    assert read.id == event.get("id", "")
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_a_value_that_is_new_takes_nothing_from_the_rest_of_the_hint(name: str, 
 
 
 def test_an_event_of_before_warm_pools_has_no_destination() -> None:
-    told = read_event(without(HOOKED, "detail", "Destination"))
-    assert isinstance(told, LifecycleAction)
-    assert told.destination is None
+    read = read_event(without(HOOKED, "detail", "Destination"))
+    assert isinstance(read, LifecycleAction)
+    assert read.destination is None
 
 
 json_values = st.recursive(

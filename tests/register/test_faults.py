@@ -168,7 +168,7 @@ SCENARIOS = {
     ),
     "drain": Scenario(
         interrupted,
-        # One event, told again: one of a second later is another, and says so in the tag.
+        # The same event twice: one of a second later is another, and its time is in the tag.
         lambda fleet, node: fleet.drain(fleet.event("ec2-spot-interruption", node, launched(fleet, node))),
         2,
     ),

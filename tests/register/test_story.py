@@ -190,7 +190,7 @@ def test_a_look_that_cannot_announce_is_no_failure(fleet: Fleet) -> None:
     assert fleet.registered() == {node}
 
 
-def test_an_event_waits_until_what_it_tells_of_has_settled(fleet: Fleet) -> None:
+def test_an_event_waits_until_what_it_announces_has_settled(fleet: Fleet) -> None:
     (node,) = fleet.nodes("demo")
     at = fleet.here.now()
     look = fleet.answer(fleet.event("ec2-instance-running", node, at))

@@ -58,9 +58,9 @@ def test_whatever_keeps_the_mark_from_being_written_the_node_drains(
         assert [error.code for _, error in fleet.drained.refused] == [code]
     assert [step.action for _, step in fleet.drained.steps] == ["DeregisterInstances"]
     assert fleet.registered() == {stays}
-    (told,) = [record for record in logged() if record["message"] == "draining tag not written"]
-    assert (told["load_balancer"], told["instance"]) == ("demo", leaves)
-    assert code in told["error"]
+    (record,) = [one for one in logged() if one["message"] == "draining tag not written"]
+    assert (record["load_balancer"], record["instance"]) == ("demo", leaves)
+    assert code in record["error"]
     for _ in range(2):
         look = fleet.reconcile()
         assert (look.steps, look.failures) == ((), ())
@@ -72,7 +72,7 @@ def test_whatever_keeps_the_mark_from_being_written_the_node_drains(
         assert fleet.draining(leaves)
 
 
-def test_both_refusals_are_told_where_aws_takes_neither(fleet: Fleet) -> None:
+def test_both_refusals_are_reported_where_aws_takes_neither(fleet: Fleet) -> None:
     (node,) = fleet.spot("demo")
     fleet.by_hand("demo", add=[node])
 
@@ -99,9 +99,9 @@ def test_a_node_full_of_tags_drains_and_the_canonical_record_says_both(
         client.lambda_.invoke("drain", fleet.raw("ec2-spot-interruption", node))
     for cached in (container.settings, container.clients):
         cached.cache_clear()
-    (told,) = [record for record in logged() if record.get("function") == "drain"]
-    assert told["actions"] == ["DeregisterInstances"]
-    (refused,) = told["refused"]
+    (record,) = [one for one in logged() if one.get("function") == "drain"]
+    assert record["actions"] == ["DeregisterInstances"]
+    (refused,) = record["refused"]
     assert refused.startswith(f"full, {node}: CreateTags: TagLimitExceeded")
     assert fleet.registered(name) == set()
 
@@ -140,5 +140,5 @@ def test_spot_instances_serve_where_ec2_cannot_be_asked_about_them(
     fleet.refuse("DescribeSpotInstanceRequests", code)
     assert fleet.reconcile().failures == ()
     assert fleet.registered() == ids
-    (told,) = [record for record in logged() if record["message"] == "spot requests not read"]
-    assert code in told["error"]
+    (record,) = [one for one in logged() if one["message"] == "spot requests not read"]
+    assert code in record["error"]

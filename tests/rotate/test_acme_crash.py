@@ -151,7 +151,7 @@ def ends_well(acme: Acme, monkeypatch: pytest.MonkeyPatch, after: int, counts: C
             return False
         (rotation,) = rotate(here, demo)
         # pebble's root is not trusted here, and is not the old certificate's: a run that finds the swap done
-        # cannot tell whether trust was lost, and says so (docs/rotate.md, `unverified`).
+        # cannot know whether trust was lost, and says so (docs/rotate.md, `unverified`).
         swapped = "SetLoadBalancerListenerSSLCertificate" in death.made
         doubts = swapped and any(one.code == "unverified" for one in rotation.warnings)
         assert rotation.verified or (rotation.state == "kept" and doubts), (death.made[-1], rotation.reason)
@@ -167,12 +167,12 @@ def ends_well(acme: Acme, monkeypatch: pytest.MonkeyPatch, after: int, counts: C
 
 
 def of_aws(what: str) -> bool:
-    """Tell AWS's operations from requests, `POST /order-plz`."""
+    """Return whether it is an operation of AWS's and no request, `POST /order-plz`."""
     return " " not in what
 
 
 def of_the_ca(what: str) -> bool:
-    """Tell requests from AWS's operations."""
+    """Return whether it is a request and no operation of AWS's."""
     return not of_aws(what)
 
 
@@ -187,7 +187,7 @@ def test_killed_after_any_call_the_next_runs_end_in_the_same_state(
     assert after > least, "it is made of more calls than that"
 
 
-def test_no_key_and_no_token_is_in_anything_that_is_told(
+def test_no_key_and_no_token_is_in_any_output_log_error_or_step(
     here: Account,
     ca: Authority,
     demo: Front,
@@ -208,8 +208,8 @@ def test_no_key_and_no_token_is_in_anything_that_is_told(
     with pytest.raises(errors.EmqElbError) as caught:
         rotate_now(here, demo)
     output = capfd.readouterr()
-    told = output.out + output.err + caplog.text + str(caught.value) + repr(caught.value) + repr(here.told)
-    told += "".join(repr(record.__dict__) for record in caplog.records)
+    text = output.out + output.err + caplog.text + str(caught.value) + repr(caught.value) + repr(here.steps)
+    text += "".join(repr(record.__dict__) for record in caplog.records)
     (key,) = account_keys(here)
     _, begin, leaf_key = uploaded.partition("PRIVATE KEY-----")
     assert begin
@@ -217,5 +217,5 @@ def test_no_key_and_no_token_is_in_anything_that_is_told(
     lines = [line for line in keys.splitlines() if line and "-----" not in line]
     assert len(lines) > 20
     assert tokens
-    assert not [line for line in lines if line in told]
-    assert not [token for token in tokens if token in told]
+    assert not [line for line in lines if line in text]
+    assert not [token for token in tokens if token in text]

@@ -197,7 +197,7 @@ def certificate_text(one: Issued) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (certificate_text(issued(HOST)), "key"),
         (certificate_text(issued("other.example.com")), "key"),
@@ -207,7 +207,7 @@ def certificate_text(one: Issued) -> bytes:
     ids=["another key", "another key and names", "expired", "no certificate in it"],
 )
 def test_a_certificate_that_is_not_what_was_ordered_is_refused_before_it_is_uploaded(
-    here: Account, ca: Authority, demo: Front, text: bytes, told: str
+    here: Account, ca: Authority, demo: Front, text: bytes, expected: str
 ) -> None:
     old = make_due(here, demo.port)
 
@@ -217,7 +217,7 @@ def test_a_certificate_that_is_not_what_was_ordered_is_refused_before_it_is_uplo
 
     ca.front.change = another
     error = failing(here, demo)
-    assert told in str(error)
+    assert expected in str(error)
     assert "UploadServerCertificate" not in here.calls.made
     assert (served(here, demo.port), ca.records(), len(names(here))) == (old, {}, 1)
     ca.front.change = as_it_is
@@ -272,7 +272,7 @@ def test_records_that_cannot_be_taken_away_at_once_are_taken_away_later(
     try:
         rotate(here, demo)
     except errors.Unserved as error:
-        assert "ChangeResourceRecordSets" in str(error)  # noqa: PT017 - it may be told so, or as a warning
+        assert "ChangeResourceRecordSets" in str(error)  # noqa: PT017 - it may be an error, or a warning
     WATCHED.refuse = granted
     assert ca.records() != {}
     here.passed = timedelta(hours=2)

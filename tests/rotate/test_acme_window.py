@@ -32,10 +32,10 @@ def suggesting(ca: Authority, start: datetime, end: datetime) -> Callable[[Asked
         return Answer(answer.status, json.dumps(directory).encode(), answer.headers)
 
     ca.front.change = with_url
-    told = Answer(
+    suggestion = Answer(
         200, json.dumps(body).encode(), {"Content-Type": "application/json", "Retry-After": "21600"}
     )
-    return lambda asked: told if asked.path.startswith("/suggested/") else None
+    return lambda asked: suggestion if asked.path.startswith("/suggested/") else None
 
 
 def test_one_that_the_ca_wants_back_is_replaced_long_before_its_end(

@@ -60,18 +60,18 @@ def sample(name: str) -> dict[str, Any]:
     return found
 
 
-def test_post_replaces_the_certificate_and_tells_which_one_is_served(
+def test_post_replaces_the_certificate_and_answers_which_one_is_served(
     here: Account, demo: Front, client: Client
 ) -> None:
     old = make(here, demo.port, passed=timedelta())
     foreseen = client.http.post(f"{PATH}?dry_run=true").json_body
     assert (foreseen["state"], foreseen["certificate"]["arn"]) == ("rotated", old)
     response = client.http.post(PATH)
-    told = response.json_body
-    assert (response.status_code, told["state"], told["verified"]) == (200, "rotated", True)
-    assert set(told) == {"name", "state", "verified", "reason", "certificate", "warnings"}
-    assert told["certificate"]["arn"] == served(here, demo.port) != old
-    assert told["certificate"]["domains"] == ["mqtt.example.com"]
+    answer = response.json_body
+    assert (response.status_code, answer["state"], answer["verified"]) == (200, "rotated", True)
+    assert set(answer) == {"name", "state", "verified", "reason", "certificate", "warnings"}
+    assert answer["certificate"]["arn"] == served(here, demo.port) != old
+    assert answer["certificate"]["domains"] == ["mqtt.example.com"]
 
 
 def test_post_says_why_there_is_nothing_to_replace_it_with(
@@ -162,8 +162,8 @@ def test_an_event_with_days_that_cannot_be_is_dropped(
     days: str,
 ) -> None:
     """Whoever may put events could else keep the alarm quiet, or make the function fail for ever."""
-    told = sample("acm-approaching-expiration")
-    forged = json.loads(json.dumps({**told, "resources": [make(here)]}).replace(": 31", f": {days}"))
+    event = sample("acm-approaching-expiration")
+    forged = json.loads(json.dumps({**event, "resources": [make(here)]}).replace(": 31", f": {days}"))
     with here.counted() as calls:
         client.lambda_.invoke("expiring", forged)
     assert calls.made == []

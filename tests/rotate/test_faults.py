@@ -191,12 +191,12 @@ def test_the_quota_is_asked_for_once_and_counted_on(here: Account) -> None:
     for number in range(14):
         here.world.upload(f"strangers-{number}")
     warnings = [warning for rotation in rotate(here, nowhere()) for warning in rotation.warnings]
-    told = [warning.message for warning in warnings if warning.code == "certificate-quota"]
-    assert ["17 of 20" in told[0], "18 of 20" in told[1]] == [True, True]
+    messages = [warning.message for warning in warnings if warning.code == "certificate-quota"]
+    assert ["17 of 20" in messages[0], "18 of 20" in messages[1]] == [True, True]
     assert here.calls.made.count("GetAccountSummary") == 1
 
 
-def test_no_key_is_in_anything_that_is_told(
+def test_no_key_is_in_any_output_log_error_or_step(
     here: Account, demo: Front, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = bundle(40), bundle(70, key="other")
@@ -210,13 +210,13 @@ def test_no_key_is_in_anything_that_is_told(
     with pytest.raises(errors.Unserved) as again:
         rotate(here, demo)
     output = capfd.readouterr()
-    told = "".join(
-        [output.out, output.err, caplog.text, str(caught.value), str(again.value), repr(here.told)]
+    text = "".join(
+        [output.out, output.err, caplog.text, str(caught.value), str(again.value), repr(here.steps)]
         + [repr(record.__dict__) for record in caplog.records]
     )
     keys = "".join(one.private_key_pem for one in (first, second)).splitlines()
-    assert "failed on the wire" in told
-    assert not [line for line in keys if "-----" not in line and line in told]
+    assert "failed on the wire" in text
+    assert not [line for line in keys if "-----" not in line and line in text]
 
 
 def test_an_idle_look_at_a_hundred_costs_seven_calls_and_one_for_the_private_ca(here: Account) -> None:

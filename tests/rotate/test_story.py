@@ -65,9 +65,9 @@ def test_one_that_is_due_is_replaced_in_place_and_seen_on_the_wire(
     after = here.world.describe()["ListenerDescriptions"]
     assert after[0]["PolicyNames"] == before[0]["PolicyNames"]
     assert len(names(here)) == 2, "the old one is kept to roll back to"
-    told = metrics(capsys)["demo"]
-    assert (told["CertificatesRotated"], told["CertificateRollbacks"]) == (1, 0)
-    assert int(told["CertificateDaysToExpiry"]) == 89
+    emitted = metrics(capsys)["demo"]
+    assert (emitted["CertificatesRotated"], emitted["CertificateRollbacks"]) == (1, 0)
+    assert int(emitted["CertificateDaysToExpiry"]) == 89
 
 
 def test_one_that_is_not_due_is_left_alone(
@@ -76,9 +76,9 @@ def test_one_that_is_not_due_is_left_alone(
     old = make(here, demo.port, passed=timedelta(days=-59))
     (rotation,) = rotate(here, demo)
     assert (rotation.state, served(here, demo.port), here.calls.writes) == ("kept", old, [])
-    told = metrics(capsys)
-    assert (told["demo"]["CertificatesRotated"], int(told["demo"]["CertificateDaysToExpiry"])) == (0, 30)
-    assert OWNER not in told, "a zero would let the alarm ring twice"
+    put = metrics(capsys)
+    assert (put["demo"]["CertificatesRotated"], int(put["demo"]["CertificateDaysToExpiry"])) == (0, 30)
+    assert OWNER not in put, "a zero would let the alarm ring twice"
 
 
 def test_a_rotation_that_was_asked_for_does_not_wait_for_the_end(here: Account, demo: Front) -> None:
@@ -110,7 +110,7 @@ def test_a_new_version_of_the_secret_is_taken_up_within_one_run(here: Account, d
 
 
 @pytest.mark.parametrize(
-    ("held", "told"),
+    ("held", "reason"),
     [
         (" ", "no JSON object"),
         ("[]", "no JSON object"),
@@ -124,12 +124,12 @@ def test_a_new_version_of_the_secret_is_taken_up_within_one_run(here: Account, d
     ids=["empty", "a list", "nothing in it", "no PEM", "no key", "other names", "Ed25519", "a client's"],
 )
 def test_a_secret_without_a_good_certificate_is_refused_before_anything_is_uploaded(
-    here: Account, demo: Front, held: Any, told: str
+    here: Account, demo: Front, held: Any, reason: str
 ) -> None:
     keep_secret(bundle(40))
     old = make(here, demo.port, SECRET, passed=timedelta())
     keep_secret(held)
-    with pytest.raises(errors.Unserved, match=told):
+    with pytest.raises(errors.Unserved, match=reason):
         rotate(here, demo)
     assert (served(here, demo.port), here.calls.writes, len(names(here))) == (old, [], 1)
 
@@ -165,8 +165,8 @@ def test_what_fails_on_the_wire_is_rolled_back_and_not_installed_again(
     with pytest.raises(errors.Unserved, match="failed on the wire"):
         rotate(here, demo)
     assert served(here, demo.port) == old
-    told = metrics(capsys)
-    assert (told["demo"]["CertificateRollbacks"], told[OWNER]["CertificateRollbacks"]) == (1, 1)
+    emitted = metrics(capsys)
+    assert (emitted["demo"]["CertificateRollbacks"], emitted[OWNER]["CertificateRollbacks"]) == (1, 1)
     rejected, at = tags(here)["emq-elb:rejected"].split(" ")
     assert abs(datetime.fromisoformat(at) - here.now()) < timedelta(minutes=5)
     assert rejected != old.rpartition("/")[2]
@@ -229,7 +229,7 @@ def test_an_address_that_still_serves_the_old_one_is_waited_for_and_looked_at_ag
     assert served(here, demo.port) == new
 
 
-def test_one_that_cannot_be_reached_is_rotated_and_told_to_be_unverified(here: Account) -> None:
+def test_one_that_cannot_be_reached_is_rotated_and_reported_as_unverified(here: Account) -> None:
     old = make(here)
     (rotation,) = rotate(here, nowhere())
     assert (rotation.state, rotation.verified) == ("rotated", False)
@@ -260,7 +260,7 @@ def test_what_elb_did_not_know_in_time_is_installed_by_the_next_run_and_not_issu
     assert "emq-elb:pending" not in tags(here)
 
 
-def test_a_private_ca_that_is_gone_is_told_and_never_made_anew(here: Account, demo: Front) -> None:
+def test_a_private_ca_that_is_gone_is_reported_and_never_made_anew(here: Account, demo: Front) -> None:
     old = make(here, demo.port)
     boto3.client("secretsmanager", "eu-central-1").delete_secret(
         SecretId=here.settings.private_ca_secret, ForceDeleteWithoutRecovery=True
@@ -320,8 +320,8 @@ def test_what_nobody_expected_of_one_stops_no_other(
     assert [name for name, _ in caught.value.failures] == ["bad"]
     assert served(here, 8883, "bad") == olds["bad"]
     assert served(here, demo.port) != olds["demo"]
-    told = metrics(capsys)
-    assert (told["demo"]["CertificatesRotated"], told["bad"]["CertificatesRotated"]) == (1, 0)
+    emitted = metrics(capsys)
+    assert (emitted["demo"]["CertificatesRotated"], emitted["bad"]["CertificatesRotated"]) == (1, 0)
 
 
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)

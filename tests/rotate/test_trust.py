@@ -138,7 +138,7 @@ def test_a_flaw_is_found_though_nobody_knows_the_issuer(here: Account, demo: Fro
     assert served(here, demo.port) == old
 
 
-def test_a_listener_that_was_left_behind_tells_that_trust_is_lost(here: Account, demo: Front) -> None:
+def test_a_listener_that_was_left_behind_shows_that_trust_is_lost(here: Account, demo: Front) -> None:
     """The run that was killed between the two listeners had not looked yet."""
     keep_secret(bundle(40))
     old = make(here, 1, SECRET, passed=timedelta())

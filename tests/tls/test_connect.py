@@ -44,7 +44,7 @@ GOOD = leaf(NAME, signed_by=MIDDLE)
 TRUST = Trust((ROOT.certificate_pem,), system=False)
 
 
-def test_tells_what_was_negotiated_and_served_where_all_is_well(tmp_path: Path) -> None:
+def test_returns_what_was_negotiated_and_served_where_all_is_well(tmp_path: Path) -> None:
     with serving(speaking_tls(GOOD, tmp_path)) as server:
         port = server.port
         result = tls.handshake(ADDRESS, port, NAME, trust=TRUST, timeout=10)
@@ -262,7 +262,7 @@ def test_no_cipher_in_common_is_its_own_cause(tmp_path: Path) -> None:
     assert result.cause == "tls-cipher"
 
 
-def test_a_name_that_can_be_none_is_told_and_not_raised(tmp_path: Path) -> None:
+def test_a_name_that_can_be_none_is_reported_and_not_raised(tmp_path: Path) -> None:
     with serving(speaking_tls(GOOD, tmp_path)) as server:
         assert tls.handshake(ADDRESS, server.port, "", trust=TRUST, timeout=10).cause == "tls-name"
 

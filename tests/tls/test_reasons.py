@@ -99,7 +99,7 @@ def test_a_bundle_without_a_certificate_is_said_to_hold_none(
         ask(f"https://{ADDRESS}:{server.port}/dir", str(roots))
 
 
-def test_aws_that_cannot_be_reached_is_told_with_the_reason() -> None:
+def test_aws_that_cannot_be_reached_is_an_error_with_the_reason() -> None:
     inner = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
     inner.reason = "WRONG_VERSION_NUMBER"
     outer = SSLError(endpoint_url="https://elasticloadbalancing.eu-central-1.amazonaws.com", error=inner)

@@ -55,8 +55,8 @@ class Answer:
 def problem(status: int, kind: str, **headers: str) -> Answer:
     """A refusal as RFC 8555 has it; underscores in the headers' names stand for hyphens."""
     body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "made up", "status": status}
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/problem+json", **told})
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/problem+json", **named})
 
 
 def as_it_is(_: Asked, answer: Answer) -> Answer:

@@ -109,7 +109,7 @@ class Issued:
 
 
 @cache
-def private_key(label: str, kind: KeyKind = "rsa-2048") -> PrivateKey:  # noqa: ARG001 - the cache tells labels apart
+def private_key(label: str, kind: KeyKind = "rsa-2048") -> PrivateKey:  # noqa: ARG001 - the cache goes by labels
     """Return this process's key of that label and kind."""
     match kind:
         case "rsa-1024" | "rsa-2048" | "rsa-4096":

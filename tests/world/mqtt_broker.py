@@ -1,4 +1,4 @@
-"""A broker of a few lines that can be told to go wrong at any packet; MQTT 3.1.1 and 5, QoS 0 to 2.
+"""A broker of a few lines that goes wrong at any packet on request; MQTT 3.1.1 and 5, QoS 0 to 2.
 
 Rules replace what it does at one kind of packet: bytes to send instead, or one of the ways to go wrong.
 """
@@ -130,8 +130,8 @@ def delivered(known: Connection, payload: bytes | None = None, *, retained: bool
     mid = b"\0\x01" if known.qos else b""
     topic = len(known.topic).to_bytes(2, "big") + known.topic
     properties = b"\0" if known.five else b""
-    told = known.payload if payload is None else payload
-    return packed(PUBLISH, topic + mid + properties + told, flags=(known.qos << 1) | retained)
+    content = known.payload if payload is None else payload
+    return packed(PUBLISH, topic + mid + properties + content, flags=(known.qos << 1) | retained)
 
 
 def packed(kind: int, body: bytes, *, flags: int = 0) -> bytes:

@@ -1,4 +1,4 @@
-"""A real ACME server for tests, seen by an account whose Route 53 tells its DNS server what has spread.
+"""A real ACME server for tests, seen by an account whose Route 53 shows its DNS server what has spread.
 
 with pebble() as acme, account() as here, trusting(acme):
     ...

@@ -37,7 +37,7 @@ from tests.world.certificates import Issued, authority, leaf
 
 OWNER = "emq-elb-test"
 CALLER = "app"
-"""The access key id by which the app's calls are told from a stranger's."""
+"""The access key id that distinguishes the app's calls from a stranger's."""
 READS = ("Describe", "Get", "List")
 
 
@@ -117,7 +117,7 @@ def clients() -> Clients:
     session = open_session()
     session.set_credentials(CALLER, "made-up")
     session.set_config_variable("region", "eu-central-1")
-    session.register("after-call.*.*", lambda **told: WATCHED.calls.answered(told["model"].name))
+    session.register("after-call.*.*", lambda **event: WATCHED.calls.answered(event["model"].name))
     session.register("before-call.*.*", WATCHED.asked)  # type: ignore[arg-type] # it may answer
     return Clients(session)
 
@@ -139,7 +139,7 @@ class Account:
 
     world: World = field(default_factory=World)
     calls: Calls = field(default_factory=Calls)
-    told: list[tuple[str, Step]] = field(default_factory=list)
+    steps: list[tuple[str, Step]] = field(default_factory=list)
     passed: timedelta = timedelta()
     settings: Settings = field(
         default_factory=lambda: Settings(owner=OWNER, private_ca_secret=f"{OWNER}/private-ca")
@@ -161,7 +161,7 @@ class Account:
             now=self.now,
             sleep=self.sleep,
             deadline=self.now() + timedelta(seconds=within),
-            log=lambda name, step: self.told.append((name, step)),
+            log=lambda name, step: self.steps.append((name, step)),
         )
 
     @contextmanager
@@ -209,7 +209,7 @@ class Account:
             deprovision.finish(report.name, left, self.invocation(within))
 
     def launch(self, *names: str, subnet: str | None = None, **tags: str) -> list[str]:
-        """Run instances that admit whoever is in the VPC; `Name` tells them apart in snapshots."""
+        """Run instances that admit whoever is in the VPC; `Name` distinguishes them in snapshots."""
         found = []
         for name in names:
             (id_,) = self.world.launch(subnet=subnet)

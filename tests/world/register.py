@@ -123,9 +123,9 @@ class Fleet:
 
     def event(self, name: str, instance: str, at: datetime | None = None, **detail: object) -> Event:
         """The sample, as if about this instance and at that time, now unless given."""
-        told = read_event(self.raw(name, instance, at, **detail))
-        assert not isinstance(told, Unreadable), told.reason
-        return told
+        event = read_event(self.raw(name, instance, at, **detail))
+        assert not isinstance(event, Unreadable), event.reason
+        return event
 
     def raw(self, name: str, instance: str, at: datetime | None = None, **detail: object) -> dict[str, Any]:
         """The same, as EventBridge hands it over."""

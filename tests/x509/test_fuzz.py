@@ -72,7 +72,7 @@ def _warm() -> None:
 
 @ENOUGH
 @given(texts(), texts(), texts())
-def test_no_text_makes_a_reader_fail_or_grow_or_tell_a_key(
+def test_no_text_makes_a_reader_fail_or_grow_or_show_a_key(
     certificate: str, private_key: str, chain: str
 ) -> None:
     tracemalloc.start()

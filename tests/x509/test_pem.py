@@ -50,7 +50,7 @@ def test_a_body_that_is_no_base64_has_no_bytes(body: str) -> None:
     assert pem.certificates(text) == ()
 
 
-def test_an_encrypted_key_is_told_by_its_label_or_its_headers() -> None:
+def test_an_encrypted_key_is_known_by_its_label_or_its_headers() -> None:
     headers = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n"
     old = f"-----BEGIN RSA PRIVATE KEY-----\n{headers}bGVhZg==\n-----END RSA PRIVATE KEY-----\n"
     new = pem.encode("ENCRYPTED PRIVATE KEY", b"key")

@@ -314,7 +314,7 @@ def test_the_host_name_is_covered_by_the_subject_alternative_names(
     assert all(says is not None and says in message for _, message in found)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_returned_at_once() -> None:
     broken = bundle(
         replace(LEAF, not_after=NOW - DAY, key=key(bits=512)),
         UPPER,
@@ -330,7 +330,7 @@ def test_all_faults_are_told_at_once() -> None:
     ]
 
 
-def test_faults_of_a_secret_are_told_of_the_secret() -> None:
+def test_faults_of_a_secret_name_the_secret() -> None:
     found = examine(bundle(LEAF, UPPER, private_key=text()), now=NOW, fields=SECRET_FIELDS).faults
     assert {fault.field for fault in found} == {"certificate.secret_id"}
     assert {fault.field for fault in examine(bundle(text()), now=NOW).faults} == {PEM_FIELDS.certificate}
@@ -371,7 +371,7 @@ BACK = certificate("upper", "middle", digest="upper, signed by middle")
         "leaf alone",
         "in order",
         "backwards with its root",
-        "leaf second: the key tells",
+        "leaf second: the key shows which it is",
         "leaf repeated",
         "everything given twice",
         "link missing in the middle",
@@ -411,7 +411,7 @@ def test_a_secret_holds_the_texts_under_either_name(
         ({"private_key": "hush", "cert": "leaf"}, "no `certificate` (or `fullchain`)"),
     ],
 )
-def test_a_secret_that_lacks_a_text_is_told_which(value: dict[str, str], says: str) -> None:
+def test_a_secret_that_lacks_a_text_is_refused_with_its_name(value: dict[str, str], says: str) -> None:
     with pytest.raises(InvalidRequest) as raised:
         given_in_secret(value)
     assert [fault.field for fault in raised.value.faults] == ["certificate.secret_id"]

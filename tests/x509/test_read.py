@@ -103,7 +103,7 @@ def test_a_block_that_may_hold_a_certificate_is_not_left_out_in_silence(label: s
     assert faults(LEAF, KEY + other) == []
 
 
-def test_other_blocks_alone_are_told_by_their_kind() -> None:
+def test_other_blocks_alone_are_named_by_their_kind() -> None:
     parameters = encode("EC PARAMETERS", b"curve")
     for texts in ((parameters, KEY, CHAIN), (LEAF, parameters, CHAIN), (LEAF, KEY, parameters)):
         assert any("does not belong here" in message for message in faults(*texts))
@@ -131,7 +131,7 @@ STEP_UP = ObjectIdentifier("2.16.840.1.113730.4.1")
 
 
 @pytest.mark.parametrize(
-    ("purposes", "told"),
+    ("purposes", "kind"),
     [
         ([], None),
         ([SERVERS], None),
@@ -144,14 +144,14 @@ STEP_UP = ObjectIdentifier("2.16.840.1.113730.4.1")
         ([EMAIL, CLIENTS], "fault"),
     ],
 )
-def test_a_certificate_for_other_purposes_than_servers_is_told(
-    purposes: list[ObjectIdentifier], told: str | None
+def test_a_certificate_for_other_purposes_than_servers_is_a_fault_or_warned_of(
+    purposes: list[ObjectIdentifier], kind: str | None
 ) -> None:
     one = leaf("mqtt.example.com", signed_by=ROOT, purposes=purposes)
     facts, _ = read_pem(one.certificate_pem, one.private_key_pem, "")
     found = examine(facts, now=NOW)
-    assert [warning.code for warning in found.warnings] == (["not-for-servers"] if told == "warning" else [])
-    assert ["server authentication" in fault.message for fault in found.faults] == [True] * (told == "fault")
+    assert [warning.code for warning in found.warnings] == (["not-for-servers"] if kind == "warning" else [])
+    assert ["server authentication" in fault.message for fault in found.faults] == [True] * (kind == "fault")
 
 
 @pytest.mark.parametrize("authority_flag", [True, False])
@@ -229,7 +229,7 @@ def test_a_key_longer_than_iam_takes_is_not_even_looked_at() -> None:
     assert any("IAM takes 16384" in message for message in faults(key=huge))
 
 
-def test_checked_tells_every_fault_under_the_fields_that_it_was_given() -> None:
+def test_checked_raises_every_fault_under_the_fields_that_it_was_given() -> None:
     with pytest.raises(InvalidRequest) as raised:
         checked(GivenPem(LEAF, "", UPPER.certificate_pem), now=NOW, fields=SECRET_FIELDS)
     assert [fault.field for fault in raised.value.faults] == ["certificate.secret_id"] * 2
@@ -263,12 +263,12 @@ def secret_lines(key: str) -> set[str]:
 )
 def test_the_key_is_in_no_fault_no_fact_and_no_repr(certificate: str, key: str, chain: str) -> None:
     facts, bundle = read_pem(certificate, key, chain)
-    told = [repr(facts), repr(bundle), repr(examine(facts, now=NOW)), repr(GivenPem(certificate, key, chain))]
+    made = [repr(facts), repr(bundle), repr(examine(facts, now=NOW)), repr(GivenPem(certificate, key, chain))]
     with pytest.raises(InvalidRequest) as raised:
         checked(GivenPem("", key, chain), now=NOW)
-    told += [str(raised.value), repr(raised.value), repr(raised.value.faults)]
+    made += [str(raised.value), repr(raised.value), repr(raised.value.faults)]
     assert raised.value.__context__ is None
-    texts = "\n".join(told)
+    texts = "\n".join(made)
     assert not [line for line in secret_lines(KEY) | secret_lines(key) if line in texts]
 
 

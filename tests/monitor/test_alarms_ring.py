@@ -1,4 +1,4 @@
-"""Whoever is on call is told: the alarms and the metrics that are put, evaluated as CloudWatch does."""
+"""When the alarms ring: they and the metrics that are put, evaluated as CloudWatch does."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ seconds = st.integers(0, 59)
 def lives() -> list[dict[str, dict[str, Any]]]:
     """The alarms of a deployment with one load balancer: just made, after first data, and without any.
 
-    As DescribeAlarms tells them, without the deployment's name.
+    As DescribeAlarms returns them, without the deployment's name.
     """
     from tests.world.provisioning import account
 
@@ -123,7 +123,7 @@ class Watched:
 
 
 @given(probed=seconds, taking=st.integers(0, 50), evaluated=seconds, failing=st.integers(1, 60))
-def test_a_failure_is_told_within_five_minutes_whenever_it_happens(
+def test_a_failure_rings_within_five_minutes_whenever_it_happens(
     alarms: dict[str, dict[str, Any]], probed: int, taking: int, evaluated: int, failing: int
 ) -> None:
     """Whatever second the schedule, CloudWatch and the fault have, and however long all probes take."""
@@ -149,7 +149,7 @@ def test_a_prober_that_stopped_is_heard_within_six_minutes_of_the_first_probe_th
 
 
 @given(probed=seconds, evaluated=seconds)
-def test_one_that_is_well_again_is_told_within_two_minutes_of_its_first_good_probe(
+def test_the_alarm_of_one_that_is_well_again_ends_within_two_minutes_of_its_first_good_probe(
     alarms: dict[str, dict[str, Any]], probed: int, evaluated: int
 ) -> None:
     watched = Watched(alarms["demo/probe"], evaluated)
@@ -209,7 +209,7 @@ def test_the_alarms_of_a_new_load_balancer_wait_for_its_first_data_and_then_ring
 
 
 @pytest.mark.parametrize("kind", ["probe", "nodes"])
-def test_a_new_load_balancer_that_nobody_probes_is_told_after_all(
+def test_a_new_load_balancer_that_nobody_probes_rings_after_all(
     lives: list[dict[str, dict[str, Any]]], kind: str
 ) -> None:
     new, _, silent = (alarms[f"demo/{kind}"] for alarms in lives)
@@ -219,7 +219,7 @@ def test_a_new_load_balancer_that_nobody_probes_is_told_after_all(
 @pytest.mark.parametrize(
     ("days", "state"), [([80, 79.9], "OK"), ([15, 15], "OK"), ([80, 14.9], "ALARM"), ([-1, -1], "ALARM")]
 )
-def test_a_certificate_that_ends_soon_is_told(
+def test_a_certificate_that_ends_soon_rings_the_alarm(
     alarms: dict[str, dict[str, Any]], days: Sequence[float], state: State
 ) -> None:
     watched = Watched(alarms["demo/certificate"])
@@ -243,7 +243,7 @@ def test_a_rollback_rings_for_its_own_deployment_only(
 def test_a_certificate_that_nobody_probes_rings_once_and_ends_when_it_was_replaced(
     alarms: dict[str, dict[str, Any]], evaluated: int, replaced: int
 ) -> None:
-    """Only `rotate` tells its days then: twice a day, and when somebody has it replaced."""
+    """Only `rotate` puts its days then: twice a day, and when somebody has it replaced."""
     watched = Watched(alarms["demo/certificate"], evaluated)
     for minute, days in ((10, 14), (10 + replaced, 89)):
         watched.put(days, BEGAN + timedelta(minutes=minute), name="CertificateDaysToExpiry")
@@ -297,7 +297,7 @@ def test_a_prober_that_fails_is_heard_within_two_minutes(
 @pytest.mark.parametrize(
     ("counts", "state"), [([2, 1, 1, 1], "OK"), ([2, 0, 0, 0], "ALARM"), ([0, 0, 0, 1], "OK")]
 )
-def test_no_instance_in_service_is_told(
+def test_no_instance_in_service_rings_the_alarm(
     alarms: dict[str, dict[str, Any]], counts: Sequence[int], state: State
 ) -> None:
     dimensions = (("LoadBalancerName", "demo"),)
@@ -336,7 +336,7 @@ def test_from_the_broken_wire_to_the_alarm_and_back(
 def rule() -> Rule:
     """The rule that the runbook shows."""
     (pattern,) = re.findall(r"```json\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
-    return Rule("told", json.loads(pattern))
+    return Rule("alarms", json.loads(pattern))
 
 
 @pytest.mark.parametrize(
