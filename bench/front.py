@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lab.certificates.issuer import Bundle, bundle
 from lab.elb import balancer as running
-from lab.elb.haproxy import Endpoint, HealthCheck, Listener, LoadBalancer, Member, slots
+from lab.elb.classic import listener
+from lab.elb.haproxy import Endpoint, HealthCheck, LoadBalancer, Member, Pool, slots
 from lab.elb.sslpolicies import PREDEFINED
 from lab.machine.addresses import Network, answers, free_port
 from lab.machine.processes import Processes, open_processes, until
@@ -45,8 +46,8 @@ def open_front(network: Network, directory: Path, domains: tuple[str, ...]) -> I
         balancer = LoadBalancer(
             name="bench",
             zones=(("a", address),),
-            listeners=(Listener("SSL", SECURE, "TCP", MQTT, ssl=PREDEFINED[POLICY]),),
-            health_check=HealthCheck("TCP", MQTT, "", 1, 1, 2, 2),
+            listeners=(listener("SSL", SECURE, "TCP", MQTT, ssl=PREDEFINED[POLICY]),),
+            pools=(Pool("bench", HealthCheck("TCP", MQTT, "", 1, 1, 2, 2)),),
         )
         started = running.start(
             processes, directory / "haproxy", balancer, {SECURE: leaf.certificate + leaf.private_key}

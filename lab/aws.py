@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -108,6 +109,11 @@ class Aws:
     def elb(self, caller: str = "lab") -> ElasticLoadBalancingClient:
         """Return a client for the classic load balancers."""
         found: ElasticLoadBalancingClient = self.client("elb", caller)
+        return found
+
+    def elbv2(self, caller: str = "lab") -> ElasticLoadBalancingv2Client:
+        """Return a client for the network load balancers."""
+        found: ElasticLoadBalancingv2Client = self.client("elbv2", caller)
         return found
 
     def ec2(self, caller: str = "lab") -> EC2Client:
@@ -197,6 +203,7 @@ def warm(aws: Aws) -> None:
     asks: list[Callable[[], object]] = [
         lambda: aws.ec2().describe_subnets(),
         lambda: aws.elb().describe_load_balancers(),
+        lambda: aws.elbv2().describe_load_balancers(),
         lambda: aws.iam().list_server_certificates(),
         lambda: aws.secretsmanager().list_secrets(),
     ]

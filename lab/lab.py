@@ -63,7 +63,10 @@ class Lab:
         return tuple(self.cluster.nodes.values())
 
     def addresses(self, load_balancer: str) -> Mapping[str, str]:
-        """Return a load balancer's addresses by zone, also before it exists."""
+        """Return the addresses by zone of a load balancer of that name, also before it exists.
+
+        A network one's name here is `lab.elb.network.key` of its own.
+        """
         return {zone: self.data_plane.address(load_balancer, zone) for zone in self.vpc.subnets}
 
     def environment(self) -> dict[str, str]:
@@ -131,6 +134,7 @@ def open_lab(
         cluster = Cluster(aws.ec2(), processes, network, directory, external=external)
         data_plane = DataPlane(
             elb=aws.elb("dataplane"),
+            elbv2=aws.elbv2("dataplane"),
             ec2=aws.ec2("dataplane"),
             processes=processes,
             directory=directory,
@@ -139,7 +143,7 @@ def open_lab(
             endpoints=cluster.endpoints,
             second=minute / 60,
         )
-        KNOBS.instance_health = data_plane.instance_health
+        KNOBS.instance_health, KNOBS.target_health = data_plane.instance_health, data_plane.target_health
         dns = stack.enter_context(_names(data_plane))
         acme: Acme | None = None
         if app:

@@ -1,6 +1,6 @@
 """A running HAProxy that stands for one load balancer, changed while its sessions live on.
 
-Certificates and instances change by the runtime socket; what that cannot do is a reload, in which the
+Certificates and members change by the runtime socket; what that cannot do is a reload, in which the
 listening sockets are handed to a new worker and the old one keeps its sessions until they end. Draining
 reaches the old workers too, by the master's socket. https://docs.haproxy.org/2.6/management.html
 """
@@ -12,8 +12,20 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 
-from lab.elb.haproxy import HEALTH, NOWHERE, STATE, LoadBalancer, Member, Slot, relocated, render, sections
+from lab.elb.haproxy import (
+    NOWHERE,
+    STATE,
+    Endpoint,
+    LoadBalancer,
+    Member,
+    Place,
+    Slot,
+    places,
+    relocated,
+    render,
+)
 from lab.elb.runtimesocket import MASTER, ask, sessions, statistics, workers
 from lab.machine.processes import Process, Processes, until, with_server_paths
 
@@ -32,7 +44,7 @@ class Balancer:
     load_balancer: LoadBalancer
     members: dict[Slot, Member] = field(default_factory=dict)
     draining: dict[Slot, float] = field(default_factory=dict)
-    """Slots whose instance is going, with the time at which its sessions are cut."""
+    """Slots whose member is going, with the time at which its sessions are cut."""
     process: Process | None = None
 
 
@@ -61,7 +73,7 @@ class Check:
 def start(
     processes: Processes, directory: Path, load_balancer: LoadBalancer, pems: Mapping[int, str]
 ) -> Balancer:
-    """Start a HAProxy without instances; `pems` are certificate, chain and key by listener port."""
+    """Start a HAProxy without members; `pems` are certificate, chain and key by listener port."""
     directory.mkdir(mode=0o700, parents=True)
     balancer = Balancer(directory, load_balancer)
     for port, pem in pems.items():
@@ -84,8 +96,13 @@ def change(balancer: Balancer, load_balancer: LoadBalancer, pems: Mapping[int, s
     before = balancer.load_balancer
     balancer.load_balancer = load_balancer
     zones = {zone for zone, _ in load_balancer.zones}
-    balancer.members = {slot: member for slot, member in balancer.members.items() if slot.zone in zones}
-    balancer.draining = {slot: at for slot, at in balancer.draining.items() if slot.zone in zones}
+    pools = {pool.name for pool in load_balancer.pools}
+
+    def stays(slot: Slot) -> bool:
+        return slot.zone in zones and slot.pool in pools
+
+    balancer.members = {slot: member for slot, member in balancer.members.items() if stays(slot)}
+    balancer.draining = {slot: at for slot, at in balancer.draining.items() if stays(slot)}
     state = ask(balancer.directory, "show servers state").lstrip()
     _write(balancer.directory / STATE, relocated(state, load_balancer, balancer.members))
     try:
@@ -118,32 +135,36 @@ def install(balancer: Balancer, port: int, pem: str) -> None:
 
 
 def register(balancer: Balancer, slot: Slot, member: Member) -> None:
-    """Put an instance into an empty slot; it takes traffic once its checks have passed."""
+    """Put a member into an empty slot; it takes traffic once its checks have passed."""
     balancer.members[slot] = member
-    check_at = member.endpoint(balancer.load_balancer.health_check.port)
-    commands = [_address(HEALTH, slot, check_at)]
-    commands += [
-        _address(section.name, slot, member.endpoint(section.listener.instance_port))
-        for section in sections(balancer.load_balancer)
-        if slot in section.slots
-    ]
+    found = places(balancer.load_balancer, slot)
+    commands = [_address(place, slot, member.endpoint(place.port)) for place in found]
     # Leaving maintenance, HAProxy takes a server for healthy until its first check; AWS does not. By way of
     # the draining state it can be said to be down before it may take anything.
-    commands += [
-        f"set server {HEALTH}/{slot} state drain",
-        f"set server {HEALTH}/{slot} health down",
-        f"set server {HEALTH}/{slot} state ready",
-    ]
+    for place in found:
+        match place.role:
+            case "checks":
+                commands += [
+                    _set(place, slot, "state drain"),
+                    _set(place, slot, "health down"),
+                    _set(place, slot, "state ready"),
+                ]
+            case "open":
+                commands.append(_set(place, slot, "state ready"))
+            case "follows":
+                pass
+            case _:
+                assert_never(place.role)
     ask(balancer.directory, ";".join(commands))
 
 
 def drain(balancer: Balancer, slot: Slot, cut_at: float) -> None:
-    """Send no new connection to a slot's instance; `settle` cuts what is open when the time comes.
+    """Send no new connection to a slot's member; `settle` cuts what is open when the time comes.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-conn-drain.html
     """
     balancer.draining[slot] = cut_at
-    ask(balancer.directory, f"set server {HEALTH}/{slot} state drain")
+    _let(balancer, slot, "drain")
 
 
 def settle(balancer: Balancer, now: float) -> None:
@@ -156,20 +177,22 @@ def settle(balancer: Balancer, now: float) -> None:
             continue
         for session in open_sessions.get(str(slot), ()):
             ask(balancer.directory, f"@!{session.worker} shutdown session {session.id}", MASTER)
-        ask(balancer.directory, f"set server {HEALTH}/{slot} state maint")
-        backends = [section.name for section in sections(balancer.load_balancer) if slot in section.slots]
-        ask(balancer.directory, ";".join(_address(name, slot, NOWHERE) for name in [HEALTH, *backends]))
+        _let(balancer, slot, "maint")
+        found = places(balancer.load_balancer, slot)
+        ask(balancer.directory, ";".join(_address(place, slot, NOWHERE) for place in found))
         del balancer.draining[slot]
         balancer.members.pop(slot, None)
 
 
 def checks(balancer: Balancer) -> dict[Slot, Check]:
-    """Return what the health check says of every slot that holds an instance."""
-    names = {str(slot): slot for slot in balancer.members}
+    """Return what the health check says of every slot that holds a member."""
+    at = {
+        (places(balancer.load_balancer, slot)[0].backend, str(slot)): slot for slot in list(balancer.members)
+    }
     return {
-        names[row["svname"]]: Check(row["status"], row["check_status"].removeprefix("* "))
+        at[row["pxname"], row["svname"]]: Check(row["status"], row["check_status"].removeprefix("* "))
         for row in statistics(balancer.directory)
-        if row["pxname"] == HEALTH and row["svname"] in names
+        if (row["pxname"], row["svname"]) in at
     }
 
 
@@ -207,5 +230,15 @@ def _write(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _address(backend: str, slot: Slot, endpoint: tuple[str, int]) -> str:
-    return f"set server {backend}/{slot} addr {endpoint[0]} port {endpoint[1]}"
+def _let(balancer: Balancer, slot: Slot, state: str) -> None:
+    """Set a slot's state where it does not follow another's."""
+    found = [place for place in places(balancer.load_balancer, slot) if place.role != "follows"]
+    ask(balancer.directory, ";".join(_set(place, slot, f"state {state}") for place in found))
+
+
+def _set(place: Place, slot: Slot, what: str) -> str:
+    return f"set server {place.backend}/{slot} {what}"
+
+
+def _address(place: Place, slot: Slot, endpoint: Endpoint) -> str:
+    return _set(place, slot, f"addr {endpoint[0]} port {endpoint[1]}")

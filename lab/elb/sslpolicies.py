@@ -1,6 +1,6 @@
 """What AWS's predefined SSL policies allow on the wire, and how HAProxy says it.
 
-Protocols and ciphers are those of
+Protocols and ciphers of classic load balancers' policies are those of
 https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-security-policy-table.html. The page no
 longer describes the policies of 2014 and 2011; for those the oldest that it does describe stands in.
 """
@@ -16,7 +16,9 @@ PROTOCOLS = ("TLSv1", "TLSv1.1", "TLSv1.2")
 # (SSL_CTX_set_security_level(3)). Level 2 is Debian's: said, since openssl.cnf may have another.
 OBSOLETE = frozenset({"TLSv1", "TLSv1.1"})
 
-HAPROXY_VERSIONS = {"TLSv1": "TLSv1.0", "TLSv1.1": "TLSv1.1", "TLSv1.2": "TLSv1.2"}
+# In HAProxy's spelling. A classic load balancer knows no TLS 1.3.
+HAPROXY_VERSIONS = {"TLSv1": "TLSv1.0", "TLSv1.1": "TLSv1.1", "TLSv1.2": "TLSv1.2", "TLSv1.3": "TLSv1.3"}
+VERSIONS = tuple(HAPROXY_VERSIONS)
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,19 @@ def negotiation(attributes: Mapping[str, str]) -> SslNegotiation:
 def bind_options(ssl: SslNegotiation) -> str:
     """Return the words of HAProxy's `bind` line for a policy.
 
-    `ssl-max-ver` ends at TLS 1.2, since a classic load balancer knows no later one; HAProxy takes a lowest
-    and a highest version, and a gap between them by name.
+    HAProxy takes a lowest and a highest version, and a gap between them by name. TLS 1.3 has ciphers of its
+    own, whose names say so.
     """
-    versions = [protocol for protocol in PROTOCOLS if protocol in ssl.protocols]
-    inside = PROTOCOLS[PROTOCOLS.index(versions[0]) : PROTOCOLS.index(versions[-1])]
-    ciphers = [*ssl.ciphers, f"@SECLEVEL={0 if OBSOLETE & set(versions) else 2}"]
+    versions = [version for version in VERSIONS if version in ssl.protocols]
+    inside = VERSIONS[VERSIONS.index(versions[0]) : VERSIONS.index(versions[-1])]
+    suites = [cipher for cipher in ssl.ciphers if cipher.startswith("TLS_")]
+    ciphers = [cipher for cipher in ssl.ciphers if cipher not in suites] or ["DEFAULT"]
+    level = f"@SECLEVEL={0 if OBSOLETE & set(versions) else 2}"
     words = [
         f"ssl-min-ver {HAPROXY_VERSIONS[versions[0]]}",
         f"ssl-max-ver {HAPROXY_VERSIONS[versions[-1]]}",
-        *("no-tlsv11" for protocol in inside if protocol not in versions),
-        f"ciphers {':'.join(ciphers)}",
+        *(f"no-{version.lower().replace('.', '')}" for version in inside if version not in versions),
+        f"ciphers {':'.join([*ciphers, level])}",
+        *([f"ciphersuites {':'.join(suites)}"] if suites else []),
     ]
     return " ".join(words if ssl.server_defined_order else [*words, "prefer-client-ciphers"])

@@ -65,6 +65,10 @@ class Knobs:
     target_deregistration_seconds: float = 0.0
     """How long a target that was deregistered is `draining` at least, whatever the delay: minutes at AWS."""
 
+    target_tail_seconds: float = 0.0
+    """How long new connections still reach a target that was deregistered, whatever the delay: minutes at
+    AWS. The lab's data plane holds to it."""
+
     target_group_hold_seconds: float = 0.0
     """How long `DeleteTargetGroup` still says `ResourceInUse` after the last listener let go."""
 

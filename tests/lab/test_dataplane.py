@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import aws as api
-from lab.aws import Aws, credential, operation
+from lab.aws import credential, operation
 from lab.elb.balancer import Balancer, checks
-from lab.elb.dataplane import DataPlane, enough, follow, moves
-from lab.elb.haproxy import Endpoint, HealthCheck, LoadBalancer, Member, Slot
-from lab.elb.observation import health_check
+from lab.elb.classic import health_check
+from lab.elb.dataplane import enough, moves
+from lab.elb.haproxy import HealthCheck, LoadBalancer, Member, Pool, Slot
 from lab.elb.runtimesocket import ask
-from lab.fidelity.knobs import KNOBS
 from lab.machine.addresses import Network
 from lab.machine.processes import Processes, until
-from lab.machine.tls import trusting
 from tests.lab.conftest import named_server
-from tests.world.certificates import Issued, authority, leaf
+from tests.lab.following import NAME, Following, first_line, open_following, serial
+from tests.world.certificates import authority, leaf
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import ListenerTypeDef
 
-NAME = "mqtt.example.com"
 TCP: ListenerTypeDef = {
     "Protocol": "TCP",
     "LoadBalancerPort": 1883,
@@ -42,7 +36,8 @@ TCP: ListenerTypeDef = {
 def balancer_with(members: dict[str, str]) -> Balancer:
     """Return a load balancer over two zones, with instances by id and zone."""
     check = HealthCheck("TCP", 1883, "", 5, 2, 2, 2)
-    shape = LoadBalancer("demo", (("a", "127.7.7.10"), ("b", "127.7.7.11")), (), check, slots_per_zone=2)
+    zones = (("a", "127.7.7.10"), ("b", "127.7.7.11"))
+    shape = LoadBalancer("demo", zones, (), (Pool("demo", check),), slots_per_zone=2)
     balancer = Balancer(Path(), shape)
     for instance_id, zone in members.items():
         number = sum(slot.zone == zone for slot in balancer.members)
@@ -63,13 +58,20 @@ def balancer_with(members: dict[str, str]) -> Balancer:
 def test_instances_come_to_empty_slots_of_their_own_zone(
     members: dict[str, str], instances: dict[str, str], going: list[Slot], coming: dict[Slot, str]
 ) -> None:
-    assert moves(balancer_with(members), instances) == (going, coming)
+    found, came = moves(balancer_with(members), "", to_serve(instances))
+    assert (found, {slot: member.name for slot, member in came.items()}) == (going, coming)
+
+
+def to_serve(instances: dict[str, str]) -> dict[str, Member]:
+    """Return members by id, from zones by id."""
+    return {instance_id: Member(instance_id, zone, {}) for instance_id, zone in instances.items()}
 
 
 def test_an_instance_that_comes_back_while_draining_gets_another_slot() -> None:
     balancer = balancer_with({"i-1": "a"})
     balancer.draining[Slot("a", 0)] = 0.0
-    assert moves(balancer, {"i-1": "a"}) == ([], {Slot("a", 1): "i-1"})
+    wanted = to_serve({"i-1": "a"})
+    assert moves(balancer, "", wanted) == ([], {Slot("a", 1): wanted["i-1"]})
 
 
 @pytest.mark.parametrize(("before", "instances", "after"), [(4, 0, 4), (4, 4, 4), (4, 5, 8), (4, 17, 32)])
@@ -124,34 +126,11 @@ def test_a_call_is_recorded_by_its_caller() -> None:
     assert credential("") is None
 
 
-@dataclass
-class World:
-    """A lab's AWS and data plane, with a server behind each instance."""
-
-    aws: Aws
-    data_plane: DataPlane
-    endpoints: dict[str, Endpoint]
-    subnets: dict[str, str]
-
-    def instance(self, subnet: str, endpoint: Endpoint) -> str:
-        """Run an instance whose ports are all at one endpoint."""
-        (instance,) = self.aws.ec2().run_instances(
-            ImageId="ami-12345678", MinCount=1, MaxCount=1, SubnetId=subnet
-        )["Instances"]
-        self.endpoints[instance["InstanceId"]] = endpoint
-        return instance["InstanceId"]
-
-    def upload(self, name: str, issued: Issued) -> str:
-        """Upload a server certificate and return its ARN."""
-        answer = self.aws.iam().upload_server_certificate(
-            ServerCertificateName=name,
-            CertificateBody=issued.certificate_pem,
-            PrivateKey=issued.private_key_pem,
-        )
-        return answer["ServerCertificateMetadata"]["Arn"]
+class World(Following):
+    """… with a classic load balancer, `demo`."""
 
     def create(self, listeners: list[ListenerTypeDef], subnets: list[str]) -> None:
-        """Create the load balancer `demo`, checked as often as AWS allows."""
+        """Create it, checked as often as AWS allows."""
         elb = self.aws.elb()
         elb.create_load_balancer(
             LoadBalancerName="demo", Listeners=listeners, Subnets=subnets, Scheme="internal"
@@ -183,58 +162,14 @@ class World:
     def address(self) -> str:
         """Return one address of the load balancer, once its name resolves."""
         (description,) = self.aws.elb().describe_load_balancers()["LoadBalancerDescriptions"]
-
-        def resolved() -> list[str]:
-            hosts = self.data_plane.hosts
-            known: dict[str, list[str]] = json.loads(hosts.read_text()) if hosts.exists() else {}
-            return known.get(description["DNSName"].lower(), [])
-
-        return until(resolved, 10, "the name resolves")[0]
-
-    def serial(self, issued: Issued) -> int:
-        """Return the serial number on the wire, chain and name verified."""
-        context = trusting(issued.root_pem)
-        with (
-            socket.create_connection((self.address(), 8883), 5) as plain,
-            context.wrap_socket(plain, server_hostname=NAME) as secure,
-        ):
-            return int(str((secure.getpeercert() or {})["serialNumber"]), 16)
+        return self.resolved(description["DNSName"])
 
 
 @pytest.fixture
 def world(network: Network, processes: Processes, tmp_path: Path) -> Iterator[World]:
     """AWS and its data plane, following in a thread."""
-    with api.serve(network.aws) as aws:
-        endpoints: dict[str, Endpoint] = {}
-        data_plane = DataPlane(
-            elb=aws.elb("dataplane"),
-            ec2=aws.ec2("dataplane"),
-            processes=processes,
-            directory=tmp_path,
-            network=network,
-            certificate=api.server_certificate_pem,
-            endpoints=lambda instance_id: {1883: endpoints[instance_id]},
-        )
-        KNOBS.instance_health = data_plane.instance_health
-        subnets = {
-            subnet["AvailabilityZone"]: subnet["SubnetId"]
-            for subnet in aws.ec2().describe_subnets()["Subnets"]
-        }
-        stop = threading.Event()
-        thread = threading.Thread(target=follow, args=(data_plane, stop))
-        thread.start()
-        try:
-            yield World(aws, data_plane, endpoints, subnets)
-        finally:
-            stop.set()
-            thread.join()
-    assert data_plane.faults == []
-
-
-def first_line(address: str, port: int) -> str:
-    """Connect and read the server's name; empty when nothing is behind."""
-    with closing(socket.create_connection((address, port), 5)) as connection:
-        return connection.recv(100).decode().strip()
+    with open_following(network, processes, tmp_path) as found:
+        yield World(**vars(found))
 
 
 def test_an_instance_serves_after_its_checks_and_until_it_is_deregistered(
@@ -244,7 +179,7 @@ def test_an_instance_serves_after_its_checks_and_until_it_is_deregistered(
     subnet = world.subnets["eu-central-1a"]
     with named_server("one", endpoint):
         world.create([TCP], [subnet])
-        instance = world.instance(subnet, endpoint)
+        instance = world.instance(subnet, {1883: endpoint})
         world.register(instance)
         assert first_line(world.address(), 1883) == "one"
         world.aws.elb().deregister_instances_from_load_balancer(
@@ -258,7 +193,7 @@ def test_an_instance_whose_server_dies_goes_out_of_service(world: World, network
     subnet = world.subnets["eu-central-1a"]
     with named_server("one", endpoint):
         world.create([TCP], [subnet])
-        world.register(world.instance(subnet, endpoint))
+        world.register(world.instance(subnet, {1883: endpoint}))
     until(lambda: set(world.states().values()) == {"OutOfService"}, 20, "out of service", pause=0.1)
     (state,) = world.aws.elb().describe_instance_health(LoadBalancerName="demo")["InstanceStates"]
     assert state["ReasonCode"] == "Instance"
@@ -270,11 +205,11 @@ def test_a_new_certificate_is_on_the_wire_soon_after_it_is_set(world: World) -> 
     listener: ListenerTypeDef = {**TCP, "Protocol": "SSL", "LoadBalancerPort": 8883}
     listener["SSLCertificateId"] = world.upload("old", old)
     world.create([listener], [world.subnets["eu-central-1a"]])
-    assert world.serial(old) == old.certificate.serial_number
+    assert serial(world.address(), old) == old.certificate.serial_number
     world.aws.elb().set_load_balancer_listener_ssl_certificate(
         LoadBalancerName="demo", LoadBalancerPort=8883, SSLCertificateId=world.upload("new", new)
     )
-    until(lambda: world.serial(new) == new.certificate.serial_number, 5, "the new serial number")
+    until(lambda: serial(world.address(), new) == new.certificate.serial_number, 5, "the new serial number")
 
 
 def test_listeners_and_the_load_balancer_itself_come_and_go(world: World) -> None:
@@ -307,7 +242,10 @@ def test_without_cross_zone_a_zones_address_reaches_only_its_own_instances(
     with named_server("one", one), named_server("two", two):
         world.create([TCP], [world.subnets[zone] for zone in zones])
         world.register(
-            *(world.instance(world.subnets[zone], at) for zone, at in zip(zones, (one, two), strict=True))
+            *(
+                world.instance(world.subnets[zone], {1883: at})
+                for zone, at in zip(zones, (one, two), strict=True)
+            )
         )
         addresses = world.data_plane.addresses_of("demo")
         names = {zone: {first_line(addresses[zone], 1883) for _ in range(3)} for zone in zones}
@@ -334,7 +272,7 @@ def test_another_port_of_a_running_load_balancer_is_taken_up(
     with named_server("new", new):
         with named_server("old", old):
             world.create([TCP], [subnet])
-            world.register(world.instance(subnet, old))
+            world.register(world.instance(subnet, {1883: old}))
             assert first_line(world.address(), 1883) == "old"
             if changed == "listener":
                 elb.delete_load_balancer_listeners(LoadBalancerName="demo", LoadBalancerPorts=[1883])

@@ -13,7 +13,8 @@ import pytest
 
 from lab.elb import balancer as running
 from lab.elb.balancer import Balancer, RefusedError
-from lab.elb.haproxy import HealthCheck, Listener, LoadBalancer, Member, Slot, render, sections, slots
+from lab.elb.classic import listener
+from lab.elb.haproxy import HealthCheck, LoadBalancer, Member, Pool, Slot, render, sections, slots
 from lab.elb.sslpolicies import PREDEFINED, SslNegotiation, bind_options, negotiation
 from lab.machine.addresses import Network
 from lab.machine.processes import Processes, until
@@ -21,12 +22,12 @@ from lab.machine.tls import OBSOLETE_CIPHERS, trusting
 from tests.lab.conftest import named_server
 from tests.world.certificates import Issued, authority, leaf
 
-TCP = Listener("TCP", 1883, "TCP", 1883)
-SSL = Listener("SSL", 8883, "TCP", 1883, ssl=PREDEFINED["ELBSecurityPolicy-TLS-1-2-2017-01"])
-HTTP = Listener("HTTP", 18083, "HTTP", 18083)
+TCP = listener("TCP", 1883, "TCP", 1883)
+SSL = listener("SSL", 8883, "TCP", 1883, ssl=PREDEFINED["ELBSecurityPolicy-TLS-1-2-2017-01"])
 CHECK = HealthCheck("TCP", 1883, "", interval=1, timeout=1, unhealthy_threshold=2, healthy_threshold=2)
 ZONES = (("eu-central-1a", "127.7.7.10"), ("eu-central-1b", "127.7.7.11"))
-PLAIN = LoadBalancer("demo", ZONES, (TCP,), CHECK, cross_zone=True)
+POOL = Pool("demo", CHECK, cross_zone=True)
+PLAIN = LoadBalancer("demo", ZONES, (TCP,), (POOL,))
 
 
 def block(text: str, first_line: str) -> list[str]:
@@ -87,7 +88,7 @@ def test_a_gap_between_versions_stays_closed() -> None:
     ],
 )
 def test_every_kind_of_health_check_is_rendered(check: HealthCheck, expected: list[str], server: str) -> None:
-    lines = block(render(replace(PLAIN, health_check=check), {}), "backend health")
+    lines = block(render(replace(PLAIN, pools=(Pool("demo", check),)), {}), "backend health")
     assert lines[2 : 2 + len(expected)] == expected
     assert server in lines[-1]
     assert lines[-1].endswith(" disabled")
@@ -100,7 +101,7 @@ def test_with_cross_zone_every_address_reaches_every_zone() -> None:
 
 
 def test_without_cross_zone_an_address_reaches_its_own_zone_only() -> None:
-    first, second = sections(replace(PLAIN, cross_zone=False))
+    first, second = sections(replace(PLAIN, pools=(Pool("demo", CHECK),)))
     assert first.addresses == ("127.7.7.10",)
     assert {slot.zone for slot in first.slots} == {"eu-central-1a"}
     assert {slot.zone for slot in second.slots} == {"eu-central-1b"}
@@ -113,8 +114,9 @@ def test_an_instance_is_reached_where_its_port_really_is() -> None:
 
 
 def test_the_proxy_protocol_and_tls_go_to_the_instance_when_asked() -> None:
-    listener = Listener("SSL", 8883, "SSL", 8884, ssl=SSL.ssl, proxy_protocol=True)
-    lines = block(render(replace(PLAIN, listeners=(listener,)), {}), "listen listener-8883")
+    policy = PREDEFINED["ELBSecurityPolicy-TLS-1-2-2017-01"]
+    both = listener("SSL", 8883, "SSL", 8884, ssl=policy, proxy_protocol=True)
+    lines = block(render(replace(PLAIN, listeners=(both,)), {}), "listen listener-8883")
     assert lines[-1].endswith("ssl verify none send-proxy")
 
 
@@ -129,9 +131,7 @@ class Site:
     def __init__(self, network: Network, processes: Processes, directory: Path, stack: ExitStack) -> None:
         self.processes, self.directory, self.stack = processes, directory, stack
         self.address = network.host(10)
-        self.plain = LoadBalancer(
-            "demo", (("a", self.address), ("b", network.host(11))), (TCP,), CHECK, cross_zone=True
-        )
+        self.plain = LoadBalancer("demo", (("a", self.address), ("b", network.host(11))), (TCP,), (POOL,))
         self.servers = {"one": (network.host(150), 1883), "two": (network.host(151), 1883)}
 
     def start(self, load_balancer: LoadBalancer, pem: str = "") -> Balancer:
@@ -248,8 +248,8 @@ def test_a_policy_admits_its_versions_and_no_other(
     site: Site, policy: str, version: ssl.TLSVersion, accepted: bool
 ) -> None:
     issued = leaf("mqtt.example.com")
-    listener = replace(SSL, ssl=PREDEFINED[policy])
-    balancer = site.start(replace(site.plain, listeners=(listener,)), bundle(issued))
+    secure = listener("SSL", 8883, "TCP", 1883, ssl=PREDEFINED[policy])
+    balancer = site.start(replace(site.plain, listeners=(secure,)), bundle(issued))
     site.serve(balancer, "one")
     context = trusting(issued.root_pem)
     context.set_ciphers(OBSOLETE_CIPHERS)  # else the client itself gives up on the obsolete ones
@@ -323,7 +323,8 @@ def test_a_load_balancer_may_have_no_listener_for_a_while(site: Site) -> None:
 
 
 def test_the_proxy_protocol_names_the_client(site: Site) -> None:
-    balancer = site.start(replace(site.plain, listeners=(replace(TCP, proxy_protocol=True),)))
+    proxied = listener("TCP", 1883, "TCP", 1883, proxy_protocol=True)
+    balancer = site.start(replace(site.plain, listeners=(proxied,)))
     site.serve(balancer, "one")
     with closing(site.connect()) as connection:
         connection.settimeout(5)
