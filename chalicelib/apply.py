@@ -15,7 +15,7 @@ from chalicelib.aws.registration import MembershipAction, NotTaken, register_or_
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
-from chalicelib.model.actions import makes_ours, to_step
+from chalicelib.model.actions import makes_ours, tidies_up, to_step
 from chalicelib.model.errors import AwsError, Duplicate
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
@@ -35,9 +35,10 @@ class Progress:
     `done` holds each step with its load balancer, `failures` and `refused` each error with its place.
     `refused` are writes that AWS refuses and another try would not mend; the work goes on without them.
     `bound` holds the ids and ARNs that AWS gave for names in the plan, and for a hosted zone the id of the
-    last change in it. `not_taken` are instances that AWS did not register or deregister: no later plan tries
-    it again. `became_ours`: our owner tag was put on something. `looked`: AWS has been read before, in this
-    run or in one that it carries on. `wrote`: a call that changes something was tried.
+    last change in it. `not_taken` are instances that AWS did not register or deregister, `left_behind`
+    actions that only tidy up and that AWS refused: no later plan tries them again. `became_ours`: our owner
+    tag was put on something. `looked`: AWS has been read before, in this run or in one that it carries on.
+    `wrote`: a call that changes something was tried.
     """
 
     done: list[tuple[str, Step]] = field(default_factory=list)
@@ -46,6 +47,7 @@ class Progress:
     refused: list[tuple[str, AwsError]] = field(default_factory=list)
     bound: dict[str, str] = field(default_factory=dict)
     not_taken: list[NotTaken] = field(default_factory=list)
+    left_behind: list[do.Action] = field(default_factory=list)
     dns_name: str | None = None
     became_ours: bool = False
     looked: bool = False
@@ -66,15 +68,23 @@ def apply(
 ) -> None:
     """Make the calls in their order; the first that fails ends it, and what was done stays in `progress`.
 
+    One that only tidies up ends nothing.
+
     `name` is the load balancer's, or another place for the log. `material` holds the keys that the plan names
     and does not hold.
     """
     material = material or KeyMaterial()
     for action in plan:
         progress.wrote = True
-        for done in _done(name, do.bind(action, progress.bound), progress, invocation, material):
-            progress.became_ours = progress.became_ours or makes_ours(done)
-            note(name, done, progress, invocation)
+        try:
+            for done in _done(name, do.bind(action, progress.bound), progress, invocation, material):
+                progress.became_ours = progress.became_ours or makes_ours(done)
+                note(name, done, progress, invocation)
+        except AwsError as error:
+            if not tidies_up(action):
+                raise
+            progress.left_behind.append(action)
+            progress.warnings.append(ReviewWarning("left-behind", f"a later change tries it again: {error}"))
 
 
 def note(name: str, action: do.Action | do.NewOrder, progress: Progress, invocation: Invocation) -> None:

@@ -126,7 +126,7 @@ def _hand_over(function: str, payload: Mapping[str, object], invocation: Invocat
 
 
 def _follow_up(detail_type: str, name: str, report: Report, invocation: Invocation) -> None:
-    """Leave to the background what can fail alone: others are informed, alarms come along."""
+    """Leave to the background what can fail alone: the announcement, and the alarms."""
     try:
         _hand_over("provision", {"name": name, "done": detail_type, "actions": _actions(report)}, invocation)
     except AwsError as error:

@@ -468,7 +468,6 @@ ASIDE = {
     "chalicelib.provision.declaration": "values without a rule",
     "chalicelib.provision.facts": "values without a rule",
     "chalicelib.provision.order_certificate": "only for an ACME certificate",
-    "chalicelib.provision.retry": "only where AWS refuses",
     "chalicelib.provision.superseded": "only in the background",
     "chalicelib.register.hooks": "only for lifecycle hooks",
     "chalicelib.register.lifecycle": "only for lifecycle hooks",

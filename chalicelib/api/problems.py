@@ -10,21 +10,20 @@ from email.utils import format_datetime
 from chalicelib.model.errors import (
     Absent,
     AwsError,
-    CertificateUnknown,
     Conflict,
     Denied,
     Duplicate,
     EmqElbError,
     Fault,
-    InUse,
-    InvalidInstance,
     InvalidRequest,
     IssuerError,
     IssuerLimited,
     NotFound,
     NotOurs,
+    NotYet,
     QuotaReached,
     Refused,
+    Theirs,
     Throttled,
     Unserved,
 )
@@ -61,7 +60,7 @@ CONFLICT = Kind("conflict", "What there is at AWS stands against it", 409)
 QUOTA_REACHED = Kind("quota-reached", "A quota of the account is used up", 429)
 ISSUER_LIMITED = Kind("issuer-limited", "The certificate authority takes no order for now", 429)
 ISSUER_FAILED = Kind("issuer-failed", "The certificate authority issued nothing", 502)
-THROTTLED = Kind("throttled", "AWS asks for fewer calls", 503)
+THROTTLED = Kind("throttled", "AWS is busy, or could not be reached", 503)
 REFUSED = Kind("refused", "AWS refused the request", 400)
 DENIED = Kind("denied", "The role of the function may not do that", 502)
 AWS_ERROR = Kind("aws-error", "AWS could not do it", 502)
@@ -88,7 +87,7 @@ _KIND_OF: tuple[tuple[tuple[type[EmqElbError], ...], Kind], ...] = (
     ((InvalidRequest,), INVALID_REQUEST),
     ((NotFound,), NOT_FOUND),
     ((NotOurs,), NOT_OURS),
-    ((Conflict, Absent, Duplicate, InUse, CertificateUnknown, InvalidInstance), CONFLICT),
+    ((Conflict, Absent, Duplicate, NotYet, Theirs), CONFLICT),
     ((QuotaReached,), QUOTA_REACHED),
     ((IssuerLimited,), ISSUER_LIMITED),
     ((IssuerError,), ISSUER_FAILED),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.errors import translated
-from chalicelib.model import errors
 from chalicelib.model.load_balancer import Instance
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def proceed(
 
     Without its token it is the action that is active for the instance now.
     """
-    with _active("CompleteLifecycleAction"):
+    with translated("CompleteLifecycleAction"):
         client.complete_lifecycle_action(
             AutoScalingGroupName=group,
             LifecycleHookName=hook,
@@ -94,22 +92,10 @@ def proceed(
 
 def heartbeat(client: AutoScalingClient, group: str, hook: str, instance: str) -> None:
     """Give the hook's action its time again; `Absent` when none is active."""
-    with _active("RecordLifecycleActionHeartbeat"):
+    with translated("RecordLifecycleActionHeartbeat"):
         client.record_lifecycle_action_heartbeat(
             AutoScalingGroupName=group, LifecycleHookName=hook, InstanceId=instance
         )
-
-
-@contextmanager
-def _active(operation: str) -> Iterator[None]:
-    try:
-        with translated(operation):
-            yield
-    except errors.AwsError as error:
-        # AWS has no code of its own for it (https://github.com/convox/rack/issues/2432).
-        if error.code == "ValidationError" and "No active Lifecycle Action" in error.message:
-            raise errors.Absent(operation, error.code, error.message) from None
-        raise
 
 
 def with_lifecycles(instances: Mapping[str, Instance], clients: Clients) -> Mapping[str, Instance]:

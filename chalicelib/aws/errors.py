@@ -1,105 +1,36 @@
-"""From AWS's error codes on the wire to the classes of `model/errors.py`: the one place that does it."""
+"""From what botocore raises to the classes of `model/errors.py`, by the table in `aws/refusals.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chalicelib.aws.refusals import Meaning, meaning_of
 from chalicelib.model import errors
 from chalicelib.tls.reasons import reason_of
 
-_CLASSES: dict[type[errors.AwsError], tuple[str, ...]] = {
-    errors.Absent: (
-        "LoadBalancerNotFound",
-        "ListenerNotFound",
-        "PolicyNotFound",
-        "NoSuchEntity",
-        "InvalidGroup.NotFound",
-        "InvalidInstanceID.NotFound",
-        "InvalidPermission.NotFound",
-        "ResourceNotFound",
-        "ResourceNotFoundException",
-        "NoSuchHostedZone",
-        "NoSuchChange",
-    ),
-    errors.Duplicate: (
-        "DuplicateLoadBalancerName",
-        "DuplicateListener",
-        "DuplicatePolicyName",
-        "EntityAlreadyExists",
-        "InvalidGroup.Duplicate",
-        "InvalidPermission.Duplicate",
-        "ResourceExistsException",
-    ),
-    errors.InUse: ("DeleteConflict", "DependencyViolation", "ConcurrentModification", "ConcurrentTagAccess"),
-    errors.CertificateUnknown: ("CertificateNotFound",),
-    errors.InvalidInstance: ("InvalidInstance",),
-    errors.QuotaReached: (
-        "TooManyLoadBalancers",
-        "TooManyPolicies",
-        "TooManyTags",
-        "TagLimitExceeded",
-        "LimitExceeded",
-        "LimitExceededException",
-        "SecurityGroupLimitExceeded",
-        "RulesPerSecurityGroupLimitExceeded",
-        "SecurityGroupsPerInterfaceLimitExceeded",
-    ),
-    errors.Throttled: (
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "DependencyThrottle",
-        "RequestLimitExceeded",
-        "TooManyRequestsException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "BandwidthLimitExceeded",
-        "SlowDown",
-        "PriorRequestNotComplete",
-    ),
-    errors.Denied: (
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnauthorizedOperation",
-        "UnauthorizedAccess",
-        "OperationNotPermitted",
-        "NotAuthorized",
-        # What a region says that the account has not enabled, each service in its own way.
-        "AuthFailure",
-        "InvalidClientTokenId",
-        "OptInRequired",
-        "UnrecognizedClientException",
-    ),
-    errors.Refused: (
-        "ValidationError",
-        "ValidationException",
-        "InvalidConfigurationRequest",
-        "SubnetNotFound",
-        "InvalidSubnet",
-        "InvalidSubnetID.NotFound",
-        "InvalidSecurityGroup",
-        "InvalidScheme",
-        "DuplicateTagKeys",
-        "TagPolicyViolation",
-        "UnsupportedProtocol",
-        "PolicyTypeNotFound",
-        "LoadBalancerAttributeNotFound",
-        "MalformedCertificate",
-        "KeyPairMismatch",
-        "InvalidInput",
-        "InvalidChangeBatch",
-        "InvalidParameterValue",
-        "InvalidParameterException",
-        "InvalidRequestException",
-    ),
+_CLASS_OF: dict[Meaning | None, type[errors.AwsError]] = {
+    Meaning.NOT_YET: errors.NotYet,
+    Meaning.ALREADY_SO: errors.Duplicate,
+    Meaning.GONE: errors.Absent,
+    Meaning.THEIRS: errors.Theirs,
+    Meaning.FULL: errors.QuotaReached,
+    Meaning.WRONG: errors.Refused,
+    Meaning.NOT_ALLOWED: errors.Denied,
+    Meaning.SLOW: errors.Throttled,
+    None: errors.AwsError,
 }
-_CLASS_OF_CODE = {code: cls for cls, codes in _CLASSES.items() for code in codes}
+_SERVERS_FAULT = 500
 
 
-def of_code(operation: str, code: str, message: str) -> errors.AwsError:
-    """The error for an AWS code; `AwsError` itself for one that has no class."""
-    return _CLASS_OF_CODE.get(code, errors.AwsError)(operation, code, message)
+def of_code(operation: str, code: str, message: str, status: int = 400) -> errors.AwsError:
+    """The error for a code of AWS's; `status` is HTTP's, which decides about a code that nobody knows."""
+    meaning = meaning_of(operation, code, message)
+    if meaning is Meaning.GONE and code == "InvalidInstance":
+        return errors.InvalidInstance(operation, code, message)
+    if meaning is None and status >= _SERVERS_FAULT:
+        meaning = Meaning.SLOW
+    return _CLASS_OF[meaning](operation, code, message)
 
 
 @contextmanager
@@ -110,15 +41,16 @@ def translated(operation: str) -> Iterator[None]:
     an answer that is not AWS's, such as a proxy's page. What botocore itself finds wrong, before it asks, is
     `Refused`, without its words, which may quote a secret.
     """
-    # Imported here: whoever gets as far as a call has botocore loaded already.
+    # Imported here: where a call is made, botocore is loaded already.
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
 
     try:
         yield
     except exceptions.ClientError as error:
-        said = error.response.get("Error", {})
-        raise of_code(operation, said.get("Code", "Unknown"), said.get("Message", "")) from None
+        answer = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+        raise of_code(operation, answer.get("Code", "Unknown"), answer.get("Message", ""), status) from None
     except exceptions.NoCredentialsError as error:
         raise errors.Denied(operation, "NoCredentials", str(error)) from None
     except exceptions.ParamValidationError:

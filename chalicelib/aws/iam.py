@@ -75,7 +75,7 @@ def upload_certificate(
 
 
 def delete_certificate(client: IAMClient, name: str) -> bool:
-    """Delete; False when there was none. InUse while a listener holds it, and for a while after.
+    """Delete; False when there was none. NotYet while a listener holds it, and for a while after.
 
     A role that may delete under a path is denied a name that is gone, since it could be anywhere
     (https://github.com/cloud-gov/terraform-provision/pull/1716).

@@ -30,9 +30,10 @@ MembershipAction = RegisterInstances | DeregisterInstances
 
 @dataclass(frozen=True)
 class NotTaken:
-    """One instance for which AWS took no call, and why; `error` is None where it has ended or does not run.
+    """One instance for which AWS took no call, and why.
 
-    For a deregistration that is as good as done: a load balancer lets go of an instance that has ended.
+    `error` is None where there is nothing left to do: the instance has ended or does not run, or it was to be
+    deregistered and AWS finds it neither registered nor, perhaps, anywhere.
     """
 
     instance: str
@@ -82,7 +83,9 @@ def by_halves(
             return
     middle = len(change.instances) // 2
     if not middle:
-        yield NotTaken(change.instances[0], refused.message, refused)
+        # Of one that is not registered any more, and so is deregistered, AWS says the same.
+        leaving = isinstance(change, DeregisterInstances)
+        yield NotTaken(change.instances[0], refused.message, None if leaving else refused)
         return
     for half in (change.instances[:middle], change.instances[middle:]):
         yield from by_halves(call, replace(change, instances=half))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.errors import translated
 from chalicelib.aws.secrecy import discreetly
-from chalicelib.model.errors import Absent, AwsError, Conflict, Fault, InvalidRequest, Refused
+from chalicelib.model.errors import Conflict, Fault, InvalidRequest, Theirs
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -31,14 +31,8 @@ def read_secret(
     belong to other tools and may hold anything. Absent when there is no secret or it is scheduled for
     deletion; InvalidRequest when it is no JSON object, or one of `keys` is at fault.
     """
-    try:
-        with translated("GetSecretValue"):
-            answer = client.get_secret_value(SecretId=secret_id)
-    except AwsError as error:
-        # What AWS says of a secret that is scheduled for deletion; it has nothing else to refuse here.
-        if error.code == "InvalidRequestException":
-            raise Absent(error.operation, error.code, error.message) from None
-        raise
+    with translated("GetSecretValue"):
+        answer = client.get_secret_value(SecretId=secret_id)
     value = _object(answer.get("SecretString") or answer.get("SecretBinary") or "")
     if value is None:
         message = f"the secret {secret_id} is no JSON object: write one with a text under each key"
@@ -72,9 +66,7 @@ def create_secret(
                 Tags=[{"Key": key, "Value": text} for key, text in sorted(tags.items())],
             ),
         )
-    except Refused as error:
-        if error.code != "InvalidRequestException":
-            raise
+    except Theirs:
         raise Conflict(
             f"the secret {name} is scheduled for deletion: restore it, or delete it for good"
         ) from None

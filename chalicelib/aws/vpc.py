@@ -190,7 +190,7 @@ def revoke(client: EC2Client, group: str, rules: Iterable[Rule]) -> None:
 
 
 def delete_group(client: EC2Client, group: str) -> None:
-    """Delete the group; `InUse` while anything holds on to it, `Absent` when it is gone.
+    """Delete the group; `NotYet` while anything holds on to it, `Absent` when it is gone.
 
     What the role may delete hangs on a tag, and that is gone with the group: AWS may then deny it instead.
     """

@@ -8,11 +8,9 @@ from chalicelib.apply import Progress, apply
 from chalicelib.aws import route53
 from chalicelib.invocation import Invocation
 from chalicelib.model.actions import ChangeResourceRecordSets
-from chalicelib.model.errors import Refused, Throttled
+from chalicelib.model.errors import NotYet
 from chalicelib.model.route53 import Change, Zone
 
-# What Route 53 says when a record set is not (any more) as it was read, and while it is at work on the zone.
-_AGAIN = frozenset({"InvalidChangeBatch", "PriorRequestNotComplete"})
 _TRIES = 4
 
 
@@ -36,9 +34,9 @@ def change_zone(
         action = ChangeResourceRecordSets(reason=reason, zone=zone.id, changes=tuple(changes))
         try:
             apply(name, [action], progress, invocation)
-        except (Refused, Throttled) as error:
+        except NotYet:
             tries -= 1
-            if error.code not in _AGAIN or not tries or next(waits, None) is None:
+            if not tries or next(waits, None) is None:
                 raise
         else:
             return progress.bound[zone.id]

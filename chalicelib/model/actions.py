@@ -421,6 +421,11 @@ def _plain(value: object) -> object:
             return type(value).__name__
 
 
+def tidies_up(action: Action) -> bool:
+    """Whether the call only tidies up: it comes last, and nothing stops when AWS refuses it."""
+    return isinstance(action, DeleteLoadBalancerPolicy)
+
+
 def makes_ours(action: Action) -> bool:
     """Whether the call puts our owner tag on a load balancer or a security group."""
     match action:

@@ -11,18 +11,18 @@
     │   ├── IssuerLimited     it wants to be left alone until some time
     │   └── IssuerSilent      it could not be reached, made no sense, or took too long
     └── AwsError              AWS said no, with a code
+        ├── NotYet            AWS sees something late, or something still uses it
+        ├── Duplicate         it is so already: there is one of that name, for instance
         ├── Absent            what the call names is not there (any more)
-        ├── Duplicate         there is one of that name already
-        ├── InUse             something still uses it, or did until a moment ago
-        ├── CertificateUnknown  ELB does not know the certificate (yet)
-        ├── InvalidInstance   one of the instances cannot be registered, so none was
+        │   └── InvalidInstance   one of the instances cannot be registered, so none was
+        ├── Theirs            it belongs to somebody else, or waits for somebody else
         ├── QuotaReached      the account's quota
-        ├── Throttled         too many calls, even after the retries
+        ├── Refused           AWS finds the request itself wrong
         ├── Denied            our role may not
-        └── Refused           AWS finds the request itself wrong
+        └── Throttled         AWS is busy or out of reach, even after the retries
 
-`api/problems.py` is the one place that turns them into HTTP statuses; `aws/errors.py` the one that makes
-the lower half from AWS's codes.
+`api/problems.py` is the one place that turns them into HTTP statuses; `aws/refusals.py` the one that decides
+the lower half by AWS's codes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class IssuerSilent(IssuerError):
 
 
 class AwsError(EmqElbError):
-    """AWS answered with an error code that has no class of its own below."""
+    """AWS answered with an error code that `aws/refusals.py` does not know."""
 
     def __init__(self, operation: str, code: str, message: str) -> None:
         self.operation = operation
@@ -106,40 +106,40 @@ class AwsError(EmqElbError):
         super().__init__(f"{operation}: {code}: {message}")
 
 
+class NotYet(AwsError):
+    """AWS sees something late, or something still uses it: a moment, at times minutes, mends it."""
+
+
+class Duplicate(AwsError):
+    """It is so already: there is one of that name, for instance."""
+
+
 class Absent(AwsError):
     """What the call names is not there (any more)."""
 
 
-class Duplicate(AwsError):
-    """There is one of that name already."""
-
-
-class InUse(AwsError):
-    """Something still uses it, or did until a moment ago."""
-
-
-class CertificateUnknown(AwsError):
-    """ELB does not know the certificate: a new one needs seconds, at times minutes, to be seen everywhere."""
-
-
-class InvalidInstance(AwsError):
+class InvalidInstance(Absent):
     """One of the instances named cannot be registered, so none of them was."""
+
+
+class Theirs(AwsError):
+    """It belongs to somebody else, or waits for somebody else."""
 
 
 class QuotaReached(AwsError):
     """The account's quota is used up."""
 
 
-class Throttled(AwsError):
-    """Too many calls, even after botocore's own retries."""
+class Refused(AwsError):
+    """AWS finds the request itself wrong."""
 
 
 class Denied(AwsError):
     """The function's role may not make this call."""
 
 
-class Refused(AwsError):
-    """AWS finds the request itself wrong."""
+class Throttled(AwsError):
+    """AWS is busy or out of reach, even after botocore's own retries."""
 
 
 def in_vain(error: AwsError) -> bool:

@@ -13,7 +13,6 @@ PURE = (
     "facts",
     "plan",
     "plan_listeners",
-    "retry",
     "review",
     "review_blind_spots",
     "superseded",

@@ -79,11 +79,11 @@ def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
 def finish(name: str, leftovers: Mapping[str, object], invocation: Invocation) -> None:
     """Delete, in the background, what AWS still held on to; `leftovers` is what `delete` left in `carry_on`.
 
-    Raises InUse when it still does at the deadline, so that Lambda tries again.
+    Raises NotYet when it still does at the deadline, so that Lambda tries again.
     """
     left = delete_leftovers(name, _read(leftovers), Progress(), invocation)
     if left:
-        raise errors.InUse(type(left[0]).__name__, "StillInUse", "AWS has not let go of it yet")
+        raise errors.NotYet(type(left[0]).__name__, "StillInUse", "AWS has not let go of it yet")
 
 
 def delete_leftovers(
@@ -106,7 +106,7 @@ def settled(name: str, leftover: Leftover, progress: Progress, invocation: Invoc
         apply(name, [leftover], progress, invocation)
     except errors.Absent:
         return True
-    except errors.InUse:
+    except errors.NotYet:
         return False
     return True
 

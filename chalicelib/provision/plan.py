@@ -10,8 +10,8 @@
 
     tags of instances (before the owner's: whoever is not tagged may be taken out) · tags · subnets (attach
     before detach, a zone's exchange one after another) · security groups · policies made · certificates in
-    place · listeners removed and added · policies set · unused policies of ours deleted · health check ·
-    attributes · instances in, then out · rules and group no longer wanted · access logs (what their bucket
+    place · listeners removed and added · policies set · health check · attributes · instances in, then out ·
+    rules and group no longer wanted · unused policies of ours deleted · access logs (what their bucket
     refuses keeps nothing else from being done) · tags no longer wanted (the very last: `pending`)
 
 So a listener keeps the certificate and the policy that it has until the new one is there, nobody is let out
@@ -24,11 +24,13 @@ something that goes makes room for something that comes, and never all of it at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 from chalicelib.model import actions as do
+from chalicelib.model.actions import tidies_up
 from chalicelib.model.load_balancer import LOAD_BALANCER_TAGS_MAX, HealthCheck, LoadBalancer, State
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
@@ -58,12 +60,57 @@ def plan(desired: State, actual: State) -> tuple[do.Action, ...]:
     if wanted is None:
         gone = () if there is None else (do.DeleteLoadBalancer(reason="it is to go"),)
         return (*gone, *_leftovers(desired, actual))
-    prepare = (*_group_made(desired.group, actual.group), *_uploads(desired, actual))
+    # The certificate first: from then on the background can end it without a key.
+    prepare = (*_uploads(desired, actual), *_group_made(desired.group, actual.group))
     if there is None:
         born = as_created(wanted)
         create = do.CreateLoadBalancer(reason=f"there is no load balancer {wanted.name}", load_balancer=born)
         return (*prepare, create, *_changes(desired, actual, wanted, born))
     return (*prepare, *_changes(desired, actual, wanted, there))
+
+
+def marked(steps: Sequence[do.Action], there: LoadBalancer | None, since: datetime) -> Sequence[do.Action]:
+    """Have the load balancer `pending` from before something is taken away until the last step.
+
+    So it says of itself that it is half done when the rest is refused, or the function killed. One that is
+    adopted as well: IAM may see late that it is ours.
+    """
+    if there is None or PENDING_TAG in there.tags or not (_takes_away(steps) or _goes_on_as_ours(steps)):
+        return steps
+    mark = Pending(since, PROVISIONING).tag
+    found: list[do.Action] = []
+    begun, end = False, do.RemoveTags(reason="all is done", keys=(PENDING_TAG,))
+    for step in steps:
+        match step:
+            case do.AddTags(tags=tags):
+                begun = True
+                found.append(replace(step, tags=(*tags, mark)))
+            case do.RemoveTags(keys=keys):
+                end = replace(step, keys=(*keys, PENDING_TAG))
+            case do.DetachLoadBalancerFromSubnets() | do.DeleteLoadBalancerListeners() if not begun:
+                begun = True
+                reason = "something is taken away for a moment"
+                found += [do.AddTags(reason=reason, tags=(mark,)), step]
+            case _:
+                found.append(step)
+    return (*found, end)
+
+
+def _takes_away(steps: Sequence[do.Action]) -> bool:
+    """Whether something that goes comes again in another form: a zone's subnet, a port's listener."""
+    gone = False
+    for step in steps:
+        if gone and isinstance(step, do.AttachLoadBalancerToSubnets | do.CreateLoadBalancerListeners):
+            return True
+        gone = gone or isinstance(step, do.DetachLoadBalancerFromSubnets | do.DeleteLoadBalancerListeners)
+    return False
+
+
+def _goes_on_as_ours(steps: Sequence[do.Action]) -> bool:
+    """Whether something is to be changed at a load balancer that becomes ours by an earlier step."""
+    kinds = [step for step in steps if not isinstance(step, do.RemoveTags)]
+    becoming = [isinstance(step, do.AddTags) and OWNER_TAG in dict(step.tags) for step in kinds]
+    return any(becoming[:-1])
 
 
 def as_created(wanted: LoadBalancer) -> LoadBalancer:
@@ -97,11 +144,13 @@ def _changes(desired: State, actual: State, wanted: LoadBalancer, there: LoadBal
     yield from _tags_added(wanted, there)
     yield from _subnets(wanted, there)
     yield from _groups(wanted, there)
-    yield from plan_listeners(wanted, there)
+    about_listeners = tuple(plan_listeners(wanted, there))
+    yield from (step for step in about_listeners if not tidies_up(step))
     yield from _health_check(wanted, there)
     yield from _attributes(wanted, there)
     yield from _instances(wanted, there, desired)
     yield from _group_trimmed(desired, actual)
+    yield from (step for step in about_listeners if tidies_up(step))
     yield from _access_logs(wanted, there)
     yield from _tags_removed(there.tags.keys() - wanted.tags.keys() - _in_the_way(wanted, there))
 

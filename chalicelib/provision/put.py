@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from chalicelib import observe
 from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
+from chalicelib.aws.refusals import passes
 from chalicelib.certificates.chosen import ToOrder, ToUpload
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
@@ -31,11 +32,13 @@ from chalicelib.provision.desired import desire, left_as_they_are
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.give_up import given_up
 from chalicelib.provision.order_certificate import foreseen, obtained, refuse
-from chalicelib.provision.plan import plan
+from chalicelib.provision.plan import marked, plan
 from chalicelib.provision.report import exists, pending, planned, ready
-from chalicelib.provision.retry import retryable, slow
 from chalicelib.provision.review import conflict, gone_instances, objections, refuse_beyond_quota
 from chalicelib.provision.superseded import Background, TakenOver
+
+_TAG_SEEN = timedelta(minutes=5)
+"""So long after a request the background takes a denial for one that passes: IAM sees a new tag late."""
 
 
 def put(
@@ -78,9 +81,7 @@ def carry_on_put(
     except TakenOver:
         return None
     if report.state == "pending":
-        raise errors.CertificateUnknown(
-            "provision", "StillPending", "AWS needs even longer; to be tried again"
-        )
+        raise errors.NotYet("provision", "StillPending", "AWS needs even longer; to be tried again")
     return report
 
 
@@ -110,7 +111,8 @@ def _converge(
         not_taken = {one.instance for one in progress.not_taken}
         desired = left_as_they_are(_desire(declaration, facts, invocation, since), facts.actual, not_taken)
         refuse_beyond_quota(declaration, facts, desired, invocation.settings.owner)
-        steps = (*_taking_over(there, since), *plan(desired, facts.actual))
+        planned_steps = [one for one in plan(desired, facts.actual) if one not in progress.left_behind]
+        steps = (*_taking_over(there, since), *marked(planned_steps, there, since))
         refuse(facts.chosen, there, invocation)
         if dry_run:
             foreseen_steps = planned((*foreseen(facts.chosen), *steps), facts.chosen)
@@ -126,6 +128,7 @@ def _converge(
             material = facts.chosen.material if isinstance(facts.chosen, ToUpload) else None
             apply(declaration.name, now, progress, invocation, material)
         except errors.AwsError as error:
+            recent = background is not None and invocation.now() < since + _TAG_SEEN
             if _over(
                 error,
                 waits,
@@ -134,6 +137,7 @@ def _converge(
                 progress,
                 invocation=invocation,
                 in_background=background is not None,
+                just_ours=progress.became_ours or recent,
             ):
                 return _left_to_the_background(declaration, facts, progress, invocation, since)
         else:
@@ -253,19 +257,28 @@ def _over(
     *,
     invocation: Invocation,
     in_background: bool,
+    just_ours: bool,
 ) -> bool:
     """False: retry now. True: hand over to the asynchronous function.
 
     Raises an error that no retry can fix.
     """
-    own_group = declaration.security_groups is None
-    if retryable(error, own_group=own_group, became_ours=progress.became_ours):
+    late = passes(error, own_group=declaration.security_groups is None, just_ours=just_ours)
+    if late or _to_be_looked_at(error):
         if next(waits, None) is not None:
             return False
-        if slow(error) and _resumable(facts, progress):
+        if late and _resumable(facts, progress):
             return True
     # The next try of the background goes on with what there is.
     raise error if in_background else given_up(error, facts, progress, invocation)
+
+
+def _to_be_looked_at(error: errors.AwsError) -> bool:
+    """Whether somebody else was at work, so that another look leads to another plan."""
+    if isinstance(error, errors.QuotaReached):
+        # Another look finds the instance that got its last tag since the one before.
+        return error.operation == "CreateTags"
+    return isinstance(error, errors.Duplicate | errors.Absent)
 
 
 def _resumable(facts: Facts, progress: Progress) -> bool:

@@ -55,7 +55,7 @@ def retire_superseded(region: Region, rotations: Sequence[Rotation], invocation:
             delete = do.DeleteServerCertificate(reason=goes.reason, certificate=goes.certificate.name)
             try:
                 apply(name, [delete], progress, invocation)
-            except (errors.InUse, errors.Absent):
+            except (errors.NotYet, errors.Absent):
                 continue
     names = frozenset(name for name, _ in planned)
     return Retired(steps=progress.steps, load_balancers=names, warnings=warnings)

@@ -234,7 +234,7 @@ def _set(
     while True:
         try:
             apply(listener.load_balancer, [action], swap.progress, swap.invocation)
-        except errors.CertificateUnknown:
+        except errors.NotYet:
             if next(waits, None) is None:
                 return "unknown"
             if not _unchanged(listener, swap.invocation):

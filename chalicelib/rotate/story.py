@@ -127,7 +127,7 @@ def carry_on(
     rotation = _rotate(balancer, run, asked=again)
     report_rotations([rotation], [balancer], run.invocation)
     if rotation.state == "pending":
-        raise errors.CertificateUnknown("rotate", "StillPending", "AWS needs even longer; to be tried again")
+        raise errors.NotYet("rotate", "StillPending", "AWS needs even longer; to be tried again")
     return rotation
 
 

@@ -14,7 +14,7 @@ from chalicelib.model.errors import (
     Conflict,
     Denied,
     Duplicate,
-    InUse,
+    NotYet,
     QuotaReached,
     Refused,
     Throttled,
@@ -188,7 +188,7 @@ def test_deleting_says_whether_there_was_something_to_delete(client: IAMClient) 
 def test_what_is_in_use_is_not_deleted(stubbed: tuple[IAMClient, Stubber]) -> None:
     client, stubber = stubbed
     stubber.add_client_error("delete_server_certificate", "DeleteConflict", "in use by a listener", 409)
-    with pytest.raises(InUse):
+    with pytest.raises(NotYet):
         iam.delete_certificate(client, NAME)
 
 
@@ -205,7 +205,7 @@ def test_the_quota_is_read_with_what_is_used_of_it(client: IAMClient) -> None:
         ("KeyPairMismatch", Refused),
         ("AccessDenied", Denied),
         ("Throttling", Throttled),
-        ("ServiceFailure", AwsError),
+        ("ServiceFailure", Throttled),
     ],
 )
 def test_errors_of_an_upload_keep_their_code(

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from chalicelib.aws import route53
-from chalicelib.model.errors import Refused
+from chalicelib.model.errors import NotYet
 from chalicelib.model.route53 import Alias, Change, RecordSet, Zone
 from tests.world.provisioning import Account, clients
 
@@ -86,7 +86,7 @@ def test_a_cname_gives_way_to_an_alias_in_one_batch_and_only_as_it_was_read(
     )
     route53.change_record_sets(client, zone, [Change(None, cname)])
     exchange = [Change(None, alias), Change(replace(cname, ttl=60), None)]
-    with pytest.raises(Refused):
+    with pytest.raises(NotYet):
         route53.change_record_sets(client, zone, exchange)
     assert route53.records_at(client, zone, NAME) == (cname,)
     route53.change_record_sets(client, zone, [Change(None, alias), Change(cname, None)])

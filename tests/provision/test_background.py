@@ -224,7 +224,7 @@ def test_what_takes_even_longer_is_an_error_so_that_lambda_tries_again(here: Acc
     body = there(here)
     KNOBS.certificate_propagation_seconds = 3600
     report = here.put(new(body))
-    with pytest.raises(errors.CertificateUnknown):
+    with pytest.raises(errors.NotYet):
         here.carry_on(report, body)
     assert state(here) == "pending"
 

@@ -134,7 +134,7 @@ def test_what_is_never_let_go_is_an_error_so_that_lambda_tries_again(here: Accou
     made(here)
     KNOBS.interface_linger_seconds = 10_000
     report = here.delete(force=True)
-    with pytest.raises(errors.InUse):
+    with pytest.raises(errors.NotYet):
         here.finish(report)
 
 

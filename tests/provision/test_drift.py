@@ -88,10 +88,12 @@ DRIFTS: dict[str, tuple[Callable[[Account], object], list[str]]] = {
     "listener with another wiring": (
         another_wiring,
         [
+            "AddTags",
             "DeleteLoadBalancerListeners",
             "CreateLoadBalancerListeners",
             "SetLoadBalancerPoliciesOfListener",
             "SetLoadBalancerPoliciesForBackendServer",
+            "RemoveTags",
         ],
     ),
     "another certificate": (another_certificate, ["SetLoadBalancerListenerSSLCertificate"]),

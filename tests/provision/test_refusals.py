@@ -197,8 +197,10 @@ def test_the_only_zones_subnet_cannot_be_exchanged(here: Account) -> None:
     here.put(body | {"subnets": [private_subnet(here, cidr="172.31.97.0/24"), here.subnets[1]]})
     assert here.calls.writes == [
         "AttachLoadBalancerToSubnets",
+        "AddTags",
         "DetachLoadBalancerFromSubnets",
         "AttachLoadBalancerToSubnets",
+        "RemoveTags",
     ]
 
 
@@ -386,7 +388,7 @@ def test_an_instance_that_aws_does_not_take_is_tried_once_in_the_background(here
         ("CreateLoadBalancer", "AccessDenied", errors.Denied),
         ("CreateLoadBalancer", "InvalidSubnet", errors.Refused),
         ("ConfigureHealthCheck", "Throttling", errors.Throttled),
-        ("RegisterInstancesWithLoadBalancer", "InternalFailure", errors.AwsError),
+        ("RegisterInstancesWithLoadBalancer", "InternalFailure", errors.Throttled),
     ],
 )
 def test_what_aws_refuses_is_reported_at_once_and_the_next_request_goes_on(
@@ -434,7 +436,7 @@ def test_what_aws_never_sees_is_an_error_and_not_pending(here: Account) -> None:
 
 def test_an_upload_that_aws_holds_up_cannot_be_carried_on_without_its_key(here: Account) -> None:
     refusing("UploadServerCertificate", "ConcurrentModification")
-    with pytest.raises(errors.InUse):
+    with pytest.raises(errors.NotYet):
         here.put(here.article | {"certificate": {"pem": pem(issued())}})
     assert here.snapshot()["load balancers"] == {}
 

@@ -232,7 +232,7 @@ REFUSALS = [
     ("ListResourceRecordSets", "AccessDenied", errors.Denied),
     ("ChangeResourceRecordSets", "Throttling", errors.Throttled),
     ("ChangeResourceRecordSets", "AccessDenied", errors.Denied),
-    ("ChangeResourceRecordSets", "PriorRequestNotComplete", errors.Throttled),
+    ("ChangeResourceRecordSets", "PriorRequestNotComplete", errors.NotYet),
     ("GetChange", "Throttling", errors.Throttled),
     ("GetChange", "AccessDenied", errors.Denied),
     ("GetSecretValue", "AccessDeniedException", errors.Denied),

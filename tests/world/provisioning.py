@@ -83,7 +83,7 @@ class Watched:
     """Whose calls the one session's hooks report to, and who refuses them.
 
     `refuse` is asked before each call, with its operation and its parameters on the wire; a code that it
-    returns is the answer, and AWS is not asked.
+    returns, or a code, `: ` and a message, is the answer, and AWS is not asked.
     """
 
     calls: Calls = field(default_factory=Calls)
@@ -91,9 +91,12 @@ class Watched:
 
     def asked(self, model: Any, params: Mapping[str, Any], **_: Any) -> tuple[Any, Any] | None:
         """Answer in AWS's place when the call is refused, without botocore's retries."""
-        code = self.refuse(model.name, params["body"] if isinstance(params["body"], dict) else {})
-        answer = {"Error": {"Code": code, "Message": "made up"}, "ResponseMetadata": {}}
-        return (SimpleNamespace(status_code=400), answer) if code else None
+        refusal = self.refuse(model.name, params["body"] if isinstance(params["body"], dict) else {})
+        if not refusal:
+            return None
+        code, _separator, message = refusal.partition(": ")
+        answer = {"Error": {"Code": code, "Message": message or "made up"}, "ResponseMetadata": {}}
+        return SimpleNamespace(status_code=400), answer
 
 
 WATCHED = Watched()
