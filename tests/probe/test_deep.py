@@ -26,6 +26,7 @@ from chalicelib.probe.deep_sessions import Permits, keep_open
 from lab.fidelity.knobs import KNOBS
 from tests.probe.test_story import CREDENTIALS, create, keep, listener, resolve
 from tests.world import mqtt_broker as mqtt
+from tests.world.by_hand import REFERENCE, negotiating
 from tests.world.certificates import Issued, leaf
 from tests.world.emitted import emitted
 from tests.world.mqtt_broker import Connection, Packet, Rule, broker
@@ -354,20 +355,7 @@ def test_obsolete_tls_is_refused_as_the_policy_says(
     with serving(offering(OWN, tmp_path, minimum)) as server:
         create(here, "demo", listener(server.port, "SSL", arn))
         quick(here, "demo")
-        here.world.elb.create_load_balancer_policy(
-            LoadBalancerName="demo",
-            PolicyName="strict",
-            PolicyTypeName="SSLNegotiationPolicyType",
-            PolicyAttributes=[
-                {
-                    "AttributeName": "Reference-Security-Policy",
-                    "AttributeValue": "ELBSecurityPolicy-TLS-1-2-2017-01",
-                }
-            ],
-        )
-        here.world.elb.set_load_balancer_policies_of_listener(
-            LoadBalancerName="demo", LoadBalancerPort=server.port, PolicyNames=["strict"]
-        )
+        negotiating(here, "strict", {REFERENCE: "ELBSecurityPolicy-TLS-1-2-2017-01"}, server.port)
         verdict = deep_probe_one("demo", here.invocation(within=890), resolve=resolve)
     assert {one.result for one in verdict.findings if one.check == "obsolete-tls"} == found
 

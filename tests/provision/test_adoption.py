@@ -9,7 +9,7 @@ import pytest
 from chalicelib.model.errors import Conflict, Denied, NotFound, NotOurs
 from lab.fidelity.knobs import KNOBS, Health
 from tests.lab.load_balancing import ssl
-from tests.world.by_hand import NAME, proxying
+from tests.world.by_hand import NAME, cookies, negotiating, proxying, register
 from tests.world.provisioning import WATCHED, Account
 
 HTTP = {"Protocol": "HTTP", "LoadBalancerPort": 18083, "InstanceProtocol": "HTTP", "InstancePort": 18083}
@@ -20,30 +20,13 @@ def by_hand(here: Account, *names: str, **parameters: Any) -> list[str]:
     here.world.create("demo", ssl(here.world.upload("by-hand")), HTTP, Subnets=here.subnets[:2], **parameters)
     ids = here.launch(*names)
     if ids:
-        here.world.elb.register_instances_with_load_balancer(
-            **NAME, Instances=[{"InstanceId": id_} for id_ in ids]
-        )
+        register(here, ids)
     return ids
 
 
-def cookies(here: Account) -> None:
-    here.world.elb.create_lb_cookie_stickiness_policy(**NAME, PolicyName="sticky")
-    here.world.elb.set_load_balancer_policies_of_listener(
-        **NAME, LoadBalancerPort=18083, PolicyNames=["sticky"]
-    )
-
-
 def ciphers(here: Account) -> None:
-    here.world.elb.create_load_balancer_policy(
-        **NAME,
-        PolicyName="mine",
-        PolicyTypeName="SSLNegotiationPolicyType",
-        PolicyAttributes=[
-            {"AttributeName": name, "AttributeValue": "true"}
-            for name in ("Protocol-TLSv1.2", "AES128-SHA256", "Server-Defined-Cipher-Order")
-        ],
-    )
-    here.world.elb.set_load_balancer_policies_of_listener(**NAME, LoadBalancerPort=8883, PolicyNames=["mine"])
+    on = ("Protocol-TLSv1.2", "AES128-SHA256", "Server-Defined-Cipher-Order")
+    negotiating(here, "mine", dict.fromkeys(on, "true"), 8883)
 
 
 def attributes(here: Account) -> None:

@@ -9,10 +9,10 @@ import pytest
 from moto.iam.models import iam_backends
 
 from tests.lab.load_balancing import ssl
+from tests.world.by_hand import NAME, REFERENCE, cookies, negotiating, register, serving_another
 from tests.world.provisioning import Account
 
 PLAIN = {"Protocol": "TCP", "LoadBalancerPort": 1883, "InstanceProtocol": "TCP", "InstancePort": 1883}
-NAME: dict[str, Any] = {"LoadBalancerName": "demo"}
 
 
 def body_of(here: Account) -> dict[str, Any]:
@@ -39,24 +39,6 @@ def own_group(here: Account) -> str:
 
 def permission(port: int, cidr: str) -> list[dict[str, Any]]:
     return [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr}]}]
-
-
-def another_certificate(here: Account) -> None:
-    here.world.elb.set_load_balancer_listener_ssl_certificate(
-        **NAME, LoadBalancerPort=8883, SSLCertificateId=here.world.upload("another")
-    )
-
-
-def another_policy(here: Account) -> None:
-    here.world.elb.create_load_balancer_policy(
-        **NAME,
-        PolicyName="weak",
-        PolicyTypeName="SSLNegotiationPolicyType",
-        PolicyAttributes=[
-            {"AttributeName": "Reference-Security-Policy", "AttributeValue": "ELBSecurityPolicy-2015-05"}
-        ],
-    )
-    here.world.elb.set_load_balancer_policies_of_listener(**NAME, LoadBalancerPort=8883, PolicyNames=["weak"])
 
 
 def another_wiring(here: Account) -> None:
@@ -96,8 +78,11 @@ DRIFTS: dict[str, tuple[Callable[[Account], object], list[str]]] = {
             "RemoveTags",
         ],
     ),
-    "another certificate": (another_certificate, ["SetLoadBalancerListenerSSLCertificate"]),
-    "another policy": (another_policy, ["SetLoadBalancerPoliciesOfListener"]),
+    "another certificate": (serving_another, ["SetLoadBalancerListenerSSLCertificate"]),
+    "another policy": (
+        lambda here: negotiating(here, "weak", {REFERENCE: "ELBSecurityPolicy-2015-05"}, 8883),
+        ["SetLoadBalancerPoliciesOfListener"],
+    ),
     "no policy": (
         lambda here: here.world.elb.set_load_balancer_policies_of_listener(
             **NAME, LoadBalancerPort=8883, PolicyNames=[]
@@ -182,9 +167,7 @@ DRIFTS: dict[str, tuple[Callable[[Account], object], list[str]]] = {
         ["RegisterInstancesWithLoadBalancer"],
     ),
     "stranger registered": (
-        lambda here: here.world.elb.register_instances_with_load_balancer(
-            **NAME, Instances=[{"InstanceId": here.launch("stranger")[0]}]
-        ),
+        lambda here: register(here, here.launch("stranger")),
         ["DeregisterInstancesFromLoadBalancer"],
     ),
     "cluster tag removed": (
@@ -224,10 +207,7 @@ def test_a_tag_that_the_body_does_not_name_is_left_alone(here: Account) -> None:
 def test_stickiness_set_by_hand_stays_on_its_listener(here: Account) -> None:
     body = body_of(here)
     here.put(body)
-    here.world.elb.create_lb_cookie_stickiness_policy(**NAME, PolicyName="sticky")
-    here.world.elb.set_load_balancer_policies_of_listener(
-        **NAME, LoadBalancerPort=18083, PolicyNames=["sticky"]
-    )
+    cookies(here)
     here.put(body)
     assert here.calls.writes == []
 

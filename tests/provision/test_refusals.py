@@ -12,6 +12,7 @@ from chalicelib.api.problems import problem
 from chalicelib.model import errors
 from chalicelib.model.errors import Conflict, InvalidRequest
 from lab.fidelity.knobs import KNOBS
+from tests.world.by_hand import register
 from tests.world.provisioning import WATCHED, Account, granted, issued, just_before, pem
 
 KEY = issued().private_key_pem
@@ -313,8 +314,7 @@ def test_nothing_is_adopted_whose_members_would_be_taken_out_for_want_of_a_tag(h
     full, other = body.pop("instances")
     fill(here, full)
     here.world.create("demo", Subnets=here.subnets[:2])
-    named = [{"InstanceId": id_} for id_ in (full, other)]
-    here.world.elb.register_instances_with_load_balancer(LoadBalancerName="demo", Instances=named)
+    register(here, [full, other])
     with pytest.raises(errors.QuotaReached, match=f"{full} carries .* nothing was changed"):
         here.put(body, adopt=True)
     assert here.calls.writes == []

@@ -14,7 +14,15 @@ from chalicelib.api.requests import read_put
 from chalicelib.model.ciphers import CIPHERS, PROTOCOLS
 from lab.fidelity import elb_ssl
 from tests.lab.load_balancing import ssl
-from tests.world.by_hand import NAME, proxying
+from tests.world.by_hand import (
+    NAME,
+    REFERENCE,
+    cookies,
+    negotiating,
+    proxying,
+    register,
+    serving_another,
+)
 from tests.world.provisioning import Account, account
 
 HTTP = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstanceProtocol": "HTTP", "InstancePort": 8080}
@@ -22,47 +30,7 @@ TLS_BEHIND = {"Protocol": "TCP", "LoadBalancerPort": 1884, "InstanceProtocol": "
 
 
 def ssl_policy(name: str, *on: str) -> Callable[[Account], object]:
-    def make(here: Account) -> None:
-        here.world.elb.create_load_balancer_policy(
-            **NAME,
-            PolicyName=name,
-            PolicyTypeName="SSLNegotiationPolicyType",
-            PolicyAttributes=[{"AttributeName": one, "AttributeValue": "true"} for one in on],
-        )
-        for port in (443, 8883):
-            here.world.elb.set_load_balancer_policies_of_listener(
-                **NAME, LoadBalancerPort=port, PolicyNames=[name]
-            )
-
-    return make
-
-
-def other_policy(here: Account) -> None:
-    here.world.elb.create_load_balancer_policy(
-        **NAME,
-        PolicyName="strict",
-        PolicyTypeName="SSLNegotiationPolicyType",
-        PolicyAttributes=[
-            {
-                "AttributeName": "Reference-Security-Policy",
-                "AttributeValue": "ELBSecurityPolicy-TLS-1-2-2017-01",
-            }
-        ],
-    )
-    here.world.elb.set_load_balancer_policies_of_listener(
-        **NAME, LoadBalancerPort=8883, PolicyNames=["strict"]
-    )
-
-
-def other_certificate(here: Account) -> None:
-    here.world.elb.set_load_balancer_listener_ssl_certificate(
-        **NAME, LoadBalancerPort=8883, SSLCertificateId=here.world.upload("another")
-    )
-
-
-def stickiness(here: Account) -> None:
-    here.world.elb.create_lb_cookie_stickiness_policy(**NAME, PolicyName="sticky")
-    here.world.elb.set_load_balancer_policies_of_listener(**NAME, LoadBalancerPort=80, PolicyNames=["sticky"])
+    return lambda here: negotiating(here, name, dict.fromkeys(on, "true"), 443, 8883)
 
 
 def authentication(here: Account) -> None:
@@ -88,12 +56,18 @@ def attributes(**value: Any) -> Callable[[Account], object]:
 BY_HAND: dict[str, tuple[Callable[[Account], object], str | None]] = {
     "SSLv3": (ssl_policy("old", "Protocol-SSLv3", "Protocol-TLSv1", "RC4-MD5"), None),
     "no order of its own": (ssl_policy("client-order", "Protocol-TLSv1.2", "AES128-SHA256"), None),
-    "another policy on another listener": (other_policy, "port 8883 negotiates by another policy, strict"),
+    "another policy on another listener": (
+        lambda here: negotiating(here, "strict", {REFERENCE: "ELBSecurityPolicy-TLS-1-2-2017-01"}, 8883),
+        "port 8883 negotiates by another policy, strict",
+    ),
     "another certificate on another listener": (
-        other_certificate,
+        serving_another,
         "port 8883 serves another certificate, arn",
     ),
-    "stickiness": (stickiness, "port 80 has the policy sticky (LBCookieStickinessPolicyType)"),
+    "stickiness": (
+        lambda here: cookies(here, 80),
+        "port 80 has the policy sticky (LBCookieStickinessPolicyType)",
+    ),
     "PROXY protocol on one port": (proxying, None),
     "authentication of instances": (authentication, "instance port 8443 has the policy auth (BackendServer"),
     "access logs": (
@@ -141,10 +115,7 @@ def by_hand(here: Account, *names: str) -> None:
     """Make a load balancer as a stranger would, with these peculiarities."""
     arn = here.world.upload("by-hand")
     here.world.create("demo", ssl(arn), ssl(arn, 443, 1885), HTTP, TLS_BEHIND, Subnets=here.subnets[:2])
-    ids = here.launch("node-1", "node-2")
-    here.world.elb.register_instances_with_load_balancer(
-        LoadBalancerName="demo", Instances=[{"InstanceId": id_} for id_ in ids]
-    )
+    register(here, here.launch("node-1", "node-2"))
     for name in names:
         BY_HAND[name][0](here)
 

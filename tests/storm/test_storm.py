@@ -21,10 +21,10 @@ from chalicelib.model.errors import EmqElbError
 from chalicelib.model.names import CLUSTER_TAG
 from chalicelib.provision.sweep import sweep
 from chalicelib.register.events import Event, StateChange, TagChange
+from tests.world.by_hand import NAME
 from tests.world.provisioning import WATCHED, Account, Killed, account, granted
 from tests.world.register import Fleet
 
-NAME: dict[str, Any] = {"LoadBalancerName": "demo"}
 CODES = ("Throttling", "AccessDenied", "RequestLimitExceeded", "InternalFailure")
 OPERATIONS = (
     "DescribeLoadBalancers",
