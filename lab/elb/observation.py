@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Observed:
     """One load balancer; its zones have no addresses yet, since AWS's API gives none.
 
-    `key` tells it from the others of both kinds, whose names may be the same.
+    `key` distinguishes it from the others of both kinds, whose names may be the same.
     """
 
     key: str

@@ -318,7 +318,7 @@ def name_of(connection: socket.socket) -> str:
 
 
 def alive(connection: socket.socket) -> bool:
-    """Tell whether what is sent comes back."""
+    """Return whether what is sent comes back."""
     with suppress(OSError):
         connection.sendall(b"ping\n")
         return connection.recv(100) == b"ping\n"
