@@ -34,6 +34,7 @@ from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
 from chalicelib.model.load_balancer import AccessLogs, CustomPolicy, HealthCheck, Protocol, Scheme
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
+    CLUSTER_TAG,
     HOSTNAME_TAG,
     MEMBERS_TAG,
     OWNER_TAG,
@@ -46,6 +47,7 @@ from chalicelib.model.syntax import (
     BUCKET_PATTERN,
     CERTIFICATE_ARN_PATTERN,
     CIDR_PATTERN,
+    CLUSTER_MAX,
     DOMAIN_PATTERN,
     GROUP_PATTERN,
     HEALTH_TARGET_PATTERN,
@@ -62,6 +64,7 @@ from chalicelib.model.syntax import (
     bucket_fault,
     certificate_arn_fault,
     cidr_fault,
+    cluster_fault,
     domain_fault,
     health_target_fault,
     host_fault,
@@ -100,7 +103,16 @@ QOS = (0, 1, 2)
 MEMBERS_MAX = 100
 """Names of profiles and of groups, each: more do not fit into a tag."""
 TAG_KEY_MAX = 127
-OUR_TAGS = (OWNER_TAG, CERTIFICATE_TAG, HOSTNAME_TAG, MEMBERS_TAG, PROBE_TAG, PENDING_TAG, REJECTED_TAG)
+OUR_TAGS = (
+    OWNER_TAG,
+    CLUSTER_TAG,
+    CERTIFICATE_TAG,
+    HOSTNAME_TAG,
+    MEMBERS_TAG,
+    PROBE_TAG,
+    PENDING_TAG,
+    REJECTED_TAG,
+)
 TAGS_MAX = 50 - len(OUR_TAGS)
 """A load balancer's tags that are the user's: 50, less those that we may need ourselves.
 
@@ -546,6 +558,16 @@ class PutBody(TypedDict, total=False):
             ),
             _shows(minItems=1, maxItems=SUBNETS_MAX, uniqueItems=True),
         ]
+    ]
+    cluster: Annotated[
+        str,
+        _judged(cluster_fault),
+        _shows(
+            "Whose instances are its members; left out, the cluster of its own name. Several load balancers"
+            " may serve one cluster.",
+            minLength=1,
+            maxLength=CLUSTER_MAX,
+        ),
     ]
     scheme: Annotated[Scheme, _shows("Cannot be changed later.", default=Declaration.scheme)]
     listeners: Annotated[

@@ -77,6 +77,7 @@ def _placed(given: Iterable[str | Mapping[str, str]]) -> Iterator[tuple[int, str
 
 _MADE: Mapping[str, Callable[[Any], Any]] = {
     "subnets": tuple,
+    "cluster": _as_it_is,
     "scheme": _as_it_is,
     "listeners": _listeners,
     "certificate": _certificate,

@@ -74,7 +74,7 @@ def _load_balancer(body: Schema, defined: Schema) -> Schema:
 
 
 def _load_balancers(body: Schema, defined: Schema) -> Schema:
-    names = ("name", "dns_name", "state", "scheme", "listeners")
+    names = ("name", "dns_name", "state", "cluster", "scheme", "listeners")
     short = {name: _as_shown(body["properties"][name], defined) for name in names}
     short["instances"] = {"type": "array", "items": {"type": "string"}}
     one = _object(short, required=sorted(short.keys() - {"dns_name"}))

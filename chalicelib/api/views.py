@@ -117,6 +117,7 @@ def _identity(balancer: LoadBalancer) -> Json:
         "name": balancer.name,
         **({} if balancer.dns_name is None else {"dns_name": balancer.dns_name}),
         "state": "pending" if PENDING_TAG in balancer.tags else "ready",
+        "cluster": balancer.cluster,
         "scheme": balancer.scheme,
     }
 

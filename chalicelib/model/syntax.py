@@ -33,6 +33,7 @@ _IAM_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:server-certificate/([!-~]{0,510}/)?[A
 _ACM_ARN = r"arn:aws[a-z-]*:acm:[a-z0-9-]{1,32}:[0-9]{12}:certificate/[A-Za-z0-9_-]{1,128}"
 CERTIFICATE_ARN_PATTERN = rf"^({_IAM_ARN}|{_ACM_ARN})$"
 HOST_MAX = 253
+CLUSTER_MAX = 255
 _SHOWN = 80
 
 
@@ -155,6 +156,22 @@ def bucket_fault(bucket: str) -> str | None:
     if matches(BUCKET_PATTERN, bucket) and ".." not in bucket and not matches(_ADDRESS, bucket):
         return None
     return f"{quoted(bucket)} is no bucket's name: 3 to 63 small letters, digits, hyphens and single dots"
+
+
+def cluster_fault(cluster: str) -> str | None:
+    """The value of a tag, which an instance and a load balancer carry alike.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.html
+    """
+    if not 1 <= len(cluster) <= CLUSTER_MAX:
+        return (
+            f"a cluster's name has 1 to {CLUSTER_MAX} characters, as the value of a tag, not {len(cluster)}"
+        )
+    if cluster.lower().startswith("aws:"):
+        return f"{quoted(cluster)} begins with aws:, which AWS keeps for itself"
+    if cluster != cluster.strip():
+        return f"{quoted(cluster)} has a space at an end, which nobody would see"
+    return tag_text_fault(cluster)
 
 
 def tag_text_fault(text: str) -> str | None:

@@ -72,14 +72,15 @@ DEFAULT_PROBE = ProbeOptions()
 class Declaration:
     """The body of a PUT, with every default filled in. Listeners carry no certificate and no policy yet.
 
-    `keepalive` is seconds; the idle timeout follows from it. `security_groups` None: we make one. `members`
-    None: every instance that carries the cluster's tag may join.
-    `places` are where in the body each of `instances` stands, empty where nobody left one out.
+    `cluster` None: that of its own name. `keepalive` is seconds; the idle timeout follows from it.
+    `security_groups` None: we make one. `members` None: every instance that carries the cluster's tag may
+    join. `places` are where in the body each of `instances` stands, empty where nobody left one out.
     `proxy_protocol` is for every instance port behind TCP or SSL, for none, or for these.
     """
 
     name: str
     subnets: tuple[str, ...]
+    cluster: str | None = None
     scheme: Scheme = "internet-facing"
     listeners: tuple[Listener, ...] = DEFAULT_LISTENERS
     certificate: CertificateSource | None = None
@@ -98,6 +99,11 @@ class Declaration:
     hostname: str | None = None
     probe: ProbeOptions = DEFAULT_PROBE
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def serves(self) -> str:
+        """The cluster whose instances are to be its members."""
+        return self.cluster or self.name
 
     @property
     def placed_instances(self) -> tuple[tuple[int, str], ...]:

@@ -10,6 +10,7 @@ from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer, State, i
 from chalicelib.model.members import members_tag, read_members_tag
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
+    CLUSTER_TAG,
     HOSTNAME_TAG,
     MEMBERS_TAG,
     OWNER_TAG,
@@ -122,7 +123,7 @@ def _membership(wanted: LoadBalancer, facts: Facts, cluster: frozenset[str]) -> 
     """Who is to be registered once the tags are set."""
     there = facts.actual.load_balancer
     tagged = {
-        id_: replace(instance, cluster=wanted.name)
+        id_: replace(instance, cluster=wanted.cluster)
         if id_ in cluster and instance.cluster is None
         else instance
         for id_, instance in facts.instances.items()
@@ -155,6 +156,7 @@ def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, st
     there = facts.actual.load_balancer
     ours = {
         OWNER_TAG: owner,
+        CLUSTER_TAG: _cluster(declaration, there, owner),
         CERTIFICATE_TAG: source_of(facts.chosen) if facts.chosen else None,
         HOSTNAME_TAG: declaration.hostname,
         MEMBERS_TAG: _members(declaration, there.tags.get(MEMBERS_TAG) if there else None),
@@ -162,6 +164,13 @@ def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, st
     }
     kept = {key: value for key, value in (there.tags if there else {}).items() if key not in _FROM_BODY}
     return {**kept, **declaration.tags, **{key: value for key, value in ours.items() if value is not None}}
+
+
+def _cluster(declaration: Declaration, there: LoadBalancer | None, owner: str) -> str | None:
+    """The tag's text; one of ours that serves the cluster already stays as it is, with the tag or without."""
+    if there is not None and there.owner == owner and there.cluster == declaration.serves:
+        return there.tags.get(CLUSTER_TAG)
+    return declaration.serves
 
 
 def _members(declaration: Declaration, there: str | None) -> str | None:

@@ -41,7 +41,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
     clients, name = invocation.clients, declaration.name
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         everything = pool.submit(elb.describe_all, clients.elb)
-        tagged = pool.submit(ec2.instances_tagged, clients.ec2, name)
+        tagged = pool.submit(ec2.instances_tagged, clients.ec2, declaration.serves)
     described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
     found = find_load_balancer(name, invocation, described[name]) if name in described else None
     there = found.load_balancer if found else None

@@ -139,7 +139,7 @@ def as_created(wanted: LoadBalancer) -> LoadBalancer:
 
 
 def _changes(desired: State, actual: State, wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action]:
-    yield from _cluster(desired, actual)
+    yield from _cluster(desired, actual, wanted.cluster)
     yield from _tags_removed(_in_the_way(wanted, there))
     yield from _tags_added(wanted, there)
     yield from _subnets(wanted, there)
@@ -233,12 +233,12 @@ def _reference(group: SecurityGroup) -> str:
     return group.id or group.name
 
 
-def _cluster(desired: State, actual: State) -> Iterator[do.Action]:
+def _cluster(desired: State, actual: State, cluster: str) -> Iterator[do.Action]:
     if missing := desired.cluster - actual.cluster:
         yield do.CreateTags(
             reason="the tag makes an instance a member",
             resources=tuple(sorted(missing)),
-            tag=(CLUSTER_TAG, desired.name),
+            tag=(CLUSTER_TAG, cluster),
         )
 
 

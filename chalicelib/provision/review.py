@@ -16,6 +16,7 @@ from chalicelib.model.errors import Fault, QuotaReached
 from chalicelib.model.load_balancer import LOAD_BALANCER_TAGS_MAX, Instance, LoadBalancer, State
 from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG, PENDING_TAG
 from chalicelib.model.report import ReviewWarning
+from chalicelib.model.syntax import quoted
 from chalicelib.model.vpc import RULES_MAX, Rule
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
@@ -107,10 +108,11 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
     """Why what there is stands against it; None when nothing does."""
     for instance in facts.instances.values():
         named = instance.id in declaration.instances or instance.id in desired.cluster
-        if named and instance.cluster not in {None, declaration.name}:
+        if named and instance.cluster not in {None, declaration.serves}:
             return (
-                f"instance {instance.id} is tagged {CLUSTER_TAG}={instance.cluster}: take that tag off first,"
-                " an instance is behind one load balancer"
+                f"instance {instance.id} is tagged {CLUSTER_TAG}={instance.cluster}, and {declaration.name}"
+                f" is to serve {declaration.serves}; an instance is in one cluster: leave it out of"
+                f' `instances`, take that tag off first, or declare `"cluster": {quoted(instance.cluster)}`'
             )
     group = desired.group
     if group and group.id is None and (taken := _taken(group.name, facts)):
@@ -183,7 +185,7 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
         yield ReviewWarning(
             "attached-by-group",
             f"{attaching_groups(facts.attaching)} {wanted.name} and registers instances itself: tag them"
-            f" {CLUSTER_TAG}={wanted.name} instead, and detach it, so that one alone decides",
+            f" {CLUSTER_TAG}={wanted.cluster} instead, and detach it, so that one alone decides",
         )
     if declaration.connection_draining == 0:
         yield ReviewWarning(
@@ -193,9 +195,10 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
         yield ReviewWarning(
             "anyone-may-join",
             "`members` is not set: any instance of the VPC that somebody tags"
-            f" {CLUSTER_TAG}={wanted.name} gets sessions of devices; name the instance profiles or the Auto"
-            " Scaling groups of the brokers",
+            f" {CLUSTER_TAG}={wanted.cluster} gets sessions of devices; name the instance profiles or the"
+            " Auto Scaling groups of the brokers",
         )
+    yield from _changing_over(wanted, facts)
     yield from _members(wanted, desired, facts)
     if full := full_of_tags(declaration, facts):
         yield ReviewWarning("tags-full", full.message)
@@ -266,6 +269,22 @@ def _tls(declaration: Declaration) -> Iterator[ReviewWarning]:
         )
 
 
+def _changing_over(wanted: LoadBalancer, facts: Facts) -> Iterator[ReviewWarning]:
+    """Warn of members that a change of the cluster takes out, and say when they go."""
+    there = facts.actual.load_balancer
+    if there is None or there.cluster == wanted.cluster:
+        return
+    registered = (facts.instances[id_] for id_ in sorted(there.instances & facts.instances.keys()))
+    if leaving := [one.id for one in registered if one.cluster not in {None, wanted.cluster}]:
+        yield ReviewWarning(
+            "cluster-changes",
+            f"{wanted.name} goes from the cluster {there.cluster} to {wanted.cluster}, and"
+            f" {', '.join(leaving)} {'is' if len(leaving) == 1 else 'are'} of another one: they leave, but no"
+            " look takes out more than half of the members, nor the last one in service. Devices are spread"
+            " over both clusters meanwhile",
+        )
+
+
 def _members(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[ReviewWarning]:
     for instance in (facts.instances[id_] for id_ in sorted(desired.cluster & facts.instances.keys())):
         if kept_out := not_admitted(instance, wanted):
@@ -284,7 +303,7 @@ def _members(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[Rev
             )
     if not wanted.instances:
         yield ReviewWarning(
-            "no-members", f"no running instance is tagged {CLUSTER_TAG}={wanted.name}: nobody would answer"
+            "no-members", f"no running instance is tagged {CLUSTER_TAG}={wanted.cluster}: nobody would answer"
         )
 
 
@@ -345,7 +364,7 @@ def refuse_beyond_quota(declaration: Declaration, facts: Facts, desired: State, 
     if there is not None and there.owner != owner:
         registered = (facts.instances[id_] for id_ in there.instances & facts.instances.keys())
         if full := [one.id for one in registered if one.state != "terminated" and has_no_room(one)]:
-            raise _without_room(full, declaration.name, "nothing was changed")
+            raise _without_room(full, declaration.serves, "nothing was changed")
     if desired.group is not None and len(desired.group.rules) > RULES_MAX:
         raise QuotaReached(
             "AuthorizeSecurityGroupIngress",
@@ -371,7 +390,7 @@ def refuse_beyond_quota(declaration: Declaration, facts: Facts, desired: State, 
 def full_of_tags(declaration: Declaration, facts: Facts) -> QuotaReached | None:
     """What EC2 would say of named instances that have no room for the cluster's tag; None where all have."""
     full = [id_ for id_ in declaration.instances if (one := facts.instances.get(id_)) and has_no_room(one)]
-    return _without_room(full, declaration.name, "everything else is done without it") if full else None
+    return _without_room(full, declaration.serves, "everything else is done without it") if full else None
 
 
 def _without_room(ids: Collection[str], cluster: str, outcome: str) -> QuotaReached:

@@ -80,12 +80,14 @@ def listener(one: Json) -> str:
 
 
 def balancers(answer: Json) -> RenderableType:
-    """Return the list of load balancers."""
+    """Return the list of load balancers; their clusters where not each serves that of its own name."""
     found = objects(answer.get("load_balancers"))
     if not found:
         return Text("There are no load balancers of this deployment yet.")
+    clusters = any(one.get("cluster", one.get("name")) != one.get("name") for one in found)
     return table(
         "NAME",
+        *(["CLUSTER"] if clusters else []),
         "STATE",
         "SCHEME",
         "PORTS",
@@ -95,6 +97,7 @@ def balancers(answer: Json) -> RenderableType:
         rows=[
             (
                 str(one.get("name")),
+                *([str(one.get("cluster", ""))] if clusters else []),
                 state(one.get("state")),
                 str(one.get("scheme", "")),
                 ",".join(str(each.get("port")) for each in objects(one.get("listeners"))),

@@ -46,6 +46,7 @@ def test_a_body_says_only_what_differs_from_the_defaults() -> None:
 def test_a_body_can_say_everything() -> None:
     body = {
         "subnets": [SUBNET],
+        "cluster": "mqtt/prod",
         "scheme": "internal",
         "listeners": [{"protocol": "HTTPS", "port": 443, "instance_protocol": "HTTP", "instance_port": 8080}],
         "certificate": {"pem": {"certificate": "leaf", "private_key": KEY, "chain": "chain"}},
@@ -64,6 +65,7 @@ def test_a_body_can_say_everything() -> None:
     expected = Declaration(
         name="demo",
         subnets=(SUBNET,),
+        cluster="mqtt/prod",
         scheme="internal",
         listeners=(Listener(443, "HTTPS", 8080, "HTTP"),),
         certificate=GivenPem("leaf", KEY, "chain"),
@@ -123,6 +125,9 @@ def test_members_as_get_shows_them_are_instances_but_those_on_their_way_out() ->
         ({"subnets": "x"}, ["subnets"]),
         ({"subnets": [5]}, ["subnets[0]"]),
         ({"subnets": None}, ["subnets"]),
+        ({"cluster": None}, ["cluster"]),
+        ({"cluster": 5}, ["cluster"]),
+        ({"cluster": ["demo"], "keepalive": 0}, ["cluster", "keepalive"]),
         ({"scheme": "Internal"}, ["scheme"]),
         ({"listeners": {}}, ["listeners"]),
         ({"listeners": ["SSL"]}, ["listeners[0]"]),
@@ -293,8 +298,16 @@ def test_listeners_that_cannot_be_read_do_not_make_a_certificate_wrong() -> None
         ),
         ({"cross_zone": [1]}, "true or false is right, not a list"),
         ({"scheme": "public"}, "'internet-facing' or 'internal' is right, not \"public\""),
+        ({"cluster": ""}, "a cluster's name has 1 to 255 characters, as the value of a tag, not 0"),
+        ({"cluster": "x" * 256}, "a cluster's name has 1 to 255 characters, as the value of a tag, not 256"),
+        ({"cluster": "AWS:mqtt"}, '"AWS:mqtt" begins with aws:, which AWS keeps for itself'),
+        ({"cluster": "mqtt "}, '"mqtt " has a space at an end, which nobody would see'),
+        (
+            {"cluster": "mqtt-*"},
+            '"*" cannot be in a tag: letters, digits, spaces and _ . : / = + - @ can',
+        ),
         ({"keepalives": 5}, "it is not known; did you mean keepalive?"),
-        ({"colour": "blue"}, "it is not known"),
+        ({"purple": "rain"}, "it is not known"),
     ],
 )
 def test_a_message_names_the_value_and_what_would_be_right(changes: dict[str, object], message: str) -> None:

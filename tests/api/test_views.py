@@ -26,6 +26,7 @@ from chalicelib.model.load_balancer import (
 from chalicelib.model.members import members_tag
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
+    CLUSTER_TAG,
     HOSTNAME_TAG,
     MEMBERS_TAG,
     OWNER_TAG,
@@ -102,6 +103,7 @@ def test_the_articles_load_balancer_as_get_shows_it() -> None:
         "name": "demo",
         "dns_name": "demo-1.eu-central-1.elb.amazonaws.com",
         "state": "ready",
+        "cluster": "demo",
         "scheme": "internet-facing",
         "subnets": ["subnet-00000000", "subnet-0123456789abcdef0"],
         "listeners": [
@@ -250,12 +252,15 @@ def test_a_policy_of_ones_own_is_shown_in_full() -> None:
 
 
 def test_the_list_says_what_reading_load_balancers_and_tags_alone_can_say() -> None:
-    other = replace(BALANCER, name="another", dns_name=None, tags={PENDING_TAG: "x"}, listeners=())
+    other = replace(
+        BALANCER, name="another", dns_name=None, tags={PENDING_TAG: "x", CLUSTER_TAG: "demo"}, listeners=()
+    )
     assert list_json([BALANCER, other]) == {
         "load_balancers": [
             {
                 "name": "another",
                 "state": "pending",
+                "cluster": "demo",
                 "scheme": "internet-facing",
                 "listeners": [],
                 "instances": ["i-01234567"],
@@ -264,6 +269,7 @@ def test_the_list_says_what_reading_load_balancers_and_tags_alone_can_say() -> N
                 "name": "demo",
                 "dns_name": "demo-1.eu-central-1.elb.amazonaws.com",
                 "state": "ready",
+                "cluster": "demo",
                 "scheme": "internet-facing",
                 "listeners": view_json(VIEW)["listeners"],
                 "instances": ["i-01234567"],
@@ -303,6 +309,7 @@ def view_of(declaration: Declaration) -> View:
     own = declaration.security_groups is None
     ours = {
         OWNER_TAG: "app-prod",
+        CLUSTER_TAG: declaration.cluster,
         CERTIFICATE_TAG: certificate and certificate.source,
         HOSTNAME_TAG: declaration.hostname,
         MEMBERS_TAG: members_tag(declaration.members),
@@ -352,10 +359,11 @@ def view_of(declaration: Declaration) -> View:
 
 
 def in_order(declaration: Declaration) -> Declaration:
-    """The same declaration in the order in which GET shows things, since AWS keeps none."""
+    """The same declaration as GET shows things: in its order, since AWS keeps none, and with the cluster."""
     return replace(
         declaration,
         subnets=tuple(sorted(declaration.subnets)),
+        cluster=declaration.serves,
         listeners=tuple(sorted(declaration.listeners, key=lambda one: one.port)),
         security_groups=declaration.security_groups and tuple(sorted(declaration.security_groups)),
         allow=replace(

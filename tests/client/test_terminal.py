@@ -43,6 +43,7 @@ LIST = {
             "name": "demo",
             "dns_name": "demo-1.eu-central-1.elb.amazonaws.com",
             "state": "ready",
+            "cluster": "demo",
             "scheme": "internal",
             "listeners": [{"port": 8883}, {"port": 18083}],
             "instances": ["i-1", "i-2"],
@@ -119,6 +120,15 @@ demo  ready  internal  8883,18083        2  demo-1.eu-centra
 """,
     ),
     (
+        views.balancers,
+        {"load_balancers": [{**LIST["load_balancers"][0], "cluster": "mqtt", "dns_name": "a.example.com"}]},
+        """
+NAME  CLUSTER  STATE  SCHEME    PORTS     MEMBERS  DNS NAME
+demo  mqtt     ready  internal  8883,180        2  a.example
+                                83                 .com
+""",
+    ),
+    (
         views.probed,
         PROBE,
         """
@@ -165,7 +175,9 @@ def shown(view: View, value: Any, width: int = 60) -> str:
     return "\n".join(line.rstrip() for line in made.export_text().splitlines())
 
 
-@pytest.mark.parametrize(("view", "value", "golden"), GOLDEN, ids=["plan", "list", "probe", "rotate"])
+@pytest.mark.parametrize(
+    ("view", "value", "golden"), GOLDEN, ids=["plan", "list", "clusters", "probe", "rotate"]
+)
 def test_a_terminal_of_60_columns(view: View, value: Any, golden: str) -> None:
     assert shown(view, value) == golden.strip("\n")
     assert max(map(len, shown(view, value).splitlines())) <= 60

@@ -54,7 +54,12 @@ def test_what_get_shows_of_one_made_by_hand_changes_nothing_but_tags(
     here.put(shown, adopt=True)
     assert here.calls.writes == ["CreateTags", "AddTags"]
     after = here.snapshot()
-    tags = {"team": "iot", "emq-elb:owner": "emq-elb-test", "emq-elb:certificate": "external"}
+    tags = {
+        "team": "iot",
+        "emq-elb:owner": "emq-elb-test",
+        "emq-elb:cluster": "demo",
+        "emq-elb:certificate": "external",
+    }
     assert after["load balancers"]["demo"] == before | {"tags": tags}
     assert after["instances"] == {"node-1": "demo", "node-2": "demo"}
     here.put(here.get())

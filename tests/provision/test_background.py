@@ -63,6 +63,7 @@ def test_a_load_balancer_that_is_not_there_yet_is_made_in_the_background(here: A
     assert len(here.certificates()) == 2  # the article's, and one new one
     assert here.snapshot()["load balancers"]["demo"]["tags"] == {
         "emq-elb:certificate": "private-ca",
+        "emq-elb:cluster": "demo",
         "emq-elb:owner": "emq-elb-test",
     }
     here.put(body)

@@ -14,6 +14,7 @@ from tests.world.provisioning import Account, Killed, account, issued, pem
 
 Body = dict[str, Any]
 
+PLAIN = [{"protocol": "TCP", "port": 1883, "instance_protocol": "TCP", "instance_port": 1883}]
 PLAIN_HTTP = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstanceProtocol": "HTTP", "InstancePort": 8080}
 
 
@@ -144,7 +145,25 @@ def a_plain_listener(here: Account) -> Body:
     return {**plain, "listeners": [secure], "certificate": {"issuer": "private-ca"}}
 
 
+def another_of_the_cluster(here: Account) -> Body:
+    """Another load balancer serves the cluster already, and one node is in it."""
+    (first,) = here.launch("node-1")
+    plain = {"subnets": here.subnets[:2], "listeners": PLAIN, "security_groups": [here.group()]}
+    here.put({**plain, "instances": [first]}, name="mqtt")
+    return {**plain, "cluster": "mqtt", "scheme": "internal", "instances": here.launch("node-2")}
+
+
+def another_cluster(here: Account) -> Body:
+    """It is to serve another cluster, of which one node is tagged, and one is not; the old one has none."""
+    plain = {"subnets": here.subnets[:2], "listeners": PLAIN, "security_groups": [here.group()]}
+    here.put(plain)
+    here.launch("node-3", **{"emq-elb_cluster": "blue"})
+    return {**plain, "cluster": "blue", "instances": here.launch("node-4")}
+
+
 SCENARIOS = {
+    "another of the cluster": Scenario(another_of_the_cluster, put, least_writes=5),
+    "another cluster": Scenario(another_cluster, put, least_writes=3),
     "create": Scenario(nothing_there, put, least_writes=14),
     "create with a PEM": Scenario(a_certificate_as_pem, put, least_writes=9),
     "change everything": Scenario(everything_else, put, least_writes=18),

@@ -13,6 +13,7 @@ from chalicelib.model.load_balancer import Listener, LoadBalancer
 from chalicelib.model.members import Members
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
+    CLUSTER_TAG,
     HOSTNAME_TAG,
     MEMBERS_TAG,
     OWNER_TAG,
@@ -135,7 +136,41 @@ def test_tags_follow_from_the_body_and_others_stay(
     found = there(tags=before)
     state = desire(replace(DECLARATION, **{"members": None, **declared}), found, OWNER)
     assert state.load_balancer is not None
-    assert state.load_balancer.tags == after
+    assert state.load_balancer.tags == {CLUSTER_TAG: "demo", **after}
+
+
+OURS = {OWNER_TAG: OWNER, CERTIFICATE_TAG: "external"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "before", "after"),
+    [
+        # One that is new, or becomes ours, says which cluster it serves.
+        (None, None, "demo"),
+        ("mqtt", None, "mqtt"),
+        (None, {}, "demo"),
+        (None, {CLUSTER_TAG: "mqtt"}, "demo"),
+        ("mqtt", {CLUSTER_TAG: "mqtt"}, "mqtt"),
+        # One of ours that serves the cluster already stays as it is.
+        (None, OURS, None),
+        ("demo", OURS, None),
+        (None, {**OURS, CLUSTER_TAG: ""}, ""),
+        (None, {**OURS, CLUSTER_TAG: "demo"}, "demo"),
+        ("mqtt", {**OURS, CLUSTER_TAG: "mqtt"}, "mqtt"),
+        # What is declared, or omitted, decides.
+        ("mqtt", OURS, "mqtt"),
+        (None, {**OURS, CLUSTER_TAG: "mqtt"}, "demo"),
+        ("blue", {**OURS, CLUSTER_TAG: "mqtt"}, "blue"),
+    ],
+)
+def test_the_clusters_tag_is_written_where_it_says_something_new(
+    declared: str | None, before: dict[str, str] | None, after: str | None
+) -> None:
+    found = facts() if before is None else there(tags=before)
+    state = desire(replace(DECLARATION, cluster=declared), found, OWNER)
+    assert state.load_balancer is not None
+    assert state.load_balancer.tags.get(CLUSTER_TAG) == after
+    assert state.load_balancer.cluster == (declared or "demo")
 
 
 def test_whoever_is_named_or_tagged_is_of_the_cluster_and_registered_when_fit() -> None:

@@ -134,7 +134,7 @@ def _with(instances: frozenset[str]) -> State:
 
 
 def test_tags_of_ours_that_go_make_room_for_those_that_come(here: Account) -> None:
-    many = {f"theirs-{number}": "x" for number in range(42)}
+    many = {f"theirs-{number}": "x" for number in range(41)}
     body = {
         **body_of(here, mqtt=["10.0.0.0/8"]),
         "tags": many,

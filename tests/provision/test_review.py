@@ -95,6 +95,15 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
         ),
         ({"members": None}, {}, "anyone-may-join", "somebody tags emq-elb:cluster=demo gets sessions"),
         (
+            {"members": None, "cluster": "mqtt", "instances": ()},
+            {
+                "actual": State(name="demo", cluster=frozenset({"i-1"})),
+                "instances": {"i-1": instance("i-1", cluster="mqtt")},
+            },
+            "anyone-may-join",
+            "somebody tags emq-elb:cluster=mqtt gets sessions",
+        ),
+        (
             {},
             {"instances": {"i-1": instance("i-1"), "i-2": instance("i-2", profile="web")}},
             "not-admitted",
@@ -376,8 +385,17 @@ OWN = SecurityGroup("demo-elb", "vpc-1", frozenset(), "sg-own", OWNER)
         (
             {},
             facts(instances={"i-1": instance("i-1", cluster="other"), "i-2": instance("i-2")}),
-            "is tagged emq-elb:cluster=other",
+            "is tagged emq-elb:cluster=other, and demo is to serve demo",
         ),
+        (
+            {"cluster": "other"},
+            facts(
+                actual=State(name="demo"),
+                instances={id_: instance(id_, cluster="other") for id_ in ("i-1", "i-2")},
+            ),
+            None,
+        ),
+        ({"cluster": "other"}, facts(actual=State(name="demo")), 'or declare `"cluster": "demo"`'),
         (
             {},
             facts(groups={"sg-9": replace(OWN, id="sg-9", owner=None)}),

@@ -19,6 +19,7 @@ def body_of(declaration: Declaration) -> dict[str, Any]:
     """Return a body that says all of a declaration."""
     body: dict[str, Any] = {
         "subnets": list(declaration.subnets),
+        "cluster": declaration.cluster,
         "scheme": declaration.scheme,
         "listeners": [
             {

@@ -140,6 +140,9 @@ members = st.none() | st.builds(
     st.lists(_profiles, min_size=1, max_size=2, unique=True).map(tuple),
     st.lists(_groups, max_size=2, unique=True).map(tuple),
 )
+clusters = st.text(_LETTERS + "äé 1_.:/=+-@", min_size=1, max_size=20).filter(
+    lambda text: text == text.strip() and not text.startswith("aws:")
+)
 user_tags = st.dictionaries(
     st.text(_LETTERS + "äé 1_.:/=+-@", min_size=1, max_size=20).filter(
         lambda key: not key.startswith(("aws:", "emq-elb:"))
@@ -171,6 +174,7 @@ def declarations(draw: st.DrawFn, certificates: st.SearchStrategy[Any] = certifi
     return Declaration(
         name=draw(names),
         subnets=tuple(draw(st.lists(ids("subnet"), min_size=1, max_size=3, unique=True))),
+        cluster=draw(st.none() | clusters),
         scheme=draw(st.sampled_from(("internet-facing", "internal"))),
         listeners=chosen,
         health_check=draw(health_checks()),
