@@ -26,7 +26,7 @@ from lab.events import EventBridge, emitting, invoker, rules_of
 from lab.fidelity.knobs import KNOBS
 from lab.lambda_.api import STAGE, start_api, start_functions
 from lab.machine.addresses import Network, claim
-from lab.machine.processes import Processes, open_processes
+from lab.machine.processes import Processes, open_processes, with_server_paths
 from lab.nodes import brokers
 from lab.nodes.brokers import Cluster, Node
 from lab.nodes.vpc import Vpc, prepare
@@ -73,6 +73,10 @@ class Lab:
         """Return what a process of the app's sees."""
         return app_environment(self.aws, self.data_plane.hosts, self.functions_url, self.acme, self.dns)
 
+    def device_environment(self) -> dict[str, str]:
+        """Return what a device's process sees: names as the lab's DNS server answers them, and no account."""
+        return {**with_server_paths(os.environ), **_naming(self.dns)}
+
     def run_node(self, name: str, tags: Mapping[str, str] | None = None, *, spot: bool = False) -> Node:
         """Run one more instance with a broker, the zones in turn; with `spot` a Spot instance."""
         return run_node(self.cluster, self.vpc, name, tags, spot=spot)
@@ -86,12 +90,17 @@ def app_environment(
         **aws.environment("app"),
         "OWNER": "emq-elb-lab",
         "LAB_HOSTS": str(hosts),
-        **({"LAB_DNS": f"{dns.address}:{dns.port}"} if dns else {}),
-        "PYTHONPATH": str(Path(__file__).parent / "names"),
+        **_naming(dns),
         "PYTHONUNBUFFERED": "1",
         **({"AWS_ENDPOINT_URL_LAMBDA": functions_url} if functions_url else {}),
         **(acme.environment() if acme else {}),
     }
+
+
+def _naming(dns: DnsServer | None) -> dict[str, str]:
+    """Return what leads a Python process to the lab's names (`lab/names`)."""
+    asked = {"LAB_DNS": f"{dns.address}:{dns.port}"} if dns else {}
+    return {**asked, "PYTHONPATH": str(Path(__file__).parent / "names")}
 
 
 def run_node(
@@ -110,11 +119,13 @@ def open_lab(
     app: bool = True,
     brokers_running: str = "",
     minute: float = 60.0,
+    settings: Callable[[Aws], dict[str, str]] = lambda _: {},
     say: Say = lambda _: None,
 ) -> Iterator[Lab]:
     """Start a lab and yield it when everything answers; at the end of the block nothing is left of it.
 
     `brokers_running` is `LAB_BROKERS`; `minute` is how many seconds a minute of the app's schedules takes;
+    `settings` returns settings of the app's, from the AWS that is there by then;
     `say` hears of each part that is ready. After a failure the lab's directory, with the logs, stays;
     otherwise it goes too.
     """
@@ -154,7 +165,7 @@ def open_lab(
         # The app loads while moto does: both take seconds, and neither needs the other yet.
         running: list[Future[str]] = []
         if app:
-            environment = app_environment(aws, data_plane.hosts, "", acme, dns)
+            environment = app_environment(aws, data_plane.hosts, "", acme, dns) | settings(aws)
             functions_url = start_functions(processes, network.functions, environment)
             environment |= {"AWS_ENDPOINT_URL_LAMBDA": functions_url}
             running.append(pool.submit(start_api, processes, network.api, environment))

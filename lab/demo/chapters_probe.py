@@ -105,7 +105,7 @@ def killed(story: Story) -> str:
 
 def expired(story: Story) -> str:
     """Put a certificate on the listener that ends in a few seconds, as if nobody had renewed it."""
-    end = datetime.now(UTC) + timedelta(seconds=8)
+    end = datetime.now(UTC) + timedelta(seconds=4)
     answer = story.lab.aws.secretsmanager().get_secret_value(SecretId=f"{owner(story)}/private-ca")
     authority = json.loads(answer["SecretString"])
     leaf, key = issue(

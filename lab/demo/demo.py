@@ -5,10 +5,12 @@ Exit status 0 only if every step held.
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.aws import Aws
 from lab.cloudwatch.metrics import reader
 from lab.demo import chapters_acme, chapters_deep, chapters_probe, chapters_register, chapters_rotate, client
 from lab.demo.declaration import FILE, NAME, declaration, write_declaration
@@ -34,6 +36,7 @@ def demo() -> int:
         with open_lab(
             brokers_running=brokers_setting(),
             minute=min(LONGEST, MINUTE * slowness()),
+            settings=quick,
             say=lambda text: print(f"   {text}", flush=True),
         ) as lab:
             story = Story(lab)
@@ -49,6 +52,11 @@ def demo() -> int:
     print(closing(steps))
     print(f"The pictures: {REPORT.resolve().as_uri()}")
     return 0
+
+
+def quick(_aws: Aws) -> dict[str, str]:
+    """Return the settings by which the app waits no longer than a demo has to."""
+    return {"SETTLE_SECONDS": "2", "PROBE_TIMEOUT_SECONDS": str(min(10, math.ceil(3 * slowness())))}
 
 
 def closing(steps: tuple[Step, ...]) -> str:
