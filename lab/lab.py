@@ -19,7 +19,7 @@ from lab.aws import Aws, Changes
 from lab.certificates.acme import Acme, open_acme
 from lab.cloudwatch.alarms import Change, ringing
 from lab.cloudwatch.console import console, over_http
-from lab.cloudwatch.metrics import measuring
+from lab.cloudwatch.metrics import Point, healthy, healthy_targets, measuring
 from lab.dns.server import DnsServer, by_name, open_dns
 from lab.elb.dataplane import DataPlane, follow
 from lab.events import EventBridge, emitting, invoker, rules_of
@@ -192,7 +192,7 @@ def open_lab(
             logs = [directory / "functions.log", directory / "api.log"]
             ring = ringing(aws.cloudwatch(), alarms, bridge.put, minute)
             stack.enter_context(
-                measuring(logs, aws.cloudwatch(), aws.elb("cloudwatch"), ring, max(1.0, minute / 20))
+                measuring(logs, aws.cloudwatch(), lambda: _in_service(aws), ring, max(1.0, minute / 20))
             )
             page = console(network.console, f"emq-elb-{STAGE}-widget", over_http(functions_url))
             console_url = stack.enter_context(page)
@@ -213,6 +213,11 @@ def open_lab(
             acme,
             dns,
         )
+
+
+def _in_service(aws: Aws) -> list[Point]:
+    """Return what load balancers count themselves, of both kinds."""
+    return healthy(aws.elb("cloudwatch")) + healthy_targets(aws.elbv2("cloudwatch"))
 
 
 @contextmanager

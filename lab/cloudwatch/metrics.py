@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_elb import ElasticLoadBalancingClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 PAUSE = 1.0
 KEPT = 20_000
@@ -99,7 +100,7 @@ def counted(function: str, error: str | None) -> str:
 
 
 def healthy(elb: ElasticLoadBalancingClient) -> list[Point]:
-    """Return AWS's own count of instances in service, for each load balancer."""
+    """Return AWS's own count of instances in service, for each classic load balancer."""
     now = datetime.now(UTC)
     found = []
     for one in elb.describe_load_balancers()["LoadBalancerDescriptions"]:
@@ -107,6 +108,26 @@ def healthy(elb: ElasticLoadBalancingClient) -> list[Point]:
         states = elb.describe_instance_health(LoadBalancerName=name)["InstanceStates"]
         count = sum(state["State"] == "InService" for state in states)
         found.append(Point("AWS/ELB", "HealthyHostCount", (("LoadBalancerName", name),), now, count))
+    return found
+
+
+def healthy_targets(elbv2: ElasticLoadBalancingv2Client) -> list[Point]:
+    """Return AWS's own count of healthy targets, for each target group of a network load balancer.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-cloudwatch-metrics.html
+    """
+    now = datetime.now(UTC)
+    found = []
+    for group in elbv2.describe_target_groups()["TargetGroups"]:
+        arn = group["TargetGroupArn"]
+        described = elbv2.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        count = sum(one["TargetHealth"]["State"] == "healthy" for one in described)
+        for balancer in group["LoadBalancerArns"]:
+            dimensions = (
+                ("LoadBalancer", balancer.partition(":loadbalancer/")[2]),
+                ("TargetGroup", arn.rpartition(":")[2]),
+            )
+            found.append(Point("AWS/NetworkELB", "HealthyHostCount", dimensions, now, count))
     return found
 
 
@@ -148,11 +169,14 @@ def reader(log: Path) -> Callable[[], list[Point]]:
 def measuring(
     logs: Sequence[Path],
     cloudwatch: CloudWatchClient,
-    elb: ElasticLoadBalancingClient,
+    own: Callable[[], list[Point]],
     then: Callable[[Sequence[Point]], None],
     pause: float = PAUSE,
 ) -> Iterator[None]:
-    """Put metrics as they come while the block lasts; `then` is given the latest of them, oldest first."""
+    """Put metrics as they come, and AWS's `own`, while the block lasts.
+
+    `then` is given the latest of them, oldest first.
+    """
     stop, readers = threading.Event(), [reader(log) for log in logs]
     points = deque[Point](maxlen=KEPT)
 
@@ -160,7 +184,7 @@ def measuring(
         while not stop.wait(pause):
             came = [point for read in readers for point in read()]
             with suppress(ClientError):  # a load balancer that is deleted meanwhile
-                came += healthy(elb)
+                came += own()
             put(cloudwatch, came)
             points.extend(came)
             then(tuple(points))

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib import telemetry
-from lab.cloudwatch.metrics import embedded, reader, records
+from lab.cloudwatch.metrics import embedded, healthy_targets, reader, records
+from lab.fidelity.knobs import KNOBS
+from tests.lab.load_balancing import World, client
 
 
 def line(**values: float) -> str:
@@ -65,3 +67,28 @@ def test_functions_that_print_at_once_lose_nothing(between: str) -> None:
     mixed = line(ProbeSuccess=1) + between + line(ProbeSuccess=0) + '{"message": "probe"}'
     assert [one.value for one in embedded(mixed)] == [1, 0]
     assert [one.get("message") for one in records(mixed)][-1] == "probe"
+
+
+@pytest.mark.usefixtures("aws")
+def test_healthy_targets_are_counted_by_target_group() -> None:
+    world, api = World(), client("elbv2")
+    (made,) = api.create_load_balancer(
+        Name="demo", Type="network", Scheme="internal", Subnets=world.subnets[:1]
+    )["LoadBalancers"]
+    (group,) = api.create_target_group(Name="demo-1883", Protocol="TCP", Port=1883, VpcId=made["VpcId"])[
+        "TargetGroups"
+    ]
+    forward = [{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}]
+    assert healthy_targets(api) == []
+    api.create_listener(
+        LoadBalancerArn=made["LoadBalancerArn"], Protocol="TCP", Port=1883, DefaultActions=forward
+    )
+    well, ill = world.launch(2)
+    api.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": well}, {"Id": ill}])
+    KNOBS.target_health = lambda _arn, id_, _port: ("unhealthy", "Target.Timeout", "") if id_ == ill else None
+    (point,) = healthy_targets(api)
+    assert (point.namespace, point.name, point.value) == ("AWS/NetworkELB", "HealthyHostCount", 1)
+    assert [(name, value.rpartition("/")[0]) for name, value in point.dimensions] == [
+        ("LoadBalancer", "net/demo"),
+        ("TargetGroup", "targetgroup/demo-1883"),
+    ]
