@@ -62,6 +62,12 @@ EXAMPLES = {
         "allow": {"mqtt": ["0.0.0.0/0"], "dashboard": ["192.0.2.0/24"]},
         "ssl_policy": DEFAULT_SSL_POLICY,
     },
+    "an internal one for the same cluster": {
+        "cluster": "demo",
+        "scheme": "internal",
+        "subnets": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+        "certificate": {"issuer": "private-ca", "domains": ["mqtt.internal.example.com"]},
+    },
 }
 
 ROUTES = (

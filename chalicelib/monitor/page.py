@@ -20,6 +20,7 @@ class Row:
     """One load balancer as the table shows it; None is what nobody knows."""
 
     name: str
+    cluster: str
     state: str
     healthy: int | None
     registered: int
@@ -58,7 +59,7 @@ def table(rows: Iterable[Row], *, widget_arn: str, now: datetime) -> str:
 
 def _line(row: Row, widget_arn: str, now: datetime) -> str:
     cells = (
-        f"<th scope=row>{escape(row.name)}</th>",
+        f"<th scope=row>{escape(row.name)}{_cluster(row)}</th>",
         f"<td>{_mark('good' if row.state == 'ready' else 'fair', row.state)}</td>",
         f"<td class=n>{_members(row)}</td>",
         f"<td class=n>{_days(row.days_left)}</td>",
@@ -66,6 +67,11 @@ def _line(row: Row, widget_arn: str, now: datetime) -> str:
         f"<td>{''.join(_button(action, row.name, widget_arn) for action in ('probe', 'rotate'))}</td>",
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cluster(row: Row) -> str:
+    """The cluster, where it is not that of the load balancer's own name."""
+    return "" if row.cluster == row.name else f"<br><small>of {escape(row.cluster)}</small>"
 
 
 def _mark(kind: str, text: str) -> str:

@@ -42,6 +42,7 @@ def status_table(invocation: Invocation, widget_arn: str) -> str:
         rows.append(
             Row(
                 name=one.name,
+                cluster=one.cluster,
                 state="pending" if PENDING_TAG in one.tags else "ready",
                 healthy=int(healthy[1]) if healthy else None,
                 registered=len(one.instances),

@@ -77,26 +77,38 @@ def _ours(instance: Instance, invocation: Invocation) -> bool:
 def _health(
     cluster: str, instances: Iterable[Instance], clusters: Clusters, invocation: Invocation
 ) -> Health:
-    """The members of each load balancer that serves the cluster: one call for each of these."""
+    """The members of each load balancer that serves the cluster, ours or not: one call for each of these."""
     if all(in_warm_pool(instance) for instance in instances):
         return ()
     client = invocation.clients.elb
     return [
         (one, {member.id: member for member in elb.members(client, one.name)})
-        for one in clusters.serving(cluster)
+        for one in (*clusters.serving(cluster), *clusters.beside(cluster))
     ]
 
 
 def _members(instance: Instance, health: Health, invocation: Invocation) -> tuple[Member | None, ...]:
-    """What each load balancer says of the instance: of one that launches only where it is to be a member."""
-    now = invocation.now()
+    """What the load balancers say of the instance that its group has to wait for."""
     return tuple(
-        members.get(instance.id)
+        member
         for load_balancer, members in health
-        if instance.lifecycle != "Pending:Wait"
-        or instance.id in members
-        or why_not(instance, load_balancer, now) is None
+        for member in [members.get(instance.id)]
+        if _counts(instance, load_balancer, member, invocation)
     )
+
+
+def _counts(
+    instance: Instance, load_balancer: LoadBalancer, member: Member | None, invocation: Invocation
+) -> bool:
+    """Whether the group waits for this load balancer: ours, where the instance is or is to be a member.
+
+    For one of others only while the instance drains there: it may never let it in, or go.
+    """
+    if load_balancer.owner != invocation.settings.owner:
+        return member is not None and member.draining
+    if instance.lifecycle != "Pending:Wait" or member is not None:
+        return True
+    return why_not(instance, load_balancer, invocation.now()) is None
 
 
 def make(cluster: str, call: LifecycleCall, work: Progress, invocation: Invocation) -> None:

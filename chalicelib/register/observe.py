@@ -38,9 +38,13 @@ class Clusters:
         behind = (one for _, one in sorted(self.load_balancers.items()) if instance.id in one.instances)
         return tuple({one.name: one for one in (*self.serving(instance.cluster), *behind)}.values())
 
+    def beside(self, cluster: str | None) -> tuple[LoadBalancer, ...]:
+        """Those of others that serve the cluster."""
+        return tuple(one for one in self.others.values() if one.cluster == cluster)
+
     def foreign(self, cluster: str | None) -> bool:
         """Whether load balancers serve the cluster, and none of them is ours."""
-        return not self.serving(cluster) and any(one.cluster == cluster for one in self.others.values())
+        return not self.serving(cluster) and bool(self.beside(cluster))
 
     @cached_property
     def _ours(self) -> Mapping[str, tuple[LoadBalancer, ...]]:

@@ -22,6 +22,7 @@ def row(name: str = "demo", **known: object) -> Row:
     default: dict[str, object] = {
         "state": "ready",
         "healthy": 2,
+        "cluster": name,
         "registered": 2,
         "days_left": 80.0,
         "succeeded": True,
@@ -61,6 +62,7 @@ class Read(HTMLParser):
     ("known", "words"),
     [
         ({}, "demo ready 2 of 2 80 days ok 1 min ago"),
+        ({"cluster": "mqtt"}, "demo of mqtt ready 2 of 2"),
         ({"state": "pending"}, "pending"),
         ({"healthy": None}, "? of 2"),
         ({"healthy": 0}, "0 of 2"),

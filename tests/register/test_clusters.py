@@ -277,6 +277,44 @@ def test_a_cluster_that_others_serve_too_is_served(fleet: Fleet, held: list[dict
     assert fleet.registered("theirs") == set()
 
 
+def test_a_node_that_still_drains_from_another_deployments_load_balancer_waits(
+    fleet: Fleet, held: list[dict[str, Any]]
+) -> None:
+    """What the other one says of members that do not drain holds nobody: nobody may be at work there."""
+    fleet.balancer("theirs", owner="emq-elb-prod", cluster="demo")
+    client = group(READY, DRAIN)
+    fleet.drain(heard(fleet, held[0]))
+    fleet.reconcile()
+    (node,) = states(client)
+    assert states(client) == {node: "InService"}
+    fleet.by_hand("theirs", add=[node])
+    fleet.here.world.elb.modify_load_balancer_attributes(
+        LoadBalancerName="theirs",
+        LoadBalancerAttributes={"ConnectionDraining": {"Enabled": True, "Timeout": 60}},
+    )
+    fleet.by_hand("theirs", remove=[node])
+    client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
+    fleet.reconcile()
+    assert states(client) == {node: "Terminating:Wait"}
+    assert "RecordLifecycleActionHeartbeat" in fleet.calls.made
+    fleet.here.sleep(61)
+    fleet.reconcile()
+    assert states(client) == {}
+
+
+def test_a_node_that_another_deployment_never_takes_out_goes_on_when_ours_are_done(
+    fleet: Fleet, held: list[dict[str, Any]]
+) -> None:
+    fleet.balancer("theirs", owner="emq-elb-prod", cluster="demo")
+    client = group(DRAIN)
+    fleet.reconcile()
+    fleet.by_hand("theirs", add=[*states(client)])
+    client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
+    fleet.drain(heard(fleet, held[0]))
+    fleet.reconcile()
+    assert states(client) == {}
+
+
 def test_a_look_at_two_of_one_cluster_costs_the_listing_and_reads_again_before_the_second_write(
     fleet: Fleet,
 ) -> None:

@@ -18,6 +18,7 @@ from tests.world.register import Fleet
 NODES = 3
 # Members that nothing happens to: with them no guard has to hold anybody, so that one `reconcile` suffices.
 ANCHORS = 4
+BESIDE = "demo-internal"
 STEPS = ("start", "stop", "tag", "untag", "retag", "interrupt", "terminate")
 
 
@@ -35,14 +36,16 @@ class History:
     time: datetime = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
     def begin(self) -> None:
-        """Two load balancers, some nodes that run, and the members that stay."""
+        """Two clusters, one of them with two load balancers, some nodes, and the members that stay."""
         here = self.fleet.here
         here.now, here.sleep = lambda: self.time, self.sleep  # type: ignore[method-assign] # its own clock
-        for name in ("demo", "other"):
-            self.fleet.balancer(name)
-            anchors = self.fleet.nodes(name, ANCHORS)
-            self.fleet.by_hand(name, add=anchors)
+        for cluster in ("demo", "other"):
+            self.fleet.balancer(cluster)
+            anchors = self.fleet.nodes(cluster, ANCHORS)
+            self.fleet.by_hand(cluster, add=anchors)
             self.anchors += anchors
+        self.fleet.balancer(BESIDE, cluster="demo")
+        self.fleet.by_hand(BESIDE, add=self.anchors[:ANCHORS])
         self.nodes = self.fleet.spot("demo", NODES)
 
     def sleep(self, seconds: float) -> None:
@@ -99,7 +102,7 @@ class History:
         everyone = [*self.anchors, *self.nodes]
         return {
             name: sorted(everyone.index(id_) for id_ in self.fleet.registered(name))
-            for name in ("demo", "other")
+            for name in ("demo", BESIDE, "other")
         }
 
 
@@ -133,6 +136,7 @@ def test_one_reconcile_ends_in_the_same_state_whatever_was_heard(
     story: list[tuple[int, str]], hearing: list[tuple[int, int]], random: Any
 ) -> None:
     silent = lived(story, [], [])
+    assert silent["demo"] == silent[BESIDE], "the load balancers of a cluster have the same members"
     heard, at = [event for event, _ in hearing], [when for _, when in hearing]
     assert lived(story, heard, at) == silent
     random.shuffle(heard)

@@ -80,7 +80,10 @@ kills = st.none() | st.integers(1, 4)
 
 
 class Storm(RuleBasedStateMachine):
-    """One account with the load balancer `demo`, and one of a stranger's that is never to be touched."""
+    """One account with the load balancer `demo`, and one of a stranger's that is never to be touched.
+
+    `beside` serves the cluster of `demo` all the time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,6 +100,7 @@ class Storm(RuleBasedStateMachine):
         """Four nodes of the cluster, and what is a stranger's."""
         self.here.world.create("theirs", Subnets=self.here.subnets[:1])
         self.nodes = self.fleet.nodes("demo", 4, subnet=self.here.subnets[0])
+        self.here.put(self.body({"cluster": "demo", "scheme": "internal"}), name="beside")
         self.stranger = self.fleet.nodes("theirs", 1)[0]
         self.fleet.by_hand("theirs", add=[self.stranger])
         self.theirs = self.snapshot_of_theirs()
@@ -180,6 +184,10 @@ class Storm(RuleBasedStateMachine):
         """The instance's state."""
         (reservation,) = self.here.world.ec2.describe_instances(InstanceIds=[id_])["Reservations"]
         return str(reservation["Instances"][0]["State"]["Name"])
+
+    def belongs(self, id_: str) -> bool:
+        """Whether it runs and is tagged into the cluster: nothing else keeps a node of this world out."""
+        return self.state(id_) == "running" and self.fleet.tags(id_).get(CLUSTER_TAG) == "demo"
 
     def note(self, sample: str, id_: str) -> None:
         """Keep the event; whether and when it comes is another matter."""
@@ -266,9 +274,15 @@ class Storm(RuleBasedStateMachine):
             self.fleet.reconcile().complain()
         assert self.fleet.calls.writes == [], "it is at its end"
         listed = self.here.world.elb.describe_load_balancers()["LoadBalancerDescriptions"]
-        assert {one["LoadBalancerName"] for one in listed} == {"theirs", *(["demo"] if self.wanted else [])}
+        ours = {"beside", *(["demo"] if self.wanted else [])}
+        assert {one["LoadBalancerName"] for one in listed} == {"theirs", *ours}
         groups = self.here.world.ec2.describe_security_groups()["SecurityGroups"]
-        assert {one["GroupName"] for one in groups} == {"default", *(["demo-elb"] if self.wanted else [])}
+        assert {one["GroupName"] for one in groups} == {"default", *(f"{name}-elb" for name in ours)}
+        belong = {id_ for id_ in self.nodes if self.belongs(id_)}
+        for name in ours:
+            registered = self.fleet.registered(name)
+            assert belong <= registered, f"{name} has every member of the cluster"
+            assert len(registered - belong) <= 1, "but for the last one in service"
         if self.wanted is not None:
             self.here.put(self.wanted)
             assert self.here.calls.writes == []
