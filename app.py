@@ -65,7 +65,7 @@ def list_load_balancers(request: Request) -> Response:
     from chalicelib.api.views import list_json
 
     flags(request)
-    return Response(list_json(observe.ours(invocation(ANSWER_WITHIN))))
+    return Response(list_json(observe.ours_of_either_kind(invocation(ANSWER_WITHIN))))
 
 
 @app.route("/load-balancers/{name}", methods=["DELETE"], authorizer=signed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from chalicelib.aws import autoscaling, cloudwatch, ec2, elb_calls, iam, route53, secrets
+from chalicelib.aws import autoscaling, cloudwatch, ec2, iam, load_balancers, route53, secrets
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.registration import MembershipAction, NotTaken, register_or_deregister
 from chalicelib.invocation import Invocation
@@ -98,7 +98,7 @@ def _done(
     name: str, action: do.Action, progress: Progress, invocation: Invocation, material: KeyMaterial
 ) -> Iterator[do.Action]:
     """Carry the action out and yield it; one about instances as the calls that AWS took of it."""
-    if isinstance(action, do.RegisterInstances | do.DeregisterInstances):
+    if isinstance(action, MembershipAction):
         yield from _members(name, action, progress, invocation)
     else:
         yield _perform(name, action, progress, invocation, material)
@@ -157,10 +157,12 @@ def _perform(  # noqa: C901, PLR0912 - one case an action
             cloudwatch.delete_dashboard(clients.cloudwatch, dashboard)
         case do.ChangeResourceRecordSets(zone=zone, changes=changes):
             progress.bound[zone] = route53.change_record_sets(clients.route53, zone, changes)
-        case do.CreateLoadBalancer(load_balancer=wanted):
-            progress.dns_name = elb_calls.create(clients.elb, wanted)
+        case do.CreateLoadBalancer() | do.CreateTargetGroup() | do.CreateListener():
+            made = load_balancers.create_at_aws(clients, action)
+            progress.dns_name = made.dns_name or progress.dns_name
+            progress.bound |= made.arns
         case _:
-            elb_calls.perform(clients.elb, name, action)
+            load_balancers.perform(clients, name, action)
     return action
 
 
@@ -197,7 +199,7 @@ def _members(
             yield outcome
             continue
         progress.not_taken.append(outcome)
-        registering = isinstance(action, do.RegisterInstances)
+        registering = isinstance(action, do.RegisterInstances | do.RegisterTargets)
         if outcome.error or registering:
             verb = "register" if registering else "deregister"
             message = f"AWS does not {verb} {outcome.instance}: {outcome.reason}"

@@ -84,7 +84,8 @@ def look_after(payload: Mapping[str, Any], invocation: Invocation) -> None:
     say what it changed: the health check of a load balancer that existed is looked at anyway.
     """
     actions = payload.get("actions", ())
-    changed = "ConfigureHealthCheck" in actions and "CreateLoadBalancer" not in actions
+    checking = not {"ConfigureHealthCheck", "ModifyTargetGroup"}.isdisjoint(actions)
+    changed = checking and "CreateLoadBalancer" not in actions
     if changed or payload.get("existed"):
         from chalicelib.provision.health import watch_health_check
 

@@ -1,7 +1,8 @@
-"""Read AWS: one load balancer with all that is about it, and all of ours.
+"""Read AWS: one load balancer of either kind with all that is about it, and all of ours.
 
-Reads that do not wait for one another run side by side. The number of calls is part of the contract: tests
-count them.
+A name is asked of both of AWS's load balancing APIs, each of which may have one of that name: ours counts,
+then the one of the type that was asked for. Reads that do not wait for one another run side by side. The
+number of calls is part of the contract: tests count them.
 """
 
 from __future__ import annotations
@@ -11,39 +12,81 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.aws import elb
+from chalicelib.aws import elb, elbv2
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import NotFound
-from chalicelib.model.load_balancer import LoadBalancer, Member
-from chalicelib.model.names import security_group_name
+from chalicelib.model.load_balancer import (
+    ForeignListener,
+    LoadBalancer,
+    LoadBalancerType,
+    Member,
+    TargetGroup,
+)
+from chalicelib.model.names import port_of_target_group, security_group_name
 from chalicelib.model.report import View
 from chalicelib.model.syntax import name_fault
+from chalicelib.model.target_groups import members_of
 from chalicelib.model.vpc import SecurityGroup
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
+    from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef, TargetGroupTypeDef
 
 READS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class FoundLoadBalancer:
-    """One load balancer and the health of its members."""
+    """One load balancer and the health of its members.
+
+    `spare_groups` are target groups of its names that no listener uses, `taken_groups` the names of those
+    that another load balancer uses.
+    """
 
     load_balancer: LoadBalancer
     members: tuple[Member, ...]
+    spare_groups: tuple[TargetGroup, ...] = ()
+    taken_groups: tuple[str, ...] = ()
 
 
-def find_load_balancer(
-    name: str, invocation: Invocation, described: LoadBalancerDescriptionTypeDef | None = None
+def find_load_balancer(name: str, invocation: Invocation) -> FoundLoadBalancer | None:
+    """Read one load balancer, a classic one in six calls; None when there is none."""
+    clients = invocation.clients
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        classic = pool.submit(elb.describe_load_balancer, clients.elb, name)
+        network = pool.submit(elbv2.describe_network, clients.elbv2, name)
+    return read_described(classic.result(), network.result(), invocation)
+
+
+def read_described(
+    classic: LoadBalancerDescriptionTypeDef | None,
+    network: LoadBalancerTypeDef | None,
+    invocation: Invocation,
+    *,
+    asked: LoadBalancerType = "classic",
+    every_group: bool = False,
 ) -> FoundLoadBalancer | None:
-    """Read one load balancer in five calls, four where it is described already; None when there is none."""
-    client = invocation.clients.elb
-    described = described or elb.describe_load_balancer(client, name)
-    if described is None:
-        return None
+    """Read the rest of what was described under one name: ours, else the one of the type that is asked for.
+
+    `every_group`: the target groups of the region are gone through for spare ones as well.
+    """
+    found = [
+        *([_read_classic(classic, invocation)] if classic else []),
+        *([_read_network(network, invocation, every_group=every_group)] if network else []),
+    ]
+    owner = invocation.settings.owner
+    return min(
+        found,
+        key=lambda one: (one.load_balancer.owner != owner, one.load_balancer.type != asked),
+        default=None,
+    )
+
+
+def _read_classic(described: LoadBalancerDescriptionTypeDef, invocation: Invocation) -> FoundLoadBalancer:
+    """Four calls."""
+    client, name = invocation.clients.elb, described.get("LoadBalancerName", "")
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         tags = pool.submit(elb.load_balancer_tags, client, [name])
         attributes = pool.submit(elb.attributes, client, name)
@@ -55,8 +98,97 @@ def find_load_balancer(
     return FoundLoadBalancer(found, members.result())
 
 
+def _read_network(
+    described: LoadBalancerTypeDef, invocation: Invocation, *, every_group: bool
+) -> FoundLoadBalancer:
+    """Four calls, two for each target group, and one for each TCP listener.
+
+    Target groups can be told from their listeners alone; one for which no listener was made yet is found by
+    its name.
+    """
+    client, arn = invocation.clients.elbv2, described.get("LoadBalancerArn", "")
+    name = described.get("LoadBalancerName", "")
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        listing = pool.submit(elbv2.listeners_of, client, arn)
+        attributes = pool.submit(elbv2.network_attributes, client, arn)
+        grouping = pool.submit(elbv2.target_groups, client, None if every_group else arn)
+    listeners = listing.result()
+    groups = {one.get("TargetGroupArn", ""): one for one in grouping.result()}
+    used = {each for one in listeners for each in elbv2.forwarded(one) if each in groups}
+    named = {each for each in groups.keys() - used if _named_for(groups[each], name)}
+    spare = {each for each in named if not groups[each].get("LoadBalancerArns")}
+    holding = [each for each in groups if each in used | spare and elbv2.holds_instances(groups[each])]
+    arns = [one.get("ListenerArn", "") for one in listeners]
+    plain = [one.get("ListenerArn", "") for one in listeners if one.get("Protocol") == "TCP"]
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        tagging = pool.submit(elbv2.resource_tags, client, [arn, *arns, *holding])
+        idle = {each: pool.submit(elbv2.idle_timeout_of, client, each) for each in plain}
+        health = {
+            each: pool.submit(elbv2.target_health, client, each, groups[each].get("Port", 0))
+            for each in holding
+        }
+        settings = {each: pool.submit(elbv2.target_group_attributes, client, each) for each in holding}
+    tags = tagging.result()
+    parsed = {
+        each: elbv2.parse_target_group(
+            groups[each], settings[each].result(), tags.get(each, {}), health[each].result()
+        )
+        for each in holding
+    }
+    said = elbv2.parse_network_listeners(
+        listeners, groups, tags, {each: one.result() for each, one in idle.items()}
+    )
+    by_port: dict[int, TargetGroup] = {}
+    for listener in sorted(said, key=lambda one: not one.secure):
+        if listener.target_group in parsed:
+            by_port.setdefault(listener.instance_port, parsed[listener.target_group])
+    foreign = [
+        ForeignListener(one.get("Port", 0), why)
+        for one in listeners
+        if (why := elbv2.why_foreign(one, groups)) is not None
+    ]
+    found = elbv2.parse_network(
+        described,
+        tags.get(arn, {}),
+        attributes=attributes.result(),
+        listeners=said,
+        groups=by_port,
+        foreign=foreign,
+    )
+    in_groups = {port: health[group.arn or ""].result().members for port, group in by_port.items()}
+    return FoundLoadBalancer(
+        found,
+        members_of(in_groups),
+        spare_groups=tuple(parsed[each] for each in holding if each in spare),
+        taken_groups=tuple(sorted(groups[each].get("TargetGroupName", "") for each in named - spare)),
+    )
+
+
+def spare_groups(name: str, invocation: Invocation) -> tuple[TargetGroup, ...]:
+    """The target groups of a load balancer's names, where the load balancer itself is gone.
+
+    One call for each 400 of the region, and one for each 20 of these.
+    """
+    client = invocation.clients.elbv2
+    named = [
+        one
+        for one in elbv2.target_groups(client)
+        if _named_for(one, name) and not one.get("LoadBalancerArns")
+    ]
+    tags = elbv2.resource_tags(client, [one.get("TargetGroupArn", "") for one in named])
+    return tuple(
+        elbv2.parse_target_group(one, {}, tags[one.get("TargetGroupArn", "")], elbv2.Targets({}))
+        for one in named
+        if one.get("TargetGroupArn") in tags
+    )
+
+
+def _named_for(group: TargetGroupTypeDef, load_balancer: str) -> bool:
+    return port_of_target_group(group.get("TargetGroupName", ""), load_balancer) is not None
+
+
 def view(name: str, invocation: Invocation) -> View | None:
-    """What GET shows, in at most seven calls; None when there is no such load balancer."""
+    """What GET shows, of a classic one in at most eight calls; None when there is no such load balancer."""
     found = find_load_balancer(name, invocation)
     if found is None:
         return None
@@ -113,6 +245,21 @@ def ours(invocation: Invocation) -> tuple[LoadBalancer, ...]:
     One call for each 400 load balancers of the region, and one for each 20.
     """
     return tuple(list_all(invocation).ours.values())
+
+
+def ours_of_either_kind(invocation: Invocation) -> tuple[LoadBalancer, ...]:
+    """Every load balancer of ours as listings and tags tell it: the calls of `ours`, for each kind."""
+    with ThreadPoolExecutor(2) as pool:
+        classic = pool.submit(ours, invocation)
+        network = pool.submit(network_ones, invocation)
+    return (*classic.result(), *network.result().values())
+
+
+def network_ones(invocation: Invocation) -> Mapping[str, LoadBalancer]:
+    """Every network load balancer of ours as a listing and tags tell it: without listeners and groups."""
+    client, owner = invocation.clients.elbv2, invocation.settings.owner
+    listed = elbv2.listed_networks(client, elbv2.describe_second_kind(client))
+    return {name: one for name, one in listed.items() if one.owner == owner}
 
 
 def list_all(invocation: Invocation) -> elb.Listed:

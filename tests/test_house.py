@@ -410,6 +410,7 @@ def test_whether_something_is_ours_is_read_from_its_tags_in_one_place() -> None:
     }
     assert asking == {
         "chalicelib.model.load_balancer",
+        "chalicelib.aws.elbv2",
         "chalicelib.aws.vpc",
         "chalicelib.model.actions",  # whether a call puts the tag on something
         "chalicelib.provision.plan",  # whether it is being adopted

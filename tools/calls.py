@@ -23,6 +23,7 @@ SERVICES = {
     "CloudWatchClient": "cloudwatch",
     "EC2Client": "ec2",
     "ElasticLoadBalancingClient": "elb",
+    "ElasticLoadBalancingv2Client": "elbv2",
     "EventBridgeClient": "events",
     "IAMClient": "iam",
     "LambdaClient": "lambda",

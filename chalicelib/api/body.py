@@ -8,6 +8,7 @@ how many fields an object has. Rules about two fields are in `provision/declarat
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal, LiteralString, Required
 
@@ -30,8 +31,15 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
 from chalicelib.api.wording import DRAINING, VALUE
-from chalicelib.model.ciphers import CIPHERS, PREDEFINED_POLICIES, PROTOCOLS
-from chalicelib.model.load_balancer import AccessLogs, CustomPolicy, HealthCheck, Protocol, Scheme
+from chalicelib.model.ciphers import CIPHERS, NETWORK_POLICIES, PREDEFINED_POLICIES, PROTOCOLS
+from chalicelib.model.load_balancer import (
+    AccessLogs,
+    CustomPolicy,
+    HealthCheck,
+    LoadBalancerType,
+    Protocol,
+    Scheme,
+)
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     CLUSTER_TAG,
@@ -56,11 +64,13 @@ from chalicelib.model.syntax import (
     INSTANCE_PATTERN,
     LOG_PREFIX_PATTERN,
     NAME_PATTERN,
+    PRIVATE_OR_ELASTIC_PATTERN,
     PROFILE_PATTERN,
     SECRET_PATTERN,
     SECURITY_GROUP_PATTERN,
     SOURCE_PATTERN,
     SUBNET_PATTERN,
+    address_fault,
     bucket_fault,
     certificate_arn_fault,
     cidr_fault,
@@ -87,8 +97,8 @@ SUBNETS_MAX = 200
 CIDRS_MAX = RULES_MAX
 SECURITY_GROUPS_MAX = 5
 PORT_MAX = 65535
-KEEPALIVE_MAX = 2400
-"""Seconds. AWS's idle timeout, one and a half times as long, ends at 3600."""
+KEEPALIVE_MAX = 4000
+"""Seconds. AWS's idle timeout, one and a half times as long, ends at 6000, that of a classic one earlier."""
 DRAINING_MAX = 3600
 DOMAINS_MAX = 100
 """https://letsencrypt.org/docs/rate-limits/"""
@@ -122,6 +132,8 @@ UNMANAGED_MAX = 1000
 """A sentence for each policy of a listener or an instance port, and few more."""
 UNKNOWN_MAX = 10
 """How many fields that it does not know an object may have before only their number is returned."""
+LONGEST_COMPARED = 80
+_POLICY_NAMES = tuple(dict.fromkeys((*PREDEFINED_POLICIES, *NETWORK_POLICIES)))
 _STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 # The rules about two fields that a schema can state; the default listeners need a certificate.
 _TOGETHER: JsonDict = {
@@ -271,6 +283,13 @@ def _log_prefix_fault(prefix: str) -> str | None:
     )
 
 
+def _policy_fault(name: str) -> str | None:
+    if name in _POLICY_NAMES:
+        return None
+    near = get_close_matches(name[:LONGEST_COMPARED], _POLICY_NAMES, n=3, cutoff=0) or _POLICY_NAMES[:3]
+    return f"{quoted(name)} is no policy of AWS's: {', '.join(near)} … are"
+
+
 def _secret_fault(secret: str) -> str | None:
     # It is not quoted: somebody may have put the secret itself here.
     if matches(SECRET_PATTERN, secret):
@@ -407,7 +426,7 @@ class CustomPolicyBody(TypedDict, total=False):
 class AllowBody(TypedDict, total=False):
     """Who may reach what, as IPv4 networks; not beside `security_groups`."""
 
-    mqtt: Annotated[Cidrs, _shows("May reach the SSL and HTTPS listeners.", default=list(Allow.mqtt))]
+    mqtt: Annotated[Cidrs, _shows("May reach the SSL, TLS and HTTPS listeners.", default=list(Allow.mqtt))]
     dashboard: Annotated[Cidrs, _shows("May reach the other listeners.", default=list(Allow.dashboard))]
 
 
@@ -505,8 +524,8 @@ CertificateBody = Annotated[
 ]
 PolicyName = Annotated[
     str,
-    _one_of(PREDEFINED_POLICIES, "policy of AWS's"),
-    _shows(enum=list(PREDEFINED_POLICIES)),
+    _judged(_policy_fault, "one_of"),
+    _shows(enum=list(_POLICY_NAMES)),
     Tag("text"),
 ]
 SslPolicyBody = Annotated[
@@ -569,6 +588,13 @@ class PutBody(TypedDict, total=False):
             maxLength=CLUSTER_MAX,
         ),
     ]
+    type: Annotated[
+        LoadBalancerType,
+        _shows(
+            "Cannot be changed later. Left out: that of the load balancer that is there, else classic.",
+            default=Declaration.type,
+        ),
+    ]
     scheme: Annotated[Scheme, _shows("Cannot be changed later.", default=Declaration.scheme)]
     listeners: Annotated[
         list[Annotated[ListenerBody, _few_unknown(ListenerBody)]],
@@ -596,16 +622,31 @@ class PutBody(TypedDict, total=False):
     allow: Annotated[AllowBody, _few_unknown(AllowBody)]
     health_check: Annotated[HealthCheckBody, _few_unknown(HealthCheckBody)]
     keepalive: Annotated[
-        float, Field(gt=0, le=KEEPALIVE_MAX, allow_inf_nan=False), _shows(default=Declaration.keepalive)
+        float,
+        Field(gt=0, le=KEEPALIVE_MAX, allow_inf_nan=False),
+        _shows(
+            "At most 2400, of a network one with a TLS listener below 350; of a network one 230 by default.",
+            default=Declaration.keepalive,
+        ),
     ]
     connection_draining: Annotated[
         int, Field(ge=0, le=DRAINING_MAX), _shows(default=Declaration.connection_draining)
     ]
-    cross_zone: Annotated[bool, _shows(default=Declaration.cross_zone)]
+    cross_zone: Annotated[bool, _shows("Of a network one false by default.", default=Declaration.cross_zone)]
+    addresses: Annotated[
+        dict[SubnetId, Annotated[str, _judged(address_fault), _shows(pattern=PRIVATE_OR_ELASTIC_PATTERN)]],
+        _whole(SUBNETS_MAX, "as a VPC has no more subnets"),
+        _shows(
+            "Of a network one: by subnet an Elastic IP's allocation, or for an internal one a private"
+            " address. Cannot be changed later.",
+            maxProperties=SUBNETS_MAX,
+        ),
+    ]
     proxy_protocol: Annotated[
         ProxyProtocolBody,
         _shows(
-            "For every instance port of a TCP or SSL listener, or these.", default=Declaration.proxy_protocol
+            "For every instance port of a TCP, SSL or TLS listener, or these.",
+            default=Declaration.proxy_protocol,
         ),
     ]
     access_logs: Annotated[AccessLogsBody, _few_unknown(AccessLogsBody)]

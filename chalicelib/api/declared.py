@@ -17,6 +17,7 @@ from chalicelib.model.load_balancer import (
 from chalicelib.model.members import Members
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.provision.declaration import (
+    DEFAULTS,
     Allow,
     CertificateSource,
     Declaration,
@@ -29,9 +30,12 @@ from chalicelib.x509.pem import GivenPem
 
 def declaration_of(name: str, given: Mapping[str, Any]) -> Declaration:
     """Return the declaration; what the body omits takes the defaults of `Declaration` and its values."""
-    made = Declaration(
-        name=name, **{field: make(given[field]) for field, make in _MADE.items() if field in given}
-    )
+    defaults = DEFAULTS[given.get("type", Declaration.type)]
+    said = {field: make(given[field]) for field, make in _MADE.items() if field in given}
+    omitted = frozenset({"type", *defaults}.difference(given))
+    if "interval" not in given.get("access_logs", {}):
+        omitted |= {"access_logs.interval"}
+    made = Declaration(name=name, **{**defaults, **said}, omitted=omitted)
     return made.with_instances(_placed(given["instances"])) if "instances" in given else made
 
 
@@ -76,6 +80,7 @@ def _placed(given: Iterable[str | Mapping[str, str]]) -> Iterator[tuple[int, str
 
 
 _MADE: Mapping[str, Callable[[Any], Any]] = {
+    "type": _as_it_is,
     "subnets": tuple,
     "cluster": _as_it_is,
     "scheme": _as_it_is,
@@ -94,4 +99,5 @@ _MADE: Mapping[str, Callable[[Any], Any]] = {
     "hostname": _as_it_is,
     "probe": lambda given: ProbeOptions(**given),
     "tags": dict,
+    "addresses": dict,
 }

@@ -66,6 +66,8 @@ def _load_balancer(body: Schema, defined: Schema) -> Schema:
         "security_groups",
         "allow",
         "access_logs",
+        "addresses",
+        "keepalive",
         "hostname",
         "members",
         "unmanaged",
@@ -74,10 +76,12 @@ def _load_balancer(body: Schema, defined: Schema) -> Schema:
 
 
 def _load_balancers(body: Schema, defined: Schema) -> Schema:
-    names = ("name", "dns_name", "state", "cluster", "scheme", "listeners")
+    names = ("name", "type", "dns_name", "state", "cluster", "scheme", "listeners")
     short = {name: _as_shown(body["properties"][name], defined) for name in names}
     short["instances"] = {"type": "array", "items": {"type": "string"}}
-    one = _object(short, required=sorted(short.keys() - {"dns_name"}))
+    # Of a network load balancer a listing says neither listeners nor instances.
+    sometimes = {"dns_name", "listeners", "instances"}
+    one = _object(short, required=sorted(short.keys() - sometimes))
     return _object({"load_balancers": {"type": "array", "items": one}}, required=["load_balancers"])
 
 

@@ -11,7 +11,6 @@ from typing import assert_never
 
 from chalicelib.api.wording import DRAINING
 from chalicelib.model.load_balancer import (
-    IDLE_TIMEOUT_MAX,
     TCP_PROTOCOLS,
     CustomPolicy,
     Listener,
@@ -20,6 +19,7 @@ from chalicelib.model.load_balancer import (
     PredefinedPolicy,
     SslPolicy,
     keepalive_of,
+    longest_idle_timeout,
 )
 from chalicelib.model.members import read_members_tag
 from chalicelib.model.moments import rfc3339
@@ -63,13 +63,16 @@ def view_json(view: View) -> Json:
             "unhealthy_threshold": balancer.health_check.unhealthy_threshold,
             "healthy_threshold": balancer.health_check.healthy_threshold,
         },
-        "keepalive": keepalive_of(min(balancer.idle_timeout, IDLE_TIMEOUT_MAX)),
+        **_keepalive_json(balancer),
         "connection_draining": balancer.connection_draining,
         "cross_zone": balancer.cross_zone,
         "proxy_protocol": _proxy_protocol(balancer),
     }
+    if balancer.addresses:
+        shown["addresses"] = dict(sorted(balancer.addresses.items()))
     if (logs := balancer.access_logs) is not None:
-        shown["access_logs"] = {"bucket": logs.bucket, "prefix": logs.prefix, "interval": logs.interval}
+        interval = {} if logs.interval is None else {"interval": logs.interval}
+        shown["access_logs"] = {"bucket": logs.bucket, "prefix": logs.prefix, **interval}
     shown["instances"] = [
         _member_json(member) for member in sorted(view.members, key=lambda member: member.id)
     ]
@@ -91,11 +94,18 @@ def list_json(balancers: Iterable[LoadBalancer]) -> Json:
         "load_balancers": [
             {
                 **_identity(balancer),
-                "listeners": [_listener_json(listener) for listener in _by_port(balancer)],
-                "instances": sorted(balancer.instances),
+                # Of a network one a listing has neither.
+                **({} if balancer.arn else _listed(balancer)),
             }
             for balancer in sorted(balancers, key=lambda balancer: balancer.name)
         ]
+    }
+
+
+def _listed(balancer: LoadBalancer) -> Json:
+    return {
+        "listeners": [_listener_json(listener) for listener in _by_port(balancer)],
+        "instances": sorted(balancer.instances),
     }
 
 
@@ -115,11 +125,19 @@ def report_json(report: Report) -> Json:
 def _identity(balancer: LoadBalancer) -> Json:
     return {
         "name": balancer.name,
+        "type": balancer.type,
         **({} if balancer.dns_name is None else {"dns_name": balancer.dns_name}),
         "state": "pending" if PENDING_TAG in balancer.tags else "ready",
         "cluster": balancer.cluster,
         "scheme": balancer.scheme,
     }
+
+
+def _keepalive_json(balancer: LoadBalancer) -> Json:
+    """The keepalive that the idle timeout bears; nothing where no idle timeout can be set."""
+    if not balancer.idle_timeout:
+        return {}
+    return {"keepalive": keepalive_of(min(balancer.idle_timeout, longest_idle_timeout(balancer)))}
 
 
 def _by_port(balancer: LoadBalancer) -> list[Listener]:

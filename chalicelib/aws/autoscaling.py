@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,11 +42,15 @@ def _parts(names: Sequence[str], size: int) -> list[Sequence[str]]:
 
 
 def attaching(
-    client: AutoScalingClient, load_balancer: str, among: Iterable[str] | None = None
+    client: AutoScalingClient,
+    load_balancer: str,
+    among: Iterable[str] | None = None,
+    target_groups: Collection[str] = (),
 ) -> frozenset[str]:
     """The groups that attach the load balancer, and so register their instances with it: a call for each 100.
 
-    All groups of the region are looked at, or those `among` these names.
+    A network one is attached by its `target_groups`, which are ARNs. All groups of the region are looked at,
+    or those `among` these names.
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/attach-load-balancer-asg.html
     """
     asked = client.get_paginator("describe_auto_scaling_groups")
@@ -62,6 +66,7 @@ def attaching(
             for page in part
             for group in page["AutoScalingGroups"]
             if load_balancer in group.get("LoadBalancerNames", [])
+            or not {*target_groups}.isdisjoint(group.get("TargetGroupARNs", []))
         )
 
 

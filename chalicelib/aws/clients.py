@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elb import ElasticLoadBalancingClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
@@ -112,6 +113,12 @@ class Clients:
             return self.elb
         return cast("ElasticLoadBalancingClient", self._client("elb", region))
 
+    def elbv2_in(self, region: str) -> ElasticLoadBalancingv2Client:
+        """The second API of Elastic Load Balancing in another region."""
+        if region == self.region:
+            return self.elbv2
+        return cast("ElasticLoadBalancingv2Client", self._client("elbv2", region))
+
     @cached_property
     def acm(self) -> ACMClient:
         """AWS Certificate Manager, in this region."""
@@ -136,6 +143,11 @@ class Clients:
     def elb(self) -> ElasticLoadBalancingClient:
         """Classic Elastic Load Balancing (2012-06-01)."""
         return cast("ElasticLoadBalancingClient", self._client("elb"))
+
+    @cached_property
+    def elbv2(self) -> ElasticLoadBalancingv2Client:
+        """Elastic Load Balancing (2015-12-01): network load balancers."""
+        return cast("ElasticLoadBalancingv2Client", self._client("elbv2"))
 
     @cached_property
     def eventbridge(self) -> EventBridgeClient:

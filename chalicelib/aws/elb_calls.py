@@ -64,7 +64,7 @@ def create(client: ElasticLoadBalancingClient, wanted: LoadBalancer) -> str:
         )["DNSName"]
 
 
-def perform(client: ElasticLoadBalancingClient, name: str, action: ElbAction) -> None:
+def perform_classic(client: ElasticLoadBalancingClient, name: str, action: ElbAction) -> None:
     """Make the one call that the action names, on the load balancer `name`; Absent when it is gone.
 
     What the role may do hangs on tags, and those are gone with the load balancer: AWS then says AccessDenied
@@ -207,12 +207,9 @@ def _attributes(change: do.ModifyLoadBalancerAttributes) -> LoadBalancerAttribut
         request["CrossZoneLoadBalancing"] = {"Enabled": change.cross_zone}
     match change.access_logs:
         case AccessLogs(bucket, prefix, interval):
-            request["AccessLog"] = {
-                "Enabled": True,
-                "S3BucketName": bucket,
-                "S3BucketPrefix": prefix,
-                "EmitInterval": interval,
-            }
+            request["AccessLog"] = {"Enabled": True, "S3BucketName": bucket, "S3BucketPrefix": prefix}
+            if interval is not None:
+                request["AccessLog"]["EmitInterval"] = interval
         case False:
             request["AccessLog"] = {"Enabled": False}
         case _:

@@ -65,8 +65,12 @@ EVERYWHERE: Rows = {
 """What every service may say. The last line of `not allowed` is how a region answers that the account has not
 enabled."""
 
+_ANY_GONE = """
+    LoadBalancerNotFound ListenerNotFound TargetGroupNotFound RuleNotFound TrustStoreNotFound
+"""
+
 ELB: Mapping[str, Rows] = {
-    "AddTags": {GONE: "LoadBalancerNotFound", FULL: "TooManyTags", WRONG: "DuplicateTagKeys"},
+    "AddTags": {GONE: _ANY_GONE, FULL: "TooManyTags", WRONG: "DuplicateTagKeys"},
     "ApplySecurityGroupsToLoadBalancer": {
         GONE: "LoadBalancerNotFound",
         WRONG: "InvalidConfigurationRequest InvalidSecurityGroup",
@@ -82,9 +86,11 @@ ELB: Mapping[str, Rows] = {
         ALREADY_SO: "DuplicateLoadBalancerName",
         NOT_YET: "CertificateNotFound",
         FULL: "TooManyLoadBalancers TooManyTags",
+        # Of a network one somebody may have taken an address since the review looked.
+        THEIRS: "ResourceInUse",
         WRONG: """
             InvalidConfigurationRequest SubnetNotFound InvalidSubnet InvalidSecurityGroup InvalidScheme
-            DuplicateTagKeys UnsupportedProtocol
+            DuplicateTagKeys UnsupportedProtocol AllocationIdNotFound AvailabilityZoneNotSupported
         """,
     },
     "CreateLoadBalancerListeners": {
@@ -99,7 +105,8 @@ ELB: Mapping[str, Rows] = {
         FULL: "TooManyPolicies",
         WRONG: "PolicyTypeNotFound InvalidConfigurationRequest",
     },
-    "DeleteLoadBalancer": {},
+    # Of a network one: deletion protection, and an endpoint service that somebody made of it.
+    "DeleteLoadBalancer": {GONE: "LoadBalancerNotFound", THEIRS: "OperationNotPermitted ResourceInUse"},
     "DeleteLoadBalancerListeners": {GONE: "LoadBalancerNotFound"},
     "DeleteLoadBalancerPolicy": {
         GONE: "LoadBalancerNotFound",
@@ -113,14 +120,14 @@ ELB: Mapping[str, Rows] = {
     "DescribeLoadBalancerAttributes": {GONE: "LoadBalancerNotFound", WRONG: "LoadBalancerAttributeNotFound"},
     "DescribeLoadBalancerPolicies": {GONE: "LoadBalancerNotFound PolicyNotFound"},
     "DescribeLoadBalancers": {GONE: "LoadBalancerNotFound"},
-    "DescribeTags": {GONE: "LoadBalancerNotFound"},
+    "DescribeTags": {GONE: _ANY_GONE},
     "DetachLoadBalancerFromSubnets": {GONE: "LoadBalancerNotFound", WRONG: "InvalidConfigurationRequest"},
     "ModifyLoadBalancerAttributes": {
         GONE: "LoadBalancerNotFound",
         WRONG: "LoadBalancerAttributeNotFound InvalidConfigurationRequest",
     },
     "RegisterInstancesWithLoadBalancer": {GONE: "LoadBalancerNotFound InvalidInstance"},
-    "RemoveTags": {GONE: "LoadBalancerNotFound"},
+    "RemoveTags": {GONE: _ANY_GONE, FULL: "TooManyTags"},
     "SetLoadBalancerListenerSSLCertificate": {
         GONE: "LoadBalancerNotFound ListenerNotFound",
         NOT_YET: "CertificateNotFound",
@@ -136,7 +143,75 @@ ELB: Mapping[str, Rows] = {
     },
 }
 
+# The second API: what both have stands above.
+ELBV2: Mapping[str, Rows] = {
+    "CreateListener": {
+        GONE: "LoadBalancerNotFound TargetGroupNotFound",
+        ALREADY_SO: "DuplicateListener",
+        NOT_YET: "CertificateNotFound",
+        THEIRS: "TargetGroupAssociationLimit",
+        FULL: """
+            TooManyListeners TooManyCertificates TooManyTargets TooManyActions TooManyTags
+            TooManyRegistrationsForTargetId TooManyUniqueTargetGroupsPerLoadBalancer
+        """,
+        WRONG: """
+            InvalidConfigurationRequest IncompatibleProtocols SSLPolicyNotFound UnsupportedProtocol
+            ALPNPolicyNotFound InvalidLoadBalancerAction TrustStoreNotFound TrustStoreNotReady
+        """,
+    },
+    "CreateTargetGroup": {
+        ALREADY_SO: "DuplicateTargetGroupName",
+        FULL: "TooManyTargetGroups TooManyTags",
+        WRONG: "InvalidConfigurationRequest",
+    },
+    # https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/2006
+    "DeleteListener": {GONE: "ListenerNotFound", NOT_YET: "ResourceInUse"},
+    "DeleteTargetGroup": {GONE: "TargetGroupNotFound", NOT_YET: "ResourceInUse"},
+    "DeregisterTargets": {GONE: "TargetGroupNotFound InvalidTarget"},
+    "DescribeListenerAttributes": {GONE: "ListenerNotFound"},
+    "DescribeListenerCertificates": {GONE: "ListenerNotFound"},
+    "DescribeListeners": {GONE: "ListenerNotFound LoadBalancerNotFound", WRONG: "UnsupportedProtocol"},
+    "DescribeTargetGroupAttributes": {GONE: "TargetGroupNotFound"},
+    "DescribeTargetGroups": {GONE: "LoadBalancerNotFound TargetGroupNotFound"},
+    "DescribeTargetHealth": {GONE: "TargetGroupNotFound InvalidTarget", SLOW: "HealthUnavailable"},
+    "ModifyListener": {
+        GONE: "ListenerNotFound LoadBalancerNotFound TargetGroupNotFound",
+        ALREADY_SO: "DuplicateListener",
+        NOT_YET: "CertificateNotFound",
+        THEIRS: "TargetGroupAssociationLimit",
+        FULL: """
+            TooManyListeners TooManyCertificates TooManyTargets TooManyActions
+            TooManyRegistrationsForTargetId TooManyUniqueTargetGroupsPerLoadBalancer
+        """,
+        WRONG: """
+            InvalidConfigurationRequest IncompatibleProtocols SSLPolicyNotFound UnsupportedProtocol
+            ALPNPolicyNotFound InvalidLoadBalancerAction TrustStoreNotFound TrustStoreNotReady
+        """,
+    },
+    "ModifyListenerAttributes": {GONE: "ListenerNotFound", WRONG: "InvalidConfigurationRequest"},
+    "ModifyTargetGroup": {GONE: "TargetGroupNotFound", WRONG: "InvalidConfigurationRequest"},
+    "ModifyTargetGroupAttributes": {GONE: "TargetGroupNotFound", WRONG: "InvalidConfigurationRequest"},
+    "RegisterTargets": {
+        GONE: "TargetGroupNotFound InvalidTarget",
+        FULL: "TooManyTargets TooManyRegistrationsForTargetId",
+    },
+    "SetSecurityGroups": {
+        GONE: "LoadBalancerNotFound",
+        WRONG: "InvalidConfigurationRequest InvalidSecurityGroup",
+    },
+    "SetSubnets": {
+        GONE: "LoadBalancerNotFound",
+        THEIRS: "ResourceInUse",
+        FULL: "CapacityReservationPending CapacityDecreaseRequestsLimitExceeded",
+        WRONG: """
+            InvalidConfigurationRequest SubnetNotFound InvalidSubnet AllocationIdNotFound
+            AvailabilityZoneNotSupported
+        """,
+    },
+}
+
 EC2: Mapping[str, Rows] = {
+    "DescribeAddresses": {GONE: "InvalidAllocationID.NotFound InvalidAddress.NotFound"},
     "AuthorizeSecurityGroupIngress": {
         ALREADY_SO: "InvalidPermission.Duplicate",
         GONE: "InvalidGroup.NotFound",
@@ -285,10 +360,10 @@ OTHERS: Mapping[str, Rows] = {
     },
 }
 
-REFUSALS: Mapping[str, Rows] = {**ELB, **EC2, **IAM, **OTHERS}
+REFUSALS: Mapping[str, Rows] = {**ELB, **ELBV2, **EC2, **IAM, **OTHERS}
 """What each operation may say besides `EVERYWHERE`; its own rows come first."""
 
-OWNED = frozenset(ELB.keys() - {"CreateLoadBalancer"}) | {
+OWNED = frozenset({*ELB, *ELBV2} - {"CreateLoadBalancer", "CreateTargetGroup"}) | {
     "AuthorizeSecurityGroupIngress",
     "RevokeSecurityGroupIngress",
     "DeleteSecurityGroup",

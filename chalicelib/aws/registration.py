@@ -20,12 +20,17 @@ from dataclasses import dataclass, replace
 
 from chalicelib.aws import ec2
 from chalicelib.aws.clients import Clients
-from chalicelib.aws.elb_calls import perform
-from chalicelib.model.actions import DeregisterInstances, RegisterInstances
+from chalicelib.aws.load_balancers import perform
+from chalicelib.model.actions import (
+    DeregisterInstances,
+    DeregisterTargets,
+    RegisterInstances,
+    RegisterTargets,
+)
 from chalicelib.model.errors import InvalidInstance
 from chalicelib.model.load_balancer import Instance
 
-MembershipAction = RegisterInstances | DeregisterInstances
+MembershipAction = RegisterInstances | DeregisterInstances | RegisterTargets | DeregisterTargets
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def register_or_deregister(
     """
 
     def call(part: MembershipAction) -> None:
-        perform(clients.elb, name, part)
+        perform(clients, name, part)
 
     try:
         call(change)
@@ -97,5 +102,5 @@ def _nothing_to_do(change: MembershipAction, instance: Instance | None) -> str |
         return "it no longer exists"
     if instance.state == "terminated":
         return "it is terminated"
-    registering = isinstance(change, RegisterInstances)
+    registering = isinstance(change, RegisterInstances | RegisterTargets)
     return f"it is {instance.state}" if registering and instance.state != "running" else None

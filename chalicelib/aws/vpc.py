@@ -76,6 +76,16 @@ def has_internet_gateway(client: EC2Client, vpc: str) -> bool:
         return any(page["InternetGateways"] for page in pages)
 
 
+def allocations(client: EC2Client, ids: Iterable[str]) -> Mapping[str, bool]:
+    """Those of the Elastic IPs that are the account's, and whether something has them already."""
+    found: dict[str, bool] = {}
+    for some in filters("allocation-id", ids):
+        with translated("DescribeAddresses"):
+            for address in client.describe_addresses(Filters=some)["Addresses"]:
+                found[address.get("AllocationId", "")] = "AssociationId" in address
+    return found
+
+
 def groups(client: EC2Client, ids: Iterable[str]) -> Mapping[str, SecurityGroup]:
     """Those of the security groups that exist, by id; an unknown one is left out and no error."""
     return {group.id or "": group for some in filters("group-id", ids) for group in _groups(client, some)}

@@ -20,6 +20,7 @@ PURE = (
     "route53",
     "step",
     "syntax",
+    "target_groups",
     "unmanaged",
     "vpc",
 )

@@ -1,7 +1,8 @@
 """What a plan is made of: each action is one call that changes something, and is named like that call.
 
 `apply.py` alone makes these calls. A name may stand where AWS has not given an id or an ARN yet: see
-`model/load_balancer.py`.
+`model/load_balancer.py`. An action that both of AWS's load balancing APIs have is about a network load
+balancer where it carries an `arn`, else about the classic one of the plan's name.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from chalicelib.model.load_balancer import (
     LoadBalancer,
     Policy,
     PredefinedPolicy,
+    Protocol,
+    TargetGroup,
 )
 from chalicelib.model.metrics import Alarm
 from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
@@ -121,7 +124,7 @@ class CreateLoadBalancer(_Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteLoadBalancer(_Reasoned):
-    pass
+    arn: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +190,7 @@ class ConfigureHealthCheck(_Reasoned):
 class ModifyLoadBalancerAttributes(_Reasoned):
     """Only what differs is named; None leaves an attribute alone, `access_logs` False turns them off."""
 
+    arn: str | None = None
     idle_timeout: int | None = None
     connection_draining: int | None = None
     cross_zone: bool | None = None
@@ -195,12 +199,20 @@ class ModifyLoadBalancerAttributes(_Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class AddTags(_Reasoned):
+    """`part` names the listener or target group that is tagged; None is the load balancer itself."""
+
     tags: tuple[tuple[str, str], ...]
+    arn: str | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveTags(_Reasoned):
+    """`part` is as in AddTags."""
+
     keys: tuple[str, ...]
+    arn: str | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +223,107 @@ class RegisterInstances(_Reasoned):
 @dataclass(frozen=True, kw_only=True)
 class DeregisterInstances(_Reasoned):
     instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetSubnets(_Reasoned):
+    """Enables exactly these subnets; `addresses` are pairs of a subnet and what it is given."""
+
+    arn: str
+    subnets: tuple[str, ...]
+    addresses: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetSecurityGroups(_Reasoned):
+    arn: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateTargetGroup(_Reasoned):
+    """Makes it with its health check and tags; its attributes need a call of their own."""
+
+    target_group: TargetGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyTargetGroup(_Reasoned):
+    arn: str
+    target_group: str
+    health_check: HealthCheck
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyTargetGroupAttributes(_Reasoned):
+    """Sets the attributes that are named, in AWS's own texts."""
+
+    arn: str
+    target_group: str
+    attributes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteTargetGroup(_Reasoned):
+    arn: str
+    target_group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateListener(_Reasoned):
+    """Makes a listener of the load balancer `arn` that forwards to `listener.target_group`."""
+
+    arn: str
+    load_balancer: str
+    listener: Listener
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyListener(_Reasoned):
+    """Only what differs is named, and nothing else of the listener changes."""
+
+    arn: str
+    port: int
+    protocol: Protocol | None = None
+    certificate: str | None = None
+    ssl_policy: PredefinedPolicy | None = None
+    instance_port: int | None = None
+    target_group_arn: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteListener(_Reasoned):
+    arn: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModifyListenerAttributes(_Reasoned):
+    arn: str
+    port: int
+    idle_timeout: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterTargets(_Reasoned):
+    """At most `TARGETS_AT_ONCE` of them."""
+
+    arn: str
+    target_group: str
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeregisterTargets(_Reasoned):
+    """At most `TARGETS_AT_ONCE` of them."""
+
+    arn: str
+    target_group: str
+    instances: tuple[str, ...]
+
+
+TARGETS_AT_ONCE = 200
+"""What a call about targets takes, as others who make many of them found; AWS documents no number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,10 +431,22 @@ Action = (
     | RemoveTags
     | RegisterInstances
     | DeregisterInstances
+    | SetSubnets
+    | SetSecurityGroups
+    | CreateTargetGroup
+    | ModifyTargetGroup
+    | ModifyTargetGroupAttributes
+    | DeleteTargetGroup
+    | CreateListener
+    | ModifyListener
+    | DeleteListener
+    | ModifyListenerAttributes
+    | RegisterTargets
+    | DeregisterTargets
 )
 
 
-def bind(action: Action, ids: Mapping[str, str]) -> Action:
+def bind(action: Action, ids: Mapping[str, str]) -> Action:  # noqa: C901 - one case a shape
     """The action with the ids and ARNs that are known by now in the place of names."""
     match action:
         case AuthorizeSecurityGroupIngress():
@@ -334,6 +459,32 @@ def bind(action: Action, ids: Mapping[str, str]) -> Action:
             return replace(action, listeners=tuple(_bound(listener, ids) for listener in action.listeners))
         case CreateLoadBalancer():
             return replace(action, load_balancer=bind_load_balancer(action.load_balancer, ids))
+        case SetSecurityGroups():
+            groups = tuple(ids.get(group, group) for group in action.groups)
+            return replace(action, arn=ids.get(action.arn, action.arn), groups=groups)
+        case CreateListener():
+            listener = _bound(action.listener, ids)
+            return replace(action, arn=ids.get(action.arn, action.arn), listener=listener)
+        case ModifyListener():
+            return replace(
+                action,
+                arn=ids.get(action.arn, action.arn),
+                certificate=_known(action.certificate, ids),
+                target_group_arn=_known(action.target_group_arn, ids),
+            )
+        case DeleteLoadBalancer() | ModifyLoadBalancerAttributes() | AddTags() | RemoveTags():
+            return replace(action, arn=_known(action.arn, ids))
+        case (
+            SetSubnets()
+            | ModifyTargetGroup()
+            | ModifyTargetGroupAttributes()
+            | DeleteTargetGroup()
+            | DeleteListener()
+            | ModifyListenerAttributes()
+            | RegisterTargets()
+            | DeregisterTargets()
+        ):
+            return replace(action, arn=ids.get(action.arn, action.arn))
         case _:
             return action
 
@@ -342,14 +493,26 @@ def bind_load_balancer(load_balancer: LoadBalancer, ids: Mapping[str, str]) -> L
     """The load balancer with the ids and ARNs that are known by now in the place of names."""
     return replace(
         load_balancer,
+        arn=_known(load_balancer.arn, ids),
         listeners=tuple(_bound(listener, ids) for listener in load_balancer.listeners),
         security_groups=frozenset(ids.get(group, group) for group in load_balancer.security_groups),
+        target_groups={
+            port: replace(group, arn=_known(group.arn, ids))
+            for port, group in load_balancer.target_groups.items()
+        },
     )
 
 
 def _bound(listener: Listener, ids: Mapping[str, str]) -> Listener:
-    certificate = listener.certificate
-    return replace(listener, certificate=ids.get(certificate, certificate)) if certificate else listener
+    return replace(
+        listener,
+        certificate=_known(listener.certificate, ids),
+        target_group=_known(listener.target_group, ids),
+    )
+
+
+def _known(reference: str | None, ids: Mapping[str, str]) -> str | None:
+    return reference if reference is None else ids.get(reference, reference)
 
 
 def to_step(action: Action | NewOrder) -> Step:
@@ -378,7 +541,9 @@ def _fields(action: Action | NewOrder) -> Mapping[str, object]:
             return {
                 field.name: _plain(value)
                 for field in fields(action)
-                if field.name != "reason" and (value := getattr(action, field.name)) is not None
+                # An ARN is known for what exists alone, and its name or port says which it is.
+                if field.name != "reason" and not field.name.endswith("arn")
+                if (value := getattr(action, field.name)) is not None and value != ()
             }
 
 
@@ -402,6 +567,13 @@ def _plain(value: object) -> object:
                 zip(("port", "protocol", "instance_port", "instance_protocol"), value.wiring, strict=True)
             )
             return wiring | ({"certificate": value.certificate} if value.certificate else {})
+        case TargetGroup():
+            return {
+                "name": value.name,
+                "port": value.port,
+                "protocol": value.protocol,
+                "health_check": _plain(value.health_check),
+            }
         case PredefinedPolicy():
             return value.name
         case CustomPolicy():
@@ -427,9 +599,9 @@ def tidies_up(action: Action) -> bool:
 
 
 def makes_ours(action: Action) -> bool:
-    """Whether the call puts our owner tag on a load balancer or a security group."""
+    """Whether the call puts our owner tag on a load balancer, a part of it, or a security group."""
     match action:
-        case CreateLoadBalancer() | CreateSecurityGroup():
+        case CreateLoadBalancer() | CreateSecurityGroup() | CreateTargetGroup() | CreateListener():
             return True
         case AddTags(tags=tags):
             return OWNER_TAG in dict(tags)

@@ -1,12 +1,15 @@
-"""AWS's own words for TLS on a classic load balancer: protocols, ciphers, predefined policies.
+"""AWS's own words for TLS on a load balancer: protocols, ciphers, predefined policies.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-ssl-security-policy.html and
 https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-security-policy-table.html
+and, of network ones, https://docs.aws.amazon.com/elasticloadbalancing/latest/network/describe-ssl-policies.html
 """
 
 from __future__ import annotations
 
-from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy, SslPolicy
+from collections.abc import Mapping
+
+from chalicelib.model.load_balancer import CustomPolicy, LoadBalancerType, PredefinedPolicy, SslPolicy
 
 PREDEFINED_POLICIES = (
     "ELBSecurityPolicy-TLS-1-2-2017-01",
@@ -19,7 +22,38 @@ PREDEFINED_POLICIES = (
     "ELBSecurityPolicy-2014-01",
     "ELBSecurityPolicy-2011-08",
 )
-"""Strictest first."""
+"""Strictest first, of classic load balancers."""
+
+NETWORK_POLICIES = tuple(
+    f"ELBSecurityPolicy-{name}"
+    for name in (
+        *(f"TLS13-1-{kind}-2021-06" for kind in ("2-Res", "3", "2", "2-Ext1", "2-Ext2", "1", "0")),
+        *(f"TLS13-1-{kind}-PQ-2025-09" for kind in ("2-Res", "3", "2", "2-Ext1", "2-Ext2", "0")),
+        *(
+            f"TLS13-1-{kind}-FIPS-2023-04"
+            for kind in ("3", "2", "2-Res", "2-Ext0", "2-Ext1", "2-Ext2", "1", "0")
+        ),
+        *(
+            f"TLS13-1-{kind}-FIPS-PQ-2025-09"
+            for kind in ("3", "2", "2-Res", "2-Ext0", "2-Ext1", "2-Ext2", "0")
+        ),
+        "FS-1-2-Res-2020-10",
+        "FS-1-2-Res-2019-08",
+        "FS-1-2-2019-08",
+        "FS-1-1-2019-08",
+        "FS-2018-06",
+        "TLS-1-2-Ext-2018-06",
+        "TLS-1-2-2017-01",
+        "TLS-1-1-2017-01",
+        "2016-08",
+    )
+)
+"""Those of network load balancers."""
+
+POLICIES: Mapping[LoadBalancerType, tuple[str, ...]] = {
+    "classic": PREDEFINED_POLICIES,
+    "network": NETWORK_POLICIES,
+}
 
 PROTOCOLS = ("TLSv1.2", "TLSv1.1", "TLSv1", "SSLv3")
 """What a custom policy may allow, as the attribute `Protocol-…` has it. There is no TLS 1.3."""
@@ -58,16 +92,48 @@ OBSOLETE_PROTOCOLS = frozenset({"SSLv3", "TLSv1", "TLSv1.1"})
 """Retired by RFC 7568 and RFC 8996."""
 
 
+_VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+# The oldest version that a policy's name tells, by what the name begins with after "ELBSecurityPolicy-".
+_OLDEST = {
+    "TLS13-1-3": "TLSv1.3",
+    "TLS13-1-2": "TLSv1.2",
+    "TLS13-1-1": "TLSv1.1",
+    "TLS-1-2": "TLSv1.2",
+    "TLS-1-1": "TLSv1.1",
+    "FS-1-2": "TLSv1.2",
+    "FS-1-1": "TLSv1.1",
+    "2014-01": "SSLv3",
+    "2011-08": "SSLv3",
+}
+_NEAREST: Mapping[LoadBalancerType, Mapping[str, str]] = {
+    "classic": {
+        "TLSv1.3": "ELBSecurityPolicy-TLS-1-2-2017-01",
+        "TLSv1.2": "ELBSecurityPolicy-TLS-1-2-2017-01",
+        "TLSv1.1": "ELBSecurityPolicy-TLS-1-1-2017-01",
+        "TLSv1": "ELBSecurityPolicy-2016-08",
+    },
+    "network": {
+        "TLSv1.3": "ELBSecurityPolicy-TLS13-1-3-2021-06",
+        "TLSv1.2": "ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+        "TLSv1.1": "ELBSecurityPolicy-TLS13-1-1-2021-06",
+        "TLSv1": "ELBSecurityPolicy-TLS13-1-0-2021-06",
+    },
+}
+
+
 def allowed_protocols(policy: SslPolicy) -> frozenset[str]:
     """Return the protocol versions that the policy lets clients speak."""
     match policy:
         case CustomPolicy(protocols=protocols):
             return protocols
-        case PredefinedPolicy("ELBSecurityPolicy-TLS-1-2-2017-01"):
-            return frozenset({"TLSv1.2"})
-        case PredefinedPolicy("ELBSecurityPolicy-TLS-1-1-2017-01"):
-            return frozenset({"TLSv1.1", "TLSv1.2"})
-        case PredefinedPolicy("ELBSecurityPolicy-2014-01" | "ELBSecurityPolicy-2011-08"):
-            return frozenset({"SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"})
-        case PredefinedPolicy():
-            return frozenset({"TLSv1", "TLSv1.1", "TLSv1.2"})
+        case PredefinedPolicy(name):
+            told = name.removeprefix("ELBSecurityPolicy-")
+            oldest = next((version for start, version in _OLDEST.items() if told.startswith(start)), "TLSv1")
+            newest = "TLSv1.3" if told.startswith("TLS13-") else "TLSv1.2"
+            return frozenset(_VERSIONS[_VERSIONS.index(oldest) : _VERSIONS.index(newest) + 1])
+
+
+def nearest_policy(policy: SslPolicy, type_: LoadBalancerType) -> str:
+    """Return the predefined policy of that type that lets the same old clients in, as far as it can."""
+    oldest = min(allowed_protocols(policy), key=_VERSIONS.index, default="TLSv1.2")
+    return _NEAREST[type_].get(oldest, _NEAREST[type_]["TLSv1"])

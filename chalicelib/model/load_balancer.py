@@ -19,15 +19,18 @@ from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
 if TYPE_CHECKING:
     from chalicelib.model.vpc import SecurityGroup
 
-Protocol = Literal["TCP", "SSL", "HTTP", "HTTPS"]
+LoadBalancerType = Literal["classic", "network"]
+Protocol = Literal["TCP", "SSL", "TLS", "HTTP", "HTTPS"]
+"""Of a classic load balancer TCP, SSL, HTTP and HTTPS, of a network one TCP and TLS."""
 Scheme = Literal["internet-facing", "internal"]
 InstanceState = Literal["pending", "running", "shutting-down", "terminated", "stopping", "stopped"]
 
-SECURE_PROTOCOLS = frozenset({"SSL", "HTTPS"})
-TCP_PROTOCOLS = frozenset({"TCP", "SSL"})
+SECURE_PROTOCOLS = frozenset({"SSL", "TLS", "HTTPS"})
+TCP_PROTOCOLS = frozenset({"TCP", "SSL", "TLS"})
 LOAD_BALANCER_TAGS_MAX = 50
 """Tags of a load balancer: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.html"""
 DEFAULT_SSL_POLICY = "ELBSecurityPolicy-TLS-1-2-2017-01"
+DEFAULT_NETWORK_SSL_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,9 @@ class Listener:
     """One listener. `certificate` is an ARN (or the name of a certificate still to be uploaded).
 
     `policy_names` are the policies on it as AWS names them; a desired listener leaves them to the plan.
+    The rest is of a network load balancer's: the listener's own ARN and owner tag, the ARN of the one target
+    group to which it forwards (None where there are several), and its idle timeout in seconds, None where it
+    cannot be set.
     """
 
     port: int
@@ -78,6 +84,10 @@ class Listener:
     certificate: str | None = None
     ssl_policy: SslPolicy | None = None
     policy_names: frozenset[str] = frozenset()
+    arn: str | None = None
+    owner: str | None = None
+    target_group: str | None = None
+    idle_timeout: int | None = None
 
     @property
     def secure(self) -> bool:
@@ -103,11 +113,41 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class AccessLogs:
-    """Where access logs go; `interval` is 5 or 60 minutes."""
+    """Where access logs go; `interval` is 5 or 60 minutes, None for a network load balancer."""
 
     bucket: str
     prefix: str = ""
-    interval: int = 60
+    interval: int | None = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetGroup:
+    """A target group of a network load balancer: the instances behind one instance port.
+
+    `attributes` are those that we set, `additional_attributes` the others, in AWS's own texts. `registered`
+    are the instances at the group's own port; a desired one leaves them to the load balancer's `instances`.
+    `unmanaged` are sentences about what else it holds.
+    """
+
+    name: str
+    port: int
+    protocol: Protocol
+    vpc: str
+    health_check: HealthCheck
+    attributes: Mapping[str, str]
+    arn: str | None = None
+    owner: str | None = None
+    registered: frozenset[str] = frozenset()
+    additional_attributes: Mapping[str, str] = field(default_factory=dict)
+    unmanaged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ForeignListener:
+    """A listener that a PUT can neither make nor say, and leaves alone; `what` says why, as `speaks UDP`."""
+
+    port: int
+    what: str
 
 
 @dataclass(frozen=True)
@@ -121,24 +161,39 @@ class Member:
 
     @property
     def in_service(self) -> bool:
-        """Whether ELB sends it traffic now. While draining it still reads `InService`."""
-        return self.state == "InService" and not self.draining
+        """Whether ELB sends it traffic now. While draining it still reads `InService`.
+
+        A target without health checks (`unavailable`) gets traffic.
+        """
+        return self.state in {"InService", "healthy", "unavailable"} and not self.draining
+
+    @property
+    def out_of_service(self) -> bool:
+        """Whether ELB finds it unfit, and says so."""
+        return self.state in {"OutOfService", "unhealthy", "unhealthy.draining"}
 
     @property
     def draining(self) -> bool:
         """Whether it was deregistered and its connections are living out their time."""
-        return self.description.startswith("Instance deregistration currently in progress")
+        return self.state == "draining" or self.description.startswith(
+            "Instance deregistration currently in progress"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancer:
-    """A classic load balancer. `tags` are all of its tags, ours included; times are seconds.
+    """A load balancer, classic or network. `tags` are all of its tags, ours included; times are seconds.
 
     `zone_of` has the zones of the subnets involved, where they may have to be exchanged. `created` of a
-    desired one is now.
+    desired one is now. `policies` and `backend_policies` are a classic one's alone. A network one's are its
+    ARN, its target groups by instance port, the address that each subnet was given (an Elastic IP's
+    allocation, or a private address), and listeners that are not ours to say; its `health_check`,
+    `idle_timeout`, `connection_draining` and `proxy_protocol_ports` are what its groups and listeners have in
+    common (an idle timeout of 0: none can be set), and its `instances` are in at least one group.
     """
 
     name: str
+    type: LoadBalancerType = "classic"
     scheme: Scheme
     vpc: str
     subnets: frozenset[str]
@@ -161,6 +216,10 @@ class LoadBalancer:
     canonical_hosted_zone_id: str | None = None
     dual_stack: bool = False
     created: datetime | None = None
+    arn: str | None = None
+    target_groups: Mapping[int, TargetGroup] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    foreign_listeners: tuple[ForeignListener, ...] = ()
 
     @property
     def owner(self) -> str | None:
@@ -180,7 +239,9 @@ class State:
     `group` is the security group that we make; `certificates` the names under our IAM path; `cluster` the
     instances that carry the tag of its cluster; `reasons` why an instance does or does not belong.
     `private_ca` is the secret of a private CA that has to be there first, `private_ca_mark` a private CA's
-    secret and the tag to put on it, once its certificate stands apart from its key.
+    secret and the tag to put on it, once its certificate stands apart from its key. `spare_groups` are target
+    groups of our names that no listener of the load balancer uses: a run that was killed left them.
+    `untouched` are instances whose registration stays as it is.
     """
 
     name: str
@@ -191,6 +252,8 @@ class State:
     reasons: Mapping[str, str] = field(default_factory=dict)
     private_ca: str | None = None
     private_ca_mark: tuple[str, str] | None = None
+    spare_groups: tuple[TargetGroup, ...] = ()
+    untouched: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,9 +344,14 @@ class Certificate:
 
 
 IDLE_TIMEOUT_MAX = 3600
-
-
 """Seconds: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-idle-timeout.html"""
+
+TLS_IDLE_TIMEOUT = 350
+"""Seconds, of a network load balancer's TLS listener, and fixed; a TCP listener's are 60 to 6000.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/network/update-idle-timeout.html
+"""
+TCP_IDLE_TIMEOUTS = (60, 6000)
 
 
 def idle_timeout(keepalive: float) -> int:
@@ -293,6 +361,23 @@ def idle_timeout(keepalive: float) -> int:
     balancer must not be quicker than the broker.
     """
     return max(1, min(IDLE_TIMEOUT_MAX, math.ceil(1.5 * keepalive)))
+
+
+def tcp_idle_timeout(keepalive: float) -> int:
+    """Return the idle timeout in seconds of a network load balancer's TCP listener for that keepalive."""
+    least, most = TCP_IDLE_TIMEOUTS
+    return max(least, min(most, math.ceil(1.5 * keepalive)))
+
+
+def longest_idle_timeout(balancer: LoadBalancer) -> int:
+    """Return the longest idle timeout that a keepalive can ask for, given the load balancer's listeners.
+
+    A network one's TLS listener bounds the keepalive, and with it what its TCP listeners are asked for.
+    """
+    if balancer.type == "classic":
+        return IDLE_TIMEOUT_MAX
+    secure = any(listener.secure for listener in balancer.listeners)
+    return tcp_idle_timeout(TLS_IDLE_TIMEOUT - 1) if secure else TCP_IDLE_TIMEOUTS[1]
 
 
 def keepalive_of(seconds: int) -> float:

@@ -2,7 +2,8 @@
 
 The tags are all that is remembered between two invocations (`docs/architecture.md`):
 
-    emq-elb:owner        load balancer, security group, server certificate   the deployment that may change it
+    emq-elb:owner        load balancer, listener and target group (network), security group, server
+                         certificate     the deployment that may change it
     emq-elb:cluster      instance, load balancer   the cluster: an instance is a member of every load balancer
                                          of ours that carries the same value; a load balancer without the tag
                                          serves the cluster of its own name
@@ -23,6 +24,7 @@ The tags are all that is remembered between two invocations (`docs/architecture.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 OWNER_TAG = "emq-elb:owner"
@@ -80,6 +82,28 @@ def certificate_name_of(arn: str) -> str:
 def security_group_name(load_balancer: str) -> str:
     """Return the name of the security group that we make for a load balancer."""
     return f"{load_balancer}-elb"
+
+
+def target_group_name(load_balancer: str, instance_port: int) -> str:
+    """Return the name of the target group that we make for an instance port of a network load balancer.
+
+    The digits keep apart load balancers whose names begin alike: target groups share one space of names, of
+    at most 32 characters.
+    """
+    digits = hashlib.sha256(load_balancer.encode()).hexdigest()[:4]
+    return f"{load_balancer[:20]}-{instance_port}-{digits}"
+
+
+def future_arn(kind: Literal["loadbalancer", "listener", "targetgroup"], name: str) -> str:
+    """Return what stands for the ARN of something that is to be made; no ARN begins so."""
+    return f"{kind}/{name}"
+
+
+def port_of_target_group(group: str, load_balancer: str) -> int | None:
+    """Return the instance port for which a target group of that name is the load balancer's, else None."""
+    port = group.removeprefix(f"{load_balancer[:20]}-").partition("-")[0]
+    found = int(port) if port.isdecimal() and len(port) <= len("65535") else 0
+    return found if target_group_name(load_balancer, found) == group else None
 
 
 def authority_certificate_secret(private_ca: str) -> str:

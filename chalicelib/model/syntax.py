@@ -14,6 +14,7 @@ import unicodedata
 NAME_PATTERN = r"^(?!internal-)[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$"
 SUBNET_PATTERN = r"^subnet-[0-9a-f]{8}([0-9a-f]{9})?$"
 SECURITY_GROUP_PATTERN = r"^sg-[0-9a-f]{8}([0-9a-f]{9})?$"
+ALLOCATION_PATTERN = r"^eipalloc-[0-9a-f]{8}([0-9a-f]{9})?$"
 INSTANCE_PATTERN = r"^i-[0-9a-f]{8}([0-9a-f]{9})?$"
 HEALTH_TARGET_PATTERN = r"^((TCP|SSL):[0-9]{1,5}|HTTPS?:[0-9]{1,5}/[!-~]{0,1023})$"
 SECRET_PATTERN = r"^[A-Za-z0-9/_+=.@:-]{1,248}$"  # noqa: S105 - the form of a secret's id
@@ -26,6 +27,7 @@ BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _ADDRESS = rf"({_OCTET}\.){{3}}{_OCTET}"
+PRIVATE_OR_ELASTIC_PATTERN = rf"({ALLOCATION_PATTERN}|^{_ADDRESS}$)"
 HOST_PATTERN = rf"^({_LABEL}\.)*(?![0-9]+$){_LABEL}$"
 DOMAIN_PATTERN = rf"^(({_LABEL}\.)*(?![0-9]+$){_LABEL}|\*\.({_LABEL}\.)+(?![0-9]+$){_LABEL}|{_ADDRESS})$"
 CIDR_PATTERN = rf"^{_ADDRESS}/(3[0-2]|[12]?[0-9])$"
@@ -105,6 +107,16 @@ def cidr_fault(text: str) -> str | None:
     if str(network) != text:
         return f'{quoted(text)} has bits set beyond its prefix: the network is "{network}"'
     return None
+
+
+def address_fault(text: str) -> str | None:
+    """An Elastic IP by its allocation, or an IPv4 address."""
+    if matches(ALLOCATION_PATTERN, text) or matches(_ADDRESS, text):
+        return None
+    return (
+        f"{quoted(text)} is neither an Elastic IP's allocation, as eipalloc-0123456789abcdef0, nor an IPv4"
+        " address"
+    )
 
 
 def certificate_arn_fault(arn: str, region: str | None = None) -> str | None:

@@ -4,8 +4,11 @@
                                                       certificate that we uploaded is no difference to keep:
                                                       an exchange of ours began and has to go on
     policies of other types on a listener or a port   stickiness, authentication of instances
-    an idle timeout above 3600 seconds                the guide allows 4000, a keepalive makes 3600 at most
-    AWS's attribute for HTTP desync attacks           unless it has its default
+    an idle timeout longer than a keepalive makes it  a classic one's guide allows 4000 seconds, a keepalive
+                                                      makes 3600 at most
+    AWS's other attributes, of target groups too      unless they have their defaults
+    listeners of a network one by other protocols,    and targets that are registered at another port than
+    or that forward to targets of another type        their group's
 
 Where the declaration asks for what GET shows, a listener that differs stays as it is. Where it asks for
 something else, all listeners get that, the one that speaks for all the last: a plan that was killed in
@@ -14,14 +17,15 @@ between still finds the old value there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from chalicelib.model.load_balancer import (
-    IDLE_TIMEOUT_MAX,
     ForeignPolicy,
     Listener,
     LoadBalancer,
+    LoadBalancerType,
     SslPolicy,
+    longest_idle_timeout,
 )
 from chalicelib.model.names import certificate_path, certificate_path_of
 
@@ -31,7 +35,28 @@ _CERTIFICATE_GONE = "Invalid-Certificate"
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
 """
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-desync-mode.html
-_DEFAULTS = {"elb.http.desyncmitigationmode": "defensive"}
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
+_DEFAULTS: Mapping[LoadBalancerType, Mapping[str, str]] = {
+    "classic": {"elb.http.desyncmitigationmode": "defensive"},
+    "network": {
+        "deletion_protection.enabled": "false",
+        "dns_record.client_routing_policy": "any_availability_zone",
+        "ipv6.deny_all_igw_traffic": "false",
+        "zonal_shift.config.enabled": "false",
+        "secondary_ips.auto_assigned.per_subnet": "0",
+    },
+}
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
+_GROUP_DEFAULTS = {
+    "stickiness.enabled": "false",
+    "stickiness.type": "source_ip",
+    "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
+    "target_health_state.unhealthy.draining_interval_seconds": "0",
+    "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
+}
 
 
 def shown_certificate(balancer: LoadBalancer) -> str | None:
@@ -75,14 +100,20 @@ def _by_hand(listener: Listener) -> bool:
     )
 
 
-def keeps_idle_timeout(wanted: int, there: int) -> bool:
+def keeps_idle_timeout(wanted: int, there: int, balancer: LoadBalancer) -> bool:
     """Whether the idle timeout stays: no keepalive can ask for so long a one."""
-    return there > IDLE_TIMEOUT_MAX and wanted == IDLE_TIMEOUT_MAX
+    longest = longest_idle_timeout(balancer)
+    return there > longest and wanted == longest
 
 
 def unmanaged(balancer: LoadBalancer) -> tuple[str, ...]:
     """A sentence for each."""
-    return (*_of_listeners(balancer), *_of_instance_ports(balancer), *_of_attributes(balancer))
+    return (
+        *_of_listeners(balancer),
+        *_of_instance_ports(balancer),
+        *_of_attributes(balancer),
+        *_of_target_groups(balancer),
+    )
 
 
 def _of_listeners(balancer: LoadBalancer) -> Iterator[str]:
@@ -107,11 +138,21 @@ def _of_instance_ports(balancer: LoadBalancer) -> Iterator[str]:
 
 
 def _of_attributes(balancer: LoadBalancer) -> Iterator[str]:
-    if balancer.idle_timeout > IDLE_TIMEOUT_MAX:
+    if balancer.idle_timeout > longest_idle_timeout(balancer):
         yield f"the idle timeout is {balancer.idle_timeout} s, longer than any `keepalive` makes it"
     for name, value in sorted(balancer.additional_attributes.items()):
-        if _DEFAULTS.get(name) != value:
+        if _DEFAULTS[balancer.type].get(name) != value:
             yield f"the attribute {name} is {value}"
+
+
+def _of_target_groups(balancer: LoadBalancer) -> Iterator[str]:
+    for listener in balancer.foreign_listeners:
+        yield f"the listener on port {listener.port} {listener.what}"
+    for _, group in sorted(balancer.target_groups.items()):
+        for name, value in sorted(group.additional_attributes.items()):
+            if _GROUP_DEFAULTS.get(name) != value:
+                yield f"the attribute {name} of target group {group.name} is {value}"
+        yield from group.unmanaged
 
 
 def _by_port(balancer: LoadBalancer) -> list[Listener]:

@@ -12,8 +12,11 @@ PURE = (
     "desired",
     "facts",
     "plan",
+    "plan_classic",
+    "plan_network",
     "plan_listeners",
     "review",
     "review_blind_spots",
+    "review_network",
     "superseded",
 )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from chalicelib.model.load_balancer import (
+    DEFAULT_NETWORK_SSL_POLICY,
     DEFAULT_SSL_POLICY,
     AccessLogs,
     HealthCheck,
     Listener,
+    LoadBalancer,
+    LoadBalancerType,
     PredefinedPolicy,
     Scheme,
     SslPolicy,
@@ -64,6 +67,23 @@ DEFAULT_LISTENERS = (
     Listener(18083, "HTTP", 18083, "HTTP"),
 )
 DEFAULT_POLICY = PredefinedPolicy(DEFAULT_SSL_POLICY)
+DEFAULTS: Mapping[LoadBalancerType, Mapping[str, Any]] = {
+    "classic": {
+        "listeners": DEFAULT_LISTENERS,
+        "ssl_policy": DEFAULT_POLICY,
+        "keepalive": 300,
+        "cross_zone": True,
+    },
+    "network": {
+        "listeners": DEFAULT_LISTENERS,
+        "ssl_policy": PredefinedPolicy(DEFAULT_NETWORK_SSL_POLICY),
+        # Its TLS listeners let go after 350 seconds, and a client is given up after 1.5 keepalives.
+        "keepalive": 230,
+        "cross_zone": False,
+    },
+}
+"""What a field is where the body omits it, for those that differ between the types."""
+
 DEFAULT_HEALTH_CHECK = HealthCheck()
 DEFAULT_PROBE = ProbeOptions()
 
@@ -75,11 +95,15 @@ class Declaration:
     `cluster` None: that of its own name. `keepalive` is seconds; the idle timeout follows from it.
     `security_groups` None: we make one. `members` None: every instance that carries the cluster's tag may
     join. `places` are where in the body each of `instances` stands, empty where nobody left one out.
-    `proxy_protocol` is for every instance port behind TCP or SSL, for none, or for these.
+    `proxy_protocol` is for every instance port behind TCP or SSL, for none, or for these. `addresses` are
+    what a network load balancer's subnets are given: an Elastic IP's allocation, or a private address.
+    `omitted` are fields that the body did not name and whose meaning hangs on the type; without `type` it is
+    that of the load balancer that is there.
     """
 
     name: str
     subnets: tuple[str, ...]
+    type: LoadBalancerType = "classic"
     cluster: str | None = None
     scheme: Scheme = "internet-facing"
     listeners: tuple[Listener, ...] = DEFAULT_LISTENERS
@@ -99,6 +123,15 @@ class Declaration:
     hostname: str | None = None
     probe: ProbeOptions = DEFAULT_PROBE
     tags: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    omitted: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def as_it_is(self, there: LoadBalancer | None) -> Declaration:
+        """The same for the type of the load balancer that is there, unless the body named one."""
+        if there is None or "type" not in self.omitted or there.type == self.type:
+            return self
+        defaults = {name: value for name, value in DEFAULTS[there.type].items() if name in self.omitted}
+        return replace(self, type=there.type, **defaults)
 
     @property
     def serves(self) -> str:

@@ -1,22 +1,34 @@
 """Rules about two or more values of a declaration; what holds of one alone is judged in `api/body.py`.
 
 An ordered list of small checks; each names the fields that it reads, so that a field which is already known
-to be wrong spoils no judgement about the others.
+to be wrong spoils no judgement about the others. Each type of load balancer has checks of its own beside
+those that both share.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-listener-config.html
+https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-listeners.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from chalicelib.model.ciphers import POLICIES, nearest_policy
 from chalicelib.model.errors import Fault
-from chalicelib.model.load_balancer import SECURE_PROTOCOLS, TCP_PROTOCOLS
+from chalicelib.model.load_balancer import (
+    IDLE_TIMEOUT_MAX,
+    SECURE_PROTOCOLS,
+    TCP_PROTOCOLS,
+    TLS_IDLE_TIMEOUT,
+    CustomPolicy,
+    LoadBalancerType,
+    PredefinedPolicy,
+    keepalive_of,
+)
 from chalicelib.model.members import members_tag
 from chalicelib.model.names import security_group_name
 from chalicelib.model.probe_options import probe_tag
 from chalicelib.model.syntax import certificate_arn_fault, quoted
-from chalicelib.provision.declaration import DEFAULT_POLICY, Allow, Declaration, GivenArn, GivenIssuer
+from chalicelib.provision.declaration import DEFAULTS, Allow, Declaration, GivenArn, GivenIssuer
 from chalicelib.x509.domains import covers
 
 TAG_VALUE_MAX = 255
@@ -34,12 +46,14 @@ def faults(
 
     Checks that read an `unsound` field are left out. `places` are where in the body the declaration's
     listeners stand, if others beside them cannot be read: only what holds whatever those are is a fault.
-    With a `region` a certificate of ACM must be there.
+    With a `region` a certificate of ACM must be there. What a type alone forbids is left to `faults_of_type`
+    where the body does not name the type.
     """
     found: list[Fault] = []
     if "listeners" not in unsound:
         found += _listeners(declaration, range(len(declaration.listeners)) if places is None else places)
-    for fields, check in _CHECKS:
+    of_type = () if "type" in declaration.omitted else _OF_TYPE[declaration.type]
+    for fields, check in (*_CHECKS, *of_type):
         read = set(fields.split())
         if read.isdisjoint(unsound) and (
             places is None or "listeners" not in read or check is _certificate_needed
@@ -48,6 +62,12 @@ def faults(
     if region is not None and "certificate" not in unsound:
         found += _acm_certificate(declaration, region)
     return tuple(found)
+
+
+def faults_of_type(declaration: Declaration) -> Iterator[Fault]:
+    """Return what the declaration's type alone forbids, each with the reason."""
+    for _, check in _OF_TYPE[declaration.type]:
+        yield from check(declaration)
 
 
 def _acm_certificate(declaration: Declaration, region: str) -> Iterator[Fault]:
@@ -89,30 +109,30 @@ def _listeners(declaration: Declaration, places: Sequence[int]) -> Iterator[Faul
             yield Fault(
                 f"{at}.instance_protocol",
                 f"another listener uses instance port {quoted(listener.instance_port)}: "
-                "both must be secure (SSL, HTTPS), or both plain (TCP, HTTP)",
+                "both must be secure (SSL, TLS, HTTPS), or both plain (TCP, HTTP)",
             )
 
 
 def _partners(protocol: str) -> str:
-    return "TCP or SSL" if protocol in TCP_PROTOCOLS else "HTTP or HTTPS"
+    return "TCP, SSL or TLS" if protocol in TCP_PROTOCOLS else "HTTP or HTTPS"
 
 
 def _certificate_needed(declaration: Declaration) -> Iterator[Fault]:
     if _secure(declaration) and declaration.certificate is None:
         yield Fault(
-            "certificate", "a listener that speaks SSL or HTTPS needs one, and the default listeners do"
+            "certificate", "a listener that speaks SSL, TLS or HTTPS needs one, and the default listeners do"
         )
 
 
 def _certificate_wanted(declaration: Declaration) -> Iterator[Fault]:
     if declaration.certificate is not None and declaration.listeners and not _secure(declaration):
-        yield Fault("certificate", "no listener would use it: none speaks SSL or HTTPS")
+        yield Fault("certificate", "no listener would use it: none speaks SSL, TLS or HTTPS")
 
 
 def _policy_wanted(declaration: Declaration) -> Iterator[Fault]:
-    custom = declaration.ssl_policy != DEFAULT_POLICY
+    custom = declaration.ssl_policy != DEFAULTS[declaration.type]["ssl_policy"]
     if custom and declaration.listeners and not _secure(declaration):
-        yield Fault("ssl_policy", "no listener would use it: none speaks SSL or HTTPS")
+        yield Fault("ssl_policy", "no listener would use it: none speaks SSL, TLS or HTTPS")
 
 
 def _proxy_protocol_wanted(declaration: Declaration) -> Iterator[Fault]:
@@ -131,11 +151,12 @@ def _allow_wanted(declaration: Declaration) -> Iterator[Fault]:
     allow, listeners = declaration.allow, declaration.listeners
     if listeners and not _secure(declaration) and allow.mqtt != Allow().mqtt:
         yield Fault(
-            "allow.mqtt", "it would let nobody in: no listener speaks SSL or HTTPS; use allow.dashboard"
+            "allow.mqtt", "it would let nobody in: no listener speaks SSL, TLS or HTTPS; use allow.dashboard"
         )
     if listeners and all(listener.secure for listener in listeners) and allow.dashboard:
         yield Fault(
-            "allow.dashboard", "it would let nobody in: every listener speaks SSL or HTTPS; use allow.mqtt"
+            "allow.dashboard",
+            "it would let nobody in: every listener speaks SSL, TLS or HTTPS; use allow.mqtt",
         )
 
 
@@ -190,6 +211,109 @@ def _members(declaration: Declaration) -> Iterator[Fault]:
         )
 
 
+def _words_of_classic(declaration: Declaration) -> Iterator[Fault]:
+    for index, listener in enumerate(declaration.listeners):
+        for field in ("protocol", "instance_protocol"):
+            if getattr(listener, field) == "TLS":
+                yield Fault(
+                    f"listeners[{index}].{field}",
+                    'a classic load balancer calls it SSL; TLS is of the type "network"',
+                )
+
+
+def _policy_of_type(declaration: Declaration) -> Iterator[Fault]:
+    policy, type_ = declaration.ssl_policy, declaration.type
+    nearest = nearest_policy(policy, type_)
+    match policy:
+        case PredefinedPolicy(name) if name not in POLICIES[type_]:
+            yield Fault("ssl_policy", f"a {type_} load balancer has no {name}: the nearest is {nearest}")
+        case _:
+            pass
+
+
+def _no_custom_policy(declaration: Declaration) -> Iterator[Fault]:
+    match declaration.ssl_policy:
+        case CustomPolicy() as policy:
+            nearest = nearest_policy(policy, declaration.type)
+            yield Fault(
+                "ssl_policy",
+                f"a network load balancer takes AWS's own policies alone: the nearest is {nearest}",
+            )
+        case _:
+            pass
+
+
+def _keepalive_of_classic(declaration: Declaration) -> Iterator[Fault]:
+    most = keepalive_of(IDLE_TIMEOUT_MAX)
+    if declaration.keepalive > most:
+        yield Fault(
+            "keepalive",
+            f"{declaration.keepalive:g} seconds are too long: the idle timeout of a classic load balancer"
+            f" ends at {IDLE_TIMEOUT_MAX}, which bears {most:g}",
+        )
+
+
+def _no_addresses(declaration: Declaration) -> Iterator[Fault]:
+    if declaration.addresses:
+        yield Fault(
+            "addresses",
+            "AWS gives a classic load balancer its addresses and changes them: fixed ones are of the type"
+            ' "network"',
+        )
+
+
+def _keepalive_of_network(declaration: Declaration) -> Iterator[Fault]:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/network/update-idle-timeout.html"""
+    secure = [listener.port for listener in declaration.listeners if listener.secure]
+    if secure and declaration.keepalive >= TLS_IDLE_TIMEOUT:
+        yield Fault(
+            "keepalive",
+            f"the TLS listener on port {secure[0]} lets go of a client that is silent for {TLS_IDLE_TIMEOUT}"
+            f" seconds, which nobody can set: {declaration.keepalive:g} seconds are too long, 230 leave room"
+            " for a late packet; a TCP listener bears 4000",
+        )
+
+
+def _health_check_of_network(declaration: Declaration) -> Iterator[Fault]:
+    target = declaration.health_check.target
+    if target.startswith("SSL:"):
+        yield Fault(
+            "health_check.target",
+            f"{quoted(target)}: a network load balancer does not check by SSL: HTTPS or TCP is right",
+        )
+
+
+def _logs_of_network(declaration: Declaration) -> Iterator[Fault]:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-access-logs.html"""
+    if declaration.access_logs is None:
+        return
+    if not _secure(declaration):
+        yield Fault("access_logs", "a network load balancer logs TLS listeners only, and there is none")
+    if "access_logs.interval" not in declaration.omitted and declaration.access_logs.interval is not None:
+        yield Fault(
+            "access_logs.interval",
+            "a network load balancer has none, it logs every five minutes: leave it out",
+        )
+
+
+def _addresses_of_network(declaration: Declaration) -> Iterator[Fault]:
+    internal = declaration.scheme == "internal"
+    right = "a private address of the subnet" if internal else "an Elastic IP's allocation (eipalloc-…)"
+    taken: set[str] = set()
+    for subnet, address in declaration.addresses.items():
+        field = f"addresses.{subnet}"
+        if subnet not in declaration.subnets:
+            yield Fault(field, f"{quoted(subnet)} is not among `subnets`")
+        if address.startswith("eipalloc-") == internal:
+            yield Fault(
+                field,
+                f"for a load balancer that is {declaration.scheme} {right} is right, not {quoted(address)}",
+            )
+        if address in taken:
+            yield Fault(field, f"{quoted(address)} is named twice")
+        taken.add(address)
+
+
 _CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("name security_groups", _group_name),
     ("listeners certificate", _certificate_needed),
@@ -203,3 +327,21 @@ _CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("members", _members),
 )
 """The fields that a check reads, and the check."""
+
+_OF_TYPE: Mapping[LoadBalancerType, tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...]] = {
+    "classic": (
+        ("listeners", _words_of_classic),
+        ("ssl_policy", _policy_of_type),
+        ("keepalive", _keepalive_of_classic),
+        ("addresses", _no_addresses),
+    ),
+    "network": (
+        ("ssl_policy", _policy_of_type),
+        ("ssl_policy", _no_custom_policy),
+        ("listeners keepalive", _keepalive_of_network),
+        ("health_check", _health_check_of_network),
+        ("listeners access_logs", _logs_of_network),
+        ("addresses subnets scheme", _addresses_of_network),
+    ),
+}
+"""The same for what one type of load balancer alone has or has not."""

@@ -1,7 +1,8 @@
 """The end of provisioning: a load balancer and whatever was made for it go away.
 
-The load balancer goes at once. AWS holds on to its certificate and its security group for up to minutes: they
-are waited for until the deadline, then finished in the background, by the next DELETE, or by `sweep`.
+The load balancer goes at once. AWS holds on to its target groups, its certificate and its security group for
+up to minutes: they are waited for until the deadline, then finished in the background, by the next DELETE, or
+by `sweep`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from chalicelib.apply import Progress, apply
-from chalicelib.aws import elb
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
@@ -20,15 +20,16 @@ from chalicelib.model.load_balancer import State
 from chalicelib.model.names import certificate_name_of
 from chalicelib.model.report import Report
 from chalicelib.model.syntax import name_fault, quoted
+from chalicelib.observe import find_load_balancer
 from chalicelib.provision import observe as survey
 from chalicelib.provision.plan import plan
 from chalicelib.provision.review import attaching_groups
 
-Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup
+Leftover = do.DeleteServerCertificate | do.DeleteSecurityGroup | do.DeleteTargetGroup
 
 
 def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: bool = False) -> Report:
-    """Delete the load balancer, its certificates and its security group; `dry_run` only plans.
+    """Delete the load balancer, its target groups, certificates and security group; `dry_run` only plans.
 
     Raises NotFound when there is neither it nor anything left of it; NotOurs; Conflict while members are in
     service (unless `force`) or something that is not ours uses what would go. A report that is `pending` has
@@ -112,15 +113,18 @@ def settled(name: str, leftover: Leftover, progress: Progress, invocation: Invoc
 
 
 def _used(name: str, leftover: Leftover, invocation: Invocation) -> bool:
-    described = elb.describe_load_balancer(invocation.clients.elb, name)
-    if described is None:
+    """Whether a load balancer of that name was made since, and uses it."""
+    found = find_load_balancer(name, invocation)
+    if found is None:
         return False
+    there = found.load_balancer
     match leftover:
         case do.DeleteServerCertificate(certificate=certificate):
-            served = (listener.certificate or "" for listener in elb.parse_listeners(described, {}))
-            return certificate in map(certificate_name_of, served)
+            return certificate in {certificate_name_of(one.certificate or "") for one in there.listeners}
         case do.DeleteSecurityGroup(group=group):
-            return group in described.get("SecurityGroups", [])
+            return group in there.security_groups
+        case do.DeleteTargetGroup():
+            return there.type == "network"
         case _:
             assert_never(leftover)
 
@@ -129,13 +133,19 @@ def _payload(left: Sequence[Leftover]) -> Mapping[str, object]:
     return {
         "certificates": [one.certificate for one in left if isinstance(one, do.DeleteServerCertificate)],
         "groups": [one.group for one in left if isinstance(one, do.DeleteSecurityGroup)],
+        "target_groups": {one.target_group: one.arn for one in left if isinstance(one, do.DeleteTargetGroup)},
     }
 
 
 def _read(leftovers: Mapping[str, object]) -> list[Leftover]:
     certificates, groups = leftovers.get("certificates"), leftovers.get("groups")
+    target_groups = leftovers.get("target_groups")
     reason = "its load balancer was deleted"
     return [
+        *(
+            do.DeleteTargetGroup(reason=reason, target_group=str(group), arn=str(arn))
+            for group, arn in (target_groups.items() if isinstance(target_groups, dict) else ())
+        ),
         *(
             do.DeleteServerCertificate(reason=reason, certificate=str(one))
             for one in (certificates if isinstance(certificates, list) else [])

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 
 from chalicelib.certificates.chosen import ToOrder, ToUpload, reference, source_of
-from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer, State, idle_timeout
+from chalicelib.model.load_balancer import (
+    TCP_PROTOCOLS,
+    Listener,
+    LoadBalancer,
+    LoadBalancerType,
+    Protocol,
+    State,
+    TargetGroup,
+    idle_timeout,
+    tcp_idle_timeout,
+)
 from chalicelib.model.members import members_tag, read_members_tag
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
@@ -17,8 +27,10 @@ from chalicelib.model.names import (
     PENDING_TAG,
     PROBE_TAG,
     security_group_name,
+    target_group_name,
 )
 from chalicelib.model.probe_options import probe_tag
+from chalicelib.model.target_groups import managed_attributes
 from chalicelib.model.vpc import Rule, SecurityGroup
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
@@ -40,6 +52,8 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
     group = _group(declaration, facts, vpc or (there.vpc if there else ""))
     wanted = LoadBalancer(
         name=declaration.name,
+        type=declaration.type,
+        arn=there.arn if there else None,
         scheme=declaration.scheme,
         vpc=vpc or (there.vpc if there else ""),
         subnets=frozenset(declaration.subnets),
@@ -72,6 +86,7 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         dns_name=there.dns_name if there else None,
         created=there.created if there else facts.now,
     )
+    wanted = _OF_TYPE[declaration.type](wanted, declaration, there)
     adopted = _registered(facts) if there and there.owner != owner else frozenset()
     full = {id_ for id_, instance in facts.instances.items() if has_no_room(instance)}
     cluster = (facts.actual.cluster | adopted | {*declaration.instances}) - full
@@ -87,6 +102,70 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
         cluster=cluster,
         reasons=membership.reasons,
     )
+
+
+def _as_classic(wanted: LoadBalancer, _declaration: Declaration, _there: LoadBalancer | None) -> LoadBalancer:
+    return wanted
+
+
+_WORDS: Mapping[Protocol, Protocol] = {"SSL": "TLS", "HTTPS": "TLS", "HTTP": "TCP"}
+
+
+def network_word(protocol: Protocol) -> Protocol:
+    """Return what a network load balancer calls a protocol, TLS or TCP."""
+    return _WORDS.get(protocol, protocol)
+
+
+def _as_network(wanted: LoadBalancer, declaration: Declaration, there: LoadBalancer | None) -> LoadBalancer:
+    """The same in the words of a network load balancer: a target group for each instance port.
+
+    A subnet that is enabled keeps its address, which nobody can change.
+    """
+    listeners = tuple(
+        replace(
+            listener,
+            protocol=network_word(listener.protocol),
+            instance_protocol=network_word(listener.instance_protocol),
+        )
+        for listener in wanted.listeners
+    )
+    logs = wanted.access_logs
+    enabled = there.addresses if there else {}
+    return replace(
+        wanted,
+        listeners=listeners,
+        # A TLS listener's cannot be set.
+        idle_timeout=tcp_idle_timeout(declaration.keepalive)
+        if any(not listener.secure for listener in listeners)
+        else 0,
+        access_logs=logs and replace(logs, interval=None),
+        addresses={**declaration.addresses, **enabled},
+        target_groups={
+            listener.instance_port: _target_group(listener, wanted, there) for listener in listeners
+        },
+    )
+
+
+def _target_group(listener: Listener, wanted: LoadBalancer, there: LoadBalancer | None) -> TargetGroup:
+    port = listener.instance_port
+    before = there.target_groups.get(port) if there else None
+    return TargetGroup(
+        name=before.name if before else target_group_name(wanted.name, port),
+        arn=before.arn if before else None,
+        port=port,
+        protocol=listener.instance_protocol,
+        vpc=wanted.vpc,
+        health_check=wanted.health_check,
+        attributes=managed_attributes(
+            wanted.connection_draining, proxying=port in wanted.proxy_protocol_ports
+        ),
+        owner=wanted.owner,
+    )
+
+
+_OF_TYPE: Mapping[
+    LoadBalancerType, Callable[[LoadBalancer, Declaration, LoadBalancer | None], LoadBalancer]
+] = {"classic": _as_classic, "network": _as_network}
 
 
 def _proxying(declaration: Declaration) -> frozenset[int]:
@@ -106,7 +185,9 @@ def left_as_they_are(desired: State, actual: State, instances: Set[str]) -> Stat
         return desired
     registered = there.instances if there else frozenset()
     stay = (wanted.instances - instances) | (registered & instances)
-    return replace(desired, load_balancer=replace(wanted, instances=frozenset(stay)))
+    return replace(
+        desired, load_balancer=replace(wanted, instances=frozenset(stay)), untouched=frozenset(instances)
+    )
 
 
 def _registered(facts: Facts) -> frozenset[str]:

@@ -17,10 +17,14 @@ class Facts:
 
     `subnets` are those that the body names and those of the load balancer; `gateway` is whether the VPC has
     an internet gateway, None where nobody had to ask; `instances` are the tagged, the named and the
-    registered ones; `groups` the security groups of the VPC; `load_balancers` is how many there are in the
-    region and `quota` how many there may be, where somebody asked. `attaching` are the Auto Scaling groups
-    that register their instances with the load balancer themselves. `logs_are_ours` is whether the bucket of
-    new access logs is this account's, None where nobody had to ask or may.
+    registered ones; `groups` the security groups of the VPC; `load_balancers` is how many of the type there
+    are in the region and `quota` how many there may be, where somebody asked. `attaching` are the Auto
+    Scaling groups that register their instances with the load balancer themselves. `logs_are_ours` is whether
+    the bucket of new access logs is this account's, None where nobody had to ask or may.
+    Of network load balancers: `taken` is whether an application or gateway one has the name,
+    `foreign_groups` are the names of target groups that are named as ours would be and are not ours, and
+    `allocations` the Elastic IPs that the body names and the load balancer does not have, with whether
+    something else has them.
     """
 
     now: datetime
@@ -35,3 +39,6 @@ class Facts:
     gateway: bool | None = None
     attaching: frozenset[str] = frozenset()
     logs_are_ours: bool | None = None
+    taken: bool = False
+    foreign_groups: frozenset[str] = frozenset()
+    allocations: Mapping[str, bool] = field(default_factory=dict)

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from chalicelib import observe, telemetry
-from chalicelib.aws import elb
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import AwsError
 from chalicelib.model.load_balancer import HealthCheck, Member
@@ -29,7 +28,8 @@ def watch_health_check(name: str, invocation: Invocation) -> bool:
         for _ in invocation.waits():
             if invocation.now() >= settled:
                 break
-        members = elb.members(invocation.clients.elb, name)
+        again = observe.find_load_balancer(name, invocation)
+        members = again.members if again else ()
     except AwsError as error:  # deleted since, or AWS cannot be asked: the alarm `nodes` looks too
         telemetry.unwatched(name, str(error))
         return True
@@ -47,4 +47,4 @@ def takes_effect_within(check: HealthCheck) -> timedelta:
 
 def unanswered(members: Collection[Member]) -> bool:
     """Whether there are members, and ELB says of each that it is out of service."""
-    return bool(members) and all(member.state == "OutOfService" for member in members)
+    return bool(members) and all(member.out_of_service for member in members)

@@ -11,40 +11,64 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chalicelib.aws import autoscaling, ec2, elb, iam, s3
+from chalicelib.aws import autoscaling, ec2, elb, elbv2, iam, s3
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.certificates.chosen import Existing
 from chalicelib.invocation import Invocation
-from chalicelib.model.load_balancer import LoadBalancer, Member, State
+from chalicelib.model.load_balancer import (
+    LoadBalancer,
+    LoadBalancerType,
+    Member,
+    State,
+    TargetGroup,
+)
 from chalicelib.model.names import certificate_path, security_group_name
 from chalicelib.model.vpc import SecurityGroup, Subnet
-from chalicelib.observe import READS_AT_ONCE, FoundLoadBalancer, find_load_balancer, own_group
+from chalicelib.observe import (
+    READS_AT_ONCE,
+    FoundLoadBalancer,
+    own_group,
+    read_described,
+    spare_groups,
+)
 from chalicelib.provision.certificate import choose
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
+    from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef
 
-# A quota is never below AWS's default of 20, so that with few load balancers nobody needs to ask for it
-# (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html).
-_FEW = 15
+# A quota is never below AWS's default, 20 classic ones and 50 network ones, so that with few load balancers
+# nobody needs to ask for it.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html
+_FEW: Mapping[LoadBalancerType, int] = {"classic": 15, "network": 40}
 
 
 def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
-    """Everything that a PUT rests on: at most ten calls, and one more for each 50 instances in a group.
+    """Everything that a PUT rests on: of a classic one at most eleven calls, of the article's network one 16.
 
-    And one for each 100 Auto Scaling groups of the region beyond the first, and one where a subnet that is
-    new to an internet-facing load balancer seems private, and one for the bucket of new access logs.
+    One more for each 50 instances in a group, for each 100 Auto Scaling groups of the region beyond the
+    first, and one where a subnet that is new to an internet-facing load balancer seems private, and one
+    for the bucket of new access logs; of a network one two for each target group more and one for each TCP
+    listener more.
     """
     clients, name = invocation.clients, declaration.name
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        everything = pool.submit(elb.describe_all, clients.elb)
+        classic = pool.submit(elb.describe_all, clients.elb)
+        others_too = pool.submit(elbv2.describe_second_kind, clients.elbv2)
         tagged = pool.submit(ec2.instances_tagged, clients.ec2, declaration.serves)
-    described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
-    found = find_load_balancer(name, invocation, described[name]) if name in described else None
+    described = {one.get("LoadBalancerName", ""): one for one in classic.result()}
+    second = {one.get("LoadBalancerName", ""): one for one in others_too.result()}
+    networks = {key: one for key, one in second.items() if elbv2.is_network(one)}
+    found = read_described(
+        described.get(name), networks.get(name), invocation, asked=declaration.type, every_group=True
+    )
     there = found.load_balancer if found else None
+    declaration = declaration.as_it_is(there)
+    count = {"classic": len(described), "network": len(networks)}[declaration.type]
 
     known = there.subnets if there else frozenset()
     registered = there.instances if there else frozenset()
@@ -53,9 +77,11 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
             ec2.instances, clients.ec2, (registered | {*declaration.instances}) - tagged.result().keys()
         )
         subnets = pool.submit(vpcs.subnets, clients.ec2, known | {*declaration.subnets})
-        quota = pool.submit(_quota, len(described), invocation)
+        quota = pool.submit(_quota, declaration.type, count, invocation)
         logs = pool.submit(_logs_are_ours, declaration, there, invocation)
-        attaching = pool.submit(autoscaling.attaching, clients.autoscaling, name) if there else None
+        spare = pool.submit(_spare_groups, declaration, found, invocation)
+        allocations = pool.submit(vpcs.allocations, clients.ec2, _allocations(declaration, there))
+        attaching = pool.submit(_attaching, found, invocation) if found else None
         chosen = pool.submit(choose, declaration, there, invocation)
         vpc = _vpc(declaration, subnets.result(), there)
         groups = pool.submit(vpcs.groups_in, clients.ec2, vpc) if vpc else None
@@ -75,14 +101,23 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
             group=own,
             certificates=frozenset([uploaded.name] if uploaded and uploaded.name else []),
             cluster=frozenset(tagged.result()),
+            spare_groups=_ours(spare.result(), invocation),
         ),
         members=found.members if found else (),
         subnets=zoned.result(),
         groups=groups.result() if groups else {},
         instances=lifecycles.result(),
         chosen=certificate,
-        load_balancers=len(described),
+        load_balancers=count,
         quota=quota.result(),
+        foreign_groups=frozenset(
+            (
+                *(found.taken_groups if found else ()),
+                *(one.name for one in spare.result() if one.owner != invocation.settings.owner),
+            )
+        ),
+        taken=name in second.keys() - networks.keys(),
+        allocations=allocations.result(),
         attaching=attaching.result() if attaching else frozenset(),
         gateway=gateway.result() if gateway else None,
         logs_are_ours=logs.result(),
@@ -94,8 +129,39 @@ def _vpc(declaration: Declaration, subnets: Mapping[str, Subnet], there: LoadBal
     return next(vpcs, there.vpc if there else None)
 
 
-def _quota(load_balancers: int, invocation: Invocation) -> int | None:
-    return elb.quota(invocation.clients.elb) if load_balancers >= _FEW else None
+def _quota(type_: LoadBalancerType, load_balancers: int, invocation: Invocation) -> int | None:
+    if load_balancers < _FEW[type_]:
+        return None
+    clients = invocation.clients
+    return {"classic": lambda: elb.quota(clients.elb), "network": lambda: elbv2.network_quota(clients.elbv2)}[
+        type_
+    ]()
+
+
+def _spare_groups(
+    declaration: Declaration, found: FoundLoadBalancer | None, invocation: Invocation
+) -> tuple[TargetGroup, ...]:
+    """Target groups that an earlier, killed request left; a classic load balancer has none."""
+    if found:
+        return found.spare_groups
+    return spare_groups(declaration.name, invocation) if declaration.type == "network" else ()
+
+
+def _ours(groups: Iterable[TargetGroup], invocation: Invocation) -> tuple[TargetGroup, ...]:
+    return tuple(group for group in groups if group.owner == invocation.settings.owner)
+
+
+def _allocations(declaration: Declaration, there: LoadBalancer | None) -> frozenset[str]:
+    """The Elastic IPs that the load balancer does not have yet."""
+    wanted = {one for one in declaration.addresses.values() if one.startswith("eipalloc-")}
+    return frozenset(wanted.difference(there.addresses.values() if there else ()))
+
+
+def _attaching(found: FoundLoadBalancer, invocation: Invocation) -> frozenset[str]:
+    """The Auto Scaling groups that register their instances with it themselves."""
+    there, client = found.load_balancer, invocation.clients.autoscaling
+    groups = [group.arn for group in there.target_groups.values() if group.arn]
+    return autoscaling.attaching(client, there.name, target_groups=groups)
 
 
 def _logs_are_ours(
@@ -148,11 +214,16 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
     path = certificate_path(owner, clients.region, name)
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         everything = pool.submit(elb.describe_all, clients.elb)
+        others_too = pool.submit(elbv2.describe_second_kind, clients.elbv2)
         listed = pool.submit(iam.list_certificates, clients.iam, path)
         grouped = pool.submit(vpcs.groups_named, clients.ec2, security_group_name(name))
-        attaching = pool.submit(autoscaling.attaching, clients.autoscaling, name)
     described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
-    found = find_load_balancer(name, invocation, described[name]) if name in described else None
+    second = others_too.result()
+    network = next(
+        (one for one in second if one.get("LoadBalancerName") == name and elbv2.is_network(one)), None
+    )
+    found = read_described(described.get(name), network, invocation, every_group=True)
+    attaching = _attaching(found, invocation) if found else frozenset()
     group = _group_of(found, [group for group in grouped.result() if group.owner == owner])
     ours = {certificate.arn for certificate in listed.result()}
     return Standing(
@@ -161,13 +232,15 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
             load_balancer=found.load_balancer if found else None,
             group=group,
             certificates=frozenset(certificate.name or "" for certificate in listed.result()),
+            spare_groups=_ours(found.spare_groups if found else spare_groups(name, invocation), invocation),
         ),
         members=found.members if found else (),
         holders=(
             *_other_users(name, described.values(), ours, group),
+            *_other_users_of_the_second_kind(name, second, ours, group, invocation),
             *(vpcs.referring_groups(clients.ec2, group.id) if group and group.id else ()),
         ),
-        attaching=attaching.result() if found else frozenset(),
+        attaching=attaching,
     )
 
 
@@ -192,4 +265,28 @@ def _other_users(
             certificates & {listener.certificate for listener in elb.parse_listeners(one, {})}
             or (group and group.id in one.get("SecurityGroups", []))
         )
+    )
+
+
+def _other_users_of_the_second_kind(
+    name: str,
+    described: Sequence[LoadBalancerTypeDef],
+    certificates: set[str],
+    group: SecurityGroup | None,
+    invocation: Invocation,
+) -> tuple[str, ...]:
+    """The same of network and application ones, where certificates take a call and more for each."""
+    others = [one for one in described if one.get("LoadBalancerName") != name]
+    client = invocation.clients.elbv2
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        served = [
+            pool.submit(elbv2.served_certificates, client, one.get("LoadBalancerArn", ""))
+            if certificates
+            else None
+            for one in others
+        ]
+    return tuple(
+        f"load balancer {one.get('LoadBalancerName')}"
+        for one, its in zip(others, served, strict=True)
+        if (its and certificates & its.result()) or (group and group.id in one.get("SecurityGroups", []))
     )

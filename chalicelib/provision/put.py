@@ -28,6 +28,7 @@ from chalicelib.model.report import Report, ReviewWarning
 from chalicelib.provision import observe as survey
 from chalicelib.provision.bounds import faults_beyond, objections_beyond
 from chalicelib.provision.declaration import Declaration, GivenArn
+from chalicelib.provision.declaration_checks import faults_of_type
 from chalicelib.provision.desired import desire, left_as_they_are
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.give_up import given_up
@@ -101,10 +102,15 @@ def _converge(
     waits = invocation.waits()
     while True:
         facts = _observe(declaration, faults, invocation)
+        declaration = declaration.as_it_is(facts.actual.load_balancer)
         declaration = _without_gone_instances(declaration, facts, progress)
         there = facts.actual.load_balancer
         background = background and background.seen(declaration, facts)
-        seen = (*objections(declaration, facts), *objections_beyond(declaration, facts, bounds))
+        seen = (
+            *faults_of_type(declaration),
+            *objections(declaration, facts),
+            *objections_beyond(declaration, facts, bounds),
+        )
         if found := (*faults, *_more(seen, faults)):
             raise InvalidRequest(found)
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
@@ -232,7 +238,7 @@ def _desire(declaration: Declaration, facts: Facts, invocation: Invocation, sinc
 def _refuse_second_authority(invocation: Invocation) -> None:
     """A private CA is made once: a new one behind devices that trust the old one would lock them all out."""
     secret = invocation.settings.private_ca_secret
-    for other in observe.ours(invocation):
+    for other in observe.ours_of_either_kind(invocation):
         if other.tags.get(CERTIFICATE_TAG) == PRIVATE_CA:
             raise Conflict(
                 f"the secret {secret} of the private CA is gone, and {other.name} uses it: restore it"
@@ -245,7 +251,11 @@ def _taking_over(there: LoadBalancer | None, since: datetime) -> Iterator[do.Act
     earlier = parse_pending(there.tags.get(PENDING_TAG)) if there else None
     if earlier and not earlier.began_at(since):
         mark = Pending(since, PROVISIONING)
-        yield do.AddTags(reason="what is pending gives way to this request", tags=(mark.tag,))
+        yield do.AddTags(
+            reason="what is pending gives way to this request",
+            tags=(mark.tag,),
+            arn=there.arn if there else None,
+        )
 
 
 def _over(
@@ -293,6 +303,9 @@ def _left_to_the_background(
     """Say on the load balancer since when it waits; one that was just created says so already."""
     if exists(facts, progress) and progress.dns_name is None:
         what = WAITING_FOR_CA if isinstance(facts.chosen, ToOrder) else WAITING_FOR_AWS
-        mark = do.AddTags(reason=f"it is {what}", tags=(Pending(since, what).tag,))
+        there = facts.actual.load_balancer
+        mark = do.AddTags(
+            reason=f"it is {what}", tags=(Pending(since, what).tag,), arn=there.arn if there else None
+        )
         apply(declaration.name, [mark], progress, invocation)
     return pending(declaration, facts, progress, invocation, since)

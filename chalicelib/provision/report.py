@@ -13,7 +13,7 @@ from chalicelib.certificates.chosen import Chosen, Existing, ToOrder, ToUpload, 
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.actions import to_step
-from chalicelib.model.load_balancer import Member, State
+from chalicelib.model.load_balancer import LoadBalancerType, Member, State
 from chalicelib.model.names import certificate_home
 from chalicelib.model.report import Report, ReviewWarning, View
 from chalicelib.model.step import Step
@@ -125,7 +125,9 @@ def _view(facts: Facts, desired: State, progress: Progress) -> View | None:
         group=_bound_group(desired.group, progress.bound),
         certificate=certificate
         and replace(certificate, arn=progress.bound.get(certificate.arn, certificate.arn)),
-        members=tuple(health.get(id_, _registering(id_)) for id_ in sorted(wanted.instances)),
+        members=tuple(
+            health.get(id_, Member(id_, *_REGISTERING[wanted.type])) for id_ in sorted(wanted.instances)
+        ),
         now=facts.now,
     )
 
@@ -134,6 +136,8 @@ def _bound_group(group: SecurityGroup | None, bound: Mapping[str, str]) -> Secur
     return group and replace(group, id=group.id or bound.get(group.name))
 
 
-def _registering(id_: str) -> Member:
-    """A member as AWS shows it from its registration to its first health check."""
-    return Member(id_, "OutOfService", "ELB", "Instance registration is still in progress.")
+# A member as AWS shows it from its registration to its first health check.
+_REGISTERING: Mapping[LoadBalancerType, tuple[str, str, str]] = {
+    "classic": ("OutOfService", "ELB", "Instance registration is still in progress."),
+    "network": ("initial", "Elb.RegistrationInProgress", "Target registration is in progress"),
+}

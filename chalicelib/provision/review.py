@@ -7,13 +7,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_network
 
 from chalicelib.certificates.chosen import Unusable
 from chalicelib.model.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
 from chalicelib.model.errors import Fault, QuotaReached
-from chalicelib.model.load_balancer import LOAD_BALANCER_TAGS_MAX, Instance, LoadBalancer, State
+from chalicelib.model.load_balancer import (
+    LOAD_BALANCER_TAGS_MAX,
+    Instance,
+    LoadBalancer,
+    LoadBalancerType,
+    State,
+)
 from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG, PENDING_TAG
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.syntax import quoted
@@ -21,10 +27,17 @@ from chalicelib.model.vpc import RULES_MAX, Rule
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.review_blind_spots import blind_spots
+from chalicelib.provision.review_network import (
+    address_faults,
+    admits_all,
+    client_networks,
+    network_conflict,
+    network_warnings,
+)
 from chalicelib.register.plan import has_no_room, not_admitted
 
 FREE_ADDRESSES = 8
-LONGEST_PREFIX = 27
+LONGEST_PREFIX: Mapping[LoadBalancerType, int] = {"classic": 27, "network": 28}
 _EVERYONE = {"0.0.0.0/0", "::/0"}
 _NEARLY = 0.8
 
@@ -42,6 +55,7 @@ def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
             yield Fault(f"instances[{index}]", f"{id_} is in {where}, and the load balancer in {vpc}")
     if isinstance(facts.chosen, Unusable):
         yield from facts.chosen.faults
+    yield from address_faults(declaration, facts)
 
 
 def gone_instances(declaration: Declaration, facts: Facts) -> frozenset[str]:
@@ -86,10 +100,9 @@ def _subnet_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
                 ' set `scheme` to "internal"',
             )
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-backend-instances.html
-        if subnet.prefix > LONGEST_PREFIX:
-            yield Fault(
-                field, f"{id_} is a /{subnet.prefix}; a load balancer needs a /{LONGEST_PREFIX} or larger"
-            )
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/availability-zones.html
+        if subnet.prefix > (longest := LONGEST_PREFIX[declaration.type]):
+            yield Fault(field, f"{id_} is a /{subnet.prefix}; a load balancer needs a /{longest} or larger")
         if subnet.free_addresses < FREE_ADDRESSES:
             yield Fault(
                 field,
@@ -104,7 +117,7 @@ def _group_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
             yield Fault(f"security_groups[{index}]", f"there is no security group {id_} in the VPC")
 
 
-def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | None:
+def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | None:  # noqa: C901 - one case a reason
     """Why what there is stands against it; None when nothing does."""
     for instance in facts.instances.values():
         named = instance.id in declaration.instances or instance.id in desired.cluster
@@ -126,7 +139,16 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
             " first, or leave `security_groups` out"
         )
     there, wanted = facts.actual.load_balancer, desired.load_balancer
-    if there is None or wanted is None:
+    if wanted is None:
+        return None
+    if there is not None and there.type != wanted.type:
+        return (
+            f"it is a {there.type} load balancer, which AWS cannot change: make a {wanted.type} one beside"
+            " it, under another name and for the same `cluster`"
+        )
+    if reason := _CONFLICTS[wanted.type](declaration, facts, wanted):
+        return reason
+    if there is None:
         return None
     if there.scheme != declaration.scheme:
         return (
@@ -141,6 +163,16 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
             " subnet in another zone first, exchange this one, then take the other off again"
         )
     return None
+
+
+def _none_of_classic(_declaration: Declaration, _facts: Facts, _wanted: LoadBalancer) -> None:
+    return None
+
+
+_CONFLICTS: Mapping[LoadBalancerType, Callable[[Declaration, Facts, LoadBalancer], str | None]] = {
+    "classic": _none_of_classic,
+    "network": network_conflict,
+}
 
 
 def _taken(name: str, facts: Facts) -> str | None:
@@ -203,7 +235,18 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
     if full := full_of_tags(declaration, facts):
         yield ReviewWarning("tags-full", full.message)
     yield from blind_spots(wanted, desired, facts)
+    yield from _WARNINGS[wanted.type](declaration, wanted)
     yield from _quota(facts)
+
+
+def _none(_declaration: Declaration, _wanted: LoadBalancer) -> Iterator[ReviewWarning]:
+    yield from ()
+
+
+_WARNINGS: Mapping[LoadBalancerType, Callable[[Declaration, LoadBalancer], Iterator[ReviewWarning]]] = {
+    "classic": _none,
+    "network": network_warnings,
+}
 
 
 def _foreign_groups(declaration: Declaration, facts: Facts, owner: str) -> Iterator[ReviewWarning]:
@@ -295,11 +338,11 @@ def _members(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[Rev
                 "zone-not-enabled",
                 f"{instance.id} is in {instance.zone}, of which no subnet is named: it gets no traffic",
             )
-        elif instance.id in wanted.instances and (ports := _blocked_ports(instance, wanted, facts)):
+        elif instance.id in wanted.instances and (ports := _blocked_ports(instance, wanted, facts, desired)):
             yield ReviewWarning(
                 "backend-blocked",
                 f"no security group of {instance.id} lets the load balancer reach port"
-                f" {' and '.join(map(str, ports))}",
+                f" {' and '.join(map(str, ports))}{_REMEDY[wanted.type]}",
             )
     if not wanted.instances:
         yield ReviewWarning(
@@ -307,17 +350,44 @@ def _members(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[Rev
         )
 
 
-def _blocked_ports(instance: Instance, wanted: LoadBalancer, facts: Facts) -> list[int]:
+def _blocked_ports(instance: Instance, wanted: LoadBalancer, facts: Facts, desired: State) -> list[int]:
     if not all(id_ in facts.groups for id_ in instance.security_groups):
         return []
     rules = [rule for id_ in instance.security_groups for rule in facts.groups[id_].rules]
-    ports = {listener.instance_port for listener in wanted.listeners} | {health_port(wanted)}
+    checked = {health_port(wanted)}
+    clients = _CLIENTS[wanted.type](wanted, facts, desired)
+    from_load_balancer = checked | {one.instance_port for one in wanted.listeners} - clients.keys()
     networks = _networks(instance, wanted, facts)
     return sorted(
-        port
-        for port in ports
-        if not all(any(_admits(rule, port, network, wanted) for rule in rules) for network in networks)
+        {
+            port
+            for port in from_load_balancer
+            if not all(any(_admits(rule, port, network, wanted) for rule in rules) for network in networks)
+        }
+        | {
+            port
+            for port, sources in clients.items()
+            if not all(any(admits_all(rule, port, source, wanted) for rule in rules) for source in sources)
+        }
     )
+
+
+_REMEDY: Mapping[LoadBalancerType, str] = {
+    "classic": "",
+    "network": ", or not all clients do, whose own addresses an instance sees: add a rule with the load"
+    " balancer's security group as its source",
+}
+
+
+def _none_of_them(_wanted: LoadBalancer, _facts: Facts, _desired: State) -> Mapping[int, Collection[str]]:
+    return {}
+
+
+_CLIENTS: Mapping[LoadBalancerType, Callable[[LoadBalancer, Facts, State], Mapping[int, Collection[str]]]] = {
+    "classic": _none_of_them,
+    "network": client_networks,
+}
+"""By instance port, the networks of the clients whose own addresses an instance sees."""
 
 
 def _networks(instance: Instance, wanted: LoadBalancer, facts: Facts) -> set[str]:

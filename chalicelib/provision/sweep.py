@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from chalicelib.apply import Progress, apply
-from chalicelib.aws import elb, iam
+from chalicelib.aws import elb, elbv2, iam
 from chalicelib.aws import vpc as vpcs
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
@@ -52,9 +52,10 @@ def sweep(invocation: Invocation) -> tuple[Step, ...]:
     if not certificates and not groups:
         return ()
     described = elb.describe_all(clients.elb)
-    alive = {one.get("LoadBalancerName", "") for one in described}
+    second = elbv2.describe_second_kind(clients.elbv2)
+    alive = {one.get("LoadBalancerName", "") for one in (*described, *second)}
     served = {listener.certificate for one in described for listener in elb.parse_listeners(one, {})}
-    attached = {group for one in described for group in one.get("SecurityGroups", [])}
+    attached = {group for one in (*described, *second) for group in one.get("SecurityGroups", [])}
     progress, failures = Progress(), list[tuple[str, Exception]]()
     plan = [
         *_certificates([one for one in certificates if one.arn not in served], alive, invocation),

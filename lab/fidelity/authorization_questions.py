@@ -93,15 +93,17 @@ def _load_balancers_v2(call: Call) -> Iterator[Question]:
         kind = f"loadbalancer/{_KINDS[asked.get('Type') or 'application']}/"
         new = call.arn(f"{kind}{asked['Name']}/*")
         yield call.about(kind, new, request_tags=given)
-        if given:
-            yield call.about(
-                kind,
-                new,
-                action="elasticloadbalancing:AddTags",
-                request_tags=given,
-                more={"elasticloadbalancing:CreateAction": (call.operation,)},
-            )
+        yield from _tagged_as_created(call, kind, new)
         return
+    if call.operation == "CreateTargetGroup":
+        new = call.arn(f"targetgroup/{asked['Name']}/*")
+        yield call.about("targetgroup", new, request_tags=given)
+        yield from _tagged_as_created(call, "targetgroup", new)
+        return
+    if call.operation == "CreateListener":
+        new = asked["LoadBalancerArn"].replace(":loadbalancer/", ":listener/") + "/*"
+        sort = new.rpartition(":")[2].split("/")[1]
+        yield from _tagged_as_created(call, f"listener/{sort}", new)
     kept = elbv2_backends[call.account][call.region].tagging_service
     for arn in (one for name in _BY_ARN for one in several(asked.get(name, ()))):
         # loadbalancer/net/… is of the type loadbalancer/net/, listener/net/… of listener/net
@@ -114,6 +116,18 @@ def _load_balancers_v2(call: Call) -> Iterator[Question]:
             resource_tags=tags,
             request_tags=given,
             tag_keys=asked.get("TagKeys"),
+        )
+
+
+def _tagged_as_created(call: Call, kind: str, new: str) -> Iterator[Question]:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/tagging-resources-during-creation.html"""
+    if given := tags_in(call.parameters.get("Tags", [])):
+        yield call.about(
+            kind,
+            new,
+            action="elasticloadbalancing:AddTags",
+            request_tags=given,
+            more={"elasticloadbalancing:CreateAction": (call.operation,)},
         )
 
 

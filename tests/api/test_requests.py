@@ -294,7 +294,7 @@ def test_listeners_that_cannot_be_read_do_not_make_a_certificate_wrong() -> None
         ({"connection_draining": 300.0}, "a whole number is right, not 300.0"),
         (
             {"keepalive": 9000},
-            "2400 or less is right, not 9000",
+            "4000 or less is right, not 9000",
         ),
         ({"cross_zone": [1]}, "true or false is right, not a list"),
         ({"scheme": "public"}, "'internet-facing' or 'internal' is right, not \"public\""),

@@ -101,6 +101,7 @@ def shown(**changes: Any) -> dict[str, Any]:
 def test_the_articles_load_balancer_as_get_shows_it() -> None:
     assert view_json(VIEW) == {
         "name": "demo",
+        "type": "classic",
         "dns_name": "demo-1.eu-central-1.elb.amazonaws.com",
         "state": "ready",
         "cluster": "demo",
@@ -259,6 +260,7 @@ def test_the_list_says_what_reading_load_balancers_and_tags_alone_can_say() -> N
         "load_balancers": [
             {
                 "name": "another",
+                "type": "classic",
                 "state": "pending",
                 "cluster": "demo",
                 "scheme": "internet-facing",
@@ -267,6 +269,7 @@ def test_the_list_says_what_reading_load_balancers_and_tags_alone_can_say() -> N
             },
             {
                 "name": "demo",
+                "type": "classic",
                 "dns_name": "demo-1.eu-central-1.elb.amazonaws.com",
                 "state": "ready",
                 "cluster": "demo",

@@ -45,7 +45,8 @@ def documented(service: str, operation: str) -> Iterator[str]:
 
 
 def test_each_operation_that_the_app_can_call_has_its_rows_and_no_other_has() -> None:
-    assert sorted(REFUSALS) == sorted(operation for _, operation in shipped())
+    # Both of AWS's load balancing APIs have some of the same name.
+    assert {*REFUSALS} == {operation for _, operation in shipped()}
 
 
 def test_each_error_that_botocore_knows_of_an_operation_is_decided() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.calls import ROOT, Name, Operation, reachable
 
-PREFIXES = {"elb": "elasticloadbalancing"}
+PREFIXES = {"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing"}
 ACTIONS = {("lambda", "Invoke"): "lambda:InvokeFunction", ("s3", "ListBuckets"): "s3:ListAllMyBuckets"}
 
 # What AWS asks for beside the operation's own action, when it is called as we call it: tags on what is

@@ -7,11 +7,20 @@ from typing import Any
 
 import boto3
 
+from chalicelib.model.names import target_group_name
 from lab.fidelity.knobs import KNOBS
 from tests.enforced import OWNER, Deployment
 from tests.provision.test_adoption import by_hand
 from tests.provision.test_drift import DRIFTS, body_of
 from tests.register.test_drain import group
+from tests.world.network import (
+    NETWORK_DRIFTS,
+    elbv2,
+    full_network_body,
+    listener,
+    network_body,
+    target_group,
+)
 from tests.world.provisioning import issued, pem
 from tests.world.rotating import bundle, keep_secret
 
@@ -185,3 +194,94 @@ def deleted_slowly(prod: Deployment) -> None:
             prod.forgive("provision", "iam:DeleteServerCertificate")
         assert prod.here.snapshot()["groups"] == {}
         assert prod.here.certificates() == []
+
+
+def network(prod: Deployment) -> None:
+    """Make a network load balancer, make good whatever is changed of it by hand, and delete it."""
+    body = full_network_body(prod.here)
+    prod.put(body)
+    prod.http("GET", "/load-balancers/demo")
+    for name, (change, _) in NETWORK_DRIFTS.items():
+        change(prod.here)
+        prod.put(body)
+        assert prod.put(body)["actions"] == [], name
+    moved = {"protocol": "TLS", "port": 8883, "instance_protocol": "TCP", "instance_port": 1884}
+    open_ = {"mqtt": ["0.0.0.0/0"]}
+    prod.put({**body, "listeners": [moved], "proxy_protocol": [1884], "allow": open_})
+    prod.put({**body, "certificate": {"pem": pem(issued())}})
+    _another_one(prod)
+    prod.http("DELETE", "/load-balancers/demo?force=true")
+    prod.background()
+    assert set(prod.here.snapshot()["groups"]) == {"by-hand"}
+    assert elbv2().describe_target_groups(Names=["theirs"])["TargetGroups"]
+
+
+def _another_one(prod: Deployment) -> None:
+    """Make somebody else's, which serves a certificate of his own."""
+    vpc = prod.here.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = elbv2().create_load_balancer(Name="theirs", Type="network", Subnets=prod.here.subnets[:1])
+    group = elbv2().create_target_group(Name="theirs", Protocol="TCP", Port=1, VpcId=vpc)["TargetGroups"][0]
+    elbv2().create_listener(
+        LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
+        Port=443,
+        Protocol="TLS",
+        Certificates=[{"CertificateArn": prod.here.world.upload("theirs")}],
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}],
+    )
+
+
+def network_adopted(prod: Deployment) -> None:
+    """Take over a network load balancer that somebody made by hand."""
+    prod.put(network_body(prod.here))
+    for kind in ("load_balancers", "target_groups"):
+        for one in getattr(elbv2(), f"describe_{kind}")()["".join(map(str.title, kind.split("_")))]:
+            arn = one.get("LoadBalancerArn") or one["TargetGroupArn"]
+            elbv2().remove_tags(ResourceArns=[arn], TagKeys=["emq-elb:owner", "emq-elb:certificate"])
+    shown = prod.http("GET", "/load-balancers/demo?adopt=true")
+    prod.put({**shown, "connection_draining": 60}, query="?adopt=true")
+
+
+def network_in_the_background(prod: Deployment) -> None:
+    """Make good, in the background, what is changed by hand while a certificate is waited for; delete it."""
+    for number in range(40):
+        elbv2().create_load_balancer(Name=f"lb-{number}", Type="network", Subnets=prod.here.subnets[:1])
+    body = full_network_body(prod.here)
+    prod.put(body)
+    KNOBS.certificate_propagation_seconds = LATE
+    listeners = [
+        {"protocol": "TLS", "port": 8883, "instance_protocol": "TCP", "instance_port": 1884},
+        {"protocol": "TCP", "port": 18083, "instance_protocol": "TCP", "instance_port": 18083},
+    ]
+    wanted = {**body, "listeners": listeners, "certificate": {"pem": pem(issued())}, "proxy_protocol": [1884]}
+    assert prod.put(wanted)["state"] == "pending"
+    for name in NETWORK_AT_ONCE:
+        NETWORK_DRIFTS[name][0](prod.here)
+    # What the request has made of the new port by now, somebody deletes.
+    (new,) = elbv2().describe_target_groups(Names=[target_group_name("demo", 1884)])["TargetGroups"]
+    elbv2().delete_target_group(TargetGroupArn=new["TargetGroupArn"])
+    (stranger,) = prod.here.launch("another")
+    elbv2().register_targets(TargetGroupArn=target_group(18083), Targets=[{"Id": stranger}])
+    elbv2().delete_listener(ListenerArn=listener(18083)["ListenerArn"])
+    prod.background()
+    assert prod.http("GET", "/load-balancers/demo")["state"] == "ready"
+    KNOBS.certificate_hold_seconds = KNOBS.interface_linger_seconds = LATE
+    KNOBS.target_group_hold_seconds = LATE
+    assert prod.http("DELETE", "/load-balancers/demo?force=true")["state"] == "pending"
+    prod.here.sleep(LATE)
+    prod.background()
+    assert elbv2().describe_target_groups()["TargetGroups"] == []
+
+
+NETWORK_AT_ONCE = (
+    "listener added",
+    "idle timeout",
+    "health check",
+    "draining",
+    "cross-zone",
+    "subnet removed",
+    "another group",
+    "tag of the body changed",
+    "owner tag of a listener removed",
+    "target deregistered",
+)
+"""What can be changed by hand at one time, so that one PUT makes all of it good."""

@@ -18,6 +18,9 @@ from tests.enforced.provisioning import (
     in_a_group,
     let_go_slowly,
     made_in_the_background,
+    network,
+    network_adopted,
+    network_in_the_background,
 )
 
 Story = Callable[[Deployment], object]
@@ -30,6 +33,9 @@ STORIES: Mapping[str, Sequence[Story]] = {
         adopted,
         in_a_group,
         crowded,
+        network,
+        network_adopted,
+        network_in_the_background,
         asked,
         rolled_back,
         deleted_slowly,
@@ -42,6 +48,7 @@ STORIES: Mapping[str, Sequence[Story]] = {
         drifting_in_the_background,
         let_go_slowly,
         deleted_slowly,
+        network_in_the_background,
         ordered,
     ),
     "register": (events,),

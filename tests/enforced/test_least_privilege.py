@@ -72,8 +72,8 @@ def test_a_secret_that_the_functions_may_not_read_is_a_fault_until_it_is_tagged(
 REGISTER = do.RegisterInstances(reason="", instances=("i-00000000",))
 DELETE = do.DeleteLoadBalancer(reason="")
 CALLS: dict[str, Callable[[str], object]] = {
-    "register": lambda name: elb_calls.perform(clients().elb, name, REGISTER),
-    "delete load balancer": lambda name: elb_calls.perform(clients().elb, name, DELETE),
+    "register": lambda name: elb_calls.perform_classic(clients().elb, name, REGISTER),
+    "delete load balancer": lambda name: elb_calls.perform_classic(clients().elb, name, DELETE),
     "delete group": lambda group: vpcs.delete_group(clients().ec2, group),
     "delete certificate": lambda name: iam.delete_certificate(clients().iam, name),
 }

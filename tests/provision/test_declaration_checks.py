@@ -45,7 +45,9 @@ def read(declaration: Declaration, region: str | None = None) -> tuple[Fault, ..
 
 
 def fields_of(**changes: Any) -> list[str]:
-    return [fault.field for fault in read(replace(SOUND, **changes))]
+    declaration = replace(SOUND, **changes)
+    body = {**body_of(declaration), "type": "classic"}
+    return [fault.field for fault in read_put(declaration.name, body)[1]]
 
 
 def test_the_articles_own_declaration_has_no_fault() -> None:

@@ -178,9 +178,9 @@ def test_each_is_looked_at_again_before_it_is_deleted(here: Account) -> None:
     here.passed += timedelta(minutes=5)
     here.finish(report)
     assert here.calls.made == [
-        "DescribeLoadBalancers",
+        *["DescribeLoadBalancers"] * 2,  # of either kind
         "DeleteServerCertificate",
-        "DescribeLoadBalancers",
+        *["DescribeLoadBalancers"] * 2,
         "DeleteSecurityGroup",
     ]
 
@@ -286,8 +286,9 @@ def test_a_look_at_an_account_without_anything_of_ours_costs_two_calls(here: Acc
 
 
 def test_the_payload_of_the_background_survives_being_json() -> None:
-    payload = {"certificates": ["a"], "groups": ["sg-1"]}
+    payload = {"certificates": ["a"], "groups": ["sg-1"], "target_groups": {"demo-1883-2a97": "arn:…"}}
     assert [type(one).__name__ for one in deprovision._read(payload)] == [
+        "DeleteTargetGroup",
         "DeleteServerCertificate",
         "DeleteSecurityGroup",
     ]

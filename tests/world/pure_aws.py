@@ -19,6 +19,14 @@ from chalicelib.model.load_balancer import (
 )
 from chalicelib.model.vpc import SecurityGroup
 from chalicelib.provision.plan_listeners import AWS_DEFAULT_POLICY
+from tests.world.pure_network import (
+    network_arns,
+    network_changed,
+    network_created,
+    target_group_created,
+    target_group_deleted,
+    without_load_balancer,
+)
 
 OWN_GROUP = "sg-own"
 ZONES = {f"subnet-{zone}{number}": f"zone-{zone}" for zone in "abc" for number in (1, 2)}
@@ -28,9 +36,7 @@ KNOWN_CERTIFICATES = frozenset({"arn:one", "arn:two"})
 
 def bound(desired: State, actual: State) -> State:
     """The same desired state once AWS has given ids: what `desire` makes of it at the next look."""
-    ids = {name: f"arn:{name}" for name in actual.certificates}
-    if actual.group and actual.group.id:
-        ids[actual.group.name] = actual.group.id
+    ids = _ids(actual)
     wanted = desired.load_balancer
     return replace(
         desired,
@@ -41,6 +47,14 @@ def bound(desired: State, actual: State) -> State:
     )
 
 
+def _ids(actual: State) -> dict[str, str]:
+    """What AWS gave for each name that stands in a plan."""
+    ids = {name: f"arn:{name}" for name in actual.certificates}
+    if actual.group and actual.group.id:
+        ids[actual.group.name] = actual.group.id
+    return ids | network_arns(actual)
+
+
 def run(actual: State, plan: Iterable[do.Action]) -> State:
     """All of a plan."""
     return reduce(performed, plan, actual)
@@ -48,10 +62,7 @@ def run(actual: State, plan: Iterable[do.Action]) -> State:
 
 def performed(actual: State, action: do.Action) -> State:  # noqa: C901, PLR0912 - one case an action
     """The state after one call."""
-    ids = {name: f"arn:{name}" for name in actual.certificates}
-    if actual.group and actual.group.id:
-        ids[actual.group.name] = actual.group.id
-    match do.bind(action, ids):
+    match do.bind(action, _ids(actual)):
         case do.CreateSecurityGroup(group=group, vpc=vpc):
             assert actual.group is None, "there is a group of that name"
             return replace(actual, group=SecurityGroup(group, vpc, frozenset(), OWN_GROUP, "us"))
@@ -84,16 +95,24 @@ def performed(actual: State, action: do.Action) -> State:  # noqa: C901, PLR0912
             return replace(actual, certificates=actual.certificates - {certificate})
         case do.CreateTags(resources=instances):
             return replace(actual, cluster=actual.cluster | {*instances})
+        case do.CreateLoadBalancer(load_balancer=born) if born.type == "network":
+            return network_created(actual, born)
         case do.CreateLoadBalancer(load_balancer=born):
             assert actual.load_balancer is None, "DuplicateLoadBalancerName"
             _refuse_groups(actual, born.security_groups)
             empty = replace(born, listeners=())
             return replace(actual, load_balancer=_with_listeners(actual, empty, born.listeners))
         case do.DeleteLoadBalancer():
-            return replace(actual, load_balancer=None)
+            return without_load_balancer(actual)
+        case do.DeleteTargetGroup(arn=arn):
+            return target_group_deleted(actual, arn)
+        case do.CreateTargetGroup(target_group=group):
+            return target_group_created(actual, group)
         case elb:
             there = actual.load_balancer
             assert there is not None, "LoadBalancerNotFound"
+            if there.type == "network":
+                return network_changed(actual, there, elb)
             after = _changed(actual, there, elb)
             _refuse_broken(after)
             return replace(actual, load_balancer=after)
@@ -195,6 +214,18 @@ def _changed(actual: State, there: LoadBalancer, action: do.Action) -> LoadBalan
             | do.ChangeResourceRecordSets()
             | do.CreateLoadBalancer()
             | do.DeleteLoadBalancer()
+            | do.SetSubnets()
+            | do.SetSecurityGroups()
+            | do.CreateTargetGroup()
+            | do.ModifyTargetGroup()
+            | do.ModifyTargetGroupAttributes()
+            | do.DeleteTargetGroup()
+            | do.CreateListener()
+            | do.ModifyListener()
+            | do.DeleteListener()
+            | do.ModifyListenerAttributes()
+            | do.RegisterTargets()
+            | do.DeregisterTargets()
         ):
             raise AssertionError("no call on a load balancer")
         case _:

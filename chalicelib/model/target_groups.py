@@ -1,0 +1,70 @@
+"""What a network load balancer's target groups hold for MQTT, and what their health says of an instance.
+
+    target_health_state.unhealthy.connection_termination.enabled   false: a slow status page would otherwise
+                                                                   reset the sessions of every device
+    deregistration_delay.connection_termination.enabled            true: whoever was drained would otherwise
+                                                                   keep its sessions for ever
+    preserve_client_ip.enabled                                     true: without it one address and port of an
+                                                                   instance takes about 55,000 sessions
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-target-group-attributes.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chalicelib.model.load_balancer import Member
+
+DELAY = "deregistration_delay.timeout_seconds"
+PROXY_PROTOCOL = "proxy_protocol_v2.enabled"
+FOR_MQTT: Mapping[str, str] = {
+    "target_health_state.unhealthy.connection_termination.enabled": "false",
+    "deregistration_delay.connection_termination.enabled": "true",
+    "preserve_client_ip.enabled": "true",
+}
+BORN: Mapping[str, str] = {
+    "target_health_state.unhealthy.connection_termination.enabled": "true",
+    "deregistration_delay.connection_termination.enabled": "false",
+    "preserve_client_ip.enabled": "true",
+    DELAY: "300",
+    PROXY_PROTOCOL: "false",
+}
+"""What a target group of instances has of these when it was made."""
+
+BORN_IDLE_TIMEOUT = 350
+"""Seconds, of a new TCP listener."""
+
+
+def managed_attributes(draining: int, *, proxying: bool) -> Mapping[str, str]:
+    """Return every attribute that we set on a target group."""
+    return {**FOR_MQTT, DELAY: str(draining), PROXY_PROTOCOL: "true" if proxying else "false"}
+
+
+# What of an instance's states in several groups speaks for all: it serves when it does in each.
+_WORST_FIRST = ("unhealthy", "unhealthy.draining", "unused", "initial", "draining", "unavailable", "healthy")
+
+
+def members_of(health: Mapping[int, Mapping[str, Member]]) -> tuple[Member, ...]:
+    """Return one member for each instance, given what each target group says, by instance port.
+
+    An instance that drains from one group and is registered in another counts as registered there.
+    """
+    found: dict[str, list[tuple[int, Member]]] = {}
+    for port, members in sorted(health.items()):
+        for id_, member in members.items():
+            found.setdefault(id_, []).append((port, member))
+    return tuple(_together(found[id_], len(health)) for id_ in sorted(found))
+
+
+def _together(states: list[tuple[int, Member]], groups: int) -> Member:
+    staying = [(port, member) for port, member in states if not member.draining] or states
+    port, worst = min(
+        staying,
+        key=lambda one: (
+            _WORST_FIRST.index(one[1].state) if one[1].state in _WORST_FIRST else len(_WORST_FIRST)
+        ),
+    )
+    if not worst.description or (len(staying) == groups and len({one.state for _, one in staying}) == 1):
+        return worst
+    return Member(worst.id, worst.state, worst.reason_code, f"port {port}: {worst.description}")
