@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
@@ -225,3 +225,71 @@ NETWORK_DRIFTS: dict[str, Drift] = {
     ),
 }
 """What somebody changes by hand, and the calls of the way back."""
+
+
+def network_snapshot(here: Account) -> dict[str, Any]:
+    """Everything that is at AWS, network load balancers too, by names that are the same in every account."""
+    api, ec2 = elbv2(), here.world.ec2
+    names = {
+        one["InstanceId"]: {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])}.get("Name")
+        for reservation in ec2.describe_instances()["Reservations"]
+        for one in reservation["Instances"]
+    }
+    security = {one["GroupId"]: one["GroupName"] for one in ec2.describe_security_groups()["SecurityGroups"]}
+    networks = {one["SubnetId"]: one["CidrBlock"] for one in ec2.describe_subnets()["Subnets"]}
+    groups = {one["TargetGroupArn"]: one for one in api.describe_target_groups()["TargetGroups"]}
+    certificates = {one["Arn"]: one["ServerCertificateName"] for one in here.certificates()}
+
+    def tags(arn: str) -> dict[str, str]:
+        (told,) = api.describe_tags(ResourceArns=[arn])["TagDescriptions"]
+        return {tag["Key"]: tag["Value"] for tag in told["Tags"]}
+
+    def attributes(kind: str, parameter: str, arn: str) -> dict[str, str]:
+        told = getattr(api, f"describe_{kind}_attributes")(**{parameter: arn})["Attributes"]
+        return {one["Key"]: one["Value"] for one in told}
+
+    return {
+        **here.snapshot(),
+        "network": {
+            one["LoadBalancerName"]: {
+                "scheme": one["Scheme"],
+                "subnets": sorted(networks[zone["SubnetId"]] for zone in one["AvailabilityZones"]),
+                "groups": sorted(security[id_] for id_ in one["SecurityGroups"]),
+                "tags": tags(one["LoadBalancerArn"]),
+                "attributes": attributes("load_balancer", "LoadBalancerArn", one["LoadBalancerArn"]),
+                "listeners": {
+                    each["Port"]: (
+                        each["Protocol"],
+                        # The name says what it holds, and so does not differ between accounts of one key.
+                        [name_of(certificates, c["CertificateArn"]) for c in each.get("Certificates", [])],
+                        each.get("SslPolicy"),
+                        groups[each["DefaultActions"][0]["TargetGroupArn"]]["TargetGroupName"],
+                        attributes("listener", "ListenerArn", each["ListenerArn"]),
+                        tags(each["ListenerArn"]),
+                    )
+                    for each in api.describe_listeners(LoadBalancerArn=one["LoadBalancerArn"])["Listeners"]
+                },
+            }
+            for one in api.describe_load_balancers()["LoadBalancers"]
+        },
+        "target groups": {
+            one["TargetGroupName"]: {
+                "port": (one["Protocol"], one["Port"]),
+                "health check": {key: one[key] for key in one if key.startswith(("Health", "Unhealthy"))},
+                "attributes": attributes("target_group", "TargetGroupArn", arn),
+                "tags": tags(arn),
+                "targets": sorted(
+                    str(names[told["Target"]["Id"]])
+                    for told in api.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+                    if told["TargetHealth"]["State"] != "draining"
+                ),
+            }
+            for arn, one in groups.items()
+        },
+    }
+
+
+def name_of(certificates: Mapping[str, str], arn: str) -> str:
+    """The name of a certificate; those of an issuer differ in every account, so only that it is one."""
+    name = certificates[arn]
+    return "issued" if name.startswith("eu-central-1-") else name
