@@ -15,7 +15,12 @@ from chalicelib.aws.eventbridge import Announcement, put_events
 from chalicelib.model.errors import AwsError
 from chalicelib.model.step import Step
 
-_MEMBERSHIP = {"RegisterInstances": "Instances Registered", "DeregisterInstances": "Instances Deregistered"}
+_MEMBERSHIP = {
+    "RegisterInstances": "Instances Registered",
+    "RegisterTargets": "Instances Registered",
+    "DeregisterInstances": "Instances Deregistered",
+    "DeregisterTargets": "Instances Deregistered",
+}
 
 
 def announce(announcements: Sequence[Announcement], clients: Clients) -> None:
@@ -29,13 +34,18 @@ def announce(announcements: Sequence[Announcement], clients: Clients) -> None:
 
 
 def of_steps(steps: Iterable[tuple[str, Step]]) -> tuple[Announcement, ...]:
-    """The announcements of registrations and deregistrations among the steps, each with its load balancer."""
-    found = []
+    """The announcements of registrations and deregistrations among the steps, each with its load balancer.
+
+    What is done in several target groups of one is announced once.
+    """
+    found: list[Announcement] = []
     for load_balancer, step in steps:
         instances = step.fields.get("instances")
         if step.action in _MEMBERSHIP and isinstance(instances, list):
             detail = {"load_balancer": load_balancer, "instances": instances, "reason": step.reason}
-            found.append(Announcement(_MEMBERSHIP[step.action], detail))
+            said = Announcement(_MEMBERSHIP[step.action], detail)
+            if said not in found:
+                found.append(said)
     return tuple(found)
 
 

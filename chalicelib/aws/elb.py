@@ -230,6 +230,11 @@ def listed(
         for one in described
         if (name := one.get("LoadBalancerName", "")) in tags
     }
+    return by_owner(found, owner)
+
+
+def by_owner(found: Mapping[str, LoadBalancer], owner: str) -> Listed:
+    """Separate those of the owner from the others."""
     return Listed(
         ours={name: one for name, one in found.items() if one.owner == owner},
         others={name: one for name, one in found.items() if one.owner != owner},

@@ -177,6 +177,9 @@ class Targets:
     elsewhere: tuple[str, ...] = ()
 
 
+NOBODY = Targets({})
+
+
 def target_health(client: ElasticLoadBalancingv2Client, arn: str, port: int) -> Targets:
     """The targets of a group whose port is `port`, with their health; nobody where it vanished."""
     try:
@@ -224,8 +227,16 @@ def listed_networks(
     }
 
 
+def registered(targets: Targets) -> frozenset[str]:
+    """Those that are registered at the group's own port; whoever drains is not."""
+    return frozenset(id_ for id_, member in targets.members.items() if not member.draining)
+
+
 def parse_target_group(
-    found: TargetGroupTypeDef, attributes: Attributes, tags: Mapping[str, str], targets: Targets
+    found: TargetGroupTypeDef,
+    attributes: Attributes,
+    tags: Mapping[str, str],
+    targets: Targets = NOBODY,
 ) -> TargetGroup:
     """One value of what three calls tell of a target group of instances."""
     port = found.get("Port", 0)
@@ -244,7 +255,7 @@ def parse_target_group(
         attributes={key: value for key, value in attributes.items() if key in BORN},
         arn=found.get("TargetGroupArn"),
         owner=tags.get(OWNER_TAG),
-        registered=frozenset(id_ for id_, member in targets.members.items() if not member.draining),
+        registered=registered(targets),
         additional_attributes={key: value for key, value in attributes.items() if key not in BORN},
         unmanaged=tuple(
             f"target group {found.get('TargetGroupName')} has the target {target}, at a port that is not its"

@@ -1,6 +1,7 @@
 """Register or deregister instances, whatever AWS has against some of them.
 
-AWS refuses a whole call for one instance that it cannot find, or that does not run (`InvalidInstance`).
+AWS refuses a whole call for one instance that it cannot find, or that does not run (`InvalidInstance`, of a
+target group `InvalidTarget`).
 Another look answers that: EC2 says which instances are still there, and the call is made again for those. A
 call that AWS refuses even so is made for either half.
 
@@ -89,7 +90,7 @@ def by_halves(
     middle = len(change.instances) // 2
     if not middle:
         # Of one that is not registered any more, and so is deregistered, AWS says the same.
-        leaving = isinstance(change, DeregisterInstances)
+        leaving = isinstance(change, DeregisterInstances | DeregisterTargets)
         yield NotTaken(change.instances[0], refused.message, None if leaving else refused)
         return
     for half in (change.instances[:middle], change.instances[middle:]):

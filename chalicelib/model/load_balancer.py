@@ -231,6 +231,11 @@ class LoadBalancer:
         """The cluster whose instances are its members: that of its tag, else of its own name."""
         return self.tags.get(CLUSTER_TAG) or self.name
 
+    @property
+    def everywhere(self) -> frozenset[str]:
+        """The registered instances that lack in no target group."""
+        return self.instances.intersection(*(group.registered for group in self.target_groups.values()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class State:

@@ -48,23 +48,30 @@ _WORST_FIRST = ("unhealthy", "unhealthy.draining", "unused", "initial", "drainin
 def members_of(health: Mapping[int, Mapping[str, Member]]) -> tuple[Member, ...]:
     """Return one member for each instance, given what each target group says, by instance port.
 
-    An instance that drains from one group and is registered in another counts as registered there.
+    An instance that is registered in one group does not drain, and where it lacks in another it is not in
+    service.
     """
-    found: dict[str, list[tuple[int, Member]]] = {}
-    for port, members in sorted(health.items()):
-        for id_, member in members.items():
-            found.setdefault(id_, []).append((port, member))
-    return tuple(_together(found[id_], len(health)) for id_ in sorted(found))
-
-
-def _together(states: list[tuple[int, Member]], groups: int) -> Member:
-    staying = [(port, member) for port, member in states if not member.draining] or states
-    port, worst = min(
-        staying,
-        key=lambda one: (
-            _WORST_FIRST.index(one[1].state) if one[1].state in _WORST_FIRST else len(_WORST_FIRST)
-        ),
+    ids = {id_ for members in health.values() for id_ in members}
+    return tuple(
+        _together(id_, {port: members.get(id_) for port, members in sorted(health.items())})
+        for id_ in sorted(ids)
     )
-    if not worst.description or (len(staying) == groups and len({one.state for _, one in staying}) == 1):
+
+
+def _together(id_: str, states: Mapping[int, Member | None]) -> Member:
+    there = {port: member for port, member in states.items() if member is not None}
+    staying = {port: member for port, member in there.items() if not member.draining}
+    lacking = Member(id_, "unused", "Target.NotRegistered", "Target is not registered to the target group")
+    counted = {port: staying.get(port, lacking) for port in states} if staying else there
+    port, worst = min(counted.items(), key=lambda one: _rank(one[1].state))
+    if not worst.description or (counted.keys() == states.keys() and _agree(counted)):
         return worst
     return Member(worst.id, worst.state, worst.reason_code, f"port {port}: {worst.description}")
+
+
+def _rank(state: str) -> int:
+    return _WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)
+
+
+def _agree(states: Mapping[int, Member]) -> bool:
+    return len({one.state for one in states.values()}) == 1

@@ -6,8 +6,10 @@ Page: docs/register.md.
 """
 
 PURE = (
+    "changes",
     "events",
     "lifecycle",
     "plan",
     "settle",
+    "turns",
 )

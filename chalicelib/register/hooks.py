@@ -7,13 +7,14 @@ from contextlib import suppress
 
 from chalicelib import telemetry
 from chalicelib.apply import Progress, apply
-from chalicelib.aws import autoscaling, elb
+from chalicelib.aws import autoscaling
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent, AwsError, Denied
 from chalicelib.model.load_balancer import Instance, LoadBalancer, Member
 from chalicelib.model.names import CLUSTER_TAG
+from chalicelib.model.target_groups import members_of
 from chalicelib.register.lifecycle import LifecycleCall, in_warm_pool, lifecycle_calls, waits
-from chalicelib.register.observe import Clusters
+from chalicelib.register.observe import Clusters, read_health
 from chalicelib.register.plan import why_not
 
 Health = Sequence[tuple[LoadBalancer, Mapping[str, Member]]]
@@ -24,8 +25,11 @@ def complete_lifecycle_actions(clusters: Clusters, work: Progress, invocation: I
 
     An instance of a cluster that only others' load balancers serve is left alone; where there is none,
     nothing can drain. So are the instances of a group that carries no cluster's tag itself: our policies deny
-    its hooks, and of a look the first denial is logged.
+    its hooks, and of a look the first denial is logged. While the load balancers of one kind are not known,
+    everybody waits.
     """
+    if clusters.unlisted:
+        return
     not_ours: set[str | None] = set()
     waiting: dict[str, list[Instance]] = {}
     for instance in clusters.instances.values():
@@ -77,12 +81,14 @@ def _ours(instance: Instance, invocation: Invocation) -> bool:
 def _health(
     cluster: str, instances: Iterable[Instance], clusters: Clusters, invocation: Invocation
 ) -> Health:
-    """The members of each load balancer that serves the cluster, ours or not: one call for each of these."""
+    """The members of each load balancer that serves the cluster, ours or not.
+
+    One call for each classic one; of network ones of ours the look has read it.
+    """
     if all(in_warm_pool(instance) for instance in instances):
         return ()
-    client = invocation.clients.elb
     return [
-        (one, {member.id: member for member in elb.members(client, one.name)})
+        (one, {member.id: member for member in members_of(read_health(one, clusters, invocation))})
         for one in (*clusters.serving(cluster), *clusters.beside(cluster))
     ]
 

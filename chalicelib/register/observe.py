@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 from chalicelib import telemetry
 from chalicelib.aws import autoscaling, ec2, elb
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent, AwsError
-from chalicelib.model.load_balancer import Instance, LoadBalancer
-from chalicelib.observe import list_all, list_one
+from chalicelib.model.load_balancer import Instance, LoadBalancer, LoadBalancerType
+from chalicelib.observe import list_all, list_networks, list_one, list_one_network
 from chalicelib.register.plan import Membership, decide_membership, going_away, may_be_interrupted, why_not
+from chalicelib.register.targets import HealthByPort, read_targets
+from chalicelib.register.turns import to_read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +25,27 @@ class Clusters:
     """What one look read.
 
     `load_balancers` are ours, `others` those that are not, by name; `instances` carry the tag of some
-    cluster. Of the load balancers it knows what a listing and tags show.
+    cluster. Of the load balancers it knows what a listing and tags show, of network ones also the targets,
+    with their `health`. `unread` are network ones of ours whose targets are not known: why, None where it is
+    not their turn; both by ARN. `unlisted` is why those of one kind are not known at all.
     """
 
     load_balancers: Mapping[str, LoadBalancer] = field(default_factory=dict)
     others: Mapping[str, LoadBalancer] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
+    health: Mapping[str, HealthByPort] = field(default_factory=dict)
+    unread: Mapping[str, AwsError | None] = field(default_factory=dict)
+    unlisted: AwsError | None = None
+
+    @property
+    def failures(self) -> list[tuple[str, AwsError]]:
+        """What could not be read, with its place."""
+        of_one = [
+            (name, error)
+            for name, one in sorted(self.load_balancers.items())
+            if (error := self.unread.get(one.arn or ""))
+        ]
+        return [*([("the load balancers of one kind", self.unlisted)] if self.unlisted else []), *of_one]
 
     def serving(self, cluster: str | None) -> tuple[LoadBalancer, ...]:
         """Ours that serve the cluster, in the order of their names."""
@@ -63,42 +81,123 @@ class Clusters:
         return found
 
 
-def read_clusters(invocation: Invocation) -> Clusters:
-    """Everything: one call for each 400 load balancers of the region, each 20, and each 1,000 instances.
+def read_clusters(invocation: Invocation, about: str | None = None) -> Clusters:
+    """Everything: one call for each 400 load balancers of the region of each kind, each 20, and each 1,000
+    instances.
 
-    And one for each 50 instances that are in an Auto Scaling group.
+    And one for each 50 instances that are in an Auto Scaling group; of network load balancers those that
+    `turns.py` and `targets.py` name. `about` is the instance that an event named.
     """
     clients = invocation.clients
     with ThreadPoolExecutor(2) as pool:
-        balancers = pool.submit(list_all, invocation)
+        balancers = pool.submit(_listed, invocation)
         tagged = pool.submit(ec2.instances_in_clusters, clients.ec2)
-    return _clusters(balancers.result(), with_lifecycles(tagged.result(), clients))
+    instances = with_lifecycles(tagged.result(), clients)
+    return _with_targets(replace(balancers.result(), instances=instances), about, invocation)
 
 
-def read_one(name: str, invocation: Invocation) -> Clusters:
-    """One load balancer of ours and its cluster, in three calls, and those for instances in a group.
+def read_one(load_balancer: LoadBalancer, invocation: Invocation) -> Clusters:
+    """One load balancer of ours again, and its cluster: of a classic one in three calls, and those for
+    instances in a group.
 
     Raises Absent where it is no longer ours.
     """
-    clients, load_balancer = invocation.clients, read_load_balancer(name, invocation)
-    if load_balancer is None:
+    clients, found = invocation.clients, read_again(load_balancer, invocation)
+    (there,) = found.load_balancers.values()
+    tagged = ec2.instances_tagged(clients.ec2, there.cluster)
+    return replace(found, instances=with_lifecycles(tagged, clients))
+
+
+def read_again(load_balancer: LoadBalancer, invocation: Invocation) -> Clusters:
+    """One load balancer of ours without its cluster: a classic one in two calls, a network one in four and
+    one for each target group.
+
+    Raises Absent where it is no longer ours.
+    """
+    name = load_balancer.name
+    there = _LIST_ONE[load_balancer.type](name, invocation).ours.get(name)
+    if there is None or there.arn != load_balancer.arn:
         raise Absent("DescribeLoadBalancers", "LoadBalancerNotFound", f"{name} is no longer ours")
-    tagged = ec2.instances_tagged(clients.ec2, load_balancer.cluster)
-    return Clusters(load_balancers={name: load_balancer}, instances=with_lifecycles(tagged, clients))
+    found = _with_targets(Clusters(load_balancers={name: there}), None, invocation)
+    for _, error in found.failures:
+        raise error
+    return found
 
 
-def read_load_balancer(name: str, invocation: Invocation) -> LoadBalancer | None:
-    """One load balancer of ours without its cluster, in two calls; None where it is no longer ours."""
-    return list_one(name, invocation).ours.get(name)
+_LIST_ONE: Mapping[LoadBalancerType, Callable[[str, Invocation], elb.Listed]] = {
+    "classic": list_one,
+    "network": list_one_network,
+}
 
 
-def read_load_balancers(invocation: Invocation) -> Clusters:
-    """Every load balancer without the instances: one call for each 400 of the region, and for each 20."""
-    return _clusters(list_all(invocation), {})
+def read_load_balancers(instance: Instance, invocation: Invocation) -> Clusters:
+    """Every load balancer, and of the instances this one alone: one call for each 400 of the region of each
+    kind, for each 20, and those for the targets of network ones."""
+    found = replace(_listed(invocation), instances={instance.id: instance})
+    return _with_targets(found, instance.id, invocation)
 
 
-def _clusters(listed: elb.Listed, instances: Mapping[str, Instance]) -> Clusters:
-    return Clusters(load_balancers=listed.ours, others=listed.others, instances=instances)
+def _listed(invocation: Invocation) -> Clusters:
+    """Both kinds, also where one of AWS's two APIs does not answer; of two of a name the classic one."""
+    with ThreadPoolExecutor(2) as pool:
+        listings = [pool.submit(list_networks, invocation), pool.submit(list_all, invocation)]
+    errors = [error for one in listings if isinstance(error := one.exception(), AwsError)]
+    if len(errors) == len(listings):
+        raise errors[-1]
+    listed = [one.result() for one in listings if not isinstance(one.exception(), AwsError)]
+    return Clusters(
+        load_balancers={name: one for each in listed for name, one in each.ours.items()},
+        others={name: one for each in listed for name, one in each.others.items()},
+        unlisted=next(iter(errors), None),
+    )
+
+
+def _with_targets(found: Clusters, about: str | None, invocation: Invocation) -> Clusters:
+    """The same, with the targets of the network load balancers that are to be read."""
+    networks = [one for one in found.load_balancers.values() if one.arn is not None]
+    asked = to_read(networks, found.instances.values(), invocation.now(), about)
+    read = read_targets([one for one in networks if one.name in asked], invocation)
+    known = {arn: one for arn, one in read.items() if not isinstance(one, AwsError)}
+    return replace(
+        found,
+        load_balancers={
+            name: known[one.arn].load_balancer if one.arn in known else one
+            for name, one in found.load_balancers.items()
+        },
+        health={arn: one.health for arn, one in known.items()},
+        unread={
+            arn: error if isinstance(error := read.get(arn), AwsError) else None
+            for one in networks
+            if (arn := one.arn or "") not in known
+        },
+    )
+
+
+def read_health(load_balancer: LoadBalancer, clusters: Clusters, invocation: Invocation) -> HealthByPort:
+    """Who is registered, with their health: as the look has read it, else one call of a classic one."""
+    arn = load_balancer.arn or ""
+    if error := clusters.unread.get(arn):
+        raise error
+    read = clusters.health.get(arn)
+    return _HEALTH[load_balancer.type](load_balancer, invocation) if read is None else read
+
+
+def _classic_health(load_balancer: LoadBalancer, invocation: Invocation) -> HealthByPort:
+    found = elb.members(invocation.clients.elb, load_balancer.name)
+    return {0: {member.id: member for member in found}}
+
+
+def _network_health(load_balancer: LoadBalancer, invocation: Invocation) -> HealthByPort:
+    (found,) = read_targets([load_balancer], invocation).values()
+    if isinstance(found, AwsError):
+        raise found
+    return found.health
+
+
+_HEALTH: Mapping[LoadBalancerType, Callable[[LoadBalancer, Invocation], HealthByPort]] = {
+    "classic": _classic_health,
+    "network": _network_health,
+}
 
 
 def membership(name: str, clusters: Clusters, invocation: Invocation) -> Membership:
@@ -119,7 +218,8 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
         for id_, one in instances.items()
         if id_ in load_balancer.instances and why_not(one, load_balancer, now) and not going_away(one, now)
     ]
-    members = elb.members(invocation.clients.elb, name) if strangers else ()
+    health = read_health(load_balancer, clusters, invocation) if strangers else {}
+    members = tuple(chain.from_iterable(one.values() for one in health.values()))
     attaching = _attaching(name, strangers, invocation)
     decided = decide_membership(load_balancer, members, instances, now, attaching)
     doubtful = [id_ for id_ in decided.register if may_be_interrupted(instances[id_], now)]

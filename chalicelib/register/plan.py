@@ -187,7 +187,8 @@ def decide_membership(
     `attaching` are Auto Scaling groups that attach the load balancer: such a group registers its instances
     itself, and would do so again.
 
-    `load_balancer.instances` are the registered ones; `members` their health, which must be known whenever
+    `load_balancer.instances` are the registered ones, of a network one in one target group at least: whoever
+    lacks in another is to be registered there. `members` is their health, which must be known whenever
     somebody may have to leave. `instances` holds whoever is tagged, and every other registered one, asked for
     by id; a registered id that it does not hold is gone from EC2.
     """
@@ -216,7 +217,7 @@ def decide_membership(
     for id_, guard in held.items():
         reasons[id_] = f"{reasons[id_]}; kept for now: {guard}"
     return Membership(
-        register=tuple(sorted(belong - registered)),
+        register=tuple(sorted(belong - load_balancer.everywhere)),
         deregister=tuple(sorted(leaving | out)),
         held=tuple(sorted(held)),
         reasons=reasons,

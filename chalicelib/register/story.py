@@ -22,7 +22,7 @@ from chalicelib.aws import ec2
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
-from chalicelib.model.errors import AwsError, Unserved, in_vain
+from chalicelib.model.errors import Absent, AwsError, Unserved, in_vain
 from chalicelib.model.load_balancer import Instance, LoadBalancer
 from chalicelib.model.names import DRAINING_TAG
 from chalicelib.model.step import Step
@@ -39,7 +39,7 @@ from chalicelib.register.events import (
 )
 from chalicelib.register.hooks import complete_lifecycle_actions, make
 from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK, in_warm_pool, let_go_on, waits
-from chalicelib.register.observe import Clusters, read_clusters, read_load_balancer, read_load_balancers
+from chalicelib.register.observe import Clusters, read_again, read_clusters, read_load_balancers
 from chalicelib.register.plan import (
     REBALANCE,
     SPOT_INTERRUPTION,
@@ -52,6 +52,7 @@ from chalicelib.register.settle import LastLook, Memory, answered, one_by_one, w
 
 _DRIFT = "drift: an event was lost or is late, or somebody changed it by hand"
 _EVERYWHERE = "every load balancer"
+_REGISTERING = {"RegisterInstances", "RegisterTargets"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class Look:
 
     `steps` and `failures` come with their load balancer; `registered` counts the instances afterwards, by
     load balancer; `left_out` says why who is tagged or registered does not belong, by load balancer and id.
+    Both are of those that the look has compared.
     """
 
     began: datetime
@@ -128,7 +130,7 @@ def answer_event(event: Event, invocation: Invocation, memory: Memory) -> Look |
     if wait > timedelta():
         invocation.sleep(wait.total_seconds())
     work = Progress()
-    look, _ = _look(f"seen after event {event.id}", work, invocation)
+    look, _ = _look(f"seen after event {event.id}", work, invocation, about=event.instance)
     announce(of_steps(work.done), invocation.clients)
     return look
 
@@ -153,16 +155,24 @@ def reconcile(invocation: Invocation) -> Look:
     return replace(look, steps=tuple(work.done), failures=tuple(work.failures))
 
 
-def _look(because: str, work: Progress, invocation: Invocation) -> tuple[Look, Clusters]:
-    """Serve every load balancer of ours, the others also when one of them cannot be."""
+def _look(
+    because: str, work: Progress, invocation: Invocation, *, about: str | None = None
+) -> tuple[Look, Clusters]:
+    """Serve every load balancer of ours, the others also when one of them cannot be.
+
+    `about` is the instance that an event named.
+    """
     began, clusters = invocation.now(), Clusters()
     registered: dict[str, int] = {}
     left_out: dict[str, Mapping[str, str]] = {}
     try:
-        clusters = read_clusters(invocation)
+        clusters = read_clusters(invocation, about)
     except AwsError as error:
         work.failures.append((_EVERYWHERE, error))
+    work.failures += clusters.failures
     for name, load_balancer in sorted(clusters.load_balancers.items()):
+        if load_balancer.arn in clusters.unread:
+            continue
         before = len(work.done)
         try:
             decided = converge(name, clusters, because, work, invocation)
@@ -190,7 +200,7 @@ def _after(load_balancer: LoadBalancer, steps: list[tuple[str, Step]]) -> frozen
     for _, step in steps:
         changed = step.fields["instances"]
         if isinstance(changed, list):
-            (ids.update if step.action == "RegisterInstances" else ids.difference_update)(changed)
+            (ids.update if step.action in _REGISTERING else ids.difference_update)(changed)
     return frozenset(ids)
 
 
@@ -246,7 +256,7 @@ def _leave(instance: Instance, since: datetime, reason: str, work: Progress, inv
     if not instance.spot:
         telemetry.unconfirmed(cluster, instance.id, reason, "it is no Spot instance")
         return
-    found = read_load_balancers(invocation)
+    found = read_load_balancers(instance, invocation)
     if text := tag_to_write(instance, since, reason, invocation.now()):
         if found.serving(cluster):
             _mark(instance, text, reason, work, invocation)
@@ -272,10 +282,10 @@ def _held(instance: Instance, event: LifecycleAction, work: Progress, invocation
     where Auto Scaling says the same as the event, else `reconcile` decides.
     """
     cluster = instance.cluster or ""
-    found = read_load_balancers(invocation) if cluster else Clusters()
+    found = read_load_balancers(instance, invocation) if cluster else Clusters()
     to_pool = event.destination == "WarmPool" or in_warm_pool(instance)
     _at_once(instance, found, work, invocation, register=not to_pool)
-    if found.foreign(cluster):
+    if found.foreign(cluster) or found.unlisted:
         return
     ends = event.transition == "terminating" and not found.serving(cluster)
     if not waits(instance):
@@ -292,7 +302,10 @@ def _at_once(
 
     Nobody else is looked at.
     """
+    work.failures += found.failures
     for load_balancer in found.around(instance):
+        if load_balancer.arn in found.unread:
+            continue
         try:
             _at_one(instance, load_balancer, work, invocation, register=register)
         except AwsError as error:
@@ -304,14 +317,17 @@ def _at_one(
 ) -> None:
     """Register or deregister the one instance; after a write the load balancer is read again."""
     if work.wrote:
-        found = read_load_balancer(load_balancer.name, invocation)
-        if found is None:
+        try:
+            (load_balancer,) = read_again(load_balancer, invocation).load_balancers.values()
+        except Absent:
             return
-        load_balancer = found
     now, ids = invocation.now(), (instance.id,)
-    registered = instance.id in load_balancer.instances
-    if registered and (why := going_away(instance, now)):
-        apply_change(load_balancer.name, "DeregisterInstances", ids, work, invocation, reason=why)
-    elif register and not registered and why_not(instance, load_balancer, now) is None:
+    if instance.id in load_balancer.instances and (why := going_away(instance, now)):
+        apply_change(load_balancer, "deregister", ids, work, invocation, reason=why)
+    elif (
+        register
+        and instance.id not in load_balancer.everywhere
+        and why_not(instance, load_balancer, now) is None
+    ):
         why = f"is tagged emq-elb:cluster={load_balancer.cluster}"
-        apply_change(load_balancer.name, "RegisterInstances", ids, work, invocation, reason=why)
+        apply_change(load_balancer, "register", ids, work, invocation, reason=why)

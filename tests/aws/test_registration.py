@@ -169,7 +169,7 @@ def test_a_look_that_raced_with_the_end_of_all_of_them_fails_nothing(fleet: Flee
     assert look.registered == {"demo": 1}
     assert [step.fields["instances"] for _, step in look.steps] == [[stays]]
     assert Counter(fleet.calls.made)[REGISTER] == 2
-    assert len(fleet.calls.reads) == 4
+    assert len(fleet.calls.reads) == 5
 
 
 def test_a_look_deregisters_the_others_where_aws_refuses_one_that_is_gone(fleet: Fleet) -> None:

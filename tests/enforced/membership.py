@@ -9,29 +9,35 @@ from lab.fidelity import autoscaling
 from tests.enforced import OWNER, Deployment
 from tests.enforced.provisioning import PRIVATE_CA, acm_certificate
 from tests.register.test_drain import DRAIN, READY, group
+from tests.world.network import balancer, elbv2
 from tests.world.provisioning import issued, pem
 from tests.world.register import Fleet, sample
 from tests.world.rotating import bundle
+
+BESIDE = "demo-network"
+"""A network load balancer that serves the cluster of the classic one."""
 
 
 def events(prod: Deployment) -> None:
     """Register the instance that an event announces, deregister one that is gone; look without an event."""
     fleet = Fleet(prod.here)
     fleet.balancer("demo", owner=OWNER)
+    fleet.network(BESIDE, owner=OWNER, cluster="demo")
     node, leaves = fleet.spot("demo", 2)
     prod.run("register", fleet.raw("ec2-instance-running", node))
-    assert fleet.registered() == {node, leaves}
+    assert fleet.registered() == fleet.in_each(BESIDE) == {node, leaves}
     fleet.untag(leaves)
     client = group()
     prod.here.sleep(60)
     prod.run("register", fleet.raw("tag-cluster-removed", leaves))
-    assert leaves not in fleet.registered()
+    assert leaves not in fleet.registered() | fleet.in_each(BESIDE)
     fleet.by_hand("demo", remove=[node])
+    fleet.targeted(BESIDE, remove=[node])
     prod.run("reconcile", sample("schedule-tick"))
-    assert node in fleet.registered()
+    assert node in fleet.registered() & fleet.in_each(BESIDE)
     fleet.untag(node)
     prod.run("reconcile", sample("schedule-tick"))
-    assert node not in fleet.registered()
+    assert node not in fleet.registered() | fleet.in_each(BESIDE)
     (grouped,) = (
         one["InstanceId"] for one in client.describe_auto_scaling_instances()["AutoScalingInstances"]
     )
@@ -49,17 +55,20 @@ def interruptions(prod: Deployment) -> None:
     """Drain what Spot takes away."""
     fleet = Fleet(prod.here)
     fleet.balancer("demo", owner=OWNER)
+    fleet.network(BESIDE, owner=OWNER, cluster="demo")
     stays, leaves = fleet.spot("demo", 2)
     fleet.by_hand("demo", add=[stays, leaves])
+    fleet.targeted(BESIDE, add=[stays, leaves])
     prod.run("drain", fleet.raw("ec2-spot-interruption", leaves))
     prod.run("drain", fleet.raw("ec2-rebalance-recommendation", stays))
-    assert fleet.registered() == set()
+    assert fleet.registered() == fleet.in_each(BESIDE) == set()
 
 
 def lifecycles(prod: Deployment) -> None:
     """Answer the hooks of a group: register, drain, give time, let go."""
     fleet = Fleet(prod.here)
     fleet.balancer("demo", owner=OWNER)
+    fleet.network(BESIDE, owner=OWNER, cluster="demo")
     held: list[dict[str, Any]] = []
     autoscaling.on_lifecycle_action.append(held.append)
     try:
@@ -74,9 +83,10 @@ def lifecycles(prod: Deployment) -> None:
         client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=1)
         prod.run("drain", _raw_event(fleet, held.pop(0)))
         prod.run("reconcile", sample("schedule-tick"))
-        prod.here.sleep(121)
+        prod.here.sleep(301)
         prod.run("reconcile", sample("schedule-tick"))
         prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
+        elbv2().delete_load_balancer(LoadBalancerArn=balancer(BESIDE)["LoadBalancerArn"])
         client.set_desired_capacity(AutoScalingGroupName="nodes", DesiredCapacity=0)
         prod.run("drain", _raw_event(fleet, held.pop(0)))
     finally:

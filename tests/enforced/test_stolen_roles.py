@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ from tests.enforced.estate import (
     DEV,
     KINDS,
     OWNER,
+    OWNERS,
     PROD,
     REGION,
     Estate,
@@ -80,11 +82,30 @@ DEEDS = (
     "arn:aws:ssm:eu-central-1:123456789012:opsitem:1",
 )
 
+OURS = of_kind("net", "prod")
+
 # Who may do what to that which is the deployment's own: nobody else may, and nobody may to anything else.
 OWN: list[tuple[Call, set[str]]] = [
     (balancer("DeleteLoadBalancer", "prod"), {"api_handler"}),
     (balancer("RegisterInstancesWithLoadBalancer", "prod", Instances=NO_INSTANCES), MEMBERSHIP),
     (balancer("DeregisterInstancesFromLoadBalancer", "prod", Instances=NO_INSTANCES), MEMBERSHIP),
+    *(
+        (call("elbv2", operation, TargetGroupArn=OURS["target group"], Targets=[{"Id": "i-0"}]), MEMBERSHIP)
+        for operation in ("RegisterTargets", "DeregisterTargets")
+    ),
+    (call("elbv2", "DeleteTargetGroup", TargetGroupArn=OURS["target group"]), MAKERS),
+    (call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=OURS["load balancer"]), {"api_handler"}),
+    (call("elbv2", "DeleteListener", ListenerArn=OURS["listener"]), MAKERS),
+    (call("elbv2", "SetSubnets", LoadBalancerArn=OURS["load balancer"], Subnets=["subnet-0"]), MAKERS),
+    (call("elbv2", "CreateLoadBalancer", Name="new", Type="network", Tags=owned(PROD)), MAKERS),
+    *(
+        (call("elbv2", "AddTags", ResourceArns=[of_kind("net", "theirs")[what]], Tags=owned(PROD)), who)
+        for what, who in {
+            "load balancer": {"api_handler"},
+            "listener": MAKERS,
+            "target group": MAKERS,
+        }.items()
+    ),
     (balancer("SetLoadBalancerListenerSSLCertificate", "prod", **SWAP), {*MAKERS, "rotate"}),
     (creating(PROD), MAKERS),
     (tagging("prod", owned(None, team="iot")), MAKERS),
@@ -125,6 +146,42 @@ OWN: list[tuple[Call, set[str]]] = [
     (secret(f"{PROD}/acme-eab"), {*SIGNERS, "provision"}),
     (records("_acme-challenge.mqtt.example.com."), {"provision", "rotate"}),
 ]
+
+OTHER_KINDS = tuple(kind for kind in KINDS if kind != "net")
+"""Those that no function of ours may touch."""
+
+
+def writes_about(kind: str, name: str) -> list[Call]:
+    """What could be done to a load balancer that is not classic, and to what belongs to it.
+
+    A target group that carries our owner tag is ours, whatever load balancer it stands behind.
+    """
+    there = of_kind(kind, name)
+    group_arn = there.pop("target group")
+    attributes = [{"Key": "deletion_protection.enabled", "Value": "false"}]
+    on_group = [
+        call("elbv2", "DeleteTargetGroup", TargetGroupArn=group_arn),
+        *(
+            call("elbv2", operation, TargetGroupArn=group_arn, Targets=[{"Id": "i-0"}])
+            for operation in ("RegisterTargets", "DeregisterTargets")
+        ),
+        call("elbv2", "RemoveTags", ResourceArns=[group_arn], TagKeys=["team"]),
+    ]
+    return [
+        *(call("elbv2", "RemoveTags", ResourceArns=[one], TagKeys=["team"]) for one in there.values()),
+        call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=there["load balancer"]),
+        call(
+            "elbv2",
+            "ModifyLoadBalancerAttributes",
+            LoadBalancerArn=there["load balancer"],
+            Attributes=attributes,
+        ),
+        call("elbv2", "SetSubnets", LoadBalancerArn=there["load balancer"], Subnets=["subnet-0"]),
+        call("elbv2", "DeleteListener", ListenerArn=there["listener"]),
+        call("elbv2", "DeleteRule", RuleArn=there["rule"]),
+        *(on_group if name != "prod" else ()),
+    ]
+
 
 FOREIGN: list[Call] = [
     *(
@@ -180,29 +237,32 @@ FOREIGN: list[Call] = [
     ringing("theirs"),
     *(ringing(f"{PROD}/demo/probe", deed, when=when) for deed in DEEDS for when in WHEN),
     ringing(f"{PROD}/demo/probe", TOPIC, DEEDS[0]),
+    *(call_ for kind in OTHER_KINDS for name in OWNERS for call_ in writes_about(kind, name)),
+    *(call_ for name in ("dev", "theirs") for call_ in writes_about("net", name)),
     *(
-        call_
-        for kind, its_type in KINDS.items()
-        for name in ("prod", "dev", "theirs")
-        for there in [of_kind(kind, name)]
-        for call_ in (
-            *(call("elbv2", "AddTags", ResourceArns=[one], Tags=owned(PROD)) for one in there.values()),
-            *(call("elbv2", "RemoveTags", ResourceArns=[one], TagKeys=["team"]) for one in there.values()),
-            call("elbv2", "CreateLoadBalancer", Name=name, Type=its_type, Tags=owned(PROD)),
-            call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=there["load balancer"]),
-            call(
-                "elbv2",
-                "ModifyLoadBalancerAttributes",
-                LoadBalancerArn=there["load balancer"],
-                Attributes=[{"Key": "deletion_protection.enabled", "Value": "false"}],
-            ),
-            call("elbv2", "SetSubnets", LoadBalancerArn=there["load balancer"], Subnets=["subnet-0"]),
-            call("elbv2", "DeleteListener", ListenerArn=there["listener"]),
-            call("elbv2", "DeleteRule", RuleArn=there["rule"]),
-            call("elbv2", "DeleteTargetGroup", TargetGroupArn=there["target group"]),
-            call("elbv2", "RegisterTargets", TargetGroupArn=there["target group"], Targets=[{"Id": "i-0"}]),
-            call("elbv2", "DeregisterTargets", TargetGroupArn=there["target group"], Targets=[{"Id": "i-0"}]),
-        )
+        call("elbv2", "CreateLoadBalancer", Name="new", Type=KINDS[kind], Tags=owned(PROD))
+        for kind in OTHER_KINDS
+    ),
+    *(
+        call("elbv2", "CreateLoadBalancer", Name="new", Type="network", **tags)
+        for tags in ({"Tags": owned(DEV)}, {})
+    ),
+    # A target group is of no kind. Whoever may adopt one that nobody owns has to be told whose it is to be.
+    *(
+        call("elbv2", "AddTags", ResourceArns=[one], Tags=owned(PROD))
+        for one in of_kind("net", "dev").values()
+    ),
+    *(
+        call("elbv2", "AddTags", ResourceArns=[one], Tags=owned(DEV))
+        for name in OWNERS
+        for one in of_kind("net", name).values()
+    ),
+    *(
+        call("elbv2", "AddTags", ResourceArns=[one], Tags=owned(PROD))
+        for kind in OTHER_KINDS
+        for name in OWNERS
+        for what, one in of_kind(kind, name).items()
+        if what != "target group"
     ),
     dashboard(f"{DEV}-{REGION}"),
     records("mqtt.example.com."),
@@ -319,10 +379,31 @@ def classic(operation: str, name: str) -> Call:
     return call("elb", operation, **named_, **CLASSIC_WRITES[operation])
 
 
+# What is about network load balancers alone, by what carries the tag that decides.
+NETWORK_WRITES = {
+    "load balancer": {"CreateListener", "SetSecurityGroups", "SetSubnets"},
+    "listener": {"DeleteListener", "ModifyListener", "ModifyListenerAttributes"},
+    "target group": {
+        "CreateTargetGroup",
+        "DeleteTargetGroup",
+        "DeregisterTargets",
+        "ModifyTargetGroup",
+        "ModifyTargetGroupAttributes",
+        "RegisterTargets",
+    },
+}
+OF_BOTH = {
+    "AddTags",
+    "CreateLoadBalancer",
+    "DeleteLoadBalancer",
+    "ModifyLoadBalancerAttributes",
+    "RemoveTags",
+}
+
+
 def test_every_write_that_a_function_is_granted_is_among_these() -> None:
-    made_of_nothing = {"CreateLoadBalancer"}
     asked = {action.partition(":")[2] for function in FUNCTIONS for action in writes(function)}
-    assert asked == CLASSIC_WRITES.keys() | made_of_nothing
+    assert asked == CLASSIC_WRITES.keys() | OF_BOTH | {*chain.from_iterable(NETWORK_WRITES.values())}
 
 
 @pytest.mark.usefixtures("estate")
@@ -371,23 +452,40 @@ def contexts(function: str, action: str, resource: str) -> set[str]:
 @pytest.mark.parametrize(
     ("function", "action"), [(function, action) for function in FUNCTIONS for action in writes(function)]
 )
-def test_whatever_changes_a_classic_load_balancer_changes_no_other(function: str, action: str) -> None:
-    assert contexts(function, action, arn("loadbalancer/prod")), "a classic one, in some context"
-    others = {one for kind in KINDS for one in of_kind(kind, "prod").values()}
+def test_whatever_changes_a_load_balancer_of_ours_changes_no_application_or_gateway_one(
+    function: str, action: str
+) -> None:
+    operation = action.partition(":")[2]
+    about = (
+        {*OURS}
+        if operation in OF_BOTH
+        else {what for what, operations in NETWORK_WRITES.items() if operation in operations}
+    )
+    resources = [arn("loadbalancer/prod"), *(OURS[what] for what in sorted(about - {"rule"}))]
+    assert any(contexts(function, action, one) for one in resources), "one of ours, in some context"
+    others = {
+        one
+        for kind in OTHER_KINDS
+        for what, one in of_kind(kind, "prod").items()
+        if what != "target group"  # it is of no kind
+    }
     assert {one: contexts(function, action, one) for one in others} == {one: set() for one in others}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_what_changes_load_balancers_is_denied_the_other_kinds_by_name(function: str) -> None:
+    """A function that changes classic ones alone is denied network ones too."""
     denying = {
         kind
         for kind in KINDS
         if decide(
             policy(policy_files()[function]),
-            Question("elasticloadbalancing:SetSubnets", of_kind(kind, "prod")["load balancer"]),
+            Question("elasticloadbalancing:DeleteLoadBalancer", of_kind(kind, "dev")["load balancer"]),
         ).statements
     }
-    assert denying == ({*KINDS} if writes(function) else set())
+    own = {action.partition(":")[2] for action in writes(function)}
+    network = own & {*chain.from_iterable(NETWORK_WRITES.values())}
+    assert denying == ({*OTHER_KINDS} if network else {*KINDS} if own else set())
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

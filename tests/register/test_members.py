@@ -81,7 +81,7 @@ def test_members_cost_one_read_for_each_fifty_in_a_group_and_none_for_a_profile(
     fleet.reconcile()
     fleet.reconcile()
     assert Counter(fleet.calls.made) == {
-        "DescribeLoadBalancers": 1,
+        "DescribeLoadBalancers": 2,
         "DescribeTags": 1,
         "DescribeInstances": 1,
         "DescribeAutoScalingInstances": 2,

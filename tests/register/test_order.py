@@ -18,7 +18,7 @@ from tests.world.register import Fleet
 NODES = 3
 # Members that nothing happens to: with them no guard has to hold anybody, so that one `reconcile` suffices.
 ANCHORS = 4
-BESIDE = "demo-internal"
+BESIDE, NETWORK = "demo-internal", "demo-network"
 STEPS = ("start", "stop", "tag", "untag", "retag", "interrupt", "terminate")
 
 
@@ -36,7 +36,7 @@ class History:
     time: datetime = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
     def begin(self) -> None:
-        """Two clusters, one of them with two load balancers, some nodes, and the members that stay."""
+        """Two clusters, one with three load balancers of both kinds, some nodes, and members that stay."""
         here = self.fleet.here
         here.now, here.sleep = lambda: self.time, self.sleep  # type: ignore[method-assign] # its own clock
         for cluster in ("demo", "other"):
@@ -46,6 +46,8 @@ class History:
             self.anchors += anchors
         self.fleet.balancer(BESIDE, cluster="demo")
         self.fleet.by_hand(BESIDE, add=self.anchors[:ANCHORS])
+        self.fleet.network(NETWORK, cluster="demo")
+        self.fleet.targeted(NETWORK, add=self.anchors[:ANCHORS])
         self.nodes = self.fleet.spot("demo", NODES)
 
     def sleep(self, seconds: float) -> None:
@@ -100,10 +102,9 @@ class History:
     def end(self) -> dict[str, list[int]]:
         """Who is registered, by number, so that two worlds compare."""
         everyone = [*self.anchors, *self.nodes]
-        return {
-            name: sorted(everyone.index(id_) for id_ in self.fleet.registered(name))
-            for name in ("demo", BESIDE, "other")
-        }
+        registered = {name: self.fleet.registered(name) for name in ("demo", BESIDE, "other")}
+        registered[NETWORK] = self.fleet.in_each(NETWORK)
+        return {name: sorted(everyone.index(id_) for id_ in ids) for name, ids in registered.items()}
 
 
 def lived(story: Sequence[tuple[int, str]], heard: Sequence[int], at: Sequence[int]) -> dict[str, list[int]]:
@@ -136,7 +137,9 @@ def test_one_reconcile_ends_in_the_same_state_whatever_was_heard(
     story: list[tuple[int, str]], hearing: list[tuple[int, int]], random: Any
 ) -> None:
     silent = lived(story, [], [])
-    assert silent["demo"] == silent[BESIDE], "the load balancers of a cluster have the same members"
+    assert silent["demo"] == silent[BESIDE] == silent[NETWORK], (
+        "the load balancers of a cluster have the same members"
+    )
     heard, at = [event for event, _ in hearing], [when for _, when in hearing]
     assert lived(story, heard, at) == silent
     random.shuffle(heard)

@@ -23,6 +23,7 @@ from chalicelib.register import story as register
 from chalicelib.register.events import Event, Unreadable, read_event
 from chalicelib.register.settle import Memory
 from chalicelib.register.story import Drained, Look
+from tests.world.network import elbv2
 from tests.world.provisioning import OWNER, WATCHED, Account, Calls
 
 SAMPLES = Path(__file__).parents[2] / "events"
@@ -62,6 +63,76 @@ class Fleet:
         tags += [{"Key": CLUSTER_TAG, "Value": cluster}] if cluster is not None else []
         self.here.world.create(name, Subnets=self.here.subnets[:zones], Tags=tags, **settings)
         return name
+
+    def network(
+        self,
+        name: str = "demo",
+        *,
+        owner: str = OWNER,
+        zones: int = 2,
+        cluster: str | None = None,
+        ports: Sequence[int] = (1883, 18083),
+    ) -> str:
+        """Create a network load balancer with a target group for each of the instance ports."""
+        tags = [{"Key": OWNER_TAG, "Value": owner}]
+        subnets = self.here.subnets[:zones]
+        made = elbv2().create_load_balancer(
+            Name=name,
+            Type="network",
+            Subnets=subnets,
+            Tags=tags + ([{"Key": CLUSTER_TAG, "Value": cluster}] if cluster is not None else []),
+        )["LoadBalancers"][0]
+        for port in ports:
+            (group,) = elbv2().create_target_group(
+                Name=f"{name}-{port}",
+                Protocol="TCP",
+                Port=port,
+                VpcId=made["VpcId"],
+                TargetType="instance",
+                Tags=tags,
+            )["TargetGroups"]
+            elbv2().create_listener(
+                LoadBalancerArn=made["LoadBalancerArn"],
+                Port=port,
+                Protocol="TCP",
+                DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}],
+            )
+        return name
+
+    def group(self, name: str, port: int) -> str:
+        """The ARN of a network load balancer's target group."""
+        found = elbv2().describe_target_groups(Names=[f"{name}-{port}"])["TargetGroups"]
+        return str(found[0]["TargetGroupArn"])
+
+    def targets(self, name: str = "demo", port: int = 1883) -> set[str]:
+        """Who is registered for an instance port of a network load balancer, as a stranger sees it."""
+        told = elbv2().describe_target_health(TargetGroupArn=self.group(name, port))
+        return {
+            one["Target"]["Id"]
+            for one in told["TargetHealthDescriptions"]
+            if one["TargetHealth"]["State"] != "draining"
+        }
+
+    def in_each(self, name: str = "demo") -> set[str]:
+        """Who is registered with a network load balancer, where both of its groups have the same targets."""
+        assert self.targets(name, 1883) == self.targets(name, 18083)
+        return self.targets(name)
+
+    def targeted(
+        self,
+        name: str,
+        *,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        ports: Sequence[int] = (1883, 18083),
+    ) -> None:
+        """Register or deregister targets as a person would."""
+        for port in ports:
+            arn = self.group(name, port)
+            if add:
+                elbv2().register_targets(TargetGroupArn=arn, Targets=[{"Id": id_} for id_ in add])
+            if remove:
+                elbv2().deregister_targets(TargetGroupArn=arn, Targets=[{"Id": id_} for id_ in remove])
 
     def serve(self, name: str, cluster: str) -> None:
         """Let the load balancer's tag name that cluster."""
