@@ -229,7 +229,7 @@ def test_no_certificate_is_made_for_names_that_are_none(
     [
         ("Throttling", 503, "throttled"),
         ("AccessDenied", 502, "denied"),
-        ("InternalFailure", 502, "aws-error"),
+        ("InternalFailure", 503, "throttled"),
     ],
 )
 def test_what_aws_refuses_has_its_status(api: Api, code: str, status: int, slug: str) -> None:
