@@ -65,7 +65,7 @@ def alarm_actions_are_a_condition(aws: Account) -> None:
         same(decided(aws, statement, statement["Action"], arn, **context), wanted, target)
 
 
-@question(BALANCER, code="provision/retry", corrects="authorization", minutes=2)
+@question(BALANCER, code="aws/refusals", corrects="authorization", minutes=2)
 def how_late_iam_sees_a_tag(aws: Account) -> str:
     """A tag's effect on IAM's conditions lags behind the tag.
 

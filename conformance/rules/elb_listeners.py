@@ -154,7 +154,7 @@ def a_secure_listener_has_a_certificate(aws: Account) -> str:
     return refused(create, codes, LoadBalancerName=aws.need(BALANCER), Listeners=[without])
 
 
-@rule(BALANCER, VPC, code=("provision/retry", "aws/errors"), corrects="elb_certificates")
+@rule(BALANCER, VPC, code=("aws/refusals", "aws/errors"), corrects="elb_certificates")
 def an_unknown_certificate_is_not_found(aws: Account) -> str:
     """A certificate that ELB does not know is CertificateNotFound, in IAM and in ACM alike.
 
@@ -177,7 +177,7 @@ def an_unknown_certificate_is_not_found(aws: Account) -> str:
     return refused(elb.create_load_balancer, "CertificateNotFound", **request)
 
 
-@question(BALANCER, code="provision/retry", corrects="knobs")
+@question(BALANCER, code="aws/refusals", corrects="knobs")
 def a_listener_that_failed_stays(aws: Account) -> str:
     """A creation that failed for an unknown certificate may leave a listener behind; the retry then says
     DuplicateListener.
@@ -196,7 +196,7 @@ def a_listener_that_failed_stays(aws: Account) -> str:
     )
 
 
-@question(BALANCER, code=("provision/retry", "rotate/install"), corrects="knobs", minutes=1)
+@question(BALANCER, code=("aws/refusals", "rotate/install"), corrects="knobs", minutes=1)
 def how_long_a_new_certificate_is_unknown(aws: Account) -> str:
     """A new IAM certificate may be unknown to ELB for seconds, by AWS's own word up to about 15 minutes.
 

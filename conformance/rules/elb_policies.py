@@ -170,7 +170,7 @@ def a_policy_cannot_be_changed(aws: Account) -> str:
     return refused(aws.client("elb").create_load_balancer_policy, "DuplicatePolicyName", **again)
 
 
-@rule(BALANCER, CERTIFICATE, code=("provision/retry", "aws/errors"), corrects="elb_policies", minutes=0.05)
+@rule(BALANCER, CERTIFICATE, code=("aws/refusals", "aws/errors"), corrects="elb_policies", minutes=0.05)
 def a_policy_in_use_cannot_be_deleted(aws: Account) -> str:
     """A policy that a listener uses cannot be deleted: InvalidConfigurationRequest.
 
@@ -189,7 +189,7 @@ def a_policy_in_use_cannot_be_deleted(aws: Account) -> str:
     return said
 
 
-@question(BALANCER, CERTIFICATE, code="provision/retry", corrects="elb_policies", minutes=0.1)
+@question(BALANCER, CERTIFICATE, code="aws/refusals", corrects="elb_policies", minutes=0.1)
 def how_long_a_policy_let_go_reads_as_in_use(aws: Account) -> str:
     """A policy that a listener has let go of reads as in use for a moment.
 

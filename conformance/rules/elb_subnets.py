@@ -53,7 +53,7 @@ def one_subnet_a_zone(aws: Account) -> str:
     return refused(create, "InvalidConfigurationRequest", **balancer_request(aws, Subnets=subnets))
 
 
-@rule(BALANCER, VPC, code="provision/retry", corrects="elb_network")
+@rule(BALANCER, VPC, code="aws/refusals", corrects="elb_network")
 def a_zones_only_subnet_cannot_be_swapped(aws: Account) -> str:
     """To swap a zone's only subnet needs another zone in between: a second subnet of the zone is refused.
 
@@ -64,7 +64,7 @@ def a_zones_only_subnet_cannot_be_swapped(aws: Account) -> str:
     return refused(attach, code, SAME_ZONE, LoadBalancerName=aws.need(BALANCER), Subnets=beside)
 
 
-@question(OTHER_BALANCER, VPC, code="provision/retry", corrects="elb_network", minutes=1)
+@question(OTHER_BALANCER, VPC, code="aws/refusals", corrects="elb_network", minutes=1)
 def how_long_a_detached_subnet_is_seen(aws: Account) -> str:
     """After a detachment ELB still sees the old subnet in the zone for a while.
 
