@@ -103,7 +103,7 @@ def _read_network(
 ) -> FoundLoadBalancer:
     """Four calls, two for each target group, and one for each TCP listener.
 
-    Target groups can be told from their listeners alone; one for which no listener was made yet is found by
+    Listeners alone show whose a target group is; one for which no listener was made yet is found by
     its name.
     """
     client, arn = invocation.clients.elbv2, described.get("LoadBalancerArn", "")
@@ -177,7 +177,7 @@ def spare_groups(name: str, invocation: Invocation) -> tuple[TargetGroup, ...]:
     ]
     tags = elbv2.resource_tags(client, [one.get("TargetGroupArn", "") for one in named])
     return tuple(
-        elbv2.parse_target_group(one, {}, tags[one.get("TargetGroupArn", "")], elbv2.Targets({}))
+        elbv2.parse_target_group(one, {}, tags[one.get("TargetGroupArn", "")])
         for one in named
         if one.get("TargetGroupArn") in tags
     )
@@ -248,16 +248,11 @@ def ours(invocation: Invocation) -> tuple[LoadBalancer, ...]:
 
 
 def ours_of_either_kind(invocation: Invocation) -> tuple[LoadBalancer, ...]:
-    """Every load balancer of ours as listings and tags tell it: the calls of `ours`, for each kind."""
+    """Every load balancer of ours as listings and tags show it: the calls of `ours`, for each kind."""
     with ThreadPoolExecutor(2) as pool:
         classic = pool.submit(ours, invocation)
-        network = pool.submit(network_ones, invocation)
-    return (*classic.result(), *network.result().values())
-
-
-def network_ones(invocation: Invocation) -> Mapping[str, LoadBalancer]:
-    """Every network load balancer of ours as a listing and tags tell it: without listeners and groups."""
-    return list_networks(invocation).ours
+        network = pool.submit(list_networks, invocation)
+    return (*classic.result(), *network.result().ours.values())
 
 
 def list_networks(invocation: Invocation) -> elb.Listed:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.errors import translated
+from chalicelib.model.batches import batches
 from chalicelib.model.load_balancer import Instance
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def lifecycles(client: AutoScalingClient, ids: Iterable[str]) -> Mapping[str, tu
     One call for each 50.
     """
     states: dict[str, tuple[str, str]] = {}
-    for part in _parts(sorted(ids), _PAGE):
+    for part in batches(sorted(ids), _PAGE):
         with translated("DescribeAutoScalingInstances"):
             answer = client.describe_auto_scaling_instances(InstanceIds=part)
         states |= {
@@ -35,10 +36,6 @@ def lifecycles(client: AutoScalingClient, ids: Iterable[str]) -> Mapping[str, tu
             for found in answer["AutoScalingInstances"]
         }
     return states
-
-
-def _parts(names: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [names[start : start + size] for start in range(0, len(names), size)]
 
 
 def attaching(
@@ -57,7 +54,7 @@ def attaching(
     pages = (
         [asked.paginate(PaginationConfig={"PageSize": _GROUPS})]
         if among is None
-        else [asked.paginate(AutoScalingGroupNames=part) for part in _parts(sorted(among), _GROUPS)]
+        else [asked.paginate(AutoScalingGroupNames=part) for part in batches(sorted(among), _GROUPS)]
     )
     with translated("DescribeAutoScalingGroups"):
         return frozenset(

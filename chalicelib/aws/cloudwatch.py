@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
+from chalicelib.model.batches import batches
 from chalicelib.model.metrics import Alarm, FoundAlarm, Metric, Query
 
 if TYPE_CHECKING:
@@ -153,10 +154,10 @@ def latest(
         }
         for number, metric in enumerate(asked)
     ]
-    for start in range(0, len(queries), _QUERIES):
+    for some in batches(queries, _QUERIES):
         with translated("GetMetricData"):
             pages = client.get_paginator("get_metric_data").paginate(
-                MetricDataQueries=cast("Any", queries[start : start + _QUERIES]),
+                MetricDataQueries=cast("Any", some),
                 StartTime=now - within,
                 EndTime=now,
                 ScanBy="TimestampDescending",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
+from chalicelib.model.batches import batches
 from chalicelib.model.load_balancer import Instance
 from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG
 
@@ -132,11 +133,7 @@ def tags_of(tags: Iterable[TagTypeDef]) -> dict[str, str]:
 
 def filters(name: str, values: Iterable[str]) -> list[list[FilterTypeDef]]:
     """Return one filter for each call that it takes to ask for all the values."""
-    ordered = sorted(set(values))
-    return [
-        [{"Name": name, "Values": ordered[start : start + _FILTER_VALUES]}]
-        for start in range(0, len(ordered), _FILTER_VALUES)
-    ]
+    return [[{"Name": name, "Values": some}] for some in batches(sorted(set(values)), _FILTER_VALUES)]
 
 
 def regions(client: EC2Client) -> tuple[str, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
+from chalicelib.model.batches import of_those_there
 from chalicelib.model.load_balancer import (
     AccessLogs,
     CustomPolicy,
@@ -56,24 +58,8 @@ def describe_load_balancer(
 def load_balancer_tags(
     client: ElasticLoadBalancingClient, names: Sequence[str]
 ) -> Mapping[str, Mapping[str, str]]:
-    """The tags of each load balancer, by its name: one call for each 20.
-
-    One that vanished in between fails the whole call at AWS: its batch is then asked for one by one, and it
-    is left out.
-    """
-    tags: dict[str, Mapping[str, str]] = {}
-    for batch in _batches(names, 20):
-        try:
-            tags |= _tags(client, batch)
-        except errors.Absent:
-            if len(batch) > 1:
-                for name in batch:
-                    tags |= load_balancer_tags(client, [name])
-    return tags
-
-
-def _batches(items: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    """The tags of each load balancer, by its name: one call for each 20; none of one that vanished."""
+    return of_those_there(names, 20, partial(_tags, client))
 
 
 def _tags(client: ElasticLoadBalancingClient, names: Sequence[str]) -> dict[str, Mapping[str, str]]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
+from chalicelib.model.batches import of_those_there
 from chalicelib.model.load_balancer import (
     AccessLogs,
     ForeignListener,
@@ -29,10 +31,15 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_elbv2.type_defs import (
         AvailabilityZoneTypeDef,
+        ListenerAttributeTypeDef,
         ListenerTypeDef,
+        LoadBalancerAttributeTypeDef,
         LoadBalancerTypeDef,
+        TargetGroupAttributeTypeDef,
         TargetGroupTypeDef,
     )
+
+    _Attribute = ListenerAttributeTypeDef | LoadBalancerAttributeTypeDef | TargetGroupAttributeTypeDef
 
 NETWORK: Literal["network"] = "network"
 IDLE = "tcp.idle_timeout.seconds"
@@ -81,33 +88,29 @@ def resource_tags(
 ) -> Mapping[str, Mapping[str, str]]:
     """The tags of load balancers, listeners and target groups, by ARN: one call for each 20 of any kind.
 
-    One that vanished in between fails the whole call at AWS: its batch is then asked for one by one, and it
-    is left out.
+    None of one that vanished.
     """
-    tags: dict[str, Mapping[str, str]] = {}
-    for start in range(0, len(arns), _ARNS_AT_ONCE):
-        batch = arns[start : start + _ARNS_AT_ONCE]
-        try:
-            with translated("DescribeTags"):
-                answer = client.describe_tags(ResourceArns=list(batch))
-            tags |= {
-                found.get("ResourceArn", ""): {
-                    tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])
-                }
-                for found in answer["TagDescriptions"]
-            }
-        except errors.Absent:
-            if len(batch) > 1:
-                for arn in batch:
-                    tags |= resource_tags(client, [arn])
-    return tags
+    return of_those_there(arns, _ARNS_AT_ONCE, partial(_tags, client))
+
+
+def _tags(client: ElasticLoadBalancingv2Client, arns: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    with translated("DescribeTags"):
+        answer = client.describe_tags(ResourceArns=list(arns))
+    return {
+        found.get("ResourceArn", ""): {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}
+        for found in answer["TagDescriptions"]
+    }
 
 
 def network_attributes(client: ElasticLoadBalancingv2Client, arn: str) -> Attributes:
     """The load balancer's attributes, in AWS's own texts."""
     with translated("DescribeLoadBalancerAttributes"):
         answer = client.describe_load_balancer_attributes(LoadBalancerArn=arn)
-    return {one.get("Key", ""): one.get("Value", "") for one in answer["Attributes"]}
+    return _by_key(answer["Attributes"])
+
+
+def _by_key(attributes: Iterable[_Attribute]) -> Attributes:
+    return {one.get("Key", ""): one.get("Value", "") for one in attributes}
 
 
 def listeners_of(client: ElasticLoadBalancingv2Client, arn: str) -> tuple[ListenerTypeDef, ...]:
@@ -143,8 +146,8 @@ def idle_timeout_of(client: ElasticLoadBalancingv2Client, arn: str) -> int | Non
             answer = client.describe_listener_attributes(ListenerArn=arn)
     except errors.Absent:
         return None
-    told = {one.get("Key", ""): one.get("Value", "") for one in answer["Attributes"]}
-    return int(told[IDLE]) if IDLE in told else None
+    attributes = _by_key(answer["Attributes"])
+    return int(attributes[IDLE]) if IDLE in attributes else None
 
 
 def target_groups(
@@ -166,7 +169,7 @@ def target_group_attributes(client: ElasticLoadBalancingv2Client, arn: str) -> A
             answer = client.describe_target_group_attributes(TargetGroupArn=arn)
     except errors.Absent:
         return {}
-    return {one.get("Key", ""): one.get("Value", "") for one in answer["Attributes"]}
+    return _by_key(answer["Attributes"])
 
 
 @dataclass(frozen=True)
@@ -184,12 +187,12 @@ def target_health(client: ElasticLoadBalancingv2Client, arn: str, port: int) -> 
     """The targets of a group whose port is `port`, with their health; nobody where it vanished."""
     try:
         with translated("DescribeTargetHealth"):
-            told = client.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+            answer = client.describe_target_health(TargetGroupArn=arn)
     except errors.Absent:
-        return Targets({})
+        return NOBODY
     members: dict[str, Member] = {}
     elsewhere = []
-    for one in told:
+    for one in answer["TargetHealthDescriptions"]:
         target, health = one.get("Target", {"Id": ""}), one.get("TargetHealth", {})
         if target.get("Port", port) != port:
             elsewhere.append(f"{target['Id']}:{target['Port']}")
@@ -238,7 +241,7 @@ def parse_target_group(
     tags: Mapping[str, str],
     targets: Targets = NOBODY,
 ) -> TargetGroup:
-    """One value of what three calls tell of a target group of instances."""
+    """One value of what three calls return about a target group of instances."""
     port = found.get("Port", 0)
     return TargetGroup(
         name=found.get("TargetGroupName", ""),
@@ -346,7 +349,7 @@ def parse_network(
     groups: Mapping[int, TargetGroup] | None = None,
     foreign: Sequence[ForeignListener] = (),
 ) -> LoadBalancer:
-    """One value of what the calls about a network load balancer tell; `groups` are by instance port.
+    """One value of what the calls about a network load balancer return; `groups` are by instance port.
 
     What its groups and listeners have in common is that of the secure listener with the lowest port, else of
     the one with the lowest.
@@ -354,7 +357,7 @@ def parse_network(
     attributes, groups = attributes or {}, groups or {}
     by_port = sorted(listeners, key=lambda listener: (not listener.secure, listener.port))
     speaking = next((groups[one.instance_port] for one in by_port if one.instance_port in groups), None)
-    told = speaking.attributes if speaking else {}
+    common = speaking.attributes if speaking else {}
     zones = found.get("AvailabilityZones", [])
     on = attributes.get(LOGS) == "true"
     return LoadBalancer(
@@ -369,7 +372,7 @@ def parse_network(
         security_groups=frozenset(found.get("SecurityGroups", [])),
         health_check=speaking.health_check if speaking else HealthCheck(),
         idle_timeout=next((one.idle_timeout for one in listeners if one.idle_timeout is not None), 0),
-        connection_draining=int(told.get(DELAY, "0")),
+        connection_draining=int(common.get(DELAY, "0")),
         cross_zone=attributes.get(CROSS_ZONE) == "true",
         access_logs=AccessLogs(attributes.get(LOGS_BUCKET, ""), attributes.get(LOGS_PREFIX, ""), None)
         if on

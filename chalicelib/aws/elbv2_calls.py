@@ -179,31 +179,31 @@ def _forward(target_group: str) -> list[ActionTypeDef]:
 
 def _secure(listener: Listener) -> dict[str, Any]:
     """Certificate and policy of a TLS listener: AWS's own choice of a policy lets TLS 1.0 in."""
-    told: dict[str, Any] = {}
+    request: dict[str, Any] = {}
     if listener.certificate:
-        told["Certificates"] = [{"CertificateArn": listener.certificate}]
+        request["Certificates"] = [{"CertificateArn": listener.certificate}]
     if isinstance(listener.ssl_policy, PredefinedPolicy):
-        told["SslPolicy"] = listener.ssl_policy.name
-    return told
+        request["SslPolicy"] = listener.ssl_policy.name
+    return request
 
 
 def _listener_change(action: do.ModifyListener) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    request: dict[str, Any] = {}
     if action.protocol:
-        told["Protocol"] = action.protocol
+        request["Protocol"] = action.protocol
     if action.certificate:
-        told["Certificates"] = [{"CertificateArn": action.certificate}]
+        request["Certificates"] = [{"CertificateArn": action.certificate}]
     if action.ssl_policy:
-        told["SslPolicy"] = action.ssl_policy.name
+        request["SslPolicy"] = action.ssl_policy.name
     if action.target_group_arn:
-        told["DefaultActions"] = _forward(action.target_group_arn)
-    return told
+        request["DefaultActions"] = _forward(action.target_group_arn)
+    return request
 
 
 def _health_check(check: HealthCheck) -> dict[str, Any]:
     protocol, _, rest = check.target.partition(":")
     port, slash, path = rest.partition("/")
-    told: dict[str, Any] = {
+    request: dict[str, Any] = {
         "HealthCheckProtocol": protocol,
         "HealthCheckPort": port,
         "HealthCheckIntervalSeconds": check.interval,
@@ -211,18 +211,18 @@ def _health_check(check: HealthCheck) -> dict[str, Any]:
         "HealthyThresholdCount": check.healthy_threshold,
         "UnhealthyThresholdCount": check.unhealthy_threshold,
     }
-    return told | ({"HealthCheckPath": slash + path} if slash else {})
+    return request | ({"HealthCheckPath": slash + path} if slash else {})
 
 
 def _load_balancer_attributes(change: do.ModifyLoadBalancerAttributes) -> Mapping[str, str]:
-    told: dict[str, str] = {}
+    request: dict[str, str] = {}
     if change.cross_zone is not None:
-        told[CROSS_ZONE] = "true" if change.cross_zone else "false"
+        request[CROSS_ZONE] = "true" if change.cross_zone else "false"
     match change.access_logs:
         case AccessLogs(bucket, prefix):
-            told |= {LOGS: "true", LOGS_BUCKET: bucket, LOGS_PREFIX: prefix}
+            request |= {LOGS: "true", LOGS_BUCKET: bucket, LOGS_PREFIX: prefix}
         case False:
-            told[LOGS] = "false"
+            request[LOGS] = "false"
         case _:
             pass
-    return told
+    return request

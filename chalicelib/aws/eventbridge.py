@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.aws.errors import translated
 from chalicelib.model import errors
+from chalicelib.model.batches import batches
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -29,12 +30,12 @@ class Announcement:
 
 def put_events(client: EventBridgeClient, announcements: Sequence[Announcement]) -> None:
     """Put them on the default bus, ten a call; raises `AwsError` also when AWS takes only some of them."""
-    for start in range(0, len(announcements), _ENTRIES):
+    for some in batches(announcements, _ENTRIES):
         with translated("PutEvents"):
             answer = client.put_events(
                 Entries=[
                     {"Source": SOURCE, "DetailType": one.detail_type, "Detail": json.dumps(one.detail)}
-                    for one in announcements[start : start + _ENTRIES]
+                    for one in some
                 ]
             )
         refused = [entry for entry in answer["Entries"] if "ErrorCode" in entry]

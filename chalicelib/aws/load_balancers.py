@@ -1,4 +1,4 @@
-"""Which of AWS's two load balancing APIs makes the call of an action: the one place that tells them apart."""
+"""Which of AWS's two load balancing APIs makes the call of an action: the one place that decides it."""
 
 from __future__ import annotations
 

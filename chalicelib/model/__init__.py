@@ -6,6 +6,7 @@ Page: docs/architecture.md.
 
 PURE = (
     "actions",
+    "batches",
     "bounds",
     "ciphers",
     "errors",

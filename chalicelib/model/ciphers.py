@@ -93,7 +93,7 @@ OBSOLETE_PROTOCOLS = frozenset({"SSLv3", "TLSv1", "TLSv1.1"})
 
 
 _VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-# The oldest version that a policy's name tells, by what the name begins with after "ELBSecurityPolicy-".
+# The oldest version that a policy's name promises, by what the name begins with after "ELBSecurityPolicy-".
 _OLDEST = {
     "TLS13-1-3": "TLSv1.3",
     "TLS13-1-2": "TLSv1.2",
@@ -127,9 +127,9 @@ def allowed_protocols(policy: SslPolicy) -> frozenset[str]:
         case CustomPolicy(protocols=protocols):
             return protocols
         case PredefinedPolicy(name):
-            told = name.removeprefix("ELBSecurityPolicy-")
-            oldest = next((version for start, version in _OLDEST.items() if told.startswith(start)), "TLSv1")
-            newest = "TLSv1.3" if told.startswith("TLS13-") else "TLSv1.2"
+            rest = name.removeprefix("ELBSecurityPolicy-")
+            oldest = next((version for start, version in _OLDEST.items() if rest.startswith(start)), "TLSv1")
+            newest = "TLSv1.3" if rest.startswith("TLS13-") else "TLSv1.2"
             return frozenset(_VERSIONS[_VERSIONS.index(oldest) : _VERSIONS.index(newest) + 1])
 
 

@@ -9,7 +9,7 @@ in its place once AWS has answered.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -259,6 +259,10 @@ class State:
     private_ca_mark: tuple[str, str] | None = None
     spare_groups: tuple[TargetGroup, ...] = ()
     untouched: frozenset[str] = frozenset()
+
+    def because(self, ids: Iterable[str]) -> str:
+        """Why these instances come or go."""
+        return "; ".join(f"{id_} {self.reasons.get(id_, 'was named')}" for id_ in ids)
 
 
 @dataclass(frozen=True, kw_only=True)

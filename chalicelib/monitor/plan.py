@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from chalicelib.model.actions import Action, DeleteAlarms, PutMetricAlarm
+from chalicelib.model.batches import batches
 from chalicelib.model.load_balancer import Certificate, LoadBalancer
 from chalicelib.model.metrics import (
     DAYS_TO_EXPIRY,
@@ -86,10 +87,8 @@ def alarm_changes(
     """
     wanted = {alarm.name: alarm for alarm in desired}
     surplus = sorted(actual.keys() - wanted.keys())
-    for start in range(0, len(surplus), _NAMES_IN_CALL):
-        yield DeleteAlarms(
-            reason="what they watched is gone", alarms=tuple(surplus[start : start + _NAMES_IN_CALL])
-        )
+    for some in batches(surplus, _NAMES_IN_CALL):
+        yield DeleteAlarms(reason="what they watched is gone", alarms=tuple(some))
     for name in sorted(wanted, key=lambda name: name in actual):
         by_now = _by_now(wanted[name], actual.get(name), now)
         if name not in actual or actual[name].alarm != by_now:
@@ -184,11 +183,10 @@ def failures(name: str, functions: Sequence[str], topic: str | None) -> Iterable
     Metrics Insights takes any number, but knows neither OR nor a part of a name.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
     """
-    for start in range(0, len(functions), _METRICS_IN_MATH):
-        part = start // _METRICS_IN_MATH + 1
+    for part, some in enumerate(batches(functions, _METRICS_IN_MATH), start=1):
         errors = tuple(
             Query(f"e{number}", Metric("AWS/Lambda", "Errors", (("FunctionName", one),), "Sum", 5 * _MINUTE))
-            for number, one in enumerate(functions[start : start + _METRICS_IN_MATH])
+            for number, one in enumerate(some)
         )
         yield Alarm(
             name=name if part == 1 else f"{name}-{part}",

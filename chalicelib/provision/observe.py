@@ -47,13 +47,13 @@ if TYPE_CHECKING:
 _FEW: Mapping[LoadBalancerType, int] = {"classic": 15, "network": 40}
 
 
-def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
+def for_put(declaration: Declaration, invocation: Invocation, *, reviewed: bool = True) -> Facts:
     """Everything that a PUT rests on: of a classic one at most eleven calls, of the article's network one 16.
 
     One more for each 50 instances in a group, for each 100 Auto Scaling groups of the region beyond the
     first, and one where a subnet that is new to an internet-facing load balancer seems private, and one
     for the bucket of new access logs; of a network one two for each target group more and one for each TCP
-    listener more.
+    listener more. Where nobody reads a review, nothing is asked for it alone.
     """
     clients, name = invocation.clients, declaration.name
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
@@ -78,7 +78,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         )
         subnets = pool.submit(vpcs.subnets, clients.ec2, known | {*declaration.subnets})
         quota = pool.submit(_quota, declaration.type, count, invocation)
-        logs = pool.submit(_logs_are_ours, declaration, there, invocation)
+        logs = pool.submit(_logs_are_ours, declaration, there, invocation) if reviewed else None
         spare = pool.submit(_spare_groups, declaration, found, invocation)
         allocations = pool.submit(vpcs.allocations, clients.ec2, _allocations(declaration, there))
         attaching = pool.submit(_attaching, found, invocation) if found else None
@@ -120,7 +120,7 @@ def for_put(declaration: Declaration, invocation: Invocation) -> Facts:
         allocations=allocations.result(),
         attaching=attaching.result() if attaching else frozenset(),
         gateway=gateway.result() if gateway else None,
-        logs_are_ours=logs.result(),
+        logs_are_ours=logs.result() if logs else None,
     )
 
 
@@ -167,7 +167,7 @@ def _attaching(found: FoundLoadBalancer, invocation: Invocation) -> frozenset[st
 def _logs_are_ours(
     declaration: Declaration, there: LoadBalancer | None, invocation: Invocation
 ) -> bool | None:
-    """Ask only for a bucket that gets the load balancer's logs from now on; `provision` may not."""
+    """Ask only for a bucket that gets the load balancer's logs from now on."""
     logs, before = declaration.access_logs, there.access_logs if there else None
     if logs is None or (before and before.bucket == logs.bucket):
         return None

@@ -108,13 +108,10 @@ def _differing(wanted: T, there: T) -> T | None:
 
 
 def _instances(wanted: LoadBalancer, there: LoadBalancer, desired: State) -> Iterator[do.Action]:
-    def because(ids: tuple[str, ...]) -> str:
-        return "; ".join(f"{id_} {desired.reasons.get(id_, 'was named')}" for id_ in ids)
-
     calls: list[do.Action] = []
     if coming := tuple(sorted(wanted.instances - there.instances)):
-        calls.append(do.RegisterInstances(reason=because(coming), instances=coming))
+        calls.append(do.RegisterInstances(reason=desired.because(coming), instances=coming))
     if leaving := tuple(sorted(there.instances - wanted.instances)):
-        calls.append(do.DeregisterInstances(reason=because(leaving), instances=leaving))
+        calls.append(do.DeregisterInstances(reason=desired.because(leaving), instances=leaving))
     # The guards leave half of the members and one in service, also where some have to make room.
     yield from calls if len(there.instances) + len(coming) <= _MOST_INSTANCES else reversed(calls)

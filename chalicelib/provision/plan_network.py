@@ -24,10 +24,11 @@ refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from chalicelib.model import actions as do
+from chalicelib.model.batches import batches
 from chalicelib.model.load_balancer import (
     HealthCheck,
     Listener,
@@ -225,32 +226,23 @@ def _registered(
 ) -> Iterator[do.RegisterTargets]:
     has = there.registered if there else frozenset[str]()
     one = there or group
-    for some in _parts(sorted(wanted.instances - has - desired.untouched)):
+    for some in batches(sorted(wanted.instances - has - desired.untouched), do.TARGETS_AT_ONCE):
         yield do.RegisterTargets(
-            reason=_because(some, desired),
+            reason=desired.because(some),
             arn=_reference(one),
             target_group=one.name,
-            instances=some,
+            instances=tuple(some),
         )
 
 
 def _deregistered(group: TargetGroup, wanted: LoadBalancer, desired: State) -> Iterator[do.DeregisterTargets]:
-    for some in _parts(sorted(group.registered - wanted.instances - desired.untouched)):
+    for some in batches(sorted(group.registered - wanted.instances - desired.untouched), do.TARGETS_AT_ONCE):
         yield do.DeregisterTargets(
-            reason=_because(some, desired),
+            reason=desired.because(some),
             arn=_reference(group),
             target_group=group.name,
-            instances=some,
+            instances=tuple(some),
         )
-
-
-def _parts(ids: Sequence[str]) -> list[tuple[str, ...]]:
-    size = do.TARGETS_AT_ONCE
-    return [tuple(ids[start : start + size]) for start in range(0, len(ids), size)]
-
-
-def _because(ids: Sequence[str], desired: State) -> str:
-    return "; ".join(f"{id_} {desired.reasons.get(id_, 'was named')}" for id_ in ids)
 
 
 def _listeners(wanted: LoadBalancer, there: LoadBalancer, groups: Mapping[int, str]) -> Iterator[do.Action]:

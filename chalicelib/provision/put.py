@@ -101,7 +101,7 @@ def _converge(
     progress = Progress(looked=background is not None)
     waits = invocation.waits()
     while True:
-        facts = _observe(declaration, faults, invocation)
+        facts = _observe(declaration, faults, invocation, reviewed=background is None)
         declaration = declaration.as_it_is(facts.actual.load_balancer)
         declaration = _without_gone_instances(declaration, facts, progress)
         there = facts.actual.load_balancer
@@ -153,7 +153,9 @@ def _converge(
                 return ready(declaration, facts, desired, progress, created=progress.dns_name is not None)
 
 
-def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invocation) -> Facts:
+def _observe(
+    declaration: Declaration, faults: Sequence[Fault], invocation: Invocation, *, reviewed: bool
+) -> Facts:
     """Read AWS; where a fault of the body keeps it from being read, raise those of the body alone."""
     wrong = {fault.field.partition(".")[0] for fault in faults}
     # What is known to be wrong is neither looked up, nor issued for, nor quoted: a key may stand there.
@@ -168,7 +170,7 @@ def _observe(declaration: Declaration, faults: Sequence[Fault], invocation: Invo
         hostname=None if "hostname" in wrong else declaration.hostname,
     )
     try:
-        return survey.for_put(sound, invocation)
+        return survey.for_put(sound, invocation, reviewed=reviewed)
     except errors.EmqElbError:
         if not faults:
             raise

@@ -79,10 +79,10 @@ def network_warnings(declaration: Declaration, wanted: LoadBalancer) -> Iterator
     """What is otherwise than with a classic load balancer; nothing here stops the request."""
     said = [one.protocol for one in declaration.listeners] if "listeners" not in declaration.omitted else []
     if read := sorted({*said} & _WORDS.keys()):
-        told = ", ".join(f"{word} is read as {_WORDS[word]}" for word in read)
+        synonyms = ", ".join(f"{word} is read as {_WORDS[word]}" for word in read)
         yield ReviewWarning(
             "read-as",
-            f"{told}: a network load balancer speaks TLS and TCP alone, and adds no X-Forwarded-For",
+            f"{synonyms}: a network load balancer speaks TLS and TCP alone, and adds no X-Forwarded-For",
         )
     secure = [listener for listener in wanted.listeners if listener.secure]
     if secure and 1.5 * declaration.keepalive > TLS_IDLE_TIMEOUT:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from chalicelib.model import actions as do
+from chalicelib.model.batches import batches
 from chalicelib.model.load_balancer import LoadBalancer, LoadBalancerType
 
 ChangeName = Literal["register", "deregister"]
@@ -34,9 +35,8 @@ def _network(
     of_kind = do.RegisterTargets if change == "register" else do.DeregisterTargets
     for _, group in sorted(load_balancer.target_groups.items()):
         concerned = [id_ for id_ in ids if (id_ in group.registered) == (change == "deregister")]
-        for start in range(0, len(concerned), do.TARGETS_AT_ONCE):
-            some = tuple(concerned[start : start + do.TARGETS_AT_ONCE])
-            yield of_kind(reason=reason, arn=group.arn or "", target_group=group.name, instances=some)
+        for some in batches(concerned, do.TARGETS_AT_ONCE):
+            yield of_kind(reason=reason, arn=group.arn or "", target_group=group.name, instances=tuple(some))
 
 
 _CALLS: Mapping[
