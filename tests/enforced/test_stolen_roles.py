@@ -247,7 +247,7 @@ FOREIGN: list[Call] = [
         call("elbv2", "CreateLoadBalancer", Name="new", Type="network", **tags)
         for tags in ({"Tags": owned(DEV)}, {})
     ),
-    # A target group is of no kind. Whoever may adopt one that nobody owns has to be told whose it is to be.
+    # A target group is of no kind. The call that adopts one that nobody owns has to name whose it is to be.
     *(
         call("elbv2", "AddTags", ResourceArns=[one], Tags=owned(PROD))
         for one in of_kind("net", "dev").values()

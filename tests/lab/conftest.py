@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -56,3 +57,16 @@ def named_server(name: str, address: tuple[str, int]) -> Iterator[None]:
     """Serve at an address for as long as the block lasts."""
     with serving(NamedServer(name, address), name):
         yield
+
+
+def name_of(connection: socket.socket) -> str:
+    """Read the server's name."""
+    return connection.recv(100).decode().strip()
+
+
+def alive(connection: socket.socket) -> bool:
+    """Return whether what is sent comes back."""
+    with suppress(OSError):
+        connection.sendall(b"ping\n")
+        return connection.recv(100) == b"ping\n"
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from lab.elb.sslpolicies import PREDEFINED, SslNegotiation, bind_options, negoti
 from lab.machine.addresses import Network
 from lab.machine.processes import Processes, until
 from lab.machine.tls import OBSOLETE_CIPHERS, trusting
-from tests.lab.conftest import named_server
+from tests.lab.conftest import alive, name_of, named_server
 from tests.world.certificates import Issued, authority, leaf
 
 TCP = listener("TCP", 1883, "TCP", 1883)
@@ -157,19 +157,6 @@ def site(network: Network, processes: Processes, tmp_path: Path) -> object:
     """A site whose servers end with the test."""
     with ExitStack() as stack:
         yield Site(network, processes, tmp_path, stack)
-
-
-def name_of(connection: socket.socket) -> str:
-    """Read the server's name."""
-    return connection.recv(100).decode().strip()
-
-
-def alive(connection: socket.socket) -> bool:
-    """Return whether what is sent comes back."""
-    with suppress(OSError):
-        connection.sendall(b"ping\n")
-        return connection.recv(100) == b"ping\n"
-    return False
 
 
 def bundle(issued: Issued) -> str:

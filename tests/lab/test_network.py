@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from lab.machine.addresses import Network, answers
 from lab.machine.processes import Processes, until, with_server_paths
 from lab.machine.tls import trusting
 from lab.nodes.brokers import mosquitto
-from tests.lab.conftest import named_server
+from tests.lab.conftest import alive, name_of, named_server
 from tests.lab.following import NAME, Following, first_line, open_following, serial
 from tests.lab.load_balancing import World, client
 from tests.world.certificates import authority, leaf
@@ -311,18 +311,6 @@ def plane(addresses: Network, processes: Processes, tmp_path: Path) -> Iterator[
 def addresses(network: Network) -> Network:
     """A loopback network; its usual name is that of the module here."""
     return network
-
-
-def name_of(connection: socket.socket) -> str:
-    return connection.recv(100).decode().strip()
-
-
-def alive(connection: socket.socket) -> bool:
-    """Return whether what is sent comes back."""
-    with suppress(OSError):
-        connection.sendall(b"ping\n")
-        return connection.recv(100) == b"ping\n"
-    return False
 
 
 def test_a_session_by_tls_1_3_outlives_the_exchange_of_its_certificate(plane: Plane) -> None:

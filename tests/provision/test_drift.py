@@ -9,7 +9,15 @@ import pytest
 from moto.iam.models import iam_backends
 
 from tests.lab.load_balancing import ssl
-from tests.world.by_hand import NAME, REFERENCE, cookies, negotiating, register, serving_another
+from tests.world.by_hand import (
+    NAME,
+    REFERENCE,
+    cookies,
+    negotiating,
+    register,
+    serving_another,
+    undone_exactly,
+)
 from tests.world.provisioning import Account
 
 PLAIN = {"Protocol": "TCP", "LoadBalancerPort": 1883, "InstanceProtocol": "TCP", "InstancePort": 1883}
@@ -183,15 +191,7 @@ DRIFTS: dict[str, tuple[Callable[[Account], object], list[str]]] = {
 @pytest.mark.parametrize("name", DRIFTS)
 def test_the_way_back_is_exactly_what_was_changed(here: Account, name: str) -> None:
     change, way_back = DRIFTS[name]
-    body = body_of(here)
-    here.put(body)
-    change(here)
-    planned = here.put(body, dry_run=True)
-    here.put(body)
-    assert here.calls.writes == way_back
-    assert len(planned.steps) == len(way_back)
-    here.put(body)
-    assert here.calls.writes == []
+    undone_exactly(here, body_of(here), change, way_back)
 
 
 def test_a_tag_that_the_body_does_not_name_is_left_alone(here: Account) -> None:

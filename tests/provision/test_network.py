@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.api.views import report_json
 from lab.fidelity.knobs import KNOBS
+from tests.world.by_hand import undone_exactly
 from tests.world.network import NETWORK_DRIFTS, full_network_body, network_body
 from tests.world.provisioning import Account
 
@@ -58,12 +59,4 @@ def test_get_shows_what_put_answered(here: Account) -> None:
 @pytest.mark.parametrize("name", NETWORK_DRIFTS)
 def test_the_way_back_is_exactly_what_was_changed(here: Account, name: str) -> None:
     change, way_back = NETWORK_DRIFTS[name]
-    body = full_network_body(here)
-    here.put(body)
-    change(here)
-    planned = here.put(body, dry_run=True)
-    here.put(body)
-    assert here.calls.writes == way_back
-    assert len(planned.steps) == len(way_back)
-    here.put(body)
-    assert here.calls.writes == []
+    undone_exactly(here, full_network_body(here), change, way_back)

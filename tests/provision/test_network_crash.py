@@ -21,12 +21,7 @@ def nothing_there(here: Account) -> Body:
 def everything_else(here: Account) -> Body:
     """One load balancer is there; the body returned differs from it in every field that can change."""
     here.put(full_network_body(here))
-    zone = here.world.ec2.describe_subnets(SubnetIds=[here.subnets[1]])["Subnets"][0]["AvailabilityZone"]
-    other = here.world.ec2.create_subnet(
-        VpcId=here.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"],
-        CidrBlock="172.31.96.0/20",
-        AvailabilityZone=zone,
-    )["Subnet"]["SubnetId"]
+    other = here.subnet_beside(here.subnets[1])
     (more,) = here.launch("node-3")
     return {
         "type": "network",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -12,11 +10,10 @@ import pytest
 
 from chalicelib.model.errors import Throttled, Unserved
 from chalicelib.model.names import CLUSTER_TAG
-from lab.fidelity import autoscaling as fidelity
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
 from tests.register.test_drain import DRAIN, READY, group, heard, states
-from tests.world.provisioning import WATCHED, Account, Killed, account, granted
-from tests.world.register import Fleet, elb_writes
+from tests.world.provisioning import WATCHED, Account, account, granted
+from tests.world.register import Fleet, Scenario, elb_writes
 
 PUBLIC, INTERNAL = "demo", "demo-internal"
 BOTH = (PUBLIC, INTERNAL)
@@ -34,15 +31,6 @@ def two(here: Account) -> Fleet:
 @pytest.fixture
 def fleet(here: Account) -> Fleet:
     return two(here)
-
-
-@pytest.fixture
-def held() -> Iterator[list[dict[str, Any]]]:
-    """The events of the lifecycle actions that begin."""
-    begun: list[dict[str, Any]] = []
-    fidelity.on_lifecycle_action.append(begun.append)
-    yield begun
-    fidelity.on_lifecycle_action.remove(begun.append)
 
 
 def everywhere(fleet: Fleet) -> set[str]:
@@ -346,15 +334,6 @@ def test_an_urgent_event_costs_the_listing_once(fleet: Fleet, held: list[dict[st
     assert elb_writes(fleet.calls) == [REGISTER, REGISTER]
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """`prepare` makes what is there before; `act` is done, killed, and done again."""
-
-    prepare: Callable[[Fleet], str]
-    act: Callable[[Fleet, str], object]
-    writes: int
-
-
 def _changing_over(fleet: Fleet) -> str:
     goes, *_ = members = fleet.nodes("demo", 3)
     behind_both(fleet, *members)
@@ -396,14 +375,7 @@ def _end(scenario: Scenario, kill_after: int | None) -> tuple[int, int, list[str
     """How many each has, and the states in the group, after the scenario was killed there and run again."""
     with account() as here:
         fleet = two(here)
-        node = scenario.prepare(fleet)
-        here.calls.kill_after = kill_after
-        if kill_after is None:
-            scenario.act(fleet, node)
-        else:
-            with pytest.raises(Killed):
-                scenario.act(fleet, node)
-        here.calls.kill_after = None
+        scenario.killed(fleet, kill_after)
         fleet.reconcile()
         fleet.reconcile()
         assert fleet.calls.writes == [], "it is at its end"

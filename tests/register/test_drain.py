@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -30,15 +30,6 @@ def fleet(here: Account) -> Fleet:
     fleet = Fleet(here)
     fleet.balancer("demo")
     return fleet
-
-
-@pytest.fixture
-def held() -> Iterator[list[dict[str, Any]]]:
-    """The events of the lifecycle actions that begin."""
-    heard: list[dict[str, Any]] = []
-    fidelity.on_lifecycle_action.append(heard.append)
-    yield heard
-    fidelity.on_lifecycle_action.remove(heard.append)
 
 
 def group(*hooks: dict[str, str], capacity: int = 1, cluster: str = "demo") -> Any:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 
 import pytest
 
 from chalicelib.model.errors import Absent, Denied, InvalidInstance, Throttled, Unserved
-from tests.world.provisioning import WATCHED, Account, Killed, account, granted
-from tests.world.register import Fleet
+from tests.world.provisioning import WATCHED, Account, account, granted
+from tests.world.register import Fleet, Scenario
 
 
 @pytest.fixture
@@ -123,15 +122,6 @@ def test_an_interruption_that_cannot_be_written_down_drains_fails_and_is_tried_a
     assert fleet.draining(node)
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """`prepare` makes what is there before; `act` is done, killed, and done again."""
-
-    prepare: Callable[[Fleet], str]
-    act: Callable[[Fleet, str], object]
-    writes: int
-
-
 def several(fleet: Fleet) -> str:
     """Two to register, three to deregister, behind two load balancers."""
     for name in ("a", "b"):
@@ -179,14 +169,7 @@ def end(scenario: Scenario, kill_after: int | None) -> tuple[dict[str, int], int
     """How many are registered where, and draining, after the scenario was killed there and run again."""
     with account() as here:
         fleet = Fleet(here)
-        node = scenario.prepare(fleet)
-        here.calls.kill_after = kill_after
-        if kill_after is None:
-            scenario.act(fleet, node)
-        else:
-            with pytest.raises(Killed):
-                scenario.act(fleet, node)
-        here.calls.kill_after = None
+        node = scenario.killed(fleet, kill_after)
         scenario.act(fleet, node)
         scenario.act(fleet, node)
         assert fleet.calls.writes == [], "it is at its end"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,13 +12,12 @@ import pytest
 from chalicelib.announce import of_steps
 from chalicelib.model.errors import Absent, InvalidInstance, QuotaReached, Throttled, Unserved
 from chalicelib.model.names import CLUSTER_TAG
-from lab.fidelity import autoscaling as fidelity
 from lab.fidelity.knobs import KNOBS
 from tests.register.test_drain import DRAIN, READY, group, heard, states
 from tests.world.emitted import emitted
 from tests.world.network import elbv2
-from tests.world.provisioning import WATCHED, Account, Killed, account, granted, just_before
-from tests.world.register import Fleet, elb_writes
+from tests.world.provisioning import WATCHED, Account, account, granted, just_before
+from tests.world.register import Fleet, Scenario, elb_writes
 
 CLASSIC, NETWORK = "demo", "demo-network"
 BOTH_GROUPS = ["RegisterTargets", "RegisterTargets"]
@@ -40,15 +38,6 @@ def mixed(here: Account) -> Fleet:
     fleet.balancer(CLASSIC)
     fleet.network(NETWORK, cluster="demo")
     return fleet
-
-
-@pytest.fixture
-def held() -> Iterator[list[dict[str, Any]]]:
-    """The events of the lifecycle actions that begin."""
-    begun: list[dict[str, Any]] = []
-    fidelity.on_lifecycle_action.append(begun.append)
-    yield begun
-    fidelity.on_lifecycle_action.remove(begun.append)
 
 
 @pytest.mark.parametrize("sample", ["ec2-instance-running", "tag-cluster-set"])
@@ -406,15 +395,6 @@ def test_reconcile_of_forty_without_drift_reads_ten_of_them_and_lists_the_others
     }
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """`prepare` makes what is there before; `act` is done, killed, and done again."""
-
-    prepare: Callable[[Fleet], str]
-    act: Callable[[Fleet, str], object]
-    writes: int
-
-
 def _changing_over(fleet: Fleet) -> str:
     goes, *_ = members = fleet.nodes("demo", 3)
     fleet.by_hand(CLASSIC, add=members)
@@ -452,14 +432,7 @@ def _end(scenario: Scenario, kill_after: int | None) -> tuple[int, int]:
         fleet = Fleet(here)
         fleet.balancer(CLASSIC)
         fleet.network(NETWORK, cluster="demo")
-        node = scenario.prepare(fleet)
-        here.calls.kill_after = kill_after
-        if kill_after is None:
-            scenario.act(fleet, node)
-        else:
-            with pytest.raises(Killed):
-                scenario.act(fleet, node)
-        here.calls.kill_after = None
+        scenario.killed(fleet, kill_after)
         fleet.reconcile()
         fleet.reconcile()
         assert fleet.calls.writes == [], "it is at its end"

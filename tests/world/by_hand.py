@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.world.provisioning import Account
@@ -59,3 +59,17 @@ def proxying(here: Account) -> None:
     here.world.elb.set_load_balancer_policies_for_backend_server(
         **NAME, InstancePort=1883, PolicyNames=["proxy"]
     )
+
+
+def undone_exactly(
+    here: Account, body: Mapping[str, Any], change: Callable[[Account], object], way_back: Sequence[str]
+) -> None:
+    """Let somebody change what a PUT made: the same PUT makes these calls, and then none."""
+    here.put(body)
+    change(here)
+    planned = here.put(body, dry_run=True)
+    here.put(body)
+    assert here.calls.writes == way_back
+    assert len(planned.steps) == len(way_back)
+    here.put(body)
+    assert here.calls.writes == []

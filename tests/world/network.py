@@ -66,8 +66,8 @@ def target_group(port: int) -> str:
 
 def targets(port: int) -> list[str]:
     """The instances that are registered for an instance port."""
-    told = elbv2().describe_target_health(TargetGroupArn=target_group(port))["TargetHealthDescriptions"]
-    return sorted(one["Target"]["Id"] for one in told if one["TargetHealth"]["State"] != "draining")
+    found = elbv2().describe_target_health(TargetGroupArn=target_group(port))["TargetHealthDescriptions"]
+    return sorted(one["Target"]["Id"] for one in found if one["TargetHealth"]["State"] != "draining")
 
 
 def set_attribute(kind: str, arn: str, key: str, value: str) -> None:
@@ -241,12 +241,12 @@ def network_snapshot(here: Account) -> dict[str, Any]:
     certificates = {one["Arn"]: one["ServerCertificateName"] for one in here.certificates()}
 
     def tags(arn: str) -> dict[str, str]:
-        (told,) = api.describe_tags(ResourceArns=[arn])["TagDescriptions"]
-        return {tag["Key"]: tag["Value"] for tag in told["Tags"]}
+        (described,) = api.describe_tags(ResourceArns=[arn])["TagDescriptions"]
+        return {tag["Key"]: tag["Value"] for tag in described["Tags"]}
 
     def attributes(kind: str, parameter: str, arn: str) -> dict[str, str]:
-        told = getattr(api, f"describe_{kind}_attributes")(**{parameter: arn})["Attributes"]
-        return {one["Key"]: one["Value"] for one in told}
+        found = getattr(api, f"describe_{kind}_attributes")(**{parameter: arn})["Attributes"]
+        return {one["Key"]: one["Value"] for one in found}
 
     return {
         **here.snapshot(),
@@ -279,9 +279,9 @@ def network_snapshot(here: Account) -> dict[str, Any]:
                 "attributes": attributes("target_group", "TargetGroupArn", arn),
                 "tags": tags(arn),
                 "targets": sorted(
-                    str(names[told["Target"]["Id"]])
-                    for told in api.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-                    if told["TargetHealth"]["State"] != "draining"
+                    str(names[target["Target"]["Id"]])
+                    for target in api.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+                    if target["TargetHealth"]["State"] != "draining"
                 ),
             }
             for arn, one in groups.items()

@@ -173,6 +173,14 @@ class Account:
         WATCHED.calls = self.calls = Calls(kill_after=kill_after)
         yield self.calls
 
+    def subnet_beside(self, subnet: str) -> str:
+        """Make another subnet in that one's zone."""
+        (there,) = self.world.ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+        made = self.world.ec2.create_subnet(
+            VpcId=there["VpcId"], CidrBlock="172.31.96.0/20", AvailabilityZone=there["AvailabilityZone"]
+        )
+        return str(made["Subnet"]["SubnetId"])
+
     def put(self, body: Mapping[str, Any], name: str = "demo", within: float = 20, **how: bool) -> Report:
         """PUT; the calls that it makes are in `calls`, without those before."""
         declaration, faults = read_put(name, dict(body), region="eu-central-1")

@@ -8,12 +8,14 @@ fleet.answer(fleet.event("ec2-instance-running", a))
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
@@ -24,7 +26,7 @@ from chalicelib.register.events import Event, Unreadable, read_event
 from chalicelib.register.settle import Memory
 from chalicelib.register.story import Drained, Look
 from tests.world.network import elbv2
-from tests.world.provisioning import OWNER, WATCHED, Account, Calls
+from tests.world.provisioning import OWNER, WATCHED, Account, Calls, Killed
 
 SAMPLES = Path(__file__).parents[2] / "events"
 
@@ -106,10 +108,10 @@ class Fleet:
 
     def targets(self, name: str = "demo", port: int = 1883) -> set[str]:
         """Who is registered for an instance port of a network load balancer, as a stranger sees it."""
-        told = elbv2().describe_target_health(TargetGroupArn=self.group(name, port))
+        answer = elbv2().describe_target_health(TargetGroupArn=self.group(name, port))
         return {
             one["Target"]["Id"]
-            for one in told["TargetHealthDescriptions"]
+            for one in answer["TargetHealthDescriptions"]
             if one["TargetHealth"]["State"] != "draining"
         }
 
@@ -237,6 +239,24 @@ class Fleet:
             return code if asked == operation and named else None
 
         WATCHED.refuse = refuse
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`prepare` makes what is there before; `act` is done, killed, and done again."""
+
+    prepare: Callable[[Fleet], str]
+    act: Callable[[Fleet, str], object]
+    writes: int
+
+    def killed(self, fleet: Fleet, after: int | None) -> str:
+        """Prepare and act, killed after that write, None for never; return what `prepare` returned."""
+        node = self.prepare(fleet)
+        fleet.here.calls.kill_after = after
+        with nullcontext() if after is None else pytest.raises(Killed):
+            self.act(fleet, node)
+        fleet.here.calls.kill_after = None
+        return node
 
 
 def elb_writes(calls: Calls) -> list[str]:
