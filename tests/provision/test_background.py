@@ -70,6 +70,20 @@ def test_a_load_balancer_that_is_not_there_yet_is_made_in_the_background(here: A
     assert here.calls.writes == []
 
 
+def test_whose_the_bucket_of_the_logs_is_is_asked_for_the_answer_and_not_in_the_background(
+    here: Account,
+) -> None:
+    body = there(here)
+    asked = new({**body, "access_logs": {"bucket": "logs"}})
+    report = here.put(asked)
+    assert report.state == "pending"
+    assert "ListBuckets" in here.calls.reads
+    finished = here.carry_on(report, asked)
+    assert finished is not None
+    assert finished.state == "ready"
+    assert "ListBuckets" not in here.calls.reads
+
+
 def test_the_background_installs_the_certificate_that_it_was_given_whatever_is_served(here: Account) -> None:
     body = {**here.article, "certificate": {"issuer": "private-ca", "domains": ["old.example.com"]}}
     here.put(body)
