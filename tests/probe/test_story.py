@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from math import ceil
 from pathlib import Path
@@ -345,7 +345,7 @@ def test_what_had_no_turn_has_no_success_and_its_turn_comes(
 ) -> None:
     """Silent targets take all the time there is, and one that is well is the last in their order."""
     here.settings = replace(here.settings, probe_timeout=timedelta(seconds=3))
-    began, mute = int(here.now().timestamp()) // 60, 3 * 90
+    mute = 3 * 90
     with ExitStack() as stack, serving(broker()) as good:
         ports = [stack.enter_context(socket.create_server((ADDRESS, 0))).getsockname()[1] for _ in range(90)]
         for number in range(3):
@@ -353,8 +353,9 @@ def test_what_had_no_turn_has_no_success_and_its_turn_comes(
         create(here, "well", listener(good.port))
 
         def probed(turn: int) -> tuple[str, float | None]:
-            ago = next(one for one in count() if first_turn(began - one, mute + 1) == turn)
-            here.passed = -timedelta(minutes=ago)
+            now = int(datetime.now(UTC).timestamp()) // 60
+            minute = next(one for one in count(now, -1) if first_turn(one, mute + 1) == turn)
+            here.passed = datetime.fromtimestamp(minute * 60, UTC) - datetime.now(UTC)
             verdicts = probe_all(here.invocation(within=4.5), resolve=resolve)
             put = {record["LoadBalancer"]: record for record in emitted(capsys.readouterr().out)}
             (well,) = [one for one in verdicts if one.load_balancer == "well"]
