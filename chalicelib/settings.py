@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib.model.bounds import Bounds
-from chalicelib.model.syntax import host_fault, matches
+from chalicelib.model.syntax import HOSTED_ZONE_PATTERN, host_fault, matches
 
 VPC_PATTERN = r"vpc-[0-9a-f]{8}([0-9a-f]{9})?"
-HOSTED_ZONE_PATTERN = r"[0-9A-Z]{1,32}"
 UNBOUNDED = Bounds()
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 

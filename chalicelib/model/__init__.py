@@ -9,6 +9,7 @@ PURE = (
     "batches",
     "bounds",
     "ciphers",
+    "dns_options",
     "errors",
     "load_balancer",
     "members",

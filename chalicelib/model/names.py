@@ -14,6 +14,8 @@ The tags are all that is remembered between two invocations (`docs/architecture.
                                          from; on the secret of the private CA's key: which certificate of it
                                          stands apart, in a secret of its own
     emq-elb:hostname     load balancer   the name that clients use
+    emq-elb:dns          load balancer   in which hosted zones the hostname has its record, and its weight
+                                         (`model/dns_options.py`); absent: in none
     emq-elb:probe        load balancer   probe options, `key=value` between spaces
     emq-elb:members      load balancer   whose instances may join (`model/members.py`); absent: all that carry
                                          the cluster's tag
@@ -32,6 +34,7 @@ CLUSTER_TAG = "emq-elb:cluster"
 DRAINING_TAG = "emq-elb:draining"
 CERTIFICATE_TAG = "emq-elb:certificate"
 HOSTNAME_TAG = "emq-elb:hostname"
+DNS_TAG = "emq-elb:dns"
 PROBE_TAG = "emq-elb:probe"
 MEMBERS_TAG = "emq-elb:members"
 PENDING_TAG = "emq-elb:pending"

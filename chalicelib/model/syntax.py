@@ -12,6 +12,7 @@ import re
 import unicodedata
 
 NAME_PATTERN = r"^(?!internal-)[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$"
+HOSTED_ZONE_PATTERN = r"^[0-9A-Z]{1,32}$"
 SUBNET_PATTERN = r"^subnet-[0-9a-f]{8}([0-9a-f]{9})?$"
 SECURITY_GROUP_PATTERN = r"^sg-[0-9a-f]{8}([0-9a-f]{9})?$"
 ALLOCATION_PATTERN = r"^eipalloc-[0-9a-f]{8}([0-9a-f]{9})?$"
