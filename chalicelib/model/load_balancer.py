@@ -152,12 +152,17 @@ class ForeignListener:
 
 @dataclass(frozen=True)
 class Member:
-    """A registered instance as ELB sees it; the texts are AWS's own."""
+    """A registered instance as ELB sees it; the texts are AWS's own.
+
+    Of a network load balancer it is one value for all target groups: `serves_elsewhere` says that another of
+    them finds the instance in service.
+    """
 
     id: str
     state: str
     reason_code: str = ""
     description: str = ""
+    serves_elsewhere: bool = field(default=False, compare=False)
 
     @property
     def in_service(self) -> bool:
@@ -166,6 +171,14 @@ class Member:
         A target without health checks (`unavailable`) gets traffic.
         """
         return self.state in {"InService", "healthy", "unavailable"} and not self.draining
+
+    @property
+    def may_serve(self) -> bool:
+        """Whether ELB may send it traffic at some port: also where it cannot tell, and says `Unknown`.
+
+        The guards go by this: nobody who serves is taken out as if it did not.
+        """
+        return self.in_service or self.serves_elsewhere or (self.state == "Unknown" and not self.draining)
 
     @property
     def out_of_service(self) -> bool:

@@ -13,6 +13,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-target-grou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from chalicelib.model.load_balancer import Member
 
@@ -49,7 +50,7 @@ def members_of(health: Mapping[int, Mapping[str, Member]]) -> tuple[Member, ...]
     """Return one member for each instance, given what each target group says, by instance port.
 
     An instance that is registered in one group does not drain, and where it lacks in another it is not in
-    service.
+    service; that it serves in one is kept.
     """
     ids = {id_ for members in health.values() for id_ in members}
     return tuple(
@@ -63,10 +64,12 @@ def _together(id_: str, states: Mapping[int, Member | None]) -> Member:
     staying = {port: member for port, member in there.items() if not member.draining}
     lacking = Member(id_, "unused", "Target.NotRegistered", "Target is not registered to the target group")
     counted = {port: staying.get(port, lacking) for port in states} if staying else there
+    serving = any(member.in_service for member in there.values())
     port, worst = min(counted.items(), key=lambda one: _rank(one[1].state))
+    worst = replace(worst, serves_elsewhere=serving)
     if not worst.description or (counted.keys() == states.keys() and _agree(counted)):
         return worst
-    return Member(worst.id, worst.state, worst.reason_code, f"port {port}: {worst.description}")
+    return replace(worst, description=f"port {port}: {worst.description}")
 
 
 def _rank(state: str) -> int:

@@ -69,7 +69,7 @@ def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
             f"{attaching_groups(standing.attaching)} {standing.actual.name}, and cannot launch without it:"
             " detach it there first"
         )
-    serving = sorted(member.id for member in standing.members if member.in_service)
+    serving = sorted(member.id for member in standing.members if member.may_serve)
     if serving and not force:
         raise Conflict(
             f"{', '.join(serving)} {'is' if len(serving) == 1 else 'are'} in service behind"

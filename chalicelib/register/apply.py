@@ -19,7 +19,8 @@ def converge(
     """Make at most one change to register and one to deregister, and return what was decided last.
 
     The first change of a look rests on what the look has just read; before every further one its load
-    balancer is read again (docs/decisions/0006-one-look-sees-everything.md).
+    balancer is read again (docs/decisions/0006-one-look-sees-everything.md). Where AWS refuses to register,
+    those that have to leave leave all the same, within the guards; the error is a failure of `work`.
     """
     decided = membership(name, clusters, invocation)
     changes: tuple[ChangeName, ...] = ("register", "deregister")
@@ -32,7 +33,10 @@ def converge(
         if ids := _ids(decided, change):
             reasons = ", ".join(sorted({decided.reasons[id_] for id_ in ids}))
             there = clusters.load_balancers[name]
-            apply_change(there, change, ids, work, invocation, reason=f"{reasons} ({because})")
+            try:
+                apply_change(there, change, ids, work, invocation, reason=f"{reasons} ({because})")
+            except AwsError as error:
+                work.failures.append((name, error))
     return decided
 
 

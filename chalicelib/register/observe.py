@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
 
 from chalicelib import telemetry
 from chalicelib.aws import autoscaling, ec2, elb
@@ -14,6 +13,7 @@ from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent, AwsError
 from chalicelib.model.load_balancer import Instance, LoadBalancer, LoadBalancerType
+from chalicelib.model.target_groups import members_of
 from chalicelib.observe import list_all, list_networks, list_one, list_one_network
 from chalicelib.register.plan import Membership, decide_membership, going_away, may_be_interrupted, why_not
 from chalicelib.register.targets import HealthByPort, read_targets
@@ -219,7 +219,7 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
         if id_ in load_balancer.instances and why_not(one, load_balancer, now) and not going_away(one, now)
     ]
     health = read_health(load_balancer, clusters, invocation) if strangers else {}
-    members = tuple(chain.from_iterable(one.values() for one in health.values()))
+    members = members_of(health)
     attaching = _attaching(name, strangers, invocation)
     decided = decide_membership(load_balancer, members, instances, now, attaching)
     doubtful = [id_ for id_ in decided.register if may_be_interrupted(instances[id_], now)]

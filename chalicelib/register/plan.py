@@ -209,7 +209,7 @@ def decide_membership(
             belong.add(id_)
             reasons[id_] = f"is tagged emq-elb:cluster={load_balancer.cluster}"
     leaving = going & registered
-    serving = {member.id for member in members if member.in_service}
+    serving = {member.id for member in members if member.may_serve}
     theirs = {id_ for id_ in strangers & registered if instances[id_].group_name in attaching}
     out, held = _guarded(registered, strangers & registered - theirs, leaving, serving)
     for id_ in theirs:

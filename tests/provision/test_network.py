@@ -7,10 +7,12 @@ import json
 import pytest
 
 from chalicelib.api.views import report_json
+from chalicelib.model.errors import Conflict
 from lab.fidelity.knobs import KNOBS
 from tests.world.by_hand import undone_exactly
-from tests.world.network import NETWORK_DRIFTS, full_network_body, network_body
+from tests.world.network import NETWORK_DRIFTS, full_network_body, network_body, targets
 from tests.world.provisioning import Account
+from tests.world.register import Fleet
 
 FLOOR = (
     "CreateLoadBalancer",
@@ -60,3 +62,24 @@ def test_get_shows_what_put_answered(here: Account) -> None:
 def test_the_way_back_is_exactly_what_was_changed(here: Account, name: str) -> None:
     change, way_back = NETWORK_DRIFTS[name]
     undone_exactly(here, full_network_body(here), change, way_back)
+
+
+@pytest.mark.parametrize("port", [1883, 18083])
+def test_who_serves_at_one_port_only_is_taken_for_serving_by_put_register_and_delete(
+    here: Account, port: int
+) -> None:
+    """The last one in service stays, whoever looks, and DELETE asks before it goes."""
+    body = network_body(here)
+    here.put(body)
+    last, other = targets(1883)
+    KNOBS.target_health = lambda _, id_, at: (
+        None if (id_, at) == (last, port) else ("unhealthy", "Target.Timeout", "Request timed out")
+    )
+    here.world.ec2.delete_tags(Resources=[last], Tags=[{"Key": "emq-elb:cluster"}])
+    report = here.put(body)
+    assert here.calls.writes == []
+    assert report.state == "ready"
+    Fleet(here).reconcile()
+    assert targets(1883) == targets(18083) == sorted([last, other])
+    with pytest.raises(Conflict, match=f"{last} is in service"):
+        here.delete()

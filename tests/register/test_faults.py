@@ -54,6 +54,30 @@ def test_one_that_cannot_be_served_holds_no_other_up(
     assert nodes["b"] in fleet.registered("b")
 
 
+@pytest.mark.parametrize(
+    ("network", "refused"),
+    [(False, REGISTER), (False, "Deregister"), (True, "RegisterTargets"), (True, "DeregisterTargets")],
+)
+def test_where_aws_refuses_to_register_whoever_has_to_leave_leaves_and_the_other_way_round(
+    here: Account, network: bool, refused: str
+) -> None:
+    fleet = Fleet(here)
+    (fleet.network if network else fleet.balancer)("demo")
+    stays, leaves = fleet.nodes("demo", 2)
+    (fleet.targeted if network else fleet.by_hand)("demo", add=[stays, leaves])
+    fleet.untag(leaves)
+    (joins,) = fleet.nodes("demo")
+    WATCHED.refuse = lambda asked, _: "Throttling" if asked.startswith(refused) else None
+    look = fleet.reconcile()
+    there = fleet.in_each("demo") if network else fleet.registered()
+    assert there == ({stays} if refused.startswith("Register") else {stays, leaves, joins})
+    assert {(place, type(error)) for place, error in look.failures} == {("demo", Throttled)}
+    assert look.registered == {"demo": len(there)}
+    WATCHED.refuse = granted
+    assert fleet.reconcile().failures == ()
+    assert (fleet.in_each("demo") if network else fleet.registered()) == {stays, joins}
+
+
 @pytest.mark.parametrize("operation", ["DescribeLoadBalancers", "DescribeTags", "DescribeInstances"])
 def test_a_look_that_cannot_look_fails_and_changes_nothing(fleet: Fleet, operation: str) -> None:
     (node,) = fleet.nodes("a")

@@ -156,19 +156,26 @@ INITIAL = Member("i-1", "initial", "Elb.RegistrationInProgress", "Target registr
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "state", "in_service", "draining"),
+    ("first", "second", "state", "in_service", "may_serve", "draining"),
     [
-        (HEALTHY, HEALTHY, "healthy", True, False),
-        (HEALTHY, INITIAL, "initial", False, False),
-        (HEALTHY, None, "unused", False, False),
-        (HEALTHY, DRAINING, "unused", False, False),
-        (DRAINING, DRAINING, "draining", False, True),
-        (DRAINING, None, "draining", False, True),
+        (HEALTHY, HEALTHY, "healthy", True, True, False),
+        (HEALTHY, INITIAL, "initial", False, True, False),
+        (INITIAL, INITIAL, "initial", False, False, False),
+        (HEALTHY, None, "unused", False, True, False),
+        (HEALTHY, DRAINING, "unused", False, True, False),
+        (DRAINING, DRAINING, "draining", False, False, True),
+        (DRAINING, None, "draining", False, False, True),
     ],
 )
-def test_an_instance_serves_when_it_is_healthy_in_every_group_and_drains_when_it_is_registered_in_none(
-    first: Member, second: Member | None, state: str, in_service: bool, draining: bool
+def test_an_instance_is_in_service_in_every_group_may_serve_by_one_and_drains_when_registered_in_none(
+    first: Member, second: Member | None, state: str, *, in_service: bool, may_serve: bool, draining: bool
 ) -> None:
     health = {1883: {"i-1": first}, 18083: {"i-1": second} if second else {}}
     (member,) = members_of(health)
-    assert (member.state, member.in_service, member.draining) == (state, in_service, draining)
+    assert (member.state, member.in_service) == (state, in_service)
+    assert (member.may_serve, member.draining) == (may_serve, draining)
+
+
+def test_one_of_which_elb_says_that_it_does_not_know_may_serve() -> None:
+    assert Member("i-1", "Unknown").may_serve
+    assert not Member("i-1", "OutOfService").may_serve

@@ -83,20 +83,39 @@ class Watched:
     """Whose calls the one session's hooks report to, and who refuses them.
 
     `refuse` is asked before each call, with its operation and its parameters on the wire; a code that it
-    returns, or a code, `: ` and a message, is the answer, and AWS is not asked.
+    returns, or a code, `: ` and a message, is the answer, and AWS is not asked. After `DONE` it is the answer
+    to a call that AWS has carried out, as when the first answer is lost and botocore asks again.
     """
 
     calls: Calls = field(default_factory=Calls)
     refuse: Callable[[str, Mapping[str, str]], str | None] = granted
 
-    def asked(self, model: Any, params: Mapping[str, Any], **_: Any) -> tuple[Any, Any] | None:
+    def asked(
+        self, model: Any, params: Mapping[str, Any], context: dict[str, Any], **_: Any
+    ) -> tuple[Any, Any] | None:
         """Answer in AWS's place when the call is refused, without botocore's retries."""
         refusal = self.refuse(model.name, params["body"] if isinstance(params["body"], dict) else {})
-        if not refusal:
+        if refusal and refusal.startswith(DONE):
+            context[DONE] = refusal.removeprefix(DONE)
             return None
-        code, _separator, message = refusal.partition(": ")
-        answer = {"Error": {"Code": code, "Message": message or "made up"}, "ResponseMetadata": {}}
-        return SimpleNamespace(status_code=400), answer
+        return (SimpleNamespace(status_code=400), _refusal(refusal)) if refusal else None
+
+    def answered(
+        self, model: Any, http_response: Any, parsed: dict[str, Any], context: Mapping[str, Any], **_: Any
+    ) -> None:
+        """Note the call, and answer with a refusal where one is to be the answer to what is done."""
+        if refusal := context.get(DONE):
+            http_response.status_code = 400
+            parsed |= _refusal(refusal)
+        self.calls.answered(model.name)
+
+
+DONE = "done, and answered "
+
+
+def _refusal(text: str) -> dict[str, Any]:
+    code, _, message = text.partition(": ")
+    return {"Error": {"Code": code, "Message": message or "made up"}, "ResponseMetadata": {}}
 
 
 WATCHED = Watched()
@@ -120,7 +139,7 @@ def clients() -> Clients:
     session = open_session()
     session.set_credentials(CALLER, "made-up")
     session.set_config_variable("region", "eu-central-1")
-    session.register("after-call.*.*", lambda **event: WATCHED.calls.answered(event["model"].name))
+    session.register("after-call.*.*", WATCHED.answered)  # type: ignore[arg-type] # what it takes is there
     session.register("before-call.*.*", WATCHED.asked)  # type: ignore[arg-type] # it may answer
     return Clients(session)
 
