@@ -231,10 +231,12 @@ def probe(event: CloudWatchEvent) -> None:
     from chalicelib import telemetry
     from chalicelib.probe import story
 
-    verdicts = story.probe_all(invocation(remaining(event.context)))
+    unread: list[tuple[str, Exception]] = []
+    work = invocation(remaining(event.context))
+    verdicts = story.probe_all(work, unread=lambda *found: unread.append(found))
     grades = [verdict.logged for verdict in verdicts]
     telemetry.canonical("probe", **telemetry.counted(grades, "ok", "degraded", "failed", "untried"))
-    story.complain(verdicts)
+    story.complain(verdicts, unread)
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="deep_probe")
@@ -244,11 +246,16 @@ def deep_probe(event: CloudWatchEvent) -> None:
     from chalicelib.probe import deep as story
 
     name, work = event.detail.get("name"), invocation(remaining(event.context))
+    unread: list[tuple[str, Exception]] = []
     with background.unless_gone("deep_probe", name):
-        verdicts = (story.deep_probe_one(name, work),) if name else story.deep_probe_all(work)
+        verdicts = (
+            (story.deep_probe_one(name, work),)
+            if name
+            else story.deep_probe_all(work, unread=lambda *found: unread.append(found))
+        )
         results = [verdict.result for verdict in verdicts]
         telemetry.canonical("deep_probe", **telemetry.counted(results, "passed", "untested", "failed"))
-        story.complain_of_deep(verdicts)
+        story.complain_of_deep(verdicts, unread)
 
 
 @app.schedule(Rate(12, unit=Rate.HOURS), name="rotate")

@@ -7,16 +7,17 @@ number of calls is part of the contract: tests count them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chalicelib.aws import elb, elbv2
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
-from chalicelib.model.errors import NotFound
+from chalicelib.model.batches import batches
+from chalicelib.model.errors import Absent, AwsError, NotFound
 from chalicelib.model.load_balancer import (
     ForeignListener,
     LoadBalancer,
@@ -32,9 +33,16 @@ from chalicelib.model.vpc import SecurityGroup
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
-    from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef, TargetGroupTypeDef
+    from mypy_boto3_elbv2.type_defs import ListenerTypeDef, LoadBalancerTypeDef, TargetGroupTypeDef
 
 READS_AT_ONCE = 8
+# AWS takes 40 reads at once of an account and a region, and 10 more each second
+# (https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html).
+_UNPACED = 32
+_PAUSE = 1.0
+
+Unread = Callable[[str, AwsError], None]
+"""What gets the name of a load balancer that AWS does not show, or of a whole kind, and why."""
 
 
 @dataclass(frozen=True)
@@ -216,11 +224,16 @@ def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
 
 
 def one_of_ours(name: str, invocation: Invocation) -> LoadBalancer:
-    """One load balancer of ours, as far as a listing and tags show it, in two calls; raises NotFound."""
-    found = list_one(name, invocation).ours.get(name)
-    if found is None:
-        raise NotFound(f"there is no load balancer {name} of ours")
-    return found
+    """One load balancer of ours with its listeners, as listings and tags show it; raises NotFound.
+
+    A classic one in two calls; where there is none of ours, a network one in four more.
+    """
+    if found := list_one(name, invocation).ours.get(name):
+        return found
+    networks = list_one_network(name, invocation).ours.values()
+    for there in _with_listeners(networks, invocation, raise_unread):
+        return there
+    raise NotFound(f"there is no load balancer {name} of ours")
 
 
 def list_one(name: str, invocation: Invocation) -> elb.Listed:
@@ -239,20 +252,86 @@ def own_group(name: str, groups: Mapping[str, SecurityGroup], owner: str) -> Sec
     return next(own, None)
 
 
-def ours(invocation: Invocation) -> tuple[LoadBalancer, ...]:
-    """Every load balancer of ours, as far as a listing and tags show it: without attributes and policies.
-
-    One call for each 400 load balancers of the region, and one for each 20.
-    """
-    return tuple(list_all(invocation).ours.values())
-
-
 def ours_of_either_kind(invocation: Invocation) -> tuple[LoadBalancer, ...]:
-    """Every load balancer of ours as listings and tags show it: the calls of `ours`, for each kind."""
+    """Every load balancer of ours as listings and tags show it: network ones without their listeners.
+
+    One call for each 400 load balancers of the region of each kind, and one for each 20.
+    """
     with ThreadPoolExecutor(2) as pool:
-        classic = pool.submit(ours, invocation)
+        classic = pool.submit(list_all, invocation)
         network = pool.submit(list_networks, invocation)
-    return (*classic.result(), *network.result().ours.values())
+    return (*classic.result().ours.values(), *network.result().ours.values())
+
+
+def raise_unread(_place: str, error: AwsError) -> None:
+    """Raise what AWS refused."""
+    raise error
+
+
+def ours_with_listeners(invocation: Invocation, unread: Unread = raise_unread) -> tuple[LoadBalancer, ...]:
+    """Every load balancer of ours with its listeners: the calls of `ours_of_either_kind`, and for network
+    ones one each, and one for each 400 target groups of the region.
+
+    Of two of a name the classic one. Unless `unread` raises what it gets, the others are read all the same.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        network = pool.submit(list_networks, invocation)
+        classic = pool.submit(list_all, invocation)
+    found: dict[str, LoadBalancer] = {}
+    for kind, listing in (("network load balancers", network), ("classic load balancers", classic)):
+        try:
+            found |= listing.result().ours
+        except AwsError as error:
+            unread(kind, error)
+    plain = [one for one in found.values() if one.arn is None]
+    networks = [one for one in found.values() if one.arn is not None]
+    return (*plain, *_with_listeners(networks, invocation, unread))
+
+
+def _with_listeners(
+    networks: Collection[LoadBalancer], invocation: Invocation, unread: Unread
+) -> tuple[LoadBalancer, ...]:
+    """The same with their listeners, without one that vanished; what AWS refuses goes to `unread`."""
+    client = invocation.clients.elbv2
+    arns = [one.arn or "" for one in networks]
+    if not arns:
+        return ()
+    try:
+        listed = elbv2.target_groups(client, arns[0] if len(arns) == 1 else None)
+    except AwsError as error:
+        for one in networks:
+            unread(one.name, error)
+        return ()
+    groups = {one.get("TargetGroupArn", ""): one for one in listed}
+    found = []
+    for one, listeners in zip(networks, _listeners_of(arns, invocation), strict=True):
+        match listeners:
+            case Absent():
+                continue
+            case AwsError():
+                unread(one.name, listeners)
+            case _:
+                parsed = elbv2.parse_network_listeners(listeners, groups, {}, {})
+                found.append(replace(one, listeners=parsed))
+    return tuple(found)
+
+
+def _listeners_of(
+    arns: Sequence[str], invocation: Invocation
+) -> Iterable[tuple[ListenerTypeDef, ...] | AwsError]:
+    """The listeners of each load balancer, or why AWS does not show them: as many at a time as AWS takes."""
+
+    def read(arn: str) -> tuple[ListenerTypeDef, ...] | AwsError:
+        try:
+            return elbv2.listeners_of(invocation.clients.elbv2, arn)
+        except AwsError as error:
+            return error
+
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        for number, some in enumerate(batches(arns, READS_AT_ONCE)):
+            if number * READS_AT_ONCE >= _UNPACED:
+                invocation.sleep(_PAUSE)
+            yield from pool.map(read, some)
 
 
 def list_networks(invocation: Invocation) -> elb.Listed:
@@ -275,6 +354,9 @@ def _networks(described: Sequence[LoadBalancerTypeDef], invocation: Invocation) 
 
 
 def list_all(invocation: Invocation) -> elb.Listed:
-    """Every load balancer of the region, as far as a listing and tags show it, in as many calls as `ours`."""
+    """Every classic load balancer of the region, as far as a listing and tags show it.
+
+    One call for each 400, and one for each 20.
+    """
     client = invocation.clients.elb
     return elb.listed(client, elb.describe_all(client), invocation.settings.owner)

@@ -95,6 +95,14 @@ class Listener:
         return self.protocol in SECURE_PROTOCOLS
 
     @property
+    def kept_by_tcp(self) -> bool:
+        """Whether TCP's own keep-alive packets count as traffic: at a network load balancer's listeners.
+
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html#connection-idle-timeout
+        """
+        return self.protocol == "TLS" or self.idle_timeout is not None
+
+    @property
     def wiring(self) -> tuple[int, Protocol, int, Protocol]:
         """What AWS cannot change in place: a listener with another wiring is another listener."""
         return self.port, self.protocol, self.instance_port, self.instance_protocol
@@ -400,6 +408,13 @@ def longest_idle_timeout(balancer: LoadBalancer) -> int:
         return IDLE_TIMEOUT_MAX
     secure = any(listener.secure for listener in balancer.listeners)
     return tcp_idle_timeout(TLS_IDLE_TIMEOUT - 1) if secure else TCP_IDLE_TIMEOUTS[1]
+
+
+def idle_timeout_at(balancer: LoadBalancer, listener: Listener) -> int:
+    """Return the idle timeout in seconds of one listener: its own, its protocol's, or that of all."""
+    if listener.idle_timeout is not None:
+        return listener.idle_timeout
+    return TLS_IDLE_TIMEOUT if listener.protocol == "TLS" else balancer.idle_timeout
 
 
 def keepalive_of(seconds: int) -> float:

@@ -48,7 +48,7 @@ def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ..
     puts the others.
     """
     clients, settings = invocation.clients, invocation.settings
-    balancers = observe.ours(invocation)
+    balancers = tuple(observe.list_all(invocation).ours.values())
     wanted = desired(
         settings.owner,
         balancers,

@@ -32,7 +32,7 @@ def widget_documentation() -> dict[str, object]:
 
 def status_table(invocation: Invocation, widget_arn: str) -> str:
     """The table as HTML, in ceil(N/400) + ceil(N/20) calls for N load balancers and one for 166 of them."""
-    balancers = observe.ours(invocation)
+    balancers = tuple(observe.list_all(invocation).ours.values())
     now = invocation.now()
     asked = [metric for one in balancers for metric in _metrics(one.name)]
     found = cloudwatch.latest(invocation.clients.cloudwatch, asked, now=now, within=_WITHIN) if asked else ()

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chalicelib import observe, telemetry
-from chalicelib.aws import elb
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import EmqElbError, Unserved
-from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.load_balancer import Listener, LoadBalancer, Member, idle_timeout_at
 from chalicelib.model.metrics import SUCCESS
+from chalicelib.observe import Unread
 from chalicelib.probe import deep_sessions as deep
 from chalicelib.probe.apply import means, read_secrets
 from chalicelib.probe.deep_plan import (
@@ -65,13 +65,17 @@ class DeepVerdict:
         return worst(self.findings)
 
 
-def deep_probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[DeepVerdict, ...]:
+def deep_probe_all(
+    invocation: Invocation, *, resolve: Resolve = tls.resolve, unread: Unread = observe.raise_unread
+) -> tuple[DeepVerdict, ...]:
     """Probe every load balancer of ours that is to be probed, side by side.
 
     An unexpected error at one load balancer fails that one alone, and `complain_of_deep` raises it, so that
-    the function fails.
+    the function fails. `unread` gets the name of one that AWS does not show.
     """
-    balancers = [one for one in observe.ours(invocation) if enabled(one) and targets(one)]
+    balancers = [
+        one for one in observe.ours_with_listeners(invocation, unread) if enabled(one) and targets(one)
+    ]
     begin = first_turn(int(invocation.now().timestamp()) // 3600, len(balancers))
     return _probed([*balancers[begin:], *balancers[:begin]], invocation, resolve)
 
@@ -82,9 +86,9 @@ def deep_probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.
     return verdict
 
 
-def complain_of_deep(verdicts: Iterable[DeepVerdict]) -> None:
-    """Raise Unserved with every unexpected error."""
-    failures = [(one.load_balancer, one.error) for one in verdicts if one.error]
+def complain_of_deep(verdicts: Iterable[DeepVerdict], unread: Iterable[tuple[str, Exception]] = ()) -> None:
+    """Raise Unserved with what AWS did not show, and every unexpected error."""
+    failures = [*unread, *((one.load_balancer, one.error) for one in verdicts if one.error)]
     if failures:
         raise Unserved(failures)
 
@@ -131,14 +135,15 @@ def _findings(name: str, given: DeviceClient, shared: _Shared, resolve: Resolve)
         return ()
     if found is None:
         return ()
-    serving = frozenset(member.id for member in found.members if member.in_service)
+    serving = _serving(found.members)
     findings: list[Finding] = []
     for target in targets(found.load_balancer):
         try:
             addresses = resolve(target.host)
         except OSError:
             continue  # the probe reports it within the minute
-        trial = _Trial(found.load_balancer, target, addresses, serving, given, shared)
+        listener = next(one for one in found.load_balancer.listeners if one.port == target.port)
+        trial = _Trial(found.load_balancer, listener, target, addresses, serving, given, shared)
         if deep.one_session_a_user(target, addresses[0], given, timeout=trial.timeout):
             findings += [one_session_only(check, target.port) for check in ("delivery", "idle")]
             findings += _again(trial, _obsolete)
@@ -151,6 +156,7 @@ def _findings(name: str, given: DeviceClient, shared: _Shared, resolve: Resolve)
 @dataclass(frozen=True)
 class _Trial:
     balancer: LoadBalancer
+    listener: Listener
     target: Target
     addresses: tuple[str, ...]
     serving: frozenset[str]
@@ -206,7 +212,6 @@ def _obsolete(trial: _Trial) -> list[Finding]:
     if not trial.target.secure:
         return []
     port = trial.target.port
-    policy = next(one.ssl_policy for one in trial.balancer.listeners if one.port == port)
     return [
         judge_version(
             port,
@@ -214,7 +219,7 @@ def _obsolete(trial: _Trial) -> list[Finding]:
             allowed=allowed,
             accepted=deep.accepts(trial.target, trial.addresses[0], version, timeout=trial.timeout),
         )
-        for version, allowed in obsolete_versions(policy)
+        for version, allowed in obsolete_versions(trial.listener.ssl_policy)
     ]
 
 
@@ -233,8 +238,9 @@ def _delivery(trial: _Trial) -> list[Finding]:
 
 
 def _idle(trial: _Trial) -> list[Finding]:
-    port, idle_timeout = trial.target.port, trial.balancer.idle_timeout
-    planned = idle_trial(idle_timeout, trial.remaining - 2 * trial.timeout)
+    port, idle_timeout = trial.target.port, idle_timeout_at(trial.balancer, trial.listener)
+    left = trial.remaining - 2 * trial.timeout
+    planned = idle_trial(idle_timeout, left, silent=trial.listener.kept_by_tcp)
     if planned is None:
         return [Finding(check="idle", port=port, result="untested", note="there is no time left to try it")]
     seen = deep.outlives(trial.target, trial.addresses[0], trial.means, planned, timeout=trial.timeout)
@@ -252,8 +258,12 @@ def _idle(trial: _Trial) -> list[Finding]:
 def _gone(trial: _Trial) -> frozenset[str]:
     """The instances that went out of service since the look began; none where AWS cannot be asked."""
     try:
-        members = elb.members(trial.invocation.clients.elb, trial.balancer.name)
+        found = observe.find_load_balancer(trial.balancer.name, trial.invocation)
     except EmqElbError as error:
         telemetry.failed("deep_probe", error)
         return frozenset()
-    return trial.serving - {member.id for member in members if member.in_service}
+    return trial.serving - _serving(found.members if found else ())
+
+
+def _serving(members: Iterable[Member]) -> frozenset[str]:
+    return frozenset(member.id for member in members if member.in_service)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
@@ -20,6 +20,12 @@ DEEP_CAUSES = frozenset(
 
 LONGEST_IDLE = 800
 """Seconds that a session is left idle for real: Lambda ends a function after 900."""
+
+LONGEST_SILENT = 340
+"""Seconds that a connection is left without TCP's keep-alive: NAT gateways forget it after 350.
+
+https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
+"""
 
 _MOST_SESSIONS = 200
 _SURE = 0.99
@@ -68,18 +74,20 @@ def judge_version(port: int, version: str, *, allowed: bool, accepted: bool | No
 class IdleTrial:
     """How long to leave a session idle for real, and the keepalive that was asked for, both in seconds.
 
-    `server` is the Server Keep Alive that the broker announced, where that is shorter.
+    `server` is the Server Keep Alive that the broker announced, where that is shorter. `silent`: TCP sends no
+    keep-alive packets either, where these would count as traffic.
     """
 
     seconds: float
     keepalive: float
     server: int | None = None
+    silent: bool = False
 
     def within(self, server: int | None) -> IdleTrial:
         """The trial where the broker announces a Server Keep Alive; 0 turns keepalive off."""
         if not server or server >= self.keepalive:
             return self
-        return IdleTrial(seconds=min(self.seconds, server), keepalive=server, server=server)
+        return replace(self, seconds=min(self.seconds, server), keepalive=server, server=server)
 
     @property
     def whole(self) -> bool:
@@ -87,11 +95,11 @@ class IdleTrial:
         return self.seconds >= self.keepalive
 
 
-def idle_trial(idle_timeout: int, remaining: float) -> IdleTrial | None:
+def idle_trial(idle_timeout: int, remaining: float, *, silent: bool = False) -> IdleTrial | None:
     """What can be tried in the seconds that remain; None when there is no time for any of it."""
     keepalive = keepalive_of(idle_timeout)
-    seconds = min(keepalive, LONGEST_IDLE, remaining)
-    return IdleTrial(seconds=seconds, keepalive=keepalive) if seconds > 0 else None
+    seconds = min(keepalive, LONGEST_SILENT if silent else LONGEST_IDLE, remaining)
+    return IdleTrial(seconds=seconds, keepalive=keepalive, silent=silent) if seconds > 0 else None
 
 
 def judge_idle(

@@ -83,7 +83,9 @@ def outlives(
     """
     keepalive = min(ceil(trial.keepalive), _LONGEST_KEEPALIVE)
     with ExitStack() as stack:
-        session = _connected(target, address, means, stack, timeout=timeout, keepalive=keepalive)
+        session = _connected(
+            target, address, means, stack, timeout=timeout, keepalive=keepalive, silent=trial.silent
+        )
         if isinstance(session, Failure):
             return session
         trial = trial.within(session.heard.limits.keep_alive)
@@ -187,13 +189,15 @@ def _connected(
     *,
     timeout: float,
     keepalive: int = _KEEPALIVE,
+    silent: bool = False,
 ) -> Session | Failure:
     deadline = means.clock() + timeout
     outcome, connection = connect_device(target, address, means, deadline=deadline)
     if connection is None:
         return outcome.failure or Failure("tcp", "deadline")
     stack.callback(connection.close)
-    keep_open(connection)
+    if not silent:
+        keep_open(connection)
     name = f"emq-elb-probe-{means.nonce()}"
     session = open_mqtt_session(connection, target, name, means, deadline=deadline, keepalive=keepalive)
     try:

@@ -233,8 +233,8 @@ def judge_outcomes(load_balancer: str, outcomes: Iterable[Outcome]) -> Verdict:
 def targets(load_balancer: LoadBalancer) -> tuple[Target, ...]:
     """The listeners that carry MQTT, whether or not the probe is enabled.
 
-    SSL in front of TCP or SSL is taken for MQTT over TLS. TCP in front of TCP may be anything: it is MQTT
-    when it leads to 1883, or to a port that a secure listener leads to.
+    SSL in front of TCP or SSL is taken for MQTT over TLS, and so is TLS in front of TCP or TLS. TCP in front
+    of TCP may be anything: it is MQTT when it leads to 1883, or to a port that a secure listener leads to.
     """
     carrying = [listener for listener in load_balancer.listeners if listener.protocol in TCP_PROTOCOLS]
     brokers = {listener.instance_port for listener in carrying if listener.secure} | {1883}

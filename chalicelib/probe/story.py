@@ -6,13 +6,14 @@ report. A probe that fails is a metric; an exception means that the prober itsel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib import observe, telemetry
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Conflict, Unserved
 from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.observe import Unread
 from chalicelib.probe.metrics import metrics
 from chalicelib.probe.plan import Verdict, broken, enabled, targets
 from chalicelib.probe.report import log_verdict
@@ -22,17 +23,23 @@ if TYPE_CHECKING:
     from chalicelib.tls.connect import Resolve
 
 
-def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tuple[Verdict, ...]:
+def probe_all(
+    invocation: Invocation, *, resolve: Resolve = tls.resolve, unread: Unread = observe.raise_unread
+) -> tuple[Verdict, ...]:
     """Probe every load balancer of ours that is to be probed; put metrics and log what is not well.
 
     An unexpected error at one load balancer fails that one alone, and `complain` raises it, so that the
-    function fails. A load balancer that had no turn before the deadline gets no metric.
+    function fails. A load balancer that had no turn before the deadline gets no metric, and none that AWS
+    does not show: `unread` gets its name.
 
-    In ceil(N/400) + ceil(N/20) calls to AWS for the region's N load balancers, and one for each secret. The
-    metrics are of the minute in which the probe began: no minute is left out because one took longer.
+    In ceil(N/400) + ceil(N/20) calls to AWS for the region's N load balancers of each kind, one for each
+    network one, and one for each secret. The metrics are of the minute in which the probe began: no minute
+    is left out because one took longer.
     """
     began = invocation.now()
-    balancers = [one for one in observe.ours(invocation) if enabled(one) and targets(one)]
+    balancers = [
+        one for one in observe.ours_with_listeners(invocation, unread) if enabled(one) and targets(one)
+    ]
     verdicts = _probed(balancers, invocation, resolve)
     for verdict in verdicts:
         if found := metrics(verdict, began):
@@ -41,10 +48,11 @@ def probe_all(invocation: Invocation, *, resolve: Resolve = tls.resolve) -> tupl
     return verdicts
 
 
-def complain(verdicts: Sequence[Verdict]) -> None:
-    """Raise Unserved where the prober itself failed; what it raised there is in the log."""
-    failures = [
-        (name, Conflict("the prober failed, see the record `unexpected`")) for name in broken(verdicts)
+def complain(verdicts: Sequence[Verdict], unread: Iterable[tuple[str, Exception]] = ()) -> None:
+    """Raise Unserved with what AWS did not show, and where the prober itself failed: that is in the log."""
+    failures: list[tuple[str, Exception]] = [
+        *unread,
+        *((name, Conflict("the prober failed, see the record `unexpected`")) for name in broken(verdicts)),
     ]
     if failures:
         raise Unserved(failures)
@@ -61,10 +69,10 @@ def probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.resol
 
 
 def find(name: str, invocation: Invocation) -> LoadBalancer:
-    """One load balancer of ours with a listener that carries MQTT, in two calls; as `probe_one` raises."""
+    """One load balancer of ours with a listener that carries MQTT; raises as `probe_one` does."""
     found = observe.one_of_ours(name, invocation)
     if not targets(found):
-        raise Conflict(f"no listener of {name} carries MQTT: SSL, or TCP to the brokers' port")
+        raise Conflict(f"no listener of {name} carries MQTT: SSL or TLS, or TCP to the brokers' port")
     return found
 
 

@@ -72,7 +72,7 @@ def report_expiring(expiring: Expiring, invocation: Invocation) -> tuple[str, ..
     """Log ACM's warning that certificates of its own end soon; return the load balancers that serve one."""
     serving = {
         one.name: served
-        for one in observe.ours(invocation)
+        for one in observe.ours_with_listeners(invocation)
         if (served := expiring.arns & {listener.certificate for listener in one.listeners})
     }
     for name, arns in sorted(serving.items()):

@@ -24,7 +24,7 @@ from chalicelib.monitor.dashboard import (
     body,
 )
 from chalicelib.monitor.plan import FUNCTIONS, desired, failures
-from chalicelib.observe import ours
+from chalicelib.observe import ours_of_either_kind as ours
 from chalicelib.probe.metrics import metrics
 from chalicelib.probe.plan import Outcome, judge_outcomes
 from tests.probe.test_story import create, listener

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from chalice.test import Client
 
 from chalicelib import container, telemetry
-from chalicelib.model.errors import AwsError
+from chalicelib.model.errors import Unserved
 from chalicelib.probe.story import probe_all
 from chalicelib.settings import Settings
 from tests.probe.test_deep import Cluster
@@ -131,6 +131,6 @@ def test_an_exception_means_that_the_prober_is_broken(
     container.clients().elb.meta.events.register(
         "before-call.elastic-load-balancing.DescribeLoadBalancers", refuse
     )
-    with pytest.raises(AwsError, match="AccessDenied"):
+    with pytest.raises(Unserved, match=r"classic load balancers: .*AccessDenied"):
         client.lambda_.invoke("probe", TICK)
     assert emitted(capsys.readouterr().out) == []

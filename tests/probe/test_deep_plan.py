@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.model.load_balancer import CustomPolicy, PredefinedPolicy
+from chalicelib.model.load_balancer import CustomPolicy, Listener, PredefinedPolicy, idle_timeout_at
 from chalicelib.probe.deep_plan import (
     DEEP_CAUSES,
     Delivery,
     Finding,
+    IdleTrial,
     Result,
     coverage,
     idle_trial,
@@ -26,6 +27,7 @@ from chalicelib.probe.deep_plan import (
     sessions_for,
     worst,
 )
+from tests.probe.test_plan import BALANCER
 
 
 def test_the_policy_says_which_obsolete_versions_are_allowed() -> None:
@@ -195,3 +197,22 @@ def test_every_cause_of_the_deep_probe_has_its_line_in_the_runbook() -> None:
 def test_the_worst_finding_counts(results: list[Result], result: Result) -> None:
     found = [Finding(check="idle", port=8883, result=one, note="") for one in results]
     assert worst(found) == result
+
+
+def test_where_tcp_keep_alive_would_count_a_session_is_silent_for_as_long_as_nat_remembers_it() -> None:
+    trial = idle_trial(6000, 890, silent=True)
+    assert trial is not None
+    assert (trial.seconds, trial.keepalive, trial.silent, trial.whole) == (340, 4000, True, False)
+    assert trial.within(60) == IdleTrial(seconds=60, keepalive=60, server=60, silent=True)
+
+
+LISTENERS = {
+    "classic": (Listener(8883, "SSL", 1883, "TCP"), 450, False),
+    "network, TLS": (Listener(8883, "TLS", 1883, "TCP"), 350, True),
+    "network, TCP": (Listener(1883, "TCP", 1883, "TCP", idle_timeout=345), 345, True),
+}
+
+
+@pytest.mark.parametrize(("listener", "seconds", "kept"), LISTENERS.values(), ids=LISTENERS)
+def test_each_listener_has_its_idle_timeout(listener: Listener, seconds: int, *, kept: bool) -> None:
+    assert (idle_timeout_at(BALANCER, listener), listener.kept_by_tcp) == (seconds, kept)

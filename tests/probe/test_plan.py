@@ -136,6 +136,8 @@ BALANCER = LoadBalancer(
         ([Listener(8883, "SSL", 1883, "TCP")], [(8883, True)]),
         ([Listener(8883, "SSL", 8883, "SSL")], [(8883, True)]),
         ([Listener(1883, "TCP", 1883, "TCP")], [(1883, False)]),
+        ([Listener(8883, "TLS", 1883, "TCP")], [(8883, True)]),
+        ([Listener(8883, "TLS", 8883, "TLS"), Listener(443, "TCP", 18083, "TCP")], [(8883, True)]),
         (
             [Listener(8883, "SSL", 1884, "TCP"), Listener(1883, "TCP", 1883, "TCP")],
             [(8883, True), (1883, False)],

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from tests.world.provisioning import Account
+from tests.world.provisioning import OWNER, Account
 
 CLIENT_PORT, DASHBOARD = 8883, 18083
 
@@ -42,6 +42,49 @@ def full_network_body(here: Account) -> dict[str, Any]:
     )
     del body["security_groups"]
     return body
+
+
+def create_network(
+    here: Account, name: str, *ports: tuple[int, int], certificate: str | None = None, **tags: str
+) -> str:
+    """Create one of ours by hand, a listener for each port and instance port; TLS where it has a certificate.
+
+    `tags` are ours, without their prefix. Return its ARN.
+    """
+    client = elbv2()
+    given = [{"Key": f"emq-elb:{key}", "Value": value} for key, value in ({"owner": OWNER} | tags).items()]
+    (made,) = client.create_load_balancer(
+        Name=name,
+        Type="network",
+        Subnets=here.subnets[:2],
+        SecurityGroups=[here.group(f"{name}-g")],
+        Tags=given,
+    )["LoadBalancers"]
+    groups: dict[int, str] = {}
+    for port, behind in ports:
+        if behind not in groups:
+            (group,) = client.create_target_group(
+                Name=f"{name}-{behind}",
+                Protocol="TCP",
+                Port=behind,
+                VpcId=made["VpcId"],
+                TargetType="instance",
+                Tags=given[:1],
+            )["TargetGroups"]
+            groups[behind] = str(group["TargetGroupArn"])
+        secure = {
+            "Certificates": [{"CertificateArn": certificate}],
+            "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+        }
+        client.create_listener(
+            LoadBalancerArn=made["LoadBalancerArn"],
+            Port=port,
+            Protocol="TLS" if certificate else "TCP",
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": groups[behind]}],
+            Tags=given[:1],
+            **(secure if certificate else {}),
+        )
+    return str(made["LoadBalancerArn"])
 
 
 def balancer(name: str = "demo") -> Any:
