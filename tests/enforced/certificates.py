@@ -59,6 +59,9 @@ def due(prod: Deployment) -> None:
         prod.here.passed = timedelta()
         arn = acm_certificate()
         prod.put(body(prod.here, 8883, {"arn": arn}), "other")
+        prod.put(
+            {"type": "network", "subnets": prod.here.subnets[:2], "certificate": {"arn": arn}}, "network"
+        )
         first = wire._arn()
         # As it was made before its certificate had a secret of its own.
         boto3.client("secretsmanager").untag_resource(
@@ -104,7 +107,10 @@ def probed(prod: Deployment) -> None:
     options = {"credentials_secret_id": f"{OWNER}/mqtt", "ca_secret_id": "team/roots"}
     certificate = {"issuer": "private-ca", "domains": [HOST]}
     prod.put({**prod.here.article, "certificate": certificate, "probe": options})
+    network = {"type": "network", "subnets": prod.here.subnets[:2], "cluster": "demo"}
+    prod.put({**network, "certificate": certificate}, "network")
     for function in ("probe", "deep_probe"):
         prod.run(function, sample("schedule-tick"))
-    for pressed in ({}, {"action": "probe", "name": "demo"}, {"action": "rotate", "name": "demo"}):
-        prod.run("widget", pressed)
+    prod.run("widget", {})
+    for action, name in (("probe", "demo"), ("probe", "network"), ("rotate", "demo")):
+        prod.run("widget", {"action": action, "name": name})
