@@ -30,8 +30,11 @@ class Rejected:
         return REJECTED_TAG, f"{self.name} {at}".rstrip()
 
     def barred(self, now: datetime) -> bool:
-        """Whether it must not be installed again yet; without a time it must not until the tag is removed."""
-        return self.at is None or now < self.at + BARRED
+        """Whether it must not be installed again yet; without a time it must not until the tag is removed.
+
+        A time farther ahead than `BARRED` is none of ours, and bars nothing.
+        """
+        return self.at is None or abs(now - self.at) < BARRED
 
 
 def parse_rejected(text: str | None) -> Rejected | None:

@@ -45,7 +45,8 @@ def settled_at(event: datetime, settle: timedelta) -> datetime:
 
 def answered(event: datetime, last: LastLook | None, settle: timedelta) -> bool:
     """Whether the last look saw what the event is about."""
-    return last is not None and last.served and last.began >= settled_at(event, settle)
+    # Nothing is added to the event's time: it may be the last one that Python can count to.
+    return last is not None and last.served and last.began - _SECOND - settle >= event.replace(microsecond=0)
 
 
 def one_by_one(memory: Memory, settle: timedelta, now: datetime) -> bool:
@@ -58,7 +59,7 @@ def wait_for_look(event: datetime, last: LastLook | None, settle: timedelta, now
 
     An event from the future (a clock that is wrong) waits no longer than one of this very moment.
     """
-    ready = min(settled_at(event, settle), settled_at(now, settle))
+    ready = settled_at(min(event, now), settle)
     if last is not None:
         ready = max(ready, min(last.began, now) + settle)
     return max(ready - now, timedelta())

@@ -25,6 +25,10 @@ def test_what_is_written_is_read_again_to_the_second(moment: datetime, microseco
         ("2026-11-28T10:30:00+01:00", "2026-11-28T09:30:00Z"),
         ("20261128T093000Z", "2026-11-28T09:30:00Z"),
         ("2026-11-28T09:30:00", None),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        # In UTC these are in the years 10000 and 0, to which Python does not count.
+        ("9999-12-31T23:59:59-01:00", None),
+        ("0001-01-01T00:00:00+01:00", None),
         ("tomorrow", None),
         ("", None),
     ],

@@ -38,7 +38,10 @@ def test_whatever_somebody_writes_is_a_name_or_nothing(text: str) -> None:
         (NOW, True),
         (NOW - BARRED + timedelta(seconds=1), True),
         (NOW - BARRED, False),
-        (NOW + timedelta(days=9), True),
+        (NOW + timedelta(hours=9), True),
+        (NOW + timedelta(days=9), False),
+        (datetime.max.replace(tzinfo=UTC), False),
+        (datetime.min.replace(tzinfo=UTC), False),
         (None, True),
     ],
 )

@@ -54,6 +54,16 @@ def test_one_that_cannot_be_served_holds_no_other_up(
     assert nodes["b"] in fleet.registered("b")
 
 
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_tag_with_a_time_that_nobody_can_count_to_holds_no_other_up(fleet: Fleet, time: str) -> None:
+    nodes = {name: fleet.nodes(name)[0] for name in "abc"}
+    fleet.here.tag([nodes["a"]], "emq-elb:draining", f"{time} spot-interruption")
+    look = fleet.reconcile()
+    assert look.failures == ()
+    assert look.left_out == {"a": {nodes["a"]: f"draining: {time} spot-interruption"}}
+    assert (fleet.registered("b"), fleet.registered("c")) == ({nodes["b"]}, {nodes["c"]})
+
+
 @pytest.mark.parametrize(
     ("network", "refused"),
     [(False, REGISTER), (False, "Deregister"), (True, "RegisterTargets"), (True, "DeregisterTargets")],

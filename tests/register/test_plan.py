@@ -180,7 +180,8 @@ def test_whoever_is_going_away_leaves_however_many_that_are() -> None:
 
 @pytest.mark.parametrize(
     "draining",
-    [draining_tag(NOW, SPOT_INTERRUPTION), draining_tag(NOW, REBALANCE), "maintenance", "", "9999-12-31 x"],
+    [draining_tag(NOW, SPOT_INTERRUPTION), draining_tag(NOW, REBALANCE), "maintenance", "", "9999-12-31 x"]
+    + [f"{time} {SPOT_INTERRUPTION}" for time in ("9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00")],
 )
 def test_a_mark_that_neither_ec2_nor_auto_scaling_confirms_passes_no_guard(draining: str) -> None:
     load_balancer, health, instances = members(4)

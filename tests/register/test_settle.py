@@ -64,6 +64,13 @@ def test_how_long_a_look_waits(last: float | None, now: float, wait: float) -> N
     assert wait_for_look(AT, memory, SETTLE, after(now)) == timedelta(seconds=wait)
 
 
+@pytest.mark.parametrize("event", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_an_event_of_any_time_waits_no_longer_than_one_of_this_moment(event: datetime) -> None:
+    last = LastLook(after(0), served=True)
+    assert wait_for_look(event, None, SETTLE, AT) <= timedelta(seconds=6)
+    assert answered(event, last, SETTLE) is (event < AT)
+
+
 moments = st.floats(0, 30).map(after)
 
 
