@@ -122,6 +122,16 @@ def group_not_ours(load_balancer: str, group: str, error: str) -> None:
     )
 
 
+def regions_skipped(error: str) -> None:
+    """Log that other regions could not be asked whether they use a certificate that is to be deleted."""
+    logger().warning("regions skipped", extra={"error": error})
+
+
+def certificate_kept(load_balancer: str, certificate: str) -> None:
+    """Log that a certificate of a deleted load balancer stays, since a listener of another one serves it."""
+    logger().warning("certificate kept", extra={"load_balancer": load_balancer, "certificate": certificate})
+
+
 def unannounced(error: str) -> None:
     """Log that a change was made and could not be put on EventBridge."""
     logger().warning("change not announced", extra={"error": error})

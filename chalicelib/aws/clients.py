@@ -36,6 +36,8 @@ ROOT = Path(__file__).parents[2]
 # Chalice puts the content of `vendor/` at the top of the package.
 _MODELS = ("aws-models", "vendor/aws-models")
 
+_ATTEMPTS, _ATTEMPTS_ELSEWHERE = 5, 2
+
 # botocore takes `ssl`'s own SSLContext from this adapter when it is there, else from where it comes from;
 # with the adapter come all of pyOpenSSL, which acme needs, and of cryptography.
 _ADAPTER = "urllib3.contrib.pyopenssl"
@@ -86,8 +88,10 @@ class Clients:
         session = self._session
         from botocore.config import Config
 
+        # A region that is asked beside ours may be one that nobody answers for.
+        attempts = _ATTEMPTS if region is None else _ATTEMPTS_ELSEWHERE
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=3,
             read_timeout=10,
             max_pool_connections=10,

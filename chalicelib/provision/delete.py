@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
+from chalicelib import telemetry
 from chalicelib.apply import Progress, apply
+from chalicelib.certificates.users import Described, find_users
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
@@ -44,7 +46,8 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
         raise NotFound(f"there is no load balancer {name}")
     _refuse(standing, invocation.settings.owner, force=force)
     if dry_run:
-        return Report(name=name, state="ready", steps=tuple(to_step(action) for action in steps))
+        foreseen = tuple(to_step(action) for action in steps)
+        return Report(name=name, state="ready", steps=foreseen, warnings=standing.warnings)
     progress = Progress()
     apply(name, [one for one in steps if isinstance(one, do.DeleteLoadBalancer)], progress, invocation)
     left = delete_leftovers(name, [one for one in steps if isinstance(one, Leftover)], progress, invocation)
@@ -52,6 +55,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
         name=name,
         state="pending" if left else "ready",
         steps=progress.steps,
+        warnings=standing.warnings,
         carry_on=_payload(left) if left else {},
     )
 
@@ -80,9 +84,11 @@ def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
 def finish(name: str, leftovers: Mapping[str, object], invocation: Invocation) -> None:
     """Delete, in the background, what AWS still held on to; `leftovers` is what `delete` left in `carry_on`.
 
+    A certificate that another load balancer has got meanwhile stays; once that one is gone, it is swept.
     Raises NotYet when it still does at the deadline, so that Lambda tries again.
     """
-    left = delete_leftovers(name, _read(leftovers), Progress(), invocation)
+    still = [leftover for _, leftover in unused([(name, one) for one in _read(leftovers)], invocation)]
+    left = delete_leftovers(name, still, Progress(), invocation)
     if left:
         raise errors.NotYet(type(left[0]).__name__, "StillInUse", "AWS has not let go of it yet")
 
@@ -97,6 +103,30 @@ def delete_leftovers(
         if next(waits, None) is None:
             break
     return left
+
+
+def unused(
+    leftovers: Iterable[tuple[str, Leftover]], invocation: Invocation, here: Described | None = None
+) -> list[tuple[str, Leftover]]:
+    """Leave out the certificates that a listener serves, of any load balancer of any region.
+
+    Each leftover comes with the name of the load balancer that left it. No call without certificates.
+    """
+    left = [*leftovers]
+    if not any(isinstance(one, do.DeleteServerCertificate) for _, one in left):
+        return left
+    found = find_users(invocation, here)
+    for warning in found.warnings:
+        telemetry.regions_skipped(warning.message)
+    used = found.names
+    for name, one in left:
+        if isinstance(one, do.DeleteServerCertificate) and one.certificate in used:
+            telemetry.certificate_kept(name, one.certificate)
+    return [
+        (name, one)
+        for name, one in left
+        if not (isinstance(one, do.DeleteServerCertificate) and one.certificate in used)
+    ]
 
 
 def settled(name: str, leftover: Leftover, progress: Progress, invocation: Invocation) -> bool:

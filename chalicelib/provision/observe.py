@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from chalicelib.aws import autoscaling, ec2, elb, elbv2, iam, s3
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.certificates.chosen import Existing
+from chalicelib.certificates.users import CertificateUser, CertificateUsers, Described, find_users
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import (
     LoadBalancer,
@@ -24,6 +24,7 @@ from chalicelib.model.load_balancer import (
     TargetGroup,
 )
 from chalicelib.model.names import certificate_path, security_group_name
+from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import SecurityGroup, Subnet
 from chalicelib.observe import (
     READS_AT_ONCE,
@@ -35,10 +36,6 @@ from chalicelib.observe import (
 from chalicelib.provision.certificate import choose
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
-
-if TYPE_CHECKING:
-    from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
-    from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef
 
 # A quota is never below AWS's default, 20 classic ones and 50 network ones, so that with few load balancers
 # nobody needs to ask for it.
@@ -199,17 +196,21 @@ def _with_routes(
 class Standing:
     """What a DELETE rests on: what there is, who is in service, and what that is not ours holds on to it.
 
-    `attaching` are the Auto Scaling groups that attach it.
+    `attaching` are the Auto Scaling groups that attach it; `warnings` name regions that could not be asked.
     """
 
     actual: State
     members: tuple[Member, ...]
     holders: tuple[str, ...]
     attaching: frozenset[str] = frozenset()
+    warnings: tuple[ReviewWarning, ...] = ()
 
 
 def for_delete(name: str, invocation: Invocation) -> Standing:
-    """The load balancer and what was made for it, also where the load balancer itself is gone already."""
+    """The load balancer and what was made for it, also where the load balancer itself is gone already.
+
+    Where a certificate was made for it, every region is asked who else serves it.
+    """
     clients, owner = invocation.clients, invocation.settings.owner
     path = certificate_path(owner, clients.region, name)
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
@@ -217,30 +218,37 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
         others_too = pool.submit(elbv2.describe_second_kind, clients.elbv2)
         listed = pool.submit(iam.list_certificates, clients.iam, path)
         grouped = pool.submit(vpcs.groups_named, clients.ec2, security_group_name(name))
-    described = {one.get("LoadBalancerName", ""): one for one in everything.result()}
-    second = others_too.result()
+    here = Described(everything.result(), others_too.result())
+    classic = next((one for one in here.classic if one.get("LoadBalancerName") == name), None)
     network = next(
-        (one for one in second if one.get("LoadBalancerName") == name and elbv2.is_network(one)), None
+        (one for one in here.second if one.get("LoadBalancerName") == name and elbv2.is_network(one)), None
     )
-    found = read_described(described.get(name), network, invocation, every_group=True)
+    found = read_described(classic, network, invocation, every_group=True)
+    there = found.load_balancer if found else None
     attaching = _attaching(found, invocation) if found else frozenset()
     group = _group_of(found, [group for group in grouped.result() if group.owner == owner])
-    ours = {certificate.arn for certificate in listed.result()}
+    ours = frozenset(certificate.arn for certificate in listed.result())
+    users = find_users(invocation, here) if ours else CertificateUsers()
     return Standing(
         actual=State(
             name=name,
-            load_balancer=found.load_balancer if found else None,
+            load_balancer=there,
             group=group,
             certificates=frozenset(certificate.name or "" for certificate in listed.result()),
             spare_groups=_ours(found.spare_groups if found else spare_groups(name, invocation), invocation),
         ),
         members=found.members if found else (),
-        holders=(
-            *_other_users(name, described.values(), ours, group),
-            *_other_users_of_the_second_kind(name, second, ours, group, invocation),
-            *(vpcs.referring_groups(clients.ec2, group.id) if group and group.id else ()),
+        holders=tuple(
+            dict.fromkeys(
+                (
+                    *_certificate_holders(users.users, ours, there, clients.region),
+                    *(_group_holders(group, there, here) if group else ()),
+                    *(vpcs.referring_groups(clients.ec2, group.id) if group and group.id else ()),
+                )
+            )
         ),
         attaching=attaching,
+        warnings=users.warnings,
     )
 
 
@@ -250,43 +258,33 @@ def _group_of(found: FoundLoadBalancer | None, groups: Sequence[SecurityGroup]) 
     return next(here, None)
 
 
-def _other_users(
-    name: str,
-    described: Iterable[LoadBalancerDescriptionTypeDef],
-    certificates: set[str],
-    group: SecurityGroup | None,
+def _certificate_holders(
+    users: Iterable[CertificateUser], certificates: frozenset[str], it: LoadBalancer | None, region: str
 ) -> tuple[str, ...]:
-    """Other load balancers of the region that use what was made for this one."""
+    """Other load balancers, of any region, that serve a certificate which was made for this one."""
+    itself = (region, it.type, it.name) if it else None
     return tuple(
-        f"load balancer {one.get('LoadBalancerName')}"
-        for one in described
-        if one.get("LoadBalancerName") != name
-        and (
-            certificates & {listener.certificate for listener in elb.parse_listeners(one, {})}
-            or (group and group.id in one.get("SecurityGroups", []))
-        )
+        f"load balancer {one.name}" + (f" in {one.region}" if one.region != region else "")
+        for one in users
+        if certificates & one.certificates and (one.region, one.type, one.name) != itself
     )
 
 
-def _other_users_of_the_second_kind(
-    name: str,
-    described: Sequence[LoadBalancerTypeDef],
-    certificates: set[str],
-    group: SecurityGroup | None,
-    invocation: Invocation,
-) -> tuple[str, ...]:
-    """The same of network and application ones, where certificates take a call and more for each."""
-    others = [one for one in described if one.get("LoadBalancerName") != name]
-    client = invocation.clients.elbv2
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        served = [
-            pool.submit(elbv2.served_certificates, client, one.get("LoadBalancerArn", ""))
-            if certificates
-            else None
-            for one in others
-        ]
+def _group_holders(group: SecurityGroup, it: LoadBalancer | None, here: Described) -> tuple[str, ...]:
+    """Other load balancers of the region that are in the security group which was made for this one."""
+    itself = (it.type, it.name) if it else None
+    attached = [
+        *(
+            ("classic", one.get("LoadBalancerName", ""), one.get("SecurityGroups", []))
+            for one in here.classic
+        ),
+        *(
+            (one.get("Type", ""), one.get("LoadBalancerName", ""), one.get("SecurityGroups", []))
+            for one in here.second
+        ),
+    ]
     return tuple(
-        f"load balancer {one.get('LoadBalancerName')}"
-        for one, its in zip(others, served, strict=True)
-        if (its and certificates & its.result()) or (group and group.id in one.get("SecurityGroups", []))
+        f"load balancer {name}"
+        for type_, name, groups in attached
+        if group.id in groups and (type_, name) != itself
     )

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from chalicelib.apply import Progress, apply
 from chalicelib.aws import elb, elbv2, iam
 from chalicelib.aws import vpc as vpcs
-from chalicelib.invocation import Invocation
+from chalicelib.certificates.users import Described
+from chalicelib.invocation import Invocation, gathering
 from chalicelib.model import actions as do
 from chalicelib.model.errors import AwsError, Unserved
 from chalicelib.model.load_balancer import Certificate
@@ -25,7 +26,7 @@ from chalicelib.model.names import (
 from chalicelib.model.pending import TO_BE_SWEPT, Pending, parse_pending
 from chalicelib.model.step import Step
 from chalicelib.model.vpc import SecurityGroup
-from chalicelib.provision.delete import Leftover, settled
+from chalicelib.provision.delete import Leftover, settled, unused
 
 Sweeping = Leftover | do.CreateTags | do.DeleteTags
 
@@ -42,25 +43,22 @@ def sweep_due(now: datetime) -> bool:
 def sweep(invocation: Invocation) -> tuple[Step, ...]:
     """Delete such certificates and groups, as far as AWS lets them go; return what was done.
 
-    What another load balancer uses stays: IAM need not notice by itself that one does
-    (https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html). Raises Unserved
-    with all that went wrong, when everything else is done.
+    What another load balancer of any region uses stays: the regions are asked only when a certificate is to
+    go. Raises Unserved with all that went wrong, when everything else is done.
     """
     clients, owner = invocation.clients, invocation.settings.owner
     certificates = iam.list_certificates(clients.iam, certificates_path(owner, clients.region))
     groups = vpcs.groups_owned(clients.ec2, owner)
     if not certificates and not groups:
         return ()
-    described = elb.describe_all(clients.elb)
-    second = elbv2.describe_second_kind(clients.elbv2)
-    alive = {one.get("LoadBalancerName", "") for one in (*described, *second)}
-    served = {listener.certificate for one in described for listener in elb.parse_listeners(one, {})}
-    attached = {group for one in (*described, *second) for group in one.get("SecurityGroups", [])}
+    here = Described(elb.describe_all(clients.elb), elbv2.describe_second_kind(clients.elbv2))
+    alive = {one.get("LoadBalancerName", "") for one in (*here.classic, *here.second)}
+    attached = {group for one in (*here.classic, *here.second) for group in one.get("SecurityGroups", [])}
     progress, failures = Progress(), list[tuple[str, Exception]]()
-    plan = [
-        *_certificates([one for one in certificates if one.arn not in served], alive, invocation),
-        *_groups(groups, alive, attached, invocation),
-    ]
+    plan = _groups(groups, alive, attached, invocation)
+    with gathering("certificates", failures):
+        gone = unused(_certificates(certificates, alive, invocation), invocation, here)
+        plan = [*gone, *plan]
     for name, action in plan:
         try:
             if isinstance(action, do.CreateTags | do.DeleteTags):
@@ -77,7 +75,7 @@ def sweep(invocation: Invocation) -> tuple[Step, ...]:
 
 def _certificates(
     certificates: Iterable[Certificate], alive: set[str], invocation: Invocation
-) -> list[tuple[str, Sweeping]]:
+) -> list[tuple[str, Leftover]]:
     before = invocation.now() - _AGE
     return [
         (name, do.DeleteServerCertificate(reason=f"{name} is gone", certificate=certificate.name or ""))

@@ -1,19 +1,12 @@
-"""Delete superseded certificates, those under our own path only, and only what no listener anywhere uses.
-
-IAM's page warns that ELB may not notice a deletion and stop taking traffic, so that users are looked for
-first; a server certificate is the account's, and a listener of any region can use it. Another region that is
-denied to us, or does not answer, is left out with a warning.
-https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServerCertificate.html
-"""
+"""Delete superseded certificates, those under our own path only, and only what no listener anywhere uses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from chalicelib.apply import Progress, apply
-from chalicelib.aws import ec2, elb
+from chalicelib.certificates.users import find_users
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
@@ -21,9 +14,7 @@ from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.observe import Region
-from chalicelib.rotate.plan import Retire, retire, skippable, skipped
-
-_REGIONS_AT_ONCE = 8
+from chalicelib.rotate.plan import Retire, retire
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +39,8 @@ def retire_superseded(region: Region, rotations: Sequence[Rotation], invocation:
     ]
     if not planned:
         return Retired()
-    used, warnings = _used_anywhere(invocation)
+    found = find_users(invocation)
+    used = found.certificates
     progress = Progress()
     for name, goes in planned:
         if goes.certificate.arn not in used and goes.certificate.name:
@@ -58,7 +50,7 @@ def retire_superseded(region: Region, rotations: Sequence[Rotation], invocation:
             except (errors.NotYet, errors.Absent):
                 continue
     names = frozenset(name for name, _ in planned)
-    return Retired(steps=progress.steps, load_balancers=names, warnings=warnings)
+    return Retired(steps=progress.steps, load_balancers=names, warnings=found.warnings)
 
 
 def _superseded(region: Region, rotation: Rotation, invocation: Invocation) -> Iterable[Retire]:
@@ -76,30 +68,4 @@ def _superseded(region: Region, rotation: Rotation, invocation: Invocation) -> I
         invocation.now(),
         keep=invocation.settings.keep_certificates,
         rejected=rejected,
-    )
-
-
-def _used_anywhere(invocation: Invocation) -> tuple[frozenset[str], tuple[ReviewWarning, ...]]:
-    """The certificates on every listener of every region that the account can use and that answers us."""
-    regions = ec2.regions(invocation.clients.ec2)
-    with ThreadPoolExecutor(_REGIONS_AT_ONCE) as pool:
-        answers = dict(zip(regions, pool.map(lambda one: _used_in(one, invocation), regions), strict=True))
-    silent = {region: answer for region, answer in answers.items() if isinstance(answer, errors.AwsError)}
-    used = (answer for answer in answers.values() if not isinstance(answer, errors.AwsError))
-    return frozenset().union(*used), skipped(silent)
-
-
-def _used_in(region: str, invocation: Invocation) -> frozenset[str] | errors.AwsError:
-    """The certificates on every listener of a region, or why another region than ours is left out."""
-    try:
-        described = elb.describe_all(invocation.clients.elb_in(region))
-    except errors.AwsError as error:
-        if region == invocation.clients.region or not skippable(error):
-            raise
-        return error
-    return frozenset(
-        listener.certificate
-        for one in described
-        for listener in elb.parse_listeners(one, {})
-        if listener.certificate
     )

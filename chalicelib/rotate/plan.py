@@ -27,15 +27,13 @@ never mended here: `docs/rotate.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.acme.renewal_window import Window, suggested
-from chalicelib.model.errors import AwsError, Denied
 from chalicelib.model.load_balancer import Certificate, age, uploaded
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, WATCHED, certificate_name_of
-from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.model import LoadBalancerCertificates
 from chalicelib.x509.domains import covers
 from chalicelib.x509.facts import AuthorityFacts
@@ -350,42 +348,7 @@ def _same_authority(
 
 
 FORGOTTEN = timedelta(hours=1)
-
-
 """An upload older than this that no listener uses was abandoned."""
-
-
-SILENT = frozenset(
-    {
-        # botocore got no answer, or none that AWS gave
-        "ConnectTimeoutError",
-        "ConnectionClosedError",
-        "ConnectionError",
-        "EndpointConnectionError",
-        "HTTPClientError",
-        "ProxyConnectionError",
-        "ReadTimeoutError",
-        "ResponseParserError",
-        "ResponseStreamingError",
-        "SSLError",
-        # AWS has trouble of its own; the numbers are what botocore makes of an answer without a code
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "InternalServiceError",
-        "ServiceFailure",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "Unavailable",
-        "500",
-        "502",
-        "503",
-        "504",
-    }
-)
-
-
-"""The codes of an `AwsError` that say nothing about the question."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -432,21 +395,3 @@ def retire(
         [Retire(reason="it failed or expired", certificate=one) for one in useless]
         + [Retire(reason="newer ones were kept to roll back to", certificate=one) for one in good[keep:]]
     )
-
-
-def skippable(error: AwsError) -> bool:
-    """Whether another region is left out of the search for users of a certificate after this error.
-
-    An organisation may deny a region for good (Control Tower does), and no certificate would ever be retired.
-    IAM still refuses to delete what a listener uses. A region that throttles is asked again by the next run.
-    """
-    return isinstance(error, Denied) or error.code in SILENT
-
-
-def skipped(regions: Mapping[str, AwsError]) -> tuple[ReviewWarning, ...]:
-    """Return the warning that names the regions that were left out, each with what it said; none for none."""
-    if not regions:
-        return ()
-    named = ", ".join(f"{region} ({error.code})" for region, error in sorted(regions.items()))
-    message = f"not asked whether they use a superseded certificate, which IAM alone guards there: {named}"
-    return (ReviewWarning("region-skipped", message),)

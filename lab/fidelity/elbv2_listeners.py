@@ -1,4 +1,4 @@
-"""Listeners of network load balancers, their certificates and attributes.
+"""Listeners of network load balancers, their certificates and attributes; of application ones in outline.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-listeners.html
 """
@@ -40,6 +40,12 @@ BEHIND: Mapping[str, frozenset[str]] = {
 """The protocols of the target groups to which a listener of each protocol forwards.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-listeners.html#listener-configuration
+"""
+
+SECURE = frozenset({"TLS", "HTTPS"})
+"""A network load balancer's listeners, and an application one's, that have certificates.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/https-listener-certificates.html
 """
 
 ALPN = frozenset({"HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred", "None"})
@@ -103,9 +109,9 @@ def _forwarded(actions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int | N
 
 
 def _secure(one: Listener, request: Request) -> None:
-    """Take certificate and policy from a request onto a TLS listener, and off any other."""
+    """Take certificate and policy from a request onto a secure listener, and off any other."""
     certificates = [str(each.get("CertificateArn", "")) for each in request.get("Certificates", [])]
-    if one.protocol != "TLS":
+    if one.protocol not in SECURE:
         if certificates or request.get("SslPolicy"):
             raise invalid(f"A {one.protocol} listener has neither certificates nor an SSL policy")
         one.certificate = one.ssl_policy = None
@@ -115,6 +121,9 @@ def _secure(one: Listener, request: Request) -> None:
         raise invalid("Exactly one certificate must be specified")
     one.certificate = certificates[0] if certificates else one.certificate
     one.ssl_policy = request.get("SslPolicy") or one.ssl_policy or DEFAULT
+    if not one.certificate:
+        raise refusal("CertificateNotFound", f"A certificate must be specified for {one.protocol} listeners")
+    refuse_unknown(one.ssl_policy)
 
 
 def _refuse(region: Region, one: Listener) -> None:
@@ -123,10 +132,6 @@ def _refuse(region: Region, one: Listener) -> None:
         raise refusal("UnsupportedProtocol", f"Protocol '{one.protocol}' is not supported by a network one")
     if not 1 <= one.port <= 65535:
         raise invalid(f"Port {one.port} must be between 1 and 65535")
-    if one.protocol == "TLS":
-        if not one.certificate:
-            raise refusal("CertificateNotFound", "A certificate must be specified for TLS listeners")
-        refuse_unknown(str(one.ssl_policy))
     if one.alpn and (len(one.alpn) > 1 or not set(one.alpn) <= ALPN):
         raise refusal("ALPNPolicyNotFound", f"ALPN policy '{one.alpn[0]}' not found")
     for arn, _ in one.target_groups:
@@ -273,7 +278,7 @@ def remove_listener_certificates(region: Region, request: Request) -> Answer:
 def _of_list(region: Region, request: Request) -> tuple[Listener, str]:
     one = listener(region, required(request, "ListenerArn"))
     asked = required(request, "Certificates")
-    if one.protocol != "TLS":
+    if one.protocol not in SECURE:
         raise refusal("UnsupportedProtocol", f"A {one.protocol} listener has no certificates")
     if len(asked) != 1:
         raise invalid("Exactly one certificate must be specified")

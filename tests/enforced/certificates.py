@@ -15,7 +15,16 @@ from tests.enforced.provisioning import LATE, PRIVATE_CA, acm_certificate
 from tests.world.issuing import acme_for, authority, make_due
 from tests.world.provisioning import issued
 from tests.world.register import sample
-from tests.world.rotating import HOST, LONG_AGO, body, bundle, front, keep_secret, uploaded_a_minute_ago
+from tests.world.rotating import (
+    HOST,
+    LONG_AGO,
+    body,
+    bundle,
+    front,
+    keep_secret,
+    uploaded_a_minute_ago,
+    use_in_second,
+)
 
 SECRET = {"secret_id": f"{OWNER}/mqtt"}
 
@@ -58,6 +67,7 @@ def due(prod: Deployment) -> None:
         prod.put(body(prod.here, wire.port, PRIVATE_CA))
         prod.here.passed = timedelta()
         arn = acm_certificate()
+        use_in_second("network", False, "eu-central-1", arn)
         prod.put(body(prod.here, 8883, {"arn": arn}), "other")
         prod.put(
             {"type": "network", "subnets": prod.here.subnets[:2], "certificate": {"arn": arn}}, "network"

@@ -12,7 +12,7 @@ from tests.register.test_drain import DRAIN, READY, group
 from tests.world.network import balancer, elbv2
 from tests.world.provisioning import issued, pem
 from tests.world.register import Fleet, sample
-from tests.world.rotating import bundle
+from tests.world.rotating import bundle, use_in_second
 
 BESIDE = "demo-network"
 """A network load balancer that serves the cluster of the classic one."""
@@ -110,6 +110,7 @@ def watched(prod: Deployment) -> None:
 
 def swept(prod: Deployment) -> None:
     """Sweep what a load balancer left that somebody deleted, and the alarms with it."""
+    use_in_second("network", False, "eu-central-1", acm_certificate())
     prod.put({"subnets": prod.here.subnets[:2], "certificate": {"pem": pem(issued())}})
     prod.at(10)
     prod.run("reconcile", sample("schedule-tick"))

@@ -22,7 +22,7 @@ from tests.world.network import (
     target_group,
 )
 from tests.world.provisioning import issued, pem
-from tests.world.rotating import bundle, keep_secret
+from tests.world.rotating import bundle, keep_secret, use_in_second
 
 PRIVATE_CA = {"issuer": "private-ca", "domains": ["mqtt.example.com"]}
 LATE = 120.0
@@ -180,6 +180,7 @@ def let_go_slowly(prod: Deployment) -> None:
 
 def deleted_slowly(prod: Deployment) -> None:
     """Finish, in the background, a DELETE that AWS needs longer for; once somebody is quicker with a part."""
+    use_in_second("network", False, "eu-central-1", acm_certificate())
     for quicker in (False, True):
         prod.put({"subnets": prod.here.subnets[:2], "certificate": {"pem": pem(issued())}})
         KNOBS.certificate_hold_seconds = KNOBS.interface_linger_seconds = LATE

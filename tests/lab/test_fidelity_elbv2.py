@@ -377,6 +377,22 @@ def test_a_certificate_that_is_new_is_unknown_for_a_while(here: Network, clock: 
     here.listen(balancer, group, 8883, **asked)
 
 
+def test_an_application_load_balancers_https_listener_has_certificates_too(here: Network) -> None:
+    balancer = here.create(Type="application", Subnets=here.world.subnets[:2])["LoadBalancerArn"]
+    group = here.group(Protocol="HTTP")
+    default, other = here.world.upload("default"), here.world.upload("other")
+    assert code(here.listen, balancer, group, 443, Protocol="HTTPS") == "CertificateNotFound"
+    made = here.listen(balancer, group, 443, Protocol="HTTPS", Certificates=[{"CertificateArn": default}])
+    assert made["Certificates"] == [{"CertificateArn": default}]
+    arn, api = made["ListenerArn"], here.api
+    api.add_listener_certificates(ListenerArn=arn, Certificates=[{"CertificateArn": other}])
+    shown = api.describe_listener_certificates(ListenerArn=arn)["Certificates"]
+    assert [one["CertificateArn"] for one in shown] == [default, other]
+    for name in ("default", "other"):
+        delete = here.world.iam.delete_server_certificate
+        assert code(delete, ServerCertificateName=name) == "DeleteConflict"
+
+
 def test_the_sni_list_stands_beside_the_default_certificate(here: Network) -> None:
     balancer, group = here.create()["LoadBalancerArn"], here.group()
     default, other = here.world.upload("default"), here.world.upload("other")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.aws.ec2 import regions
 from chalicelib.model import errors
 from chalicelib.model.errors import Conflict, NotFound
 from chalicelib.provision import delete as deprovision
@@ -177,7 +178,8 @@ def test_each_is_looked_at_again_before_it_is_deleted(here: Account) -> None:
     report = here.delete(force=True)
     here.passed += timedelta(minutes=5)
     here.finish(report)
-    assert here.calls.made == [
+    asked = 1 + 2 * len(regions(here.invocation().clients.ec2))  # who else serves the certificate
+    assert here.calls.made[asked:-1] == [
         *["DescribeLoadBalancers"] * 2,  # of either kind
         "DeleteServerCertificate",
         *["DescribeLoadBalancers"] * 2,

@@ -12,13 +12,13 @@ import pytest
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
+from chalicelib.certificates.users import SILENT
 from chalicelib.model import errors
-from chalicelib.rotate.plan import SILENT
 from tests.world.provisioning import Account, clients
 from tests.world.rotating import Front, make, names, rotate, served, supersede
 
 HERE, ELSEWHERE, FARTHER = "eu-central-1", "eu-west-1", "us-east-1"
-ASKED = "before-call.elb.DescribeLoadBalancers"
+ASKED = tuple(f"before-call.{api}.DescribeLoadBalancers" for api in ("elb", "elbv2"))
 URL = f"https://elasticloadbalancing.{ELSEWHERE}.amazonaws.com"
 
 Answer = tuple[str, int] | Exception
@@ -66,11 +66,13 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[None]:
 
     # Clients of another region are made anew for each look, and take what their session has by then.
     session = clients()._session
-    session.register(ASKED, answer)  # type: ignore[arg-type] # it may answer
+    for asked in ASKED:
+        session.register(asked, answer)  # type: ignore[arg-type] # it may answer
     try:
         yield
     finally:
-        session.unregister(ASKED, answer)  # type: ignore[arg-type] # as above
+        for asked in ASKED:
+            session.unregister(asked, answer)  # type: ignore[arg-type] # as above
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,10 @@ def tags(here: Account, name: str = "demo") -> dict[str, str]:
 
 def use_in(region: str, certificate: str) -> None:
     """Serve a certificate in another region."""
+    USES["classic"](region, certificate)
+
+
+def _use_by_classic(region: str, certificate: str) -> None:
     zone = boto3.client("ec2", region).describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
     boto3.client("elb", region).create_load_balancer(
         LoadBalancerName="elsewhere",
@@ -168,6 +173,59 @@ def use_in(region: str, certificate: str) -> None:
             }
         ],
     )
+
+
+def use_in_second(type_: str, beside: bool, region: str, certificate: str, name: str = "elsewhere") -> None:
+    """Serve it by a load balancer of the second API, as a listener's default or beside another one."""
+    api, ec2 = boto3.client("elbv2", region), boto3.client("ec2", region)
+    subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
+    made = api.create_load_balancer(
+        Name=name,
+        Type=type_,  # type: ignore[arg-type] # network or application
+        Scheme="internal",
+        Subnets=[one["SubnetId"] for one in subnets[:2]],
+    )["LoadBalancers"][0]
+    behind, before = {"network": ("TCP", "TLS"), "application": ("HTTP", "HTTPS")}[type_]
+    group = api.create_target_group(
+        Name=name,
+        Protocol=behind,  # type: ignore[arg-type] # one of these two
+        Port=1883,
+        VpcId=made["VpcId"],
+    )["TargetGroups"][0]
+    default = _another() if beside else certificate
+    listener = api.create_listener(
+        LoadBalancerArn=made["LoadBalancerArn"],
+        Port=8883,
+        Protocol=before,  # type: ignore[arg-type] # one of these two
+        Certificates=[{"CertificateArn": default}],
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}],
+    )["Listeners"][0]
+    if beside:
+        api.add_listener_certificates(
+            ListenerArn=listener["ListenerArn"], Certificates=[{"CertificateArn": certificate}]
+        )
+
+
+def _another() -> str:
+    """A stranger's certificate."""
+    one = bundle(50, key="strangers")
+    uploaded = boto3.client("iam").upload_server_certificate(
+        ServerCertificateName="strangers",
+        CertificateBody=one.certificate_pem,
+        PrivateKey=one.private_key_pem,
+    )
+    return uploaded["ServerCertificateMetadata"]["Arn"]
+
+
+USES: dict[str, Callable[[str, str], None]] = {
+    "classic": _use_by_classic,
+    **{
+        f"{type_}, {'beside another' if beside else 'as the default'}": partial(use_in_second, type_, beside)
+        for type_ in ("network", "application")
+        for beside in (False, True)
+    },
+}
+"""The ways in which a listener of a region may serve a certificate, by what is said of them."""
 
 
 def supersede(here: Account, front: Front, used_in: str | None = None) -> str:
