@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +26,7 @@ from lab.fidelity.knobs import KNOBS
 from lab.lambda_.api import STAGE, start_api, start_functions
 from lab.machine.addresses import Network, claim
 from lab.machine.processes import Processes, open_processes, with_server_paths
+from lab.machine.threads import beside
 from lab.nodes import brokers
 from lab.nodes.brokers import Cluster, Node
 from lab.nodes.vpc import Vpc, prepare
@@ -231,14 +231,8 @@ def _names(data_plane: DataPlane) -> Iterator[DnsServer]:
 @contextmanager
 def following(data_plane: DataPlane, changed: Callable[[], bool]) -> Iterator[None]:
     """Let the data plane follow AWS in a thread, until the end of the block."""
-    stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(data_plane, stop, changed), name="dataplane")
-    thread.start()
-    try:
+    with beside("dataplane", lambda stop: follow(data_plane, stop, changed)):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager

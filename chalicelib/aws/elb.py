@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.aws.errors import translated
+from chalicelib.aws.quotas import parse_quota
 from chalicelib.model import errors
 from chalicelib.model.batches import of_those_there
 from chalicelib.model.load_balancer import (
@@ -130,9 +131,7 @@ def _unless_na(text: str) -> str:
 def quota(client: ElasticLoadBalancingClient) -> int | None:
     """How many classic load balancers the account may have in the region; None when AWS does not say."""
     with translated("DescribeAccountLimits"):
-        limits = client.describe_account_limits()["Limits"]
-    found = (limit.get("Max") for limit in limits if limit.get("Name") == "classic-load-balancers")
-    return next((int(limit) for limit in found if limit), None)
+        return parse_quota(client.describe_account_limits()["Limits"], "classic-load-balancers")
 
 
 def parse_load_balancer(

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 from chalicelib.aws.errors import translated
+from chalicelib.aws.quotas import parse_quota
 from chalicelib.model import errors
 from chalicelib.model.batches import of_those_there
 from chalicelib.model.load_balancer import (
@@ -209,9 +210,7 @@ def target_health(client: ElasticLoadBalancingv2Client, arn: str, port: int) -> 
 def network_quota(client: ElasticLoadBalancingv2Client) -> int | None:
     """How many network load balancers the account may have in the region; None when AWS does not say."""
     with translated("DescribeAccountLimits"):
-        limits = client.describe_account_limits()["Limits"]
-    found = (limit.get("Max") for limit in limits if limit.get("Name") == "network-load-balancers")
-    return next((int(limit) for limit in found if limit), None)
+        return parse_quota(client.describe_account_limits()["Limits"], "network-load-balancers")
 
 
 def listed_networks(

@@ -58,11 +58,8 @@ def register_or_deregister(
     def call(part: MembershipAction) -> None:
         perform(clients, name, part)
 
-    try:
-        call(change)
-    except InvalidInstance as error:
-        refused = error
-    else:
+    refused = _refusal(call, change)
+    if refused is None:
         yield change
         return
     found = ec2.instances(clients.ec2, change.instances)
@@ -79,14 +76,10 @@ def by_halves(
 
     With `refused` AWS has just refused this very call, so that it begins with the halves.
     """
+    refused = refused or _refusal(call, change)
     if refused is None:
-        try:
-            call(change)
-        except InvalidInstance as error:
-            refused = error
-        else:
-            yield change
-            return
+        yield change
+        return
     middle = len(change.instances) // 2
     if not middle:
         # Of one that is not registered any more, and so is deregistered, AWS says the same.
@@ -95,6 +88,15 @@ def by_halves(
         return
     for half in (change.instances[:middle], change.instances[middle:]):
         yield from by_halves(call, replace(change, instances=half))
+
+
+def _refusal(call: Callable[[MembershipAction], None], change: MembershipAction) -> InvalidInstance | None:
+    """Make the call, and return AWS's refusal of one of its instances; None where AWS takes the call."""
+    try:
+        call(change)
+    except InvalidInstance as error:
+        return error
+    return None
 
 
 def _nothing_to_do(change: MembershipAction, instance: Instance | None) -> str | None:

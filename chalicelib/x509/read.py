@@ -83,20 +83,19 @@ def to_be(bundle: Bundle, *, name: str, path: str) -> Certificate:
 
 def read_leaf(certificate: str, chain: str) -> Leaf | None:
     """Read a certificate that IAM gave back; None when it cannot be read."""
-    readable = _certificates(pem.parse(certificate))
-    if not readable:
-        return None
-    leaf = next(iter(readable.values()))
-    return describe_leaf(leaf, certificate_digest(certificate, chain))
+    leaf = _first(certificate)
+    return describe_leaf(leaf, certificate_digest(certificate, chain)) if leaf else None
 
 
 def describe_authority(certificate: str) -> AuthorityFacts | None:
     """Describe the first certificate of a text as the issuer of others; None when it cannot be read."""
-    readable = _certificates(pem.parse(certificate))
-    if not readable:
-        return None
-    found = next(iter(readable.values()))
-    return AuthorityFacts(own_key(found.parsed), found.facts.not_after)
+    found = _first(certificate)
+    return AuthorityFacts(own_key(found.parsed), found.facts.not_after) if found else None
+
+
+def _first(text: str) -> ReadCertificate | None:
+    """The first certificate of a text that can be read; None when there is none."""
+    return next(iter(_certificates(pem.parse(text)).values()), None)
 
 
 def _text_facts(

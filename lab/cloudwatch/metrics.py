@@ -6,16 +6,18 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 from __future__ import annotations
 
 import json
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+
+from lab.machine.threads import beside
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -177,10 +179,10 @@ def measuring(
 
     `then` is given the latest of them, oldest first.
     """
-    stop, readers = threading.Event(), [reader(log) for log in logs]
+    readers = [reader(log) for log in logs]
     points = deque[Point](maxlen=KEPT)
 
-    def follow() -> None:
+    def follow(stop: Event) -> None:
         while not stop.wait(pause):
             came = [point for read in readers for point in read()]
             with suppress(ClientError):  # a load balancer that is deleted meanwhile
@@ -189,10 +191,5 @@ def measuring(
             points.extend(came)
             then(tuple(points))
 
-    thread = threading.Thread(target=follow, name="cloudwatch")
-    thread.start()
-    try:
+    with beside("cloudwatch", follow):
         yield
-    finally:
-        stop.set()
-        thread.join()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from cryptography import x509
@@ -21,6 +21,7 @@ from lab.demo.declaration import NAME, declaration
 from lab.demo.steps import SECURE, Story, owner, refusal
 from lab.demo.story import hold
 from lab.machine.processes import until
+from lab.machine.threads import beside
 from lab.machine.tls import trusting
 
 SECRET = "demo/certificate"  # noqa: S105 - the secret's name
@@ -202,10 +203,10 @@ class Visitors:
 @contextmanager
 def connecting(story: Story) -> Iterator[Visitors]:
     """Connect, publish and leave, over and over, until the end of the block."""
-    visitors, stop = Visitors(), threading.Event()
+    visitors = Visitors()
     where = through(story)
 
-    def visit() -> None:
+    def visit(stop: Event) -> None:
         while not stop.is_set():
             done = client.publish(where, f"{TOPIC}/visitors", "passing by")
             if done.returncode == 0:
@@ -213,10 +214,5 @@ def connecting(story: Story) -> Iterator[Visitors]:
             else:
                 visitors.failures.append(done.stderr or done.stdout)
 
-    thread = threading.Thread(target=visit, name="visitors")
-    thread.start()
-    try:
+    with beside("visitors", visit):
         yield visitors
-    finally:
-        stop.set()
-        thread.join()

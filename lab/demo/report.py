@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from threading import Event
 
 from lab.demo.declaration import NAME
 from lab.demo.drawing import drawn
@@ -15,6 +15,7 @@ from lab.demo.pictures import Sample, Seen, Served, clock, faults, outages, rang
 from lab.demo.steps import SECURE
 from lab.demo.story import Step, counted
 from lab.lab import Lab
+from lab.machine.threads import beside
 
 PAUSE = 1.0
 STYLE = """
@@ -76,19 +77,14 @@ def sessions(directory: Path, node: str) -> int:
 @contextmanager
 def sampling(lab: Lab) -> Iterator[list[Sample]]:
     """Look every second while the block lasts."""
-    samples, stop = list[Sample](), threading.Event()
+    samples: list[Sample] = []
 
-    def look() -> None:
+    def look(stop: Event) -> None:
         while not stop.wait(PAUSE):
             samples.append(sample(lab))
 
-    thread = threading.Thread(target=look, name="report")
-    thread.start()
-    try:
+    with beside("report", look):
         yield samples
-    finally:
-        stop.set()
-        thread.join()
 
 
 def write(path: Path, seen: Seen) -> None:

@@ -144,7 +144,11 @@ def arn_of(region: Region, load_balancer: LoadBalancer) -> str:
 
 
 def refusal(code: str, message: str) -> ELBClientError:
-    """Return AWS's refusal under its code on the wire; moto finds the HTTP status in the service model."""
+    """Return AWS's refusal under its code on the wire.
+
+    moto finds the HTTP status in the service model, and that model by the module of the exception's class:
+    each of the two APIs has a class of its own.
+    """
     return ELBClientError(code, message)
 
 

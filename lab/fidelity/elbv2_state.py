@@ -161,7 +161,11 @@ def regions_of(account_id: str) -> list[Region]:
 
 
 def refusal(code: str, message: str) -> ELBClientError:
-    """Return AWS's refusal under its code on the wire; moto finds the HTTP status in the service model."""
+    """Return AWS's refusal under its code on the wire.
+
+    moto finds the HTTP status in the service model, and that model by the module of the exception's class:
+    each of the two APIs has a class of its own.
+    """
     return ELBClientError(code, message)
 
 

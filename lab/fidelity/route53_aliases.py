@@ -34,8 +34,7 @@ one: nothing but the answers of the API may be relied on.
 
 def classic_zone(region: str) -> str:
     """Return the id of the hosted zone in which a region's classic load balancers have their DNS names."""
-    made_up = "Z" + hashlib.sha256(f"classic {region}".encode()).hexdigest()[:13].upper()
-    return CLASSIC_ZONES.get(region, made_up)
+    return CLASSIC_ZONES.get(region) or _made_up("classic", region)
 
 
 NETWORK_ZONES: Mapping[str, str] = {
@@ -51,8 +50,11 @@ NETWORK_ZONES: Mapping[str, str] = {
 
 def network_zone(region: str) -> str:
     """Return the id of the hosted zone in which a region's network load balancers have their DNS names."""
-    made_up = "Z" + hashlib.sha256(f"network {region}".encode()).hexdigest()[:13].upper()
-    return NETWORK_ZONES.get(region, made_up)
+    return NETWORK_ZONES.get(region) or _made_up("network", region)
+
+
+def _made_up(kind: str, region: str) -> str:
+    return "Z" + hashlib.sha256(f"{kind} {region}".encode()).hexdigest()[:13].upper()
 
 
 def target_name(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from lab import aws as api
 from lab.aws import Aws
-from lab.elb.dataplane import DataPlane, follow
+from lab.elb.dataplane import DataPlane
 from lab.elb.haproxy import Endpoint
 from lab.fidelity.knobs import KNOBS
+from lab.lab import following
 from lab.machine.addresses import Network
 from lab.machine.processes import Processes, until
 from lab.machine.tls import trusting
@@ -81,14 +81,8 @@ def open_following(network: Network, processes: Processes, directory: Path) -> I
             subnet["AvailabilityZone"]: subnet["SubnetId"]
             for subnet in aws.ec2().describe_subnets()["Subnets"]
         }
-        stop = threading.Event()
-        thread = threading.Thread(target=follow, args=(data_plane, stop))
-        thread.start()
-        try:
+        with following(data_plane, changed=lambda: True):
             yield Following(aws, data_plane, endpoints, subnets)
-        finally:
-            stop.set()
-            thread.join()
     assert data_plane.faults == []
 
 

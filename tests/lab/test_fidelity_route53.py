@@ -7,13 +7,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.fidelity.knobs import KNOBS
 from lab.fidelity.route53_changes import order, record_set, texts
 from tests.lab.load_balancing import Clock, refusal
+from tests.lab.record_sets import change, refused
 
 pytestmark = pytest.mark.usefixtures("aws", "clock")
 
@@ -52,11 +52,6 @@ def text(*values: str, name: str = NAME, ttl: int = 60) -> dict[str, Any]:
     return {"Name": name, "Type": "TXT", "TTL": ttl, "ResourceRecords": records}
 
 
-def change(route53: Any, zone_id: str, *changes: tuple[str, dict[str, Any]]) -> Any:
-    batch = {"Changes": [{"Action": action, "ResourceRecordSet": record} for action, record in changes]}
-    return route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)["ChangeInfo"]
-
-
 def status(route53: Any, info: Any) -> str:
     return str(route53.get_change(Id=info["Id"])["ChangeInfo"]["Status"])
 
@@ -68,13 +63,6 @@ def records(route53: Any, zone_id: str) -> dict[tuple[str, str], list[str]]:
         for one in listed
         if one["Type"] not in {"NS", "SOA"}
     }
-
-
-def refused(route53: Any, zone_id: str, *changes: tuple[str, dict[str, Any]]) -> tuple[str, str]:
-    with pytest.raises(ClientError) as caught:
-        change(route53, zone_id, *changes)
-    error: Any = caught.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 def test_a_change_is_pending_until_it_has_spread(

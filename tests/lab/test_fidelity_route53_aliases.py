@@ -17,6 +17,7 @@ from lab.fidelity.knobs import KNOBS, Health
 from lab.fidelity.route53_answers import Target, View, answer
 from lab.fidelity.route53_changes import record_set
 from tests.lab.load_balancing import Clock, World, client
+from tests.lab.record_sets import change, refused
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -73,18 +74,6 @@ def plain(type_: str = "A", value: str = "192.0.2.1", name: str = NAME, **more: 
 
 def weighted(record: dict[str, Any], identifier: str, weight: int) -> dict[str, Any]:
     return record | {"SetIdentifier": identifier, "Weight": weight}
-
-
-def change(route53: Any, zone: str, *changes: tuple[str, dict[str, Any]]) -> Any:
-    batch = {"Changes": [{"Action": action, "ResourceRecordSet": record} for action, record in changes]}
-    return route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
-
-
-def refused(route53: Any, zone: str, *changes: tuple[str, dict[str, Any]]) -> tuple[str, str]:
-    with pytest.raises(ClientError) as caught:
-        change(route53, zone, *changes)
-    error: Any = caught.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 def answered(route53: Any, zone: str, name: str = NAME, type_: str = "A") -> tuple[str, list[str]]:

@@ -20,6 +20,7 @@ from lab.machine.addresses import Network
 from lab.machine.processes import Processes, until
 from lab.machine.tls import OBSOLETE_CIPHERS, trusting
 from tests.lab.conftest import alive, name_of, named_server
+from tests.lab.haproxy_text import block
 from tests.world.certificates import Issued, authority, leaf
 
 TCP = listener("TCP", 1883, "TCP", 1883)
@@ -28,12 +29,6 @@ CHECK = HealthCheck("TCP", 1883, "", interval=1, timeout=1, unhealthy_threshold=
 ZONES = (("eu-central-1a", "127.7.7.10"), ("eu-central-1b", "127.7.7.11"))
 POOL = Pool("demo", CHECK, cross_zone=True)
 PLAIN = LoadBalancer("demo", ZONES, (TCP,), (POOL,))
-
-
-def block(text: str, first_line: str) -> list[str]:
-    """Return the lines of one configuration block, without its first."""
-    (found,) = (lines for lines in map(str.splitlines, text.split("\n\n")) if lines[0] == first_line)
-    return [line.strip() for line in found[1:]]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from lab.machine.tls import trusting
 from lab.nodes.brokers import mosquitto
 from tests.lab.conftest import alive, name_of, named_server
 from tests.lab.following import NAME, Following, first_line, open_following, serial
+from tests.lab.haproxy_text import block
 from tests.lab.load_balancing import World, client
 from tests.world.certificates import authority, leaf
 
@@ -126,12 +127,6 @@ def accepted(text: str, directory: Path) -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stderr
-
-
-def block(text: str, first_line: str) -> list[str]:
-    """Return the lines of one configuration block, without its first."""
-    (found,) = (lines for lines in map(str.splitlines, text.split("\n\n")) if lines[0] == first_line)
-    return [line.strip() for line in found[1:]]
 
 
 def test_the_load_balancer_of_the_article_is_rendered(account: Account, tmp_path: Path) -> None:

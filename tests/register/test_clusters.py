@@ -13,7 +13,7 @@ from chalicelib.model.names import CLUSTER_TAG
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
 from tests.register.test_drain import DRAIN, READY, group, heard, states
 from tests.world.provisioning import WATCHED, Account, account, granted
-from tests.world.register import Fleet, Scenario, elb_writes
+from tests.world.register import Fleet, Scenario, elb_writes, when_interrupted, when_untagged
 
 PUBLIC, INTERNAL = "demo", "demo-internal"
 BOTH = (PUBLIC, INTERNAL)
@@ -357,16 +357,8 @@ def _terminating(fleet: Fleet) -> str:
 
 SCENARIOS = {
     "reconcile": Scenario(_changing_over, lambda fleet, _: fleet.reconcile(), 4),
-    "answer": Scenario(
-        _changing_over, lambda fleet, node: fleet.answer(fleet.event("tag-cluster-removed", node)), 4
-    ),
-    "drain": Scenario(
-        _interrupted,
-        lambda fleet, node: fleet.drain(
-            fleet.event("ec2-spot-interruption", node, fleet.here.now().replace(microsecond=0))
-        ),
-        3,
-    ),
+    "answer": when_untagged(_changing_over, 4),
+    "drain": when_interrupted(_interrupted, 3),
     "terminate": Scenario(_terminating, lambda fleet, _: fleet.reconcile(), 3),
 }
 
@@ -385,8 +377,5 @@ def _end(scenario: Scenario, kill_after: int | None) -> tuple[int, int, list[str
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_after_any_single_call_both_end_in_the_same_state(name: str) -> None:
-    scenario = SCENARIOS[name]
-    whole = _end(scenario, None)
+    whole = SCENARIOS[name].ends_the_same(_end)
     assert whole[0] == whole[1]
-    for call in range(1, scenario.writes + 1):
-        assert _end(scenario, call) == whole, f"killed after write {call}"

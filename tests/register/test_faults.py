@@ -213,7 +213,4 @@ def end(scenario: Scenario, kill_after: int | None) -> tuple[dict[str, int], int
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_after_any_single_call_the_next_run_ends_in_the_same_state(name: str) -> None:
-    scenario = SCENARIOS[name]
-    whole = end(scenario, None)
-    for call in range(1, scenario.writes + 1):
-        assert end(scenario, call) == whole, f"killed after write {call}"
+    SCENARIOS[name].ends_the_same(end)

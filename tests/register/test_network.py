@@ -17,7 +17,7 @@ from tests.register.test_drain import DRAIN, READY, group, heard, states
 from tests.world.emitted import emitted
 from tests.world.network import elbv2
 from tests.world.provisioning import WATCHED, Account, account, granted, just_before
-from tests.world.register import Fleet, Scenario, elb_writes
+from tests.world.register import Fleet, Scenario, elb_writes, when_interrupted, when_untagged
 
 CLASSIC, NETWORK = "demo", "demo-network"
 BOTH_GROUPS = ["RegisterTargets", "RegisterTargets"]
@@ -413,16 +413,8 @@ def _interrupted(fleet: Fleet) -> str:
 
 SCENARIOS = {
     "reconcile": Scenario(_changing_over, lambda fleet, _: fleet.reconcile(), 6),
-    "answer": Scenario(
-        _changing_over, lambda fleet, node: fleet.answer(fleet.event("tag-cluster-removed", node)), 6
-    ),
-    "drain": Scenario(
-        _interrupted,
-        lambda fleet, node: fleet.drain(
-            fleet.event("ec2-spot-interruption", node, fleet.here.now().replace(microsecond=0))
-        ),
-        4,
-    ),
+    "answer": when_untagged(_changing_over, 6),
+    "drain": when_interrupted(_interrupted, 4),
 }
 
 
@@ -441,8 +433,5 @@ def _end(scenario: Scenario, kill_after: int | None) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_after_any_single_call_both_kinds_end_in_the_same_state(name: str) -> None:
-    scenario = SCENARIOS[name]
-    whole = _end(scenario, None)
+    whole = SCENARIOS[name].ends_the_same(_end)
     assert whole[0] == whole[1]
-    for call in range(1, scenario.writes + 1):
-        assert _end(scenario, call) == whole, f"killed after write {call}"

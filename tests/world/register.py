@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -28,6 +28,7 @@ from chalicelib.register.story import Drained, Look
 from tests.world.network import elbv2
 from tests.world.provisioning import OWNER, WATCHED, Account, Calls, Killed
 
+T = TypeVar("T")
 SAMPLES = Path(__file__).parents[2] / "events"
 
 
@@ -257,6 +258,30 @@ class Scenario:
             self.act(fleet, node)
         fleet.here.calls.kill_after = None
         return node
+
+    def ends_the_same(self, end: Callable[[Scenario, int | None], T]) -> T:
+        """Kill after each write and run again: `end` must return what it does without; return that."""
+        whole = end(self, None)
+        for call in range(1, self.writes + 1):
+            assert end(self, call) == whole, f"killed after write {call}"
+        return whole
+
+
+def when_untagged(prepare: Callable[[Fleet], str], writes: int) -> Scenario:
+    """An event says that the instance lost its cluster's tag."""
+    return Scenario(
+        prepare, lambda fleet, node: fleet.answer(fleet.event("tag-cluster-removed", node)), writes
+    )
+
+
+def when_interrupted(prepare: Callable[[Fleet], str], writes: int) -> Scenario:
+    """An event of this very second says that EC2 takes the instance back."""
+
+    def act(fleet: Fleet, node: str) -> object:
+        now = fleet.here.now().replace(microsecond=0)
+        return fleet.drain(fleet.event("ec2-spot-interruption", node, now))
+
+    return Scenario(prepare, act, writes)
 
 
 def elb_writes(calls: Calls) -> list[str]:
