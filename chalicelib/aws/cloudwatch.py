@@ -67,7 +67,8 @@ def _query(found: Mapping[str, Any]) -> Query:
 
 
 def _metric(found: Mapping[str, Any], statistic: Any) -> Metric:
-    dimensions = tuple((one["Name"], one["Value"]) for one in found.get("Dimensions", []))
+    # In which order AWS returns them no page says.
+    dimensions = tuple(sorted((one["Name"], one["Value"]) for one in found.get("Dimensions", [])))
     return Metric(
         found.get("Namespace", ""), found.get("MetricName", ""), dimensions, statistic, int(found["Period"])
     )

@@ -6,6 +6,7 @@ with our name prefix. Page: docs/operations.md.
 
 PURE = (
     "dashboard",
+    "in_service",
     "page",
     "plan",
 )

@@ -6,7 +6,7 @@ changed something the function `provision` does it in the background, and `recon
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from chalicelib import observe, telemetry
@@ -17,9 +17,11 @@ from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.errors import AwsError, Throttled
 from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.metrics import Metric
 from chalicelib.model.names import CERTIFICATE_TAG
 from chalicelib.model.step import Step
 from chalicelib.monitor.dashboard import body, dashboard_name
+from chalicelib.monitor.in_service import healthy_hosts
 from chalicelib.monitor.plan import alarm_changes, desired, listed_life
 
 _EVERY_MINUTES = 10
@@ -41,14 +43,15 @@ def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ..
     """Make alarms and dashboard match the load balancers that there are; return what was changed.
 
     `function_arn` is that of the function that runs. When nothing changes it is ceil(N/400) + ceil(N/20)
-    calls for N load balancers, one for each 100 alarms, and one for the dashboard. Where there are secure
+    calls for the N load balancers of each kind, one for each network one and each 400 target groups, one for
+    each 100 alarms, and one for the dashboard. Where there are secure
     listeners it is one for each 1,000 server certificates, and one for each certificate that has to be read.
 
     CloudWatch takes three PutMetricAlarm a second: by the deadline as many are put as fit, and the next run
     puts the others.
     """
     clients, settings = invocation.clients, invocation.settings
-    balancers = tuple(observe.list_all(invocation).ours.values())
+    balancers = observe.ours_with_listeners(invocation)
     wanted = desired(
         settings.owner,
         balancers,
@@ -57,13 +60,13 @@ def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ..
         lives=_lives(balancers, invocation),
     )
     there = cloudwatch.alarms(clients.cloudwatch, f"{settings.owner}/")
-    names = [balancer.name for balancer in balancers]
+    in_service = {balancer.name: healthy_hosts(balancer) for balancer in balancers}
     widget = widget_arn(function_arn, settings.owner)
     progress = Progress()
     left = _as_many_as_fit([*alarm_changes(wanted, there, invocation.now())], progress, invocation)
     if left:
         telemetry.alarms_left(left)
-    apply("", _dashboard(names, widget, invocation), progress, invocation)
+    apply("", _dashboard(in_service, widget, invocation), progress, invocation)
     return progress.steps
 
 
@@ -112,11 +115,13 @@ def _life(arn: str, invocation: Invocation) -> timedelta | None:
     return found.not_after - found.not_before if found and found.not_before else None
 
 
-def _dashboard(names: list[str], widget: str, invocation: Invocation) -> Iterator[do.Action]:
+def _dashboard(
+    in_service: Mapping[str, Metric | None], widget: str, invocation: Invocation
+) -> Iterator[do.Action]:
     clients = invocation.clients
     name = dashboard_name(invocation.settings.owner, clients.region)
     there = cloudwatch.dashboard(clients.cloudwatch, name)
-    wanted = body(clients.region, names, widget) if names else None
+    wanted = body(clients.region, in_service, widget) if in_service else None
     if there == wanted:
         return
     if wanted is None:

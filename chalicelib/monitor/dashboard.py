@@ -5,10 +5,10 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
-from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS
+from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS, Metric
 from chalicelib.probe.metrics import PHASE_TIMES
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
@@ -31,14 +31,22 @@ def dashboard_name(owner: str, region: str) -> str:
     return f"{owner}-{region}"
 
 
-def body(region: str, load_balancers: Sequence[str], widget_arn: str) -> Body:
-    """The dashboard's body: the status table, the latency per phase, success, days left, instances."""
-    names = sorted(load_balancers)
+def body(region: str, in_service: Mapping[str, Metric | None], widget_arn: str) -> Body:
+    """The dashboard's body: the status table, the latency per phase, success, days left, instances.
+
+    `in_service` has AWS's own count of each load balancer by its name, None where there is none.
+    """
+    names = sorted(in_service)
+    counted = {name: metric for name in names if (metric := in_service[name])}
     graphs = [
-        *(_graph(region, _TITLES[phase], _Shown(metric), names) for phase, metric in PHASE_TIMES.items()),
-        _graph(region, "Probe success", _Shown(SUCCESS, lowest=True), names, low=0, high=1),
-        _graph(region, "Days to the certificate's end", _Shown(DAYS_TO_EXPIRY, lowest=True), names, low=0),
-        _graph(region, "Instances in service", _HEALTHY, names, low=0),
+        *(_graph(region, _TITLES[phase], _ours(metric, names)) for phase, metric in PHASE_TIMES.items()),
+        _graph(region, "Probe success", _ours(SUCCESS, names), lowest=True, low=0, high=1),
+        _graph(region, "Days to the certificate's end", _ours(DAYS_TO_EXPIRY, names), lowest=True, low=0),
+        *(
+            [_graph(region, "Instances in service", counted, lowest=True, stat="Maximum", low=0)]
+            if counted
+            else []
+        ),
     ]
     table = {
         "type": "custom",
@@ -56,17 +64,6 @@ def body(region: str, load_balancers: Sequence[str], widget_arn: str) -> Body:
     return {"widgets": placed}
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What a graph shows; the worst are the lowest or the highest."""
-
-    metric: str
-    namespace: str = NAMESPACE
-    dimension: str = "LoadBalancer"
-    lowest: bool = False
-
-
-_HEALTHY = _Shown("HealthyHostCount", "AWS/ELB", "LoadBalancerName", lowest=True)
 _GRAPHS = len(PHASE_TIMES) + 3
 MOST_NAMED = METRICS_ON_A_DASHBOARD // _GRAPHS
 """Up to so many load balancers each has its line in each graph; beyond, a graph shows the worst of them."""
@@ -74,43 +71,61 @@ MOST_NAMED = METRICS_ON_A_DASHBOARD // _GRAPHS
 _WORST = 50
 
 
-def _lines(shown: _Shown, names: Sequence[str]) -> list[object]:
-    """A line for each load balancer, or a query for the worst of more than a dashboard may name.
+def _ours(metric: str, names: Sequence[str]) -> Mapping[str, Metric]:
+    return {name: Metric(NAMESPACE, metric, (("LoadBalancer", name),), "Maximum", 60) for name in names}
+
+
+def _lines(shown: Mapping[str, Metric], *, lowest: bool) -> list[list[object]]:
+    """A line for each load balancer, or for each kind a query for the worst of more than may be named.
 
     The query knows neither owner nor tag, so that it also finds other deployments of the region, and for
-    AWS's own metric other load balancers.
+    AWS's own metrics other load balancers.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
     """
-    if len(names) <= MOST_NAMED:
-        return [[shown.namespace, shown.metric, shown.dimension, name] for name in names]
-    function, order = ("MIN", "ASC") if shown.lowest else ("MAX", "DESC")
-    query = (
-        f'SELECT {function}({shown.metric}) FROM SCHEMA("{shown.namespace}", {shown.dimension})'  # noqa: S608 - no SQL
-        f" GROUP BY {shown.dimension} ORDER BY {function}() {order} LIMIT {_WORST}"
-    )
-    return [[{"expression": query, "id": "worst"}]]
+    if len(shown) <= MOST_NAMED:
+        return [
+            [one.namespace, one.name, *chain(*one.dimensions), *_label(name, one)]
+            for name, one in shown.items()
+        ]
+    function, order = ("MIN", "ASC") if lowest else ("MAX", "DESC")
+    kinds = {(one.namespace, one.name, *(key for key, _ in one.dimensions)) for one in shown.values()}
+    lines: list[list[object]] = []
+    for number, (namespace, metric, *keys) in enumerate(sorted(kinds), 1):
+        by = ", ".join(keys)
+        query = (
+            f'SELECT {function}({metric}) FROM SCHEMA("{namespace}", {by})'  # noqa: S608 - no SQL
+            f" GROUP BY {by} ORDER BY {function}() {order} LIMIT {_WORST}"
+        )
+        lines.append([{"expression": query, "id": "worst" if number == 1 else f"worst{number}"}])
+    return lines
+
+
+def _label(name: str, metric: Metric) -> list[object]:
+    """The load balancer's name, where it is not the one dimension, which CloudWatch shows by itself."""
+    return [] if metric.dimensions[0][1] == name else [{"label": name}]
 
 
 def _graph(
     region: str,
     title: str,
-    shown: _Shown,
-    names: Sequence[str],
+    shown: Mapping[str, Metric],
     *,
+    lowest: bool = False,
+    stat: str = "",
     low: float | None = None,
     high: float | None = None,
 ) -> Body:
+    """One graph; the worst are the lowest or the highest."""
     axis = {name: value for name, value in (("min", low), ("max", high)) if value is not None}
-    stat = "Minimum" if shown.lowest and shown != _HEALTHY else "Maximum"
     return {
         "type": "metric",
         "properties": {
-            "title": title if len(names) <= MOST_NAMED else f"{title}: the worst {_WORST}",
+            "title": title if len(shown) <= MOST_NAMED else f"{title}: the worst {_WORST}",
             "region": region,
             "view": "timeSeries",
-            "stat": stat,
+            "stat": stat or ("Minimum" if lowest else "Maximum"),
             "period": 60,
-            "metrics": _lines(shown, names),
+            "metrics": _lines(shown, lowest=lowest),
             **({"yAxis": {"left": axis}} if axis else {}),
         },
     }

@@ -23,7 +23,7 @@ class Row:
     cluster: str
     state: str
     healthy: int | None
-    registered: int
+    registered: int | None
     days_left: float | None
     succeeded: bool | None
     probed: datetime | None
@@ -79,8 +79,9 @@ def _mark(kind: str, text: str) -> str:
 
 
 def _members(row: Row) -> str:
-    if row.healthy is None:
-        return _mark("none", f"? of {row.registered}")
+    if row.healthy is None or row.registered is None:
+        known = ("?" if count is None else count for count in (row.healthy, row.registered))
+        return _mark("none", "{} of {}".format(*known))
     kind = "bad" if row.healthy == 0 else "good" if row.healthy >= row.registered else "fair"
     return _mark(kind, f"{row.healthy} of {row.registered}")
 

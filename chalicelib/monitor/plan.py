@@ -28,6 +28,7 @@ from chalicelib.model.metrics import (
     Query,
 )
 from chalicelib.model.names import ACME, PRIVATE_CA
+from chalicelib.monitor.in_service import healthy_hosts
 from chalicelib.probe.plan import enabled, targets
 from chalicelib.x509.preflight import time_to_renew
 
@@ -148,18 +149,17 @@ def _of(owner: str, balancer: LoadBalancer, to_renew: timedelta, topic: str | No
             missing="ignore",
             topic=topic,
         )
-    yield Alarm(
-        name=f"{owner}/{balancer.name}/nodes",
-        description=f"No instance is in service behind {balancer.name} (docs/operations.md)",
-        watched=Metric(
-            "AWS/ELB", "HealthyHostCount", (("LoadBalancerName", balancer.name),), "Maximum", _MINUTE
-        ),
-        comparison="LessThanThreshold",
-        threshold=1,
-        datapoints=3,
-        missing="breaching",
-        topic=topic,
-    )
+    if in_service := healthy_hosts(balancer):
+        yield Alarm(
+            name=f"{owner}/{balancer.name}/nodes",
+            description=f"No instance is in service behind {balancer.name} (docs/operations.md)",
+            watched=in_service,
+            comparison="LessThanThreshold",
+            threshold=1,
+            datapoints=3,
+            missing="breaching",
+            topic=topic,
+        )
 
 
 def _of_all(owner: str, topic: str | None) -> Iterable[Alarm]:

@@ -5,15 +5,17 @@ It reads what the listing, tags and CloudWatch show: nothing is probed for a gla
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from chalicelib import background, observe
 from chalicelib.aws import cloudwatch
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import EmqElbError
+from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS, Metric
 from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, WATCHED
+from chalicelib.monitor.in_service import healthy_hosts, unhealthy_hosts
 from chalicelib.monitor.page import DESCRIPTION, Row, answer_page, table, verdict_page
 from chalicelib.probe.story import probe_one
 
@@ -31,21 +33,27 @@ def widget_documentation() -> dict[str, object]:
 
 
 def status_table(invocation: Invocation, widget_arn: str) -> str:
-    """The table as HTML, in ceil(N/400) + ceil(N/20) calls for N load balancers and one for 166 of them."""
-    balancers = tuple(observe.list_all(invocation).ours.values())
+    """The table as HTML.
+
+    In ceil(N/400) + ceil(N/20) calls for the N load balancers of each kind, one for each network one and each
+    400 target groups, and one for each 500 metrics: three of a classic load balancer, four of a network one.
+    """
+    balancers = observe.ours_with_listeners(invocation)
     now = invocation.now()
-    asked = [metric for one in balancers for metric in _metrics(one.name)]
-    found = cloudwatch.latest(invocation.clients.cloudwatch, asked, now=now, within=_WITHIN) if asked else ()
+    asked = {(one.name, column): metric for one in balancers for column, metric in _metrics(one)}
+    client = invocation.clients.cloudwatch
+    values = cloudwatch.latest(client, asked.values(), now=now, within=_WITHIN) if asked else ()
+    found = {key: value for key, value in zip(asked, values, strict=True) if value}
     rows = []
-    for number, one in enumerate(balancers):
-        success, days, healthy = found[3 * number : 3 * number + 3]
+    for one in balancers:
+        success, days, healthy = (found.get((one.name, column)) for column in ("success", "days", "healthy"))
         rows.append(
             Row(
                 name=one.name,
                 cluster=one.cluster,
                 state="pending" if PENDING_TAG in one.tags else "ready",
                 healthy=int(healthy[1]) if healthy else None,
-                registered=len(one.instances),
+                registered=_registered(one, healthy, found.get((one.name, "unhealthy"))),
                 days_left=days[1] if days else None,
                 succeeded=success[1] >= 1 if success else None,
                 probed=success[0] if success else None,
@@ -54,13 +62,23 @@ def status_table(invocation: Invocation, widget_arn: str) -> str:
     return table(rows, widget_arn=widget_arn, now=now)
 
 
-def _metrics(name: str) -> tuple[Metric, Metric, Metric]:
-    ours = (("LoadBalancer", name),)
-    return (
-        Metric(NAMESPACE, SUCCESS, ours, "Minimum", 60),
-        Metric(NAMESPACE, DAYS_TO_EXPIRY, ours, "Minimum", 60),
-        Metric("AWS/ELB", "HealthyHostCount", (("LoadBalancerName", name),), "Maximum", 60),
-    )
+_Value = tuple[datetime, float]
+
+
+def _registered(balancer: LoadBalancer, healthy: _Value | None, unhealthy: _Value | None) -> int | None:
+    """How many are registered: as the listing shows it, else as AWS counts them; None where nobody knows."""
+    if balancer.arn is None:
+        return len(balancer.instances)
+    return int(healthy[1] + unhealthy[1]) if healthy and unhealthy else None
+
+
+def _metrics(balancer: LoadBalancer) -> Iterator[tuple[str, Metric]]:
+    ours = (("LoadBalancer", balancer.name),)
+    yield "success", Metric(NAMESPACE, SUCCESS, ours, "Minimum", 60)
+    yield "days", Metric(NAMESPACE, DAYS_TO_EXPIRY, ours, "Minimum", 60)
+    for column, count in (("healthy", healthy_hosts), ("unhealthy", unhealthy_hosts)):
+        if metric := count(balancer):
+            yield column, metric
 
 
 def probe_button(name: str, invocation: Invocation) -> str:

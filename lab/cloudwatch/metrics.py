@@ -114,7 +114,7 @@ def healthy(elb: ElasticLoadBalancingClient) -> list[Point]:
 
 
 def healthy_targets(elbv2: ElasticLoadBalancingv2Client) -> list[Point]:
-    """Return AWS's own count of healthy targets, for each target group of a network load balancer.
+    """Return AWS's own counts of healthy and unhealthy targets, for each group of a network load balancer.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-cloudwatch-metrics.html
     """
@@ -123,13 +123,19 @@ def healthy_targets(elbv2: ElasticLoadBalancingv2Client) -> list[Point]:
     for group in elbv2.describe_target_groups()["TargetGroups"]:
         arn = group["TargetGroupArn"]
         described = elbv2.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
-        count = sum(one["TargetHealth"]["State"] == "healthy" for one in described)
+        states = [one["TargetHealth"]["State"] for one in described]
+        if not states:
+            continue  # AWS reports neither while nobody is registered
+        counts = {
+            "HealthyHostCount": states.count("healthy"),
+            "UnHealthyHostCount": states.count("unhealthy"),
+        }
         for balancer in group["LoadBalancerArns"]:
             dimensions = (
                 ("LoadBalancer", balancer.partition(":loadbalancer/")[2]),
                 ("TargetGroup", arn.rpartition(":")[2]),
             )
-            found.append(Point("AWS/NetworkELB", "HealthyHostCount", dimensions, now, count))
+            found += [Point("AWS/NetworkELB", name, dimensions, now, count) for name, count in counts.items()]
     return found
 
 

@@ -103,7 +103,9 @@ def watched(prod: Deployment) -> None:
     """Read how long certificates live where a listing does not show it, for their alarms."""
     given = {"subnets": prod.here.subnets[:2]}
     prod.put({**given, "certificate": {"pem": pem(bundle(20))}}, "late")
-    prod.put({**given, "certificate": {"arn": acm_certificate()}}, "acm")
+    arn = acm_certificate()
+    prod.put({**given, "certificate": {"arn": arn}}, "acm")
+    prod.put({**given, "type": "network", "certificate": {"arn": arn}}, "network")
     prod.at(10)
     prod.run("reconcile", sample("schedule-tick"))
 

@@ -83,12 +83,17 @@ def test_healthy_targets_are_counted_by_target_group() -> None:
     api.create_listener(
         LoadBalancerArn=made["LoadBalancerArn"], Protocol="TCP", Port=1883, DefaultActions=forward
     )
+    assert healthy_targets(api) == [], "nobody is registered"
     well, ill = world.launch(2)
     api.register_targets(TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": well}, {"Id": ill}])
     KNOBS.target_health = lambda _arn, id_, _port: ("unhealthy", "Target.Timeout", "") if id_ == ill else None
-    (point,) = healthy_targets(api)
-    assert (point.namespace, point.name, point.value) == ("AWS/NetworkELB", "HealthyHostCount", 1)
-    assert [(name, value.rpartition("/")[0]) for name, value in point.dimensions] == [
-        ("LoadBalancer", "net/demo"),
-        ("TargetGroup", "targetgroup/demo-1883"),
+    points = healthy_targets(api)
+    assert [(point.namespace, point.name, point.value) for point in points] == [
+        ("AWS/NetworkELB", "HealthyHostCount", 1),
+        ("AWS/NetworkELB", "UnHealthyHostCount", 1),
     ]
+    for point in points:
+        assert [(name, value.rpartition("/")[0]) for name, value in point.dimensions] == [
+            ("LoadBalancer", "net/demo"),
+            ("TargetGroup", "targetgroup/demo-1883"),
+        ]

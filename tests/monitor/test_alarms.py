@@ -24,7 +24,7 @@ from chalicelib.monitor.dashboard import (
     body,
 )
 from chalicelib.monitor.plan import FUNCTIONS, desired, failures
-from chalicelib.observe import ours_of_either_kind as ours
+from chalicelib.observe import ours_with_listeners as ours
 from chalicelib.probe.metrics import metrics
 from chalicelib.probe.plan import Outcome, judge_outcomes
 from tests.probe.test_story import create, listener
@@ -81,7 +81,8 @@ def test_a_second_look_writes_nothing(here: Account) -> None:
     converge_alarms(here.invocation(), ARN)
     with here.counted() as calls:
         assert changed(here) == []
-    assert calls.made == [
+    assert sorted(calls.made[:3]) + calls.made[3:] == [
+        "DescribeLoadBalancers",
         "DescribeLoadBalancers",
         "DescribeTags",
         "ListServerCertificates",
@@ -356,13 +357,25 @@ def test_the_dashboard_shows_every_load_balancer_and_the_widget(here: Account, c
     assert len(cells) == len(body["widgets"])
 
 
-@pytest.mark.parametrize("count", [1, MOST_NAMED, MOST_NAMED + 1, 1000])
+def counted(name: str, *, network: bool = False) -> Metric:
+    dimensions = (
+        (("LoadBalancer", f"net/{name}/1"), ("TargetGroup", f"targetgroup/{name}/1"))
+        if network
+        else (("LoadBalancerName", name),)
+    )
+    namespace = "AWS/NetworkELB" if network else "AWS/ELB"
+    return Metric(namespace, "HealthyHostCount", dimensions, "Maximum", 60)
+
+
+@pytest.mark.parametrize("count", [2, MOST_NAMED, MOST_NAMED + 1, 1000])
 def test_no_number_of_load_balancers_is_too_many_for_a_dashboard(count: int) -> None:
     """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
-    shown = body("eu-central-1", [f"load-balancer-{number:04}" for number in range(count)], "arn")
+    names = [f"load-balancer-{number:04}" for number in range(count)]
+    in_service = {name: counted(name, network=number % 2 == 0) for number, name in enumerate(names)}
+    shown = body("eu-central-1", in_service, "arn")
     graphs = [one["properties"]["metrics"] for one in cast("list[Any]", shown["widgets"])[1:]]
     queries = [line[0]["expression"] for graph in graphs for line in graph if isinstance(line[0], dict)]
-    returned = [len(graph) if isinstance(graph[0][0], str) else 50 for graph in graphs]
+    returned = [len(graph) if isinstance(graph[0][0], str) else 50 * len(graph) for graph in graphs]
     assert max(returned) <= METRICS_ON_A_GRAPH
     assert sum(returned) <= METRICS_ON_A_DASHBOARD
     assert bool(queries) is (count > MOST_NAMED)
@@ -375,6 +388,17 @@ def test_no_number_of_load_balancers_is_too_many_for_a_dashboard(count: int) -> 
             'SELECT MIN(HealthyHostCount) FROM SCHEMA("AWS/ELB", LoadBalancerName) GROUP BY LoadBalancerName'
             " ORDER BY MIN() ASC LIMIT 50"
         ) in queries
+        assert (
+            'SELECT MIN(HealthyHostCount) FROM SCHEMA("AWS/NetworkELB", LoadBalancer, TargetGroup)'
+            " GROUP BY LoadBalancer, TargetGroup ORDER BY MIN() ASC LIMIT 50"
+        ) in queries
+        ids = [[line[0]["id"] for line in graph] for graph in graphs]
+        assert all(len({*one}) == len(one) for one in ids)
+
+
+def test_without_a_target_group_a_dashboard_has_nothing_to_count() -> None:
+    shown = cast("list[Any]", body("eu-central-1", {"half-made": None}, "arn")["widgets"])
+    assert "Instances in service" not in {one["properties"]["title"] for one in shown}
 
 
 def test_every_alarm_has_its_entry_in_the_runbook() -> None:
