@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from chalicelib.api.declared import declaration_of
 from chalicelib.api.wording import DRAINING, fault_of, of_type
 from chalicelib.model.errors import Fault, InvalidRequest
-from chalicelib.model.syntax import name_fault, quoted
+from chalicelib.model.syntax import holds_key, name_fault, quoted
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.declaration_checks import faults
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 BODY_MAX = 1_000_000
 """Bytes. The largest body that makes sense, a PEM bundle and a thousand instances, is a tenth of that."""
 
+MISPLACED_KEY = (
+    "a private key stands in it, where AWS and everyone who may read would see it: take it out, it belongs in"
+    " `certificate.pem.private_key` alone"
+)
 _ALLOW_BESIDE_GROUPS = Fault("allow", "only for a security group that we make: leave security_groups out")
 
 
@@ -97,6 +101,12 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
         del sound["instances"]
     declaration = declaration_of(name, {"subnets": (), **sound})
     found = [fault_of(error, known) for error in errors]
+    faulty = {str(error["loc"][0]) for error in errors if error["loc"]}
+    found += [
+        Fault(field, MISPLACED_KEY)
+        for field, value in sound.items()
+        if field not in faulty and _holds_key(field, value)
+    ]
     if sound.get("name", name) != name:
         found.append(Fault("name", f"{quoted(sound['name'])} is not the name in the path, {quoted(name)}"))
     if "allow" in body and "security_groups" in body:
@@ -110,6 +120,21 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     # The path's name is judged even where the body's is no text.
     found += faults(judged, region=region, unsound=unsound - {"name"}, places=places or None)
     return declaration, tuple(dict.fromkeys(found))
+
+
+def _holds_key(field: str, value: object) -> bool:
+    """Whether a private key stands in a field of the right types that is not the one for it."""
+    match value:
+        case str():
+            return holds_key(value)
+        case {"pem": _} if field == "certificate":
+            return False
+        case dict():
+            return any(_holds_key("", one) for one in (*value, *value.values()))
+        case list():
+            return any(_holds_key("", one) for one in value)
+        case _:
+            return False
 
 
 def _any_draining(body: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import ipaddress
 import json
 import re
 import unicodedata
+from base64 import urlsafe_b64decode
 
 NAME_PATTERN = r"^(?!internal-)[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$"
 HOSTED_ZONE_PATTERN = r"^[0-9A-Z]{1,32}$"
@@ -39,13 +40,30 @@ HOST_MAX = 253
 CLUSTER_MAX = 255
 _SHOWN = 80
 
+_URL_SAFE = str.maketrans("+/", "-_")
+_RUN = re.compile(r"[A-Za-z0-9+/_-]{40,}")
+_HEX = re.compile(r"[0-9A-Fa-f]{40,}")
+# Names of hosts may be longer than what is shown of a text, and have no room for a key.
+_DOTTED = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+# As OpenSSL prints a key's bytes, as lines that were joined, or as every other byte of UTF-16.
+_BETWEEN = re.compile(r"[\s:\0]+")
+_KEY_LINE = re.compile(r"BEGIN.{0,40}PRIVATE.{0,3}KEY", re.IGNORECASE | re.DOTALL)
+# A private key's DER is a sequence that begins with its version, 0 or 1 (RFC 5958, 8017 and 5915).
+_KEY_DER = re.compile(rb"\x30([\x02-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", re.DOTALL)
+
 
 def quoted(value: object) -> str:
-    """Return a value as a message may show it: JSON, short, and never a PEM text or what a list holds."""
+    """Return a value as a message may show it: JSON, short, never what a list holds, nor what may be a key.
+
+    A long text is not shown at all, because the first 80 characters of a key in base64 are the key.
+    """
     match value:
         case str():
             if "-----BEGIN" in value:
                 return "a PEM text"
+            long = len(value) > _SHOWN and not (len(value) <= HOST_MAX and _DOTTED.fullmatch(value))
+            if long or any(_looks_random(run) for run in _RUN.findall(value)):
+                return f"a text of {len(value)} characters"
             text = json.dumps(value[: _SHOWN + 1])
         case None | bool():
             text = json.dumps(value)
@@ -61,6 +79,28 @@ def quoted(value: object) -> str:
         case _:
             return "that"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _looks_random(run: str) -> bool:
+    """Whether a run of base64's digits is what bytes look like, and no name: hex, or of every kind of them."""
+    mixed = re.search("[a-z]", run) and re.search("[A-Z]", run) and re.search("[0-9]", run)
+    return bool(mixed or _HEX.search(run))
+
+
+def holds_key(text: str) -> bool:
+    """Return whether a private key stands in a text: its PEM, or its DER (or PEM) in base64 or hex."""
+    joined = _BETWEEN.sub("", text)
+    if _KEY_LINE.search(text) or _KEY_LINE.search(joined):
+        return True
+    for run in (*_RUN.findall(text), *_RUN.findall(joined)):
+        head = run[:80]
+        # The first digits are enough: its version, or the line with which a PEM text begins.
+        decoded = [urlsafe_b64decode(head.translate(_URL_SAFE)[: len(head) // 4 * 4])]
+        if _HEX.fullmatch(head):
+            decoded.append(bytes.fromhex(head[: len(head) // 2 * 2]))
+        if any(_KEY_DER.match(one) or b"PRIVATE KEY" in one for one in decoded):
+            return True
+    return False
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -130,7 +170,7 @@ def certificate_arn_fault(arn: str, region: str | None = None) -> str | None:
         )
     service, there = arn.split(":")[2:4]
     if service == "acm" and region is not None and there != region:
-        return f"{quoted(arn)} is in {there}: ACM's certificates work in one region, here {region}"
+        return f"it is in {there}: ACM's certificates work in one region, here {region}"
     return None
 
 
