@@ -66,7 +66,14 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
     declaration, faults = read_put(name, payload["body"], region=invocation.clients.region)
     since = datetime.fromisoformat(payload["since"])
     try:
-        report = provision.carry_on_put(declaration, faults, since, invocation, existed=payload["existed"])
+        report = provision.carry_on_put(
+            declaration,
+            faults,
+            since,
+            invocation,
+            existed=payload["existed"],
+            adopt=payload.get("adopt", False),
+        )
     except IssuerLimited as error:
         # Lambda would ask again within minutes, and the CA wants to be left alone: the next PUT does.
         telemetry.issuer_limited(name, error.until, str(error))

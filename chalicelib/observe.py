@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chalicelib.aws import elb, elbv2
+from chalicelib.aws import elb, elbv2, route53
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
 from chalicelib.model.batches import batches
-from chalicelib.model.errors import Absent, AwsError, NotFound
+from chalicelib.model.dns_options import read_dns_tag
+from chalicelib.model.errors import Absent, AwsError, Denied, NotFound
 from chalicelib.model.load_balancer import (
     ForeignListener,
     LoadBalancer,
@@ -25,8 +26,9 @@ from chalicelib.model.load_balancer import (
     Member,
     TargetGroup,
 )
-from chalicelib.model.names import port_of_target_group, security_group_name
+from chalicelib.model.names import DNS_TAG, HOSTNAME_TAG, port_of_target_group, security_group_name
 from chalicelib.model.report import View
+from chalicelib.model.route53 import RecordSet
 from chalicelib.model.syntax import name_fault
 from chalicelib.model.target_groups import members_of
 from chalicelib.model.vpc import SecurityGroup
@@ -196,7 +198,10 @@ def _named_for(group: TargetGroupTypeDef, load_balancer: str) -> bool:
 
 
 def view(name: str, invocation: Invocation) -> View | None:
-    """What GET shows, of a classic one in at most eight calls; None when there is no such load balancer."""
+    """What GET shows, of a classic one in at most eight calls; None when there is no such load balancer.
+
+    One more for each hosted zone that holds its hostname.
+    """
     found = find_load_balancer(name, invocation)
     if found is None:
         return None
@@ -205,13 +210,28 @@ def view(name: str, invocation: Invocation) -> View | None:
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
         groups = pool.submit(vpcs.groups, invocation.clients.ec2, there.security_groups)
         certificate = pool.submit(read_certificate, arn, invocation.clients) if arn else None
+        records = pool.submit(_records, there, invocation)
     return View(
         load_balancer=there,
         group=own_group(name, groups.result(), invocation.settings.owner),
         certificate=certificate.result() if certificate else None,
         members=found.members,
         now=invocation.now(),
+        records=records.result(),
     )
+
+
+def _records(there: LoadBalancer, invocation: Invocation) -> tuple[RecordSet, ...] | None:
+    """Read its hostname in each hosted zone that its tag names, a call each; None where that is refused."""
+    kept, hostname = read_dns_tag(there.tags.get(DNS_TAG)), there.tags.get(HOSTNAME_TAG)
+    if kept is None or hostname is None:
+        return None
+    client = invocation.clients.route53
+    try:
+        zones = [route53.records_at(client, id_, hostname.lower()) for id_ in kept.zone_ids]
+    except (Denied, Absent):
+        return None
+    return tuple(record for zone in zones for record in zone)
 
 
 def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:

@@ -32,6 +32,7 @@ from typing_extensions import TypedDict
 
 from chalicelib.api.wording import DRAINING, VALUE
 from chalicelib.model.ciphers import CIPHERS, NETWORK_POLICIES, PREDEFINED_POLICIES, PROTOCOLS
+from chalicelib.model.dns_options import WEIGHT_MAX
 from chalicelib.model.load_balancer import (
     AccessLogs,
     CustomPolicy,
@@ -43,6 +44,7 @@ from chalicelib.model.load_balancer import (
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     CLUSTER_TAG,
+    DNS_TAG,
     HOSTNAME_TAG,
     MEMBERS_TAG,
     OWNER_TAG,
@@ -61,6 +63,7 @@ from chalicelib.model.syntax import (
     HEALTH_TARGET_PATTERN,
     HOST_MAX,
     HOST_PATTERN,
+    HOSTED_ZONE_PATTERN,
     INSTANCE_PATTERN,
     LOG_PREFIX_PATTERN,
     NAME_PATTERN,
@@ -112,12 +115,16 @@ LOG_PREFIX_MAX = 512
 QOS = (0, 1, 2)
 MEMBERS_MAX = 100
 """Names of profiles and of groups, each: more do not fit into a tag."""
+ZONES_MAX = 5
+"""As many ids of hosted zones, and a weight, fit into a tag."""
+ANSWERS_MAX = 1000
 TAG_KEY_MAX = 127
 OUR_TAGS = (
     OWNER_TAG,
     CLUSTER_TAG,
     CERTIFICATE_TAG,
     HOSTNAME_TAG,
+    DNS_TAG,
     MEMBERS_TAG,
     PROBE_TAG,
     PENDING_TAG,
@@ -500,6 +507,31 @@ class MembersBody(TypedDict, total=False):
     ]
 
 
+@with_config(_STRICT)
+class DnsBody(TypedDict, total=False):
+    """In which hosted zones the record of `hostname` is, and its weight among those of the same name."""
+
+    zone_ids: Annotated[
+        list[
+            Annotated[
+                str, _id(HOSTED_ZONE_PATTERN, "Z0123456789ABCDEFGHIJ"), _shows(pattern=HOSTED_ZONE_PATTERN)
+            ]
+        ],
+        _whole(ZONES_MAX, "as no more fit into a tag", _once_exactly),
+        _shows("Left out: the zone that fits the name and the scheme.", maxItems=ZONES_MAX, uniqueItems=True),
+    ]
+    weight: Annotated[
+        int,
+        Field(ge=0, le=WEIGHT_MAX),
+        _shows("With a weight the record is one of several for the name, each of a load balancer of ours."),
+    ]
+    answers: Annotated[
+        list[str],
+        _whole(ANSWERS_MAX, "as GET shows no more"),
+        _shows("What the name leads to, as GET shows it; not read.", maxItems=ANSWERS_MAX),
+    ]
+
+
 CERTIFICATE_FORMS = ("arn", "secret_id", "pem", "issuer")
 WHICH_CERTIFICATE = 'exactly one of "arn", "secret_id", "pem" and "issuer" says where it comes from'
 
@@ -535,6 +567,16 @@ SslPolicyBody = Annotated[
         custom_error_type="text_or_object",
         custom_error_message="the name of an AWS policy, or an object with protocols and ciphers, is right",
     ),
+]
+
+
+def _switch_or_object(value: object) -> str:
+    return "object" if isinstance(value, dict) else "switch"
+
+
+DnsOptionsBody = Annotated[
+    Annotated[bool, Tag("switch")] | Annotated[DnsBody, _few_unknown(DnsBody), Tag("object")],
+    Discriminator(_switch_or_object),
 ]
 
 
@@ -664,6 +706,14 @@ class PutBody(TypedDict, total=False):
         str,
         _judged(host_fault),
         _shows("The name that clients use.", pattern=HOST_PATTERN, maxLength=HOST_MAX),
+    ]
+    dns: Annotated[
+        DnsOptionsBody,
+        _shows(
+            "Whether `hostname` is kept as an alias record in Route 53, and in which hosted zones. Needs"
+            " the setting DNS_ZONES.",
+            default=False,
+        ),
     ]
     probe: Annotated[ProbeBody, _few_unknown(ProbeBody)]
     tags: Annotated[

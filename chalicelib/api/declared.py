@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from chalicelib.api.wording import DRAINING
+from chalicelib.model.dns_options import DnsOptions
 from chalicelib.model.load_balancer import (
     AccessLogs,
     CustomPolicy,
@@ -71,6 +72,12 @@ def _allow(given: Mapping[str, Iterable[str]]) -> Allow:
     return Allow(**{who: tuple(cidrs) for who, cidrs in given.items()})
 
 
+def _dns(given: bool | Mapping[str, Any]) -> DnsOptions | None:
+    if isinstance(given, bool):
+        return DnsOptions() if given else None
+    return DnsOptions(tuple(given.get("zone_ids", ())), given.get("weight"))
+
+
 def _placed(given: Iterable[str | Mapping[str, str]]) -> Iterator[tuple[int, str]]:
     for place, one in enumerate(given):
         if isinstance(one, str):
@@ -97,6 +104,7 @@ _MADE: Mapping[str, Callable[[Any], Any]] = {
     "access_logs": lambda given: AccessLogs(**given),
     "members": lambda given: Members(**{kind: tuple(names) for kind, names in given.items()}),
     "hostname": _as_it_is,
+    "dns": _dns,
     "probe": lambda given: ProbeOptions(**given),
     "tags": dict,
     "addresses": dict,

@@ -69,6 +69,7 @@ def _load_balancer(body: Schema, defined: Schema) -> Schema:
         "addresses",
         "keepalive",
         "hostname",
+        "dns",
         "members",
         "unmanaged",
     }

@@ -5,11 +5,13 @@ What `view_json` returns can be sent back as PUT's body and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import assert_never
 
 from chalicelib.api.wording import DRAINING
+from chalicelib.dns.plan import ADDRESS_TYPES, described, strays
+from chalicelib.model.dns_options import DnsOptions, read_dns_tag
 from chalicelib.model.load_balancer import (
     TCP_PROTOCOLS,
     CustomPolicy,
@@ -25,6 +27,7 @@ from chalicelib.model.members import read_members_tag
 from chalicelib.model.moments import rfc3339
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
+    DNS_TAG,
     HOSTNAME_TAG,
     MEMBERS_TAG,
     PENDING_TAG,
@@ -33,6 +36,7 @@ from chalicelib.model.names import (
 )
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.model.report import Report, View
+from chalicelib.model.route53 import RecordSet
 from chalicelib.model.syntax import SOURCE_PATTERN, cidr_fault, matches
 from chalicelib.model.unmanaged import shown_policy, unmanaged
 from chalicelib.model.vpc import SecurityGroup
@@ -81,9 +85,11 @@ def view_json(view: View) -> Json:
         shown["members"] = named
     if (hostname := balancer.tags.get(HOSTNAME_TAG)) is not None:
         shown["hostname"] = hostname
+    if (dns := read_dns_tag(balancer.tags.get(DNS_TAG))) is not None:
+        shown["dns"] = _dns_json(dns, view)
     shown["probe"] = _probe_json(read_probe_tag(balancer.tags.get(PROBE_TAG)))
     shown["tags"] = _user_tags(balancer.tags)
-    if sentences := unmanaged(balancer):
+    if sentences := (*unmanaged(balancer), *_elsewhere(view)):
         shown["unmanaged"] = list(sentences)
     return shown
 
@@ -222,6 +228,24 @@ def _proxy_protocol(balancer: LoadBalancer) -> bool | list[int]:
 def _member_json(member: Member) -> Json:
     reason = "" if member.description in {"", "N/A"} else member.description
     return {"id": member.id, "state": DRAINING if member.draining else member.state, "reason": reason}
+
+
+def _dns_json(dns: DnsOptions, view: View) -> Json:
+    weight = {} if dns.weight is None else {"weight": dns.weight}
+    answers = {} if view.records is None else {"answers": sorted(_answers(view.records))}
+    return {"zone_ids": list(dns.zone_ids), **weight, **answers}
+
+
+def _answers(records: Iterable[RecordSet]) -> set[str]:
+    return {target for one in records if one.type in ADDRESS_TYPES for target in one.leads_to}
+
+
+def _elsewhere(view: View) -> Iterator[str]:
+    """Say of a record that somebody else changed that it is left alone."""
+    balancer = view.load_balancer
+    stray = strays(balancer.name, balancer.dns_name or "", view.records or ())
+    if stray is not None:
+        yield f"{described(stray)} does not lead to this load balancer: somebody else changed it"
 
 
 def _probe_json(probe: ProbeOptions) -> Json:

@@ -26,7 +26,7 @@ _RANGES = {
 }
 
 # Where pydantic puts the tag of a union's chosen form into an error's location.
-_FORM_AT = {"certificate": 1, "ssl_policy": 1, "proxy_protocol": 1, "instances": 2}
+_FORM_AT = {"certificate": 1, "ssl_policy": 1, "proxy_protocol": 1, "dns": 1, "instances": 2}
 _RIGHT = {
     "string_type": "a text",
     "int_type": "a whole number",

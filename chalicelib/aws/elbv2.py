@@ -385,6 +385,8 @@ def parse_network(
             key: value for key, value in attributes.items() if key not in _LOAD_BALANCER_ATTRIBUTES
         },
         dns_name=found.get("DNSName"),
+        canonical_hosted_zone_id=found.get("CanonicalHostedZoneId"),
+        dual_stack=found.get("IpAddressType") == "dualstack",
         created=found.get("CreatedTime"),
         target_groups=groups,
         addresses={subnet: address for zone in zones for subnet, address in _addresses(zone)},

@@ -328,6 +328,7 @@ OTHERS: Mapping[str, Rows] = {
         NOT_YET: "InvalidChangeBatch PriorRequestNotComplete",
     },
     "GetChange": {GONE: "NoSuchChange"},
+    "GetHostedZone": {GONE: "NoSuchHostedZone"},
     "ListHostedZones": {WRONG: "NoSuchDelegationSet DelegationSetNotReusable"},
     "ListResourceRecordSets": {GONE: "NoSuchHostedZone"},
     # S3, whose model names no errors: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.errors import translated
+from chalicelib.model import errors
 from chalicelib.model.route53 import Alias, Change, RecordSet, Zone
 
 if TYPE_CHECKING:
@@ -42,6 +43,22 @@ def public_zones(client: Route53Client) -> tuple[Zone, ...]:
             for one in page["HostedZones"]
             if not one.get("Config", {}).get("PrivateZone", False)
         )
+
+
+def zone(client: Route53Client, id_: str) -> Zone | None:
+    """Read a hosted zone, public or private; None when there is none of that id (any more)."""
+    try:
+        with translated("GetHostedZone"):
+            found = client.get_hosted_zone(Id=id_)
+    except errors.Absent:
+        return None
+    one = found["HostedZone"]
+    return Zone(
+        _id(one["Id"]),
+        _name(one["Name"]),
+        private=one.get("Config", {}).get("PrivateZone", False),
+        vpcs=frozenset(vpc.get("VPCId", "") for vpc in found.get("VPCs", [])),
+    )
 
 
 def records_at(client: Route53Client, zone: str, name: str) -> tuple[RecordSet, ...]:

@@ -10,6 +10,7 @@ A record of ours has a TXT record beside it, which is changed in the same batch 
     nothing                             nobody, or us       both are made
     as it is to be                      us                  nothing
     leads here, in another form         us                  exchanged in one batch
+    leads to a former one of its name   us                  exchanged in one batch
     leads here, in whatever form        nobody              an obstacle; with `adopt` exchanged
     leads elsewhere, of any type        nobody, or us       an obstacle: it is not ours, or no longer
     weighted, another one of ours       that one            ours comes beside it; without a weight an obstacle
@@ -170,6 +171,20 @@ def withdraw(claim: Claim, found: NameInZone, targets: Collection[str]) -> tuple
 def leads_to(record: RecordSet, name: str) -> bool:
     """Whether a record set leads to that DNS name and nowhere else, by rules that are ours to write."""
     return record.leads_to == (dns_name(name),) and record.routing is None
+
+
+def leads_to_former(record: RecordSet, load_balancer: str, region: str, name: str | None = None) -> bool:
+    """Whether a record set leads to a former load balancer of that name, whose DNS name leads nowhere now.
+
+    `name` is the DNS name of the load balancer that there is. AWS gives another one to each that is made:
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/using-domain-names-with-elb.html
+    """
+    own = record.set_identifier in {None, load_balancer} and record.routing is None and record.alias
+    if not own or (name is not None and leads_to(record, name)):
+        return False
+    first = rf"(internal-)?{re.escape(load_balancer.lower())}-[0-9a-f]+"
+    form = re.compile(rf"{first}\.({region}\.elb|elb\.{region})\.amazonaws\.[a-z.]+")
+    return all(form.fullmatch(target) for target in record.leads_to)
 
 
 def strays(load_balancer: str, name: str, records: Iterable[RecordSet]) -> RecordSet | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
 
 if TYPE_CHECKING:
+    from chalicelib.model.route53 import Change
     from chalicelib.model.vpc import SecurityGroup
 
 LoadBalancerType = Literal["classic", "network"]
@@ -267,7 +268,8 @@ class State:
     `private_ca` is the secret of a private CA that has to be there first, `private_ca_mark` a private CA's
     secret and the tag to put on it, once its certificate stands apart from its key. `spare_groups` are target
     groups of our names that no listener of the load balancer uses: a run that was killed left them.
-    `untouched` are instances whose registration stays as it is.
+    `untouched` are instances whose registration stays as it is. `record_changes` lead its hostname to it, or
+    no longer, by the id of the hosted zone.
     """
 
     name: str
@@ -280,6 +282,7 @@ class State:
     private_ca_mark: tuple[str, str] | None = None
     spare_groups: tuple[TargetGroup, ...] = ()
     untouched: frozenset[str] = frozenset()
+    record_changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
 
     def because(self, ids: Iterable[str]) -> str:
         """Why these instances come or go."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from chalicelib.model.errors import AwsError
     from chalicelib.model.load_balancer import Certificate, LoadBalancer, Member
+    from chalicelib.model.route53 import RecordSet
     from chalicelib.model.step import Step
     from chalicelib.model.vpc import SecurityGroup
 
@@ -53,10 +54,15 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One load balancer as GET shows it."""
+    """One load balancer as GET shows it.
+
+    `records` are the record sets of its hostname in the hosted zones of its `emq-elb:dns` tag; None without
+    that tag, or where they cannot be read.
+    """
 
     load_balancer: LoadBalancer
     group: SecurityGroup | None
     certificate: Certificate | None
     members: tuple[Member, ...]
     now: datetime
+    records: tuple[RecordSet, ...] | None = None

@@ -1,8 +1,8 @@
 """The story `provision`: AWS matches the load balancer that was asked for, until it is deleted.
 
 A request (PUT, DELETE) wakes it, and the function `provision` in the background; `reconcile` wakes `sweep`.
-It may change the load balancer, its security group, its certificate, and the cluster tag of instances.
-Page: docs/api.md.
+It may change the load balancer, its security group, its certificate, the cluster tag of instances, and the
+record of its hostname. Pages: docs/api.md, docs/dns.md.
 """
 
 PURE = (
@@ -11,6 +11,7 @@ PURE = (
     "declaration_checks",
     "desired",
     "facts",
+    "hostname",
     "plan",
     "plan_classic",
     "plan_network",

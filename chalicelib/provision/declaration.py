@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from chalicelib.model.dns_options import DnsOptions
 from chalicelib.model.load_balancer import (
     DEFAULT_NETWORK_SSL_POLICY,
     DEFAULT_SSL_POLICY,
@@ -94,7 +95,8 @@ class Declaration:
 
     `cluster` None: that of its own name. `keepalive` is seconds; the idle timeout follows from it.
     `security_groups` None: we make one. `members` None: every instance that carries the cluster's tag may
-    join. `places` are where in the body each of `instances` stands, empty where nobody left one out.
+    join. `dns` None: no record is kept for `hostname`; without zones it is in the one that fits. `places` are
+    where in the body each of `instances` stands, empty where nobody left one out.
     `proxy_protocol` is for every instance port behind TCP or SSL, for none, or for these. `addresses` are
     what a network load balancer's subnets are given: an Elastic IP's allocation, or a private address.
     `omitted` are fields that the body did not name and whose meaning hangs on the type; without `type` it is
@@ -121,6 +123,7 @@ class Declaration:
     members: Members | None = None
     places: tuple[int, ...] = field(default=(), compare=False)
     hostname: str | None = None
+    dns: DnsOptions | None = None
     probe: ProbeOptions = DEFAULT_PROBE
     tags: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)

@@ -177,6 +177,11 @@ def _acme_names(declaration: Declaration) -> Iterator[Fault]:
             pass
 
 
+def _name_of_record(declaration: Declaration) -> Iterator[Fault]:
+    if declaration.dns is not None and declaration.hostname is None:
+        yield Fault("dns", "it is the record of `hostname`: set that to the name that clients use")
+
+
 def _health_check(declaration: Declaration) -> Iterator[Fault]:
     check = declaration.health_check
     if check.timeout >= check.interval:
@@ -322,6 +327,7 @@ _CHECKS: tuple[tuple[str, Callable[[Declaration], Iterator[Fault]]], ...] = (
     ("listeners proxy_protocol", _proxy_protocol_wanted),
     ("listeners allow", _allow_wanted),
     ("certificate hostname", _acme_names),
+    ("dns hostname", _name_of_record),
     ("health_check", _health_check),
     ("probe", _probe),
     ("members", _members),

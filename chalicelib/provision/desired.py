@@ -21,6 +21,7 @@ from chalicelib.model.members import members_tag, read_members_tag
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     CLUSTER_TAG,
+    DNS_TAG,
     HOSTNAME_TAG,
     MEMBERS_TAG,
     OWNER_TAG,
@@ -34,10 +35,11 @@ from chalicelib.model.target_groups import managed_attributes
 from chalicelib.model.vpc import Rule, SecurityGroup
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
+from chalicelib.provision.hostname import hostname_tag
 from chalicelib.register.plan import Membership, decide_membership, has_no_room
 
 # What a body sets or, by not naming it, takes off. `emq-elb:rejected` is not among them: it is `rotate`'s.
-_FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, MEMBERS_TAG, PROBE_TAG, PENDING_TAG})
+_FROM_BODY = frozenset({CERTIFICATE_TAG, HOSTNAME_TAG, DNS_TAG, MEMBERS_TAG, PROBE_TAG, PENDING_TAG})
 
 
 def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
@@ -240,6 +242,7 @@ def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, st
         CLUSTER_TAG: _cluster(declaration, there, owner),
         CERTIFICATE_TAG: source_of(facts.chosen) if facts.chosen else None,
         HOSTNAME_TAG: declaration.hostname,
+        DNS_TAG: hostname_tag(declaration, facts),
         MEMBERS_TAG: _members(declaration, there.tags.get(MEMBERS_TAG) if there else None),
         PROBE_TAG: probe_tag(declaration.probe),
     }

@@ -15,6 +15,7 @@ from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.certificates.chosen import Existing
 from chalicelib.certificates.users import CertificateUser, CertificateUsers, Described, find_users
+from chalicelib.dns.names import read_names, read_zones
 from chalicelib.invocation import Invocation
 from chalicelib.model.load_balancer import (
     LoadBalancer,
@@ -23,7 +24,7 @@ from chalicelib.model.load_balancer import (
     State,
     TargetGroup,
 )
-from chalicelib.model.names import certificate_path, security_group_name
+from chalicelib.model.names import DNS_TAG, certificate_path, security_group_name
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import SecurityGroup, Subnet
 from chalicelib.observe import (
@@ -35,7 +36,8 @@ from chalicelib.observe import (
 )
 from chalicelib.provision.certificate import choose
 from chalicelib.provision.declaration import Declaration
-from chalicelib.provision.facts import Facts
+from chalicelib.provision.facts import Facts, Names
+from chalicelib.provision.hostname import names_to_read
 
 # A quota is never below AWS's default, 20 classic ones and 50 network ones, so that with few load balancers
 # nobody needs to ask for it.
@@ -50,7 +52,8 @@ def for_put(declaration: Declaration, invocation: Invocation, *, reviewed: bool 
     One more for each 50 instances in a group, for each 100 Auto Scaling groups of the region beyond the
     first, and one where a subnet that is new to an internet-facing load balancer seems private, and one
     for the bucket of new access logs; of a network one two for each target group more and one for each TCP
-    listener more. Where nobody reads a review, nothing is asked for it alone.
+    listener more. With a record of the hostname one for each id in DNS_ZONES, and two for each name in a
+    hosted zone. Where nobody reads a review, nothing is asked for it alone.
     """
     clients, name = invocation.clients, declaration.name
     with ThreadPoolExecutor(READS_AT_ONCE) as pool:
@@ -82,6 +85,7 @@ def for_put(declaration: Declaration, invocation: Invocation, *, reviewed: bool 
         chosen = pool.submit(choose, declaration, there, invocation)
         vpc = _vpc(declaration, subnets.result(), there)
         groups = pool.submit(vpcs.groups_in, clients.ec2, vpc) if vpc else None
+        names = pool.submit(_names, declaration, there, vpc, invocation)
         instances = {**others.result(), **tagged.result()}
         lifecycles = pool.submit(with_lifecycles, instances, clients)
         zoned = pool.submit(_with_routes, declaration, subnets.result(), known, vpc, invocation)
@@ -118,6 +122,7 @@ def for_put(declaration: Declaration, invocation: Invocation, *, reviewed: bool 
         attaching=attaching.result() if attaching else frozenset(),
         gateway=gateway.result() if gateway else None,
         logs_are_ours=logs.result() if logs else None,
+        names=names.result(),
     )
 
 
@@ -159,6 +164,18 @@ def _attaching(found: FoundLoadBalancer, invocation: Invocation) -> frozenset[st
     there, client = found.load_balancer, invocation.clients.autoscaling
     groups = [group.arn for group in there.target_groups.values() if group.arn]
     return autoscaling.attaching(client, there.name, target_groups=groups)
+
+
+def _names(
+    declaration: Declaration, there: LoadBalancer | None, vpc: str | None, invocation: Invocation
+) -> Names | None:
+    """Read where a record is to be, or was kept so far."""
+    if declaration.dns is None and (there is None or DNS_TAG not in there.tags):
+        return None
+    client = invocation.clients.route53
+    zones, missing = read_zones(client, invocation.settings.dns_zones)
+    found = read_names(client, names_to_read(declaration, there, zones, vpc))
+    return Names(zones=zones, missing=missing, found=found, vpc=vpc, region=invocation.clients.region)
 
 
 def _logs_are_ours(

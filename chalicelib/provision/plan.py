@@ -10,7 +10,8 @@
 
     tags of instances (before the owner's: whoever is not tagged may be taken out) · tags · what is the
     type's own (`plan_classic.py`, `plan_network.py`) · rules and group no longer wanted · what
-    only tidies up · access logs (what their bucket refuses keeps nothing else from being done) · tags no
+    only tidies up · access logs (what their bucket refuses keeps nothing else from being done) · the record
+    of the hostname (where a name loses its record, right after the certificate and the group) · tags no
     longer wanted (the very last: `pending`)
 
 So a listener keeps the certificate and the policy that it has until the new one is there, nobody is let out
@@ -29,10 +30,13 @@ from datetime import datetime
 
 from chalicelib.model import actions as do
 from chalicelib.model.actions import tidies_up
+from chalicelib.model.dns_options import read_dns_tag
 from chalicelib.model.load_balancer import LOAD_BALANCER_TAGS_MAX, LoadBalancer, LoadBalancerType, State
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     CLUSTER_TAG,
+    DNS_TAG,
+    HOSTNAME_TAG,
     OWNER_TAG,
     PENDING_TAG,
     authority_certificate_secret,
@@ -63,6 +67,9 @@ def plan(desired: State, actual: State) -> tuple[do.Action, ...]:
         born = as_created(wanted)
         create = do.CreateLoadBalancer(reason=f"there is no load balancer {wanted.name}", load_balancer=born)
         return (*prepare, create, *_changes(desired, actual, wanted, born))
+    if _loses_a_name(wanted, there):
+        # While the tags still say which: a run that is killed later finds them as they were, or gone.
+        prepare = (*prepare, *_records(desired))
     return (*prepare, *_changes(desired, actual, wanted, there))
 
 
@@ -70,9 +77,14 @@ def marked(steps: Sequence[do.Action], there: LoadBalancer | None, since: dateti
     """Have the load balancer `pending` from before something is taken away until the last step.
 
     So it says of itself that it is half done when the rest is refused, or the function killed. One that is
-    adopted as well: IAM may see late that it is ours.
+    adopted as well: IAM may see late that it is ours. And one whose hostname's record changes: the background
+    does that.
     """
-    if there is None or PENDING_TAG in there.tags or not (_takes_away(steps) or _goes_on_as_ours(steps)):
+    if (
+        there is None
+        or PENDING_TAG in there.tags
+        or not (_takes_away(steps) or _goes_on_as_ours(steps) or in_the_background(steps))
+    ):
         return steps
     mark = Pending(since, PROVISIONING).tag
     found: list[do.Action] = []
@@ -84,15 +96,17 @@ def marked(steps: Sequence[do.Action], there: LoadBalancer | None, since: dateti
                 found.append(replace(step, tags=(*tags, mark)))
             case do.RemoveTags(keys=keys):
                 end = replace(step, keys=(*keys, PENDING_TAG))
-            case _ if isinstance(step, _TAKING_AWAY) and not begun:
+            case _ if isinstance(step, (*_TAKING_AWAY, do.ChangeResourceRecordSets)) and not begun:
                 begun = True
-                reason = "something is taken away for a moment"
+                records = isinstance(step, do.ChangeResourceRecordSets)
+                reason = _RECORDS if records else "something is taken away for a moment"
                 found += [do.AddTags(reason=reason, tags=(mark,), arn=there.arn), step]
             case _:
                 found.append(step)
     return (*found, end)
 
 
+_RECORDS = "its hostname's record is changed in the background"
 _TAKING_AWAY = (
     do.DetachLoadBalancerFromSubnets,
     do.DeleteLoadBalancerListeners,
@@ -126,6 +140,12 @@ def _goes_on_as_ours(steps: Sequence[do.Action]) -> bool:
     return any(becoming[:-1])
 
 
+def in_the_background(steps: Sequence[do.Action]) -> Sequence[do.Action]:
+    """Return what is left to the background: the first change of record sets, and all that follows."""
+    first = (place for place, step in enumerate(steps) if isinstance(step, do.ChangeResourceRecordSets))
+    return steps[next(first, len(steps)) :]
+
+
 def as_created(wanted: LoadBalancer) -> LoadBalancer:
     """What CreateLoadBalancer makes of it: the rest is as AWS defaults it.
 
@@ -144,6 +164,8 @@ def _changes(desired: State, actual: State, wanted: LoadBalancer, there: LoadBal
     yield from _group_trimmed(desired, actual)
     yield from (step for step in of_type if tidies_up(step))
     yield from _access_logs(wanted, there)
+    if not _loses_a_name(wanted, there):
+        yield from _records(desired)
     yield from _tags_removed(there.tags.keys() - wanted.tags.keys() - _in_the_way(wanted, there), there)
 
 
@@ -244,6 +266,20 @@ def _tags_added(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action
             tags=tuple(sorted(differing.items())),
             arn=there.arn,
         )
+
+
+def _records(desired: State) -> Iterator[do.Action]:
+    for zone, changes in sorted(desired.record_changes.items()):
+        yield do.ChangeResourceRecordSets(reason="the hostname leads to it", zone=zone, changes=changes)
+
+
+def _loses_a_name(wanted: LoadBalancer, there: LoadBalancer) -> bool:
+    """Whether a name has its record no longer, at all or in one of the hosted zones."""
+    before, after = (read_dns_tag(one.tags.get(DNS_TAG)) for one in (there, wanted))
+    if before is None:
+        return False
+    names = [(one.tags.get(HOSTNAME_TAG) or "").lower() for one in (there, wanted)]
+    return after is None or names[0] != names[1] or not {*before.zone_ids} <= {*after.zone_ids}
 
 
 def _in_the_way(wanted: LoadBalancer, there: LoadBalancer) -> Set[str]:

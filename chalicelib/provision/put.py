@@ -16,10 +16,12 @@ from chalicelib.acme.order import time_enough
 from chalicelib.apply import Progress, apply
 from chalicelib.aws.refusals import passes
 from chalicelib.certificates.chosen import ToOrder, ToUpload
+from chalicelib.dns.change import wait_until_spread
 from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
 from chalicelib.model import errors
+from chalicelib.model.bounds import Bounds
 from chalicelib.model.errors import Conflict, Fault, InvalidRequest, NotOurs
 from chalicelib.model.load_balancer import LoadBalancer, State
 from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, PRIVATE_CA
@@ -32,8 +34,9 @@ from chalicelib.provision.declaration_checks import faults_of_type
 from chalicelib.provision.desired import desire, left_as_they_are
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.give_up import given_up
+from chalicelib.provision.hostname import plan_records
 from chalicelib.provision.order_certificate import foreseen, obtained, refuse
-from chalicelib.provision.plan import marked, plan
+from chalicelib.provision.plan import in_the_background, marked, plan
 from chalicelib.provision.report import exists, pending, planned, ready
 from chalicelib.provision.review import conflict, gone_instances, objections, refuse_beyond_quota
 from chalicelib.provision.superseded import Background, TakenOver
@@ -66,18 +69,19 @@ def carry_on_put(
     invocation: Invocation,
     *,
     existed: bool = False,
+    adopt: bool = False,
 ) -> Report | None:
     """Go on, in the background, with the PUT that began at `since`; None when somebody else has taken over.
 
-    `existed` is whether the load balancer was there by then: without it, it has been deleted since. AWS is
-    read again before every single call, since others may be at work by now.
+    `existed` is whether the load balancer was there by then: without it, it has been deleted since. `adopt`
+    is that of the request. AWS is read again before every single call, since others may be at work by now.
     """
     given = declaration.certificate
     if isinstance(given, GivenArn):
         declaration = replace(declaration, certificate=replace(given, settled=True))
     try:
         report = _converge(
-            declaration, faults, invocation, since=since, background=Background(since, existed)
+            declaration, faults, invocation, since=since, adopt=adopt, background=Background(since, existed)
         )
     except TakenOver:
         return None
@@ -106,16 +110,11 @@ def _converge(
         declaration = _without_gone_instances(declaration, facts, progress)
         there = facts.actual.load_balancer
         background = background and background.seen(declaration, facts)
-        seen = (
-            *faults_of_type(declaration),
-            *objections(declaration, facts),
-            *objections_beyond(declaration, facts, bounds),
-        )
-        if found := (*faults, *_more(seen, faults)):
-            raise InvalidRequest(found)
+        _refuse_faults(declaration, facts, faults, bounds)
         _refuse_strangers(there, invocation.settings.owner, adopt=adopt)
         not_taken = {one.instance for one in progress.not_taken}
-        desired = left_as_they_are(_desire(declaration, facts, invocation, since), facts.actual, not_taken)
+        desired = _desire(declaration, facts, invocation, since, adopt=adopt)
+        desired = left_as_they_are(desired, facts.actual, not_taken)
         refuse_beyond_quota(declaration, facts, desired, invocation.settings.owner)
         planned_steps = [one for one in plan(desired, facts.actual) if one not in progress.left_behind]
         steps = (*_taking_over(there, since), *marked(planned_steps, there, since))
@@ -126,10 +125,10 @@ def _converge(
             return ready(declaration, facts, desired, progress, created=there is None)
         if isinstance(facts.chosen, ToOrder):
             if not time_enough(invocation):
-                return _left_to_the_background(declaration, facts, progress, invocation, since)
+                return _left_to_the_background(declaration, facts, progress, invocation, since, adopt=adopt)
             declaration = obtained(declaration, facts.chosen, there, progress, invocation, since=since)
             continue
-        now = steps[:1] if background else steps
+        now = steps[:1] if background else steps[: len(steps) - len(in_the_background(steps))]
         try:
             material = facts.chosen.material if isinstance(facts.chosen, ToUpload) else None
             apply(declaration.name, now, progress, invocation, material)
@@ -145,8 +144,11 @@ def _converge(
                 in_background=background is not None,
                 just_ours=progress.became_ours or recent,
             ):
-                return _left_to_the_background(declaration, facts, progress, invocation, since)
+                return _left_to_the_background(declaration, facts, progress, invocation, since, adopt=adopt)
         else:
+            wait_until_spread(_record_changes(now, progress), invocation)
+            if background is None and len(now) < len(steps):
+                return pending(declaration, facts, progress, invocation, since, adopt=adopt, desired=desired)
             if len(now) == len(steps):
                 not_taken = {one.instance for one in progress.not_taken}
                 desired = left_as_they_are(desired, facts.actual, not_taken)
@@ -206,6 +208,17 @@ def _more(objections: Iterable[Fault], faults: Sequence[Fault]) -> Iterator[Faul
     return (one for one in objections if one.field not in named)
 
 
+def _refuse_faults(declaration: Declaration, facts: Facts, faults: Sequence[Fault], bounds: Bounds) -> None:
+    """Raise InvalidRequest with the faults of the body and all that AWS has against it."""
+    seen = (
+        *faults_of_type(declaration),
+        *objections(declaration, facts),
+        *objections_beyond(declaration, facts, bounds),
+    )
+    if found := (*faults, *_more(seen, faults)):
+        raise InvalidRequest(found)
+
+
 def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) -> None:
     """Refuse what is not ours: without our tag, unless it is to be adopted; with another's, always."""
     if there is None:
@@ -222,10 +235,17 @@ def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) ->
             raise NotOurs(f"the load balancer {there.name} belongs to the deployment {other}")
 
 
-def _desire(declaration: Declaration, facts: Facts, invocation: Invocation, since: datetime) -> State:
-    desired = desire(declaration, facts, invocation.settings.owner)
+def _desire(
+    declaration: Declaration, facts: Facts, invocation: Invocation, since: datetime, *, adopt: bool
+) -> State:
+    owner = invocation.settings.owner
+    desired = desire(declaration, facts, owner)
     if reason := conflict(declaration, facts, desired):
         raise Conflict(f"{declaration.name}: {reason}")
+    records = plan_records(declaration, facts, owner, adopt=adopt)
+    if records.conflict:
+        raise Conflict(f"{declaration.name}: {records.conflict}")
+    desired = replace(desired, record_changes=records.changes)
     if facts.actual.load_balancer is None and desired.load_balancer is not None:
         desired = replace(desired, load_balancer=replace(desired.load_balancer, created=since))
     if isinstance(facts.chosen, ToUpload) and facts.chosen.authority:
@@ -258,6 +278,11 @@ def _taking_over(there: LoadBalancer | None, since: datetime) -> Iterator[do.Act
             tags=(mark.tag,),
             arn=there.arn if there else None,
         )
+
+
+def _record_changes(steps: Sequence[do.Action], progress: Progress) -> list[str]:
+    """By which ids to ask how far changes of record sets have spread."""
+    return [progress.bound[step.zone] for step in steps if isinstance(step, do.ChangeResourceRecordSets)]
 
 
 def _over(
@@ -300,7 +325,13 @@ def _resumable(facts: Facts, progress: Progress) -> bool:
 
 
 def _left_to_the_background(
-    declaration: Declaration, facts: Facts, progress: Progress, invocation: Invocation, since: datetime
+    declaration: Declaration,
+    facts: Facts,
+    progress: Progress,
+    invocation: Invocation,
+    since: datetime,
+    *,
+    adopt: bool,
 ) -> Report:
     """Say on the load balancer since when it waits; one that was just created says so already."""
     if exists(facts, progress) and progress.dns_name is None:
@@ -310,4 +341,4 @@ def _left_to_the_background(
             reason=f"it is {what}", tags=(Pending(since, what).tag,), arn=there.arn if there else None
         )
         apply(declaration.name, [mark], progress, invocation)
-    return pending(declaration, facts, progress, invocation, since)
+    return pending(declaration, facts, progress, invocation, since, adopt=adopt)

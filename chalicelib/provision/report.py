@@ -15,11 +15,13 @@ from chalicelib.model import actions as do
 from chalicelib.model.actions import to_step
 from chalicelib.model.load_balancer import LoadBalancerType, Member, State
 from chalicelib.model.names import certificate_home
+from chalicelib.model.pending import PROVISIONING, Pending
 from chalicelib.model.report import Report, ReviewWarning, View
 from chalicelib.model.step import Step
 from chalicelib.model.vpc import SecurityGroup
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
+from chalicelib.provision.hostname import changed_records
 from chalicelib.provision.review import full_of_tags, warnings
 
 
@@ -29,19 +31,35 @@ def exists(facts: Facts, progress: Progress) -> bool:
 
 
 def pending(
-    declaration: Declaration, facts: Facts, progress: Progress, invocation: Invocation, since: datetime
+    declaration: Declaration,
+    facts: Facts,
+    progress: Progress,
+    invocation: Invocation,
+    since: datetime,
+    *,
+    adopt: bool,
+    desired: State | None = None,
 ) -> Report:
-    """What was done by the deadline, and what the background needs to go on."""
+    """What was done, and what the background needs to go on.
+
+    With `desired` all is done but what is the background's alone, and nothing is read again.
+    """
+    if desired:
+        view = _view(facts, desired, progress, waiting=Pending(since, PROVISIONING))
+    else:
+        view = observe.view(declaration.name, invocation) if exists(facts, progress) else None
+    said = warnings(declaration, facts, desired) if desired else _full_of_tags(declaration, facts)
     return Report(
         name=declaration.name,
         state="pending",
         steps=progress.steps,
-        warnings=(*_full_of_tags(declaration, facts), *progress.warnings),
-        view=observe.view(declaration.name, invocation) if exists(facts, progress) else None,
+        warnings=(*said, *progress.warnings),
+        view=view,
         carry_on={
             "since": since.isoformat(),
             "certificate": facts.chosen and _carried(facts.chosen, progress),
             "existed": exists(facts, progress),
+            "adopt": adopt,
         },
     )
 
@@ -110,8 +128,11 @@ def ready(
     )
 
 
-def _view(facts: Facts, desired: State, progress: Progress) -> View | None:
-    """The load balancer as GET will show it, without reading it again."""
+def _view(facts: Facts, desired: State, progress: Progress, waiting: Pending | None = None) -> View | None:
+    """The load balancer as GET will show it, without reading it again.
+
+    `waiting` is its `pending` tag, where that is to stay.
+    """
     wanted, there = desired.load_balancer, facts.actual.load_balancer
     if wanted is None:
         return None
@@ -121,6 +142,7 @@ def _view(facts: Facts, desired: State, progress: Progress) -> View | None:
         load_balancer=replace(
             do.bind_load_balancer(wanted, progress.bound),
             dns_name=progress.dns_name or (there.dns_name if there else None),
+            tags={**wanted.tags, **dict([waiting.tag] if waiting else [])},
         ),
         group=_bound_group(desired.group, progress.bound),
         certificate=certificate
@@ -129,6 +151,7 @@ def _view(facts: Facts, desired: State, progress: Progress) -> View | None:
             health.get(id_, Member(id_, *_REGISTERING[wanted.type])) for id_ in sorted(wanted.instances)
         ),
         now=facts.now,
+        records=changed_records(facts, {} if waiting or there is None else desired.record_changes),
     )
 
 

@@ -26,6 +26,7 @@ from chalicelib.model.syntax import quoted
 from chalicelib.model.vpc import RULES_MAX, Rule
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts
+from chalicelib.provision.hostname import hostname_faults, hostname_warnings
 from chalicelib.provision.review_blind_spots import blind_spots
 from chalicelib.provision.review_network import (
     address_faults,
@@ -56,6 +57,7 @@ def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
     if isinstance(facts.chosen, Unusable):
         yield from facts.chosen.faults
     yield from address_faults(declaration, facts)
+    yield from hostname_faults(declaration, facts)
 
 
 def gone_instances(declaration: Declaration, facts: Facts) -> frozenset[str]:
@@ -235,6 +237,7 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
     if full := full_of_tags(declaration, facts):
         yield ReviewWarning("tags-full", full.message)
     yield from blind_spots(wanted, desired, facts)
+    yield from hostname_warnings(declaration, facts, wanted.tags[OWNER_TAG])
     yield from _WARNINGS[wanted.type](declaration, wanted)
     yield from _quota(facts)
 

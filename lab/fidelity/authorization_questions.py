@@ -262,10 +262,8 @@ def _route53(call: Call) -> Iterator[Question]:
 
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html
     """
-    if "HostedZoneId" not in call.parameters:
-        change = call.parameters["Id"].rpartition("/")[2]
-        yield call.about("change", f"arn:{call.partition}:route53:::change/{change}")
-        return
+    kind = "change" if call.operation == "GetChange" else "hostedzone"
+    id_ = call.parameters.get("HostedZoneId", call.parameters.get("Id", "")).rpartition("/")[2]
     changes = call.parameters.get("ChangeBatch", {}).get("Changes", [])
     records = [change["ResourceRecordSet"] for change in changes]
     keys = {
@@ -274,8 +272,8 @@ def _route53(call: Call) -> Iterator[Question]:
         "Actions": (change["Action"] for change in changes),
     }
     yield call.about(
-        "hostedzone",
-        f"arn:{call.partition}:route53:::hostedzone/{call.parameters['HostedZoneId'].rpartition('/')[2]}",
+        kind,
+        f"arn:{call.partition}:route53:::{kind}/{id_}",
         more={f"route53:ChangeResourceRecordSets{key}": tuple(values) for key, values in keys.items()},
     )
 

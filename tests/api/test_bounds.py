@@ -116,6 +116,8 @@ def test_the_lists_and_objects_of_a_body_are_found() -> None:
         "allow.dashboard",
         "allow.mqtt",
         "certificate.domains",
+        "dns.answers",
+        "dns.zone_ids",
         "instances",
         "listeners",
         "members.auto_scaling_groups",

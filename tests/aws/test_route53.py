@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.aws import route53
 from chalicelib.model.errors import NotYet
-from chalicelib.model.route53 import Alias, Change, RecordSet
+from chalicelib.model.route53 import Alias, Change, RecordSet, Zone
 from tests.world.provisioning import Account, clients
 
 NAME = "mqtt.example.com"
@@ -25,6 +25,17 @@ def client(here: Account) -> Any:
 def made(name: str = "example.com", **more: Any) -> str:
     zone = boto3.client("route53").create_hosted_zone(Name=name, CallerReference=name + str(more), **more)
     return zone["HostedZone"]["Id"].rpartition("/")[2]
+
+
+def test_a_zone_says_whether_it_is_private_and_where(here: Account, client: Any) -> None:
+    vpc = here.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    public = made()
+    private = made(
+        "Example.COM", VPC={"VPCRegion": "eu-central-1", "VPCId": vpc}, HostedZoneConfig={"PrivateZone": True}
+    )
+    assert route53.zone(client, public) == Zone(public, "example.com")
+    assert route53.zone(client, private) == Zone(private, "example.com", private=True, vpcs=frozenset({vpc}))
+    assert route53.zone(client, "ZNONE") is None
 
 
 def test_record_sets_of_every_form_are_read_as_they_were_written(here: Account, client: Any) -> None:

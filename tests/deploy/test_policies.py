@@ -33,6 +33,7 @@ OWNER_TAG = "emq-elb:owner"
 MEANT = {
     ("RESOURCE_EFFECTIVELY_STAR", "ReadCertificates"): "a PUT may name any one; names are account-wide",
     ("RESOURCE_EFFECTIVELY_STAR", "ReadChallenges"): "whose zone it is, a PUT's domains say",
+    ("RESOURCE_EFFECTIVELY_STAR", "ReadZones"): "the same, for challenges",
     ("RESOURCE_EFFECTIVELY_STAR", "AwaitChallenges"): "a change has its name when it is made",
     ("RESOURCE_MISMATCH", "CreateGroupInVpc"): "the group itself is in the statement before",
     ("RESOURCE_MISMATCH", "ChangeOurListeners"): "its list has application load balancers' listeners alone",
@@ -149,6 +150,36 @@ def test_each_stage_gets_every_policy_with_its_owner_and_one_that_is_gone_loses_
         write(tmp_path)
         written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.glob("*/*.json")}
         assert written == {f"{stage}/policy-api.json": f'{{"Resource": "emq-elb-{stage}/*"}}'}
+
+
+def test_a_stage_s_zones_and_domains_are_in_its_policies(tmp_path: Path) -> None:
+    text = """{
+  "Resource": [
+    "arn:*:route53:::hostedzone/<dns-zone>"
+  ],
+  "Names": [
+    "<allowed-name>",
+    "_emq-elb.*"
+  ]
+}
+"""
+    (tmp_path / "policy-api.json").write_text(text)
+    environment = {"OWNER": "a-qa", "DNS_ZONES": "Z1, Z2", "ALLOWED_DOMAINS": "Example.com,example.org"}
+    live = {"OWNER": "a-live"}
+    configured = {
+        "stages": {"qa": {"environment_variables": environment}, "live": {"environment_variables": live}}
+    }
+    (tmp_path / "config.json").write_text(json.dumps(configured))
+    written = {name: json.loads(text) for name, text in files(tmp_path).items()}
+    names = ["example.com", "*.example.com", "example.org", "*.example.org", "_emq-elb.*"]
+    zones = ["arn:*:route53:::hostedzone/Z1", "arn:*:route53:::hostedzone/Z2"]
+    assert written == {
+        "qa/policy-api.json": {"Resource": zones, "Names": names},
+        "live/policy-api.json": {
+            "Resource": ["arn:*:route53:::hostedzone/none-is-set"],
+            "Names": ["*", "_emq-elb.*"],
+        },
+    }
 
 
 @pytest.mark.parametrize(

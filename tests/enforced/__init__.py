@@ -31,6 +31,7 @@ from lab.fidelity.authorization_call import Call
 from tests.deploy.policies import policy, policy_files
 from tests.world.provisioning import CALLER, Account, clients
 from tests.world.servers import ADDRESS
+from tools.policies import NO_ZONE
 
 ROOT = Path(__file__).parents[2]
 STAGE = "prod"
@@ -40,18 +41,23 @@ API = "api_handler"
 
 @dataclass
 class Deployment:
-    """`invoked` are the functions that wait to be run, with their payloads; `roles` what each was asked."""
+    """`invoked` are the functions that wait to be run, with their payloads; `roles` what each was asked.
+
+    `zone` is a hosted zone in which it may keep records, as DNS_ZONES would name it.
+    """
 
     here: Account
     client: Client
     roles: dict[str, Role]
     acme: Acme
+    zone: str | None = None
     invoked: list[tuple[str, Any]] = field(default_factory=list)
 
     @contextmanager
     def acting(self, function: str) -> Iterator[None]:
         """Let the app's calls be those of the function's role while the block lasts."""
-        role = enforce(CALLER, policy(policy_files(STAGE)[function]))
+        text = json.dumps(policy(policy_files(STAGE)[function]))
+        role = enforce(CALLER, json.loads(text.replace(NO_ZONE, self.zone or NO_ZONE)))
         try:
             yield
         finally:

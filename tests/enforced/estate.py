@@ -139,10 +139,10 @@ def new_group(owner: str | None) -> Call:
     )
 
 
-def records(name: str, kind: str = "TXT", action: str = "CREATE") -> Call:
+def records(name: str, kind: str = "TXT", action: str = "CREATE", zone: str = "Z0") -> Call:
     changed = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": '"x"'}]}
     batch = {"Changes": [{"Action": action, "ResourceRecordSet": changed}]}
-    return call("route53", "ChangeResourceRecordSets", HostedZoneId="Z0", ChangeBatch=batch)
+    return call("route53", "ChangeResourceRecordSets", HostedZoneId=zone, ChangeBatch=batch)
 
 
 def balancer(operation: str, name: str, **parameters: Any) -> Call:

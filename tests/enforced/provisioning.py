@@ -13,6 +13,7 @@ from tests.enforced import OWNER, Deployment
 from tests.provision.test_adoption import by_hand
 from tests.provision.test_drift import DRIFTS, body_of
 from tests.register.test_drain import group
+from tests.world.dns import HOST, records, zone
 from tests.world.network import (
     NETWORK_DRIFTS,
     elbv2,
@@ -195,6 +196,17 @@ def deleted_slowly(prod: Deployment) -> None:
             prod.forgive("provision", "iam:DeleteServerCertificate")
         assert prod.here.snapshot()["groups"] == {}
         assert prod.here.certificates() == []
+
+
+def named(prod: Deployment) -> None:
+    """Keep the record of a hostname, look at it, and withdraw it."""
+    prod.zone = zone(prod.here)
+    body = {**prod.here.article, "hostname": HOST, "dns": True}
+    for asked in (body, {**body, "dns": {"weight": 10}}, {**body, "dns": False}):
+        prod.put(asked)
+        prod.background()
+        assert len(records(prod.zone)) == (2 if asked["dns"] else 0)
+        prod.http("GET", "/load-balancers/demo")
 
 
 def network(prod: Deployment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -46,6 +47,7 @@ from tests.enforced.estate import (
     upload,
 )
 from tests.world.provisioning import account
+from tools.policies import CHALICE, filled_in
 
 STOLEN = "stolen"
 DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
@@ -62,6 +64,7 @@ def estate() -> Iterator[Estate]:
 
 MEMBERSHIP = {"api_handler", "drain", "provision", "reconcile", "register"}
 MAKERS = {"api_handler", "provision"}
+NAMERS = {"provision"}
 SWEEPERS = {"api_handler", "provision", "reconcile"}
 SIGNERS = {"api_handler", "rotate"}
 PROBERS = {"deep_probe", "probe", "widget"}
@@ -321,6 +324,33 @@ def test_no_function_may_do_it_on_the_wire(estate: Estate, one: Call) -> None:
         with pytest.raises(ClientError) as caught:
             getattr(client, xform_name(one.operation))(**named(one, estate).parameters)
         assert caught.value.response["Error"]["Code"] in DENIALS, function
+
+
+@pytest.mark.parametrize(
+    ("one", "who"),
+    [
+        (records("mqtt.example.com.", "A", zone="Z1"), NAMERS),
+        (records("example.com.", "AAAA", zone="Z1"), NAMERS),
+        (records("mqtt.example.com.", "CNAME", "DELETE", zone="Z1"), NAMERS),
+        (records("_emq-elb.mqtt.example.com.", zone="Z1"), NAMERS),
+        (records("mqtt.example.com.", "A", "UPSERT", zone="Z1"), set()),
+        (records("example.com.", "MX", zone="Z1"), set()),
+        (records("mqtt.example.org.", "A", zone="Z1"), set()),
+        (records("mqtt.example.com.", "A", zone="Z2"), set()),
+    ],
+    ids=lambda one: label(one) if isinstance(one, Call) else "",
+)
+def test_records_of_names_change_in_the_zones_and_by_the_names_of_the_settings(
+    estate: Estate, one: Call, who: set[str]
+) -> None:
+    environment = {"OWNER": PROD, "DNS_ZONES": "Z1", "ALLOWED_DOMAINS": "example.com"}
+    able = set()
+    for function, file in policy_files().items():
+        text = (CHALICE / file.partition("/")[2]).read_text()
+        enforce(STOLEN, json.loads(filled_in(text, environment)))
+        if denial(STOLEN, named(one, estate)) is None:
+            able.add(function)
+    assert able == who
 
 
 UNTAGGED: tuple[str, ...] = ()

@@ -218,7 +218,9 @@ class Account:
         since = datetime.fromisoformat(left["since"])
         with self.counted(self.calls.kill_after):
             work = self.invocation(within)
-            return provision.carry_on_put(declaration, faults, since, work, existed=left["existed"])
+            return provision.carry_on_put(
+                declaration, faults, since, work, existed=left["existed"], adopt=left["adopt"]
+            )
 
     def get(self, name: str = "demo", *, adopt: bool = False) -> dict[str, Any]:
         """GET, as JSON."""

@@ -1,0 +1,219 @@
+"""The record of `hostname`: in which hosted zones it belongs, what is in its way, and what is to change.
+
+The load balancer's tags `emq-elb:dns` and `emq-elb:hostname` say what was asked for before. A record of that
+which is asked for no longer is withdrawn. What somebody else changed since stays as it is, with a warning,
+as long as the same is asked for again; where another record is asked for it is a conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from chalicelib.dns.plan import (
+    Claim,
+    KeptName,
+    NameInZone,
+    Obstacle,
+    leads_to_former,
+    plan_name,
+    withdraw,
+)
+from chalicelib.dns.zones import hiding, zone_faults, zones_for
+from chalicelib.model.dns_options import DnsOptions, dns_tag, read_dns_tag
+from chalicelib.model.errors import Fault
+from chalicelib.model.load_balancer import LoadBalancer
+from chalicelib.model.names import DNS_TAG, HOSTNAME_TAG
+from chalicelib.model.report import ReviewWarning
+from chalicelib.model.route53 import Alias, Change, RecordSet, Zone
+from chalicelib.provision.declaration import Declaration
+from chalicelib.provision.facts import Facts, Names
+
+
+@dataclass(frozen=True)
+class RecordPlan:
+    """The changes by the id of their hosted zone; `conflict` is why there can be none.
+
+    `elsewhere` are what somebody else made of names that the load balancer kept, and is left alone.
+    """
+
+    changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    conflict: str | None = None
+    elsewhere: tuple[str, ...] = ()
+
+
+def names_to_read(
+    declaration: Declaration, there: LoadBalancer | None, zones: Sequence[Zone], vpc: str | None
+) -> tuple[tuple[Zone, str], ...]:
+    """Return every name whose record is to be, or was, in one of the hosted zones, with the zone."""
+    kept, host = _kept(there), there.tags.get(HOSTNAME_TAG) if there else None
+    former = [zone for zone in zones if kept and host and zone.id in kept.zone_ids]
+    wanted = _zones(declaration, zones, vpc)
+    return tuple(
+        dict.fromkeys(
+            [
+                *((zone, (declaration.hostname or "").lower()) for zone in wanted),
+                *((zone, (host or "").lower()) for zone in former),
+            ]
+        )
+    )
+
+
+def hostname_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
+    """Return why the hostname's record has no hosted zone; a deployment without any is a conflict instead."""
+    names = facts.names
+    if names is None or declaration.dns is None or declaration.hostname is None or _off(names):
+        return
+    yield from zone_faults(
+        declaration.hostname,
+        names.zones,
+        names.missing,
+        declaration.dns.zone_ids,
+        internal=declaration.scheme == "internal",
+        vpc=names.vpc,
+    )
+
+
+def hostname_tag(declaration: Declaration, facts: Facts) -> str | None:
+    """Return the text of the tag `emq-elb:dns`; one that says the same in another order stays."""
+    if declaration.dns is None or facts.names is None:
+        return None
+    ids = tuple(zone.id for zone in _zones(declaration, facts.names.zones, facts.names.vpc))
+    there = facts.actual.load_balancer
+    before = _kept(there)
+    if there and before and {*before.zone_ids} == {*ids} and before.weight == declaration.dns.weight:
+        return there.tags[DNS_TAG]
+    return dns_tag(DnsOptions(ids, declaration.dns.weight)) if ids else None
+
+
+def plan_records(declaration: Declaration, facts: Facts, owner: str, *, adopt: bool) -> RecordPlan:
+    """Return what is to change in the hosted zones, in one batch for each of them.
+
+    The name of a load balancer that is not there yet stands for its DNS name.
+    """
+    names, there = facts.names, facts.actual.load_balancer
+    if names is None:
+        return RecordPlan()
+    if declaration.dns and _off(names):
+        return RecordPlan(
+            conflict="`dns` needs hosted zones of Route 53, and the setting DNS_ZONES of this deployment"
+            " names none: set it to their ids and deploy again (docs/dns.md), or leave `dns` out"
+        )
+    claim, target = Claim(owner, declaration.name), _target(there, declaration.name)
+    wanted = {zone.id for zone in _zones(declaration, names.zones, names.vpc)}
+    changes: dict[str, tuple[Change, ...]] = {}
+    conflicts, elsewhere = list[str](), list[str]()
+    for found in names.found:
+        planned: tuple[Change, ...] | Obstacle
+        if declaration.dns and found.zone.id in wanted and found.hostname == _lower(declaration.hostname):
+            kept = KeptName(
+                claim=claim,
+                target=target,
+                weight=declaration.dns.weight,
+                dual_stack=there is not None and there.dual_stack,
+            )
+            same = _asked_before(found, declaration.dns, there, owner)
+            planned = _without_dead(kept, found, names.region, adopt=adopt or same)
+        else:
+            same = False
+            planned = withdraw(claim, found, [target.name])
+        if isinstance(planned, Obstacle):
+            (elsewhere if same else conflicts).append(planned.reason)
+        elif planned:
+            changes[found.zone.id] = (*changes.get(found.zone.id, ()), *planned)
+    return RecordPlan(changes, "; ".join(conflicts) or None, tuple(elsewhere))
+
+
+def changed_records(facts: Facts, changes: Mapping[str, Sequence[Change]]) -> tuple[RecordSet, ...] | None:
+    """Return the record sets of all names after the changes; None where nobody looked."""
+    if facts.names is None:
+        return None
+    made = [change for zone in changes.values() for change in zone]
+    gone, come = {change.before for change in made}, [change.after for change in made]
+    there = [one for found in facts.names.found for one in found.records if one not in gone]
+    return tuple(dict.fromkeys([*there, *(one for one in come if one and one.type != "TXT")]))
+
+
+def hostname_warnings(declaration: Declaration, facts: Facts, owner: str) -> Iterator[ReviewWarning]:
+    """What a person should know of the hostname's record."""
+    names, there = facts.names, facts.actual.load_balancer
+    if names is None:
+        return
+    known = {zone.id for zone in names.zones}
+    before = _kept(there)
+    if there and before and there.owner == owner:
+        for id_ in (one for one in before.zone_ids if one not in known):
+            yield ReviewWarning(
+                "dns-zone-unknown",
+                f"the record of {there.tags.get(HOSTNAME_TAG)} in the hosted zone {id_} stays as it is: the"
+                " zone is gone, or the setting DNS_ZONES does not name it any more",
+            )
+    if declaration.dns is None or declaration.hostname is None:
+        return
+    for reason in plan_records(declaration, facts, owner, adopt=False).elsewhere:
+        yield ReviewWarning("dns-elsewhere", f"{reason}. It is left alone")
+    kept = _zones(declaration, names.zones, names.vpc)
+    for zone in hiding(declaration.hostname, names.zones, kept, names.vpc):
+        yield ReviewWarning(
+            "dns-hidden",
+            f"in {names.vpc} the private zone {zone.name} ({zone.id}) answers for {declaration.hostname}"
+            " instead of the zone that has the record: name both in `dns.zone_ids` if clients in the VPC use"
+            " the name",
+        )
+    if declaration.dns.weight == 0:
+        yield ReviewWarning(
+            "dns-weight-zero",
+            "a weight of 0 is not off: Route 53 uses it when all others are unhealthy, or have a weight of 0"
+            " too",
+        )
+
+
+def _without_dead(
+    kept: KeptName, found: NameInZone, region: str, *, adopt: bool
+) -> tuple[Change, ...] | Obstacle:
+    """The plan of a name, from which a record goes that leads to a former load balancer of this name.
+
+    There is one load balancer of a name at a time, so that its former DNS name leads nowhere.
+    """
+    name, ours = kept.claim.load_balancer, kept.claim in found.claims
+    dead = [one for one in found.leading if ours and leads_to_former(one, name, region, kept.target.name)]
+    rest = replace(found, records=tuple(one for one in found.records if one not in dead))
+    planned = plan_name(kept, rest, adopt=adopt)
+    return planned if isinstance(planned, Obstacle) else (*(Change(one, None) for one in dead), *planned)
+
+
+def _zones(declaration: Declaration, zones: Sequence[Zone], vpc: str | None) -> tuple[Zone, ...]:
+    if declaration.dns is None or declaration.hostname is None:
+        return ()
+    internal = declaration.scheme == "internal"
+    return zones_for(declaration.hostname, zones, declaration.dns.zone_ids, internal=internal, vpc=vpc)
+
+
+def _asked_before(found: NameInZone, wanted: DnsOptions, there: LoadBalancer | None, owner: str) -> bool:
+    """Whether the load balancer's tags ask for the same record already."""
+    before = _kept(there)
+    return (
+        there is not None
+        and there.owner == owner
+        and before is not None
+        and found.zone.id in before.zone_ids
+        and before.weight == wanted.weight
+        and _lower(there.tags.get(HOSTNAME_TAG)) == found.hostname
+    )
+
+
+def _kept(there: LoadBalancer | None) -> DnsOptions | None:
+    return read_dns_tag(there.tags.get(DNS_TAG)) if there else None
+
+
+def _target(there: LoadBalancer | None, name: str) -> Alias:
+    return Alias((there and there.canonical_hosted_zone_id) or "", (there and there.dns_name) or name)
+
+
+def _lower(name: str | None) -> str:
+    return (name or "").lower()
+
+
+def _off(names: Names) -> bool:
+    """Whether the deployment keeps no records at all."""
+    return not names.zones and not names.missing
