@@ -82,7 +82,7 @@ def quoted(value: object) -> str:
 
 
 def _looks_random(run: str) -> bool:
-    """Whether a run of base64's digits is what bytes look like, and no name: hex, or of every kind of them."""
+    """Whether a run of base64's digits looks like bytes, and like no name: hex, or of every kind of them."""
     mixed = re.search("[a-z]", run) and re.search("[A-Z]", run) and re.search("[0-9]", run)
     return bool(mixed or _HEX.search(run))
 
