@@ -54,16 +54,16 @@ class Kind:
 
 
 INVALID_REQUEST = Kind("invalid-request", "The request cannot be carried out", 400)
-NOT_FOUND = Kind("not-found", "There is no such load balancer of ours", 404)
-NOT_OURS = Kind("not-ours", "It exists, and does not carry our owner tag", 409)
-CONFLICT = Kind("conflict", "What there is at AWS stands against it", 409)
-QUOTA_REACHED = Kind("quota-reached", "A quota of the account is used up", 429)
+NOT_FOUND = Kind("not-found", "This deployment has no such load balancer", 404)
+NOT_OURS = Kind("not-ours", "It exists, but does not carry our owner tag", 409)
+CONFLICT = Kind("conflict", "The request conflicts with what exists at AWS", 409)
+QUOTA_REACHED = Kind("quota-reached", "A quota of the AWS account is used up", 429)
 ISSUER_LIMITED = Kind("issuer-limited", "The certificate authority takes no order for now", 429)
 ISSUER_FAILED = Kind("issuer-failed", "The certificate authority issued nothing", 502)
 THROTTLED = Kind("throttled", "AWS is busy, or could not be reached", 503)
 REFUSED = Kind("refused", "AWS refused the request", 400)
-DENIED = Kind("denied", "The role of the function may not do that", 502)
-AWS_ERROR = Kind("aws-error", "AWS could not do it", 502)
+DENIED = Kind("denied", "The function's role lacks a permission", 502)
+AWS_ERROR = Kind("aws-error", "AWS could not carry out the request", 502)
 INTERNAL = Kind("internal-error", "Something went wrong on our side", 500)
 
 KINDS = (
@@ -123,7 +123,7 @@ def _invalid(kind: Kind, faults: Sequence[Fault]) -> Problem:
     count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
     return _problem(
         kind,
-        f"The request has {count}; nothing was called that changes AWS.",
+        f"The request has {count}; nothing was changed at AWS.",
         errors=[{"field": fault.field, "message": fault.message} for fault in shown],
     )
 
@@ -134,8 +134,9 @@ def http_date(moment: datetime) -> str:
 
 
 def unexpected(request_id: str) -> Problem:
-    """Return the problem for what nobody foresaw; it says only where in the log to look."""
-    return _problem(INTERNAL, f"The log says more under the request id {request_id}.", request_id=request_id)
+    """Return the problem for an error that no code expects; it says only where in the log to look."""
+    detail = f"Look in the log for the request id {request_id}."
+    return _problem(INTERNAL, detail, request_id=request_id)
 
 
 def _kind(error: EmqElbError) -> Kind:

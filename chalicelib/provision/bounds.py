@@ -16,13 +16,14 @@ from chalicelib.x509.pem import GivenPem
 def faults_beyond(declaration: Declaration, bounds: Bounds, *, adopt: bool) -> Iterator[Fault]:
     """Return the faults that the declaration itself shows, before anything is looked up."""
     if adopt and not bounds.adoption:
-        yield Fault("adopt", "this deployment takes over no load balancer (its setting ALLOW_ADOPTION)")
+        yield Fault("adopt", "this deployment does not take over load balancers (setting ALLOW_ADOPTION)")
     for index, listener in enumerate(declaration.listeners):
         if not bounds.port(listener.instance_port):
             yield Fault(
                 f"listeners[{index}].instance_port",
-                f"this deployment publishes {_listed(map(str, sorted(bounds.instance_ports)))} of instances,"
-                f" not {quoted(listener.instance_port)} (its setting ALLOWED_INSTANCE_PORTS)",
+                "this deployment allows the instance ports"
+                f" {_listed(map(str, sorted(bounds.instance_ports)))}, not {quoted(listener.instance_port)}"
+                " (setting ALLOWED_INSTANCE_PORTS)",
             )
     if declaration.hostname is not None and bounds.beyond([declaration.hostname]):
         yield Fault("hostname", _not_ours(declaration.hostname, bounds))
@@ -44,14 +45,14 @@ def objections_beyond(declaration: Declaration, facts: Facts, bounds: Bounds) ->
         if vpc is not None and not bounds.vpc(vpc):
             yield Fault(
                 f"subnets[{index}]",
-                f"{id_} is in {vpc}, and this deployment works in {_listed(sorted(bounds.vpcs))} (its setting"
+                f"{id_} is in {vpc}, and this deployment allows only {_listed(sorted(bounds.vpcs))} (setting"
                 " ALLOWED_VPCS)",
             )
     yield from _certificate(declaration, facts, bounds)
 
 
 def _certificate(declaration: Declaration, facts: Facts, bounds: Bounds) -> Iterator[Fault]:
-    """What we issue is for the names of the declaration; what is served stays."""
+    """A certificate that we issue has the declared names; a certificate that is served already may stay."""
     match declaration.certificate:
         case GivenArn():
             field = "certificate.arn"

@@ -151,12 +151,13 @@ def _allow_wanted(declaration: Declaration) -> Iterator[Fault]:
     allow, listeners = declaration.allow, declaration.listeners
     if listeners and not _secure(declaration) and allow.mqtt != Allow().mqtt:
         yield Fault(
-            "allow.mqtt", "it would let nobody in: no listener speaks SSL, TLS or HTTPS; use allow.dashboard"
+            "allow.mqtt",
+            "no listener speaks SSL, TLS or HTTPS, so it would admit no client: use allow.dashboard",
         )
     if listeners and all(listener.secure for listener in listeners) and allow.dashboard:
         yield Fault(
             "allow.dashboard",
-            "it would let nobody in: every listener speaks SSL, TLS or HTTPS; use allow.mqtt",
+            "every listener speaks SSL, TLS or HTTPS, so it would admit no client: use allow.mqtt",
         )
 
 
@@ -170,7 +171,7 @@ def _acme_names(declaration: Declaration) -> Iterator[Fault]:
         case GivenIssuer("acme", domains):
             hostname = declaration.hostname
             if not domains and hostname is None:
-                yield Fault("certificate.domains", "the CA has to be given names: these, or a `hostname`")
+                yield Fault("certificate.domains", "the CA needs names: give `domains` or `hostname`")
             if domains and hostname is not None and not covers(domains, hostname):
                 yield Fault("certificate.domains", f"none of them covers {quoted(hostname)}, the `hostname`")
         case _:
@@ -206,13 +207,13 @@ def _members(declaration: Declaration) -> Iterator[Fault]:
         return
     if not (declaration.members.instance_profiles or declaration.members.auto_scaling_groups):
         yield Fault(
-            "members", "it names nobody: name an instance profile or an Auto Scaling group, or leave it out"
+            "members", "it is empty: name an instance profile or an Auto Scaling group, or leave it out"
         )
     if len(members_tag(declaration.members) or "") > TAG_VALUE_MAX:
         yield Fault(
             "members",
-            f"the names together are longer than the {TAG_VALUE_MAX} characters of a tag: name fewer, or what"
-            " they begin with and a *",
+            f"the names together are longer than the {TAG_VALUE_MAX} characters of a tag: name fewer, or end"
+            " a common beginning with a *",
         )
 
 
@@ -253,8 +254,8 @@ def _keepalive_of_classic(declaration: Declaration) -> Iterator[Fault]:
     if declaration.keepalive > most:
         yield Fault(
             "keepalive",
-            f"{declaration.keepalive:g} seconds are too long: the idle timeout of a classic load balancer"
-            f" ends at {IDLE_TIMEOUT_MAX}, which bears {most:g}",
+            f"{declaration.keepalive:g} seconds are too long: {most:g} is the longest keepalive for which a"
+            f" classic load balancer's idle timeout, at most {IDLE_TIMEOUT_MAX} seconds, is long enough",
         )
 
 
@@ -262,8 +263,8 @@ def _no_addresses(declaration: Declaration) -> Iterator[Fault]:
     if declaration.addresses:
         yield Fault(
             "addresses",
-            "AWS gives a classic load balancer its addresses and changes them: fixed ones are of the type"
-            ' "network"',
+            "AWS chooses and changes the addresses of a classic load balancer: only one of the type"
+            ' "network" has fixed ones',
         )
 
 
@@ -273,9 +274,9 @@ def _keepalive_of_network(declaration: Declaration) -> Iterator[Fault]:
     if secure and declaration.keepalive >= TLS_IDLE_TIMEOUT:
         yield Fault(
             "keepalive",
-            f"the TLS listener on port {secure[0]} lets go of a client that is silent for {TLS_IDLE_TIMEOUT}"
-            f" seconds, which nobody can set: {declaration.keepalive:g} seconds are too long, 230 leave room"
-            " for a late packet; a TCP listener bears 4000",
+            f"{declaration.keepalive:g} seconds are too long: the TLS listener on port {secure[0]} closes a"
+            f" connection after {TLS_IDLE_TIMEOUT} silent seconds, which AWS does not let us change. 230"
+            " leave room for a late packet; without a TLS listener up to 4000 are possible",
         )
 
 
@@ -284,7 +285,7 @@ def _health_check_of_network(declaration: Declaration) -> Iterator[Fault]:
     if target.startswith("SSL:"):
         yield Fault(
             "health_check.target",
-            f"{quoted(target)}: a network load balancer does not check by SSL: HTTPS or TCP is right",
+            f"{quoted(target)}: a network load balancer has no health check by SSL; use HTTPS or TCP",
         )
 
 
@@ -297,7 +298,7 @@ def _logs_of_network(declaration: Declaration) -> Iterator[Fault]:
     if "access_logs.interval" not in declaration.omitted and declaration.access_logs.interval is not None:
         yield Fault(
             "access_logs.interval",
-            "a network load balancer has none, it logs every five minutes: leave it out",
+            "leave it out: a network load balancer always logs every five minutes",
         )
 
 

@@ -66,7 +66,7 @@ def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
         raise NotOurs(f"the load balancer {there.name} is not ours, so it is not ours to delete")
     if standing.holders:
         raise Conflict(
-            f"{', '.join(standing.holders)} uses what was made for {standing.actual.name}: change that first"
+            f"{', '.join(standing.holders)} uses what we made for {standing.actual.name}: change that first"
         )
     if standing.attaching:
         raise Conflict(

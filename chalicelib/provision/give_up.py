@@ -23,7 +23,7 @@ _REASON = "its load balancer could not be made"
 
 
 def given_up(error: AwsError, facts: Facts, progress: Progress, invocation: Invocation) -> AwsError:
-    """The error, with what a person has to know of what was done before it."""
+    """Return the error, with a sentence about what this request did before it."""
     name = facts.actual.name
     if exists(facts, progress):
         what = _left_half_made(name, progress)
@@ -37,12 +37,12 @@ def given_up(error: AwsError, facts: Facts, progress: Progress, invocation: Invo
 def _left_half_made(name: str, progress: Progress) -> str:
     done = ", ".join(dict.fromkeys(step.action for step in progress.steps))
     if progress.dns_name is not None:
-        return f". {name} was made and is pending: send the request again once this is mended, or delete it"
-    return f". Done before that: {done}. Send the request again once this is mended" if done else ""
+        return f". {name} was made and is pending: fix this and send the request again, or delete {name}"
+    return f". Done before that: {done}. Fix this and send the request again" if done else ""
 
 
 def _taken_away(name: str, facts: Facts, progress: Progress, invocation: Invocation) -> str:
-    """Take away what this run made; what AWS holds on to, or will not delete, is left to `sweep`."""
+    """Delete what this run made; `sweep` deletes later what AWS does not let go of yet."""
     made = [*_made(facts, progress)]
     left = 0
     for leftover in made:
@@ -52,12 +52,12 @@ def _taken_away(name: str, facts: Facts, progress: Progress, invocation: Invocat
             left += 1
     if not made:
         return ""
-    gone = "will be swept" if left else "is gone again"
+    gone = "will be deleted within two hours" if left else "was deleted again"
     return f". {name} was not made, and what was made for it {gone}"
 
 
 def _made(facts: Facts, progress: Progress) -> Iterator[Leftover]:
-    """The certificate and the group of this run; a CA that limits orders does not have to issue another."""
+    """The certificate and the group of this run, but no ordered certificate: a CA limits orders."""
     ordered = isinstance(facts.chosen, Existing | ToOrder) and facts.chosen.source == ACME
     for step in progress.steps:
         match step.action, step.fields:

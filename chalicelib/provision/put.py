@@ -258,13 +258,13 @@ def _desire(
 
 
 def _refuse_second_authority(invocation: Invocation) -> None:
-    """A private CA is made once: a new one behind devices that trust the old one would lock them all out."""
+    """Refuse to make a second private CA: devices that trust the first one would be locked out."""
     secret = invocation.settings.private_ca_secret
     for other in observe.ours_of_either_kind(invocation):
         if other.tags.get(CERTIFICATE_TAG) == PRIVATE_CA:
             raise Conflict(
-                f"the secret {secret} of the private CA is gone, and {other.name} uses it: restore it"
-                " (docs/operations.md); a new CA is one that no device trusts"
+                f"the secret {secret} of the private CA is gone, and {other.name} uses that CA: restore it"
+                " (docs/operations.md); no device would trust a new CA"
             )
 
 
@@ -274,7 +274,7 @@ def _taking_over(there: LoadBalancer | None, since: datetime) -> Iterator[do.Act
     if earlier and not earlier.began_at(since):
         mark = Pending(since, PROVISIONING)
         yield do.AddTags(
-            reason="what is pending gives way to this request",
+            reason="this request replaces the one that is pending",
             tags=(mark.tag,),
             arn=there.arn if there else None,
         )
@@ -319,7 +319,7 @@ def _to_be_looked_at(error: errors.AwsError) -> bool:
 
 
 def _resumable(facts: Facts, progress: Progress) -> bool:
-    """Whether the background can go on: not with a certificate whose key it would need."""
+    """Whether the background can go on: it has no key, so the certificate has to be uploaded by now."""
     chosen = facts.chosen
     return not isinstance(chosen, ToUpload) or chosen.certificate.arn in progress.bound
 
@@ -333,7 +333,7 @@ def _left_to_the_background(
     *,
     adopt: bool,
 ) -> Report:
-    """Say on the load balancer since when it waits; one that was just created says so already."""
+    """Write the pending tag on the load balancer; CreateLoadBalancer has written it on a new one already."""
     if exists(facts, progress) and progress.dns_name is None:
         what = WAITING_FOR_CA if isinstance(facts.chosen, ToOrder) else WAITING_FOR_AWS
         there = facts.actual.load_balancer

@@ -88,9 +88,9 @@ def _subnet_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
                 yield Fault(field, f"there is no subnet {id_} in this region")
             continue
         if zones[subnet.zone] > 1:
-            yield Fault(field, f"{id_} is one of {zones[subnet.zone]} in {subnet.zone}; name one per zone")
+            yield Fault(field, f"{zones[subnet.zone]} subnets are in {subnet.zone}: name one per zone")
         if len(vpcs) > 1:
-            yield Fault(field, f"{id_} is in {subnet.vpc}, and others are not; all must be in one VPC")
+            yield Fault(field, f"{id_} is in {subnet.vpc}, other subnets are not: all must be in one VPC")
         if id_ in known:
             continue
         # ELB asks for the gateway and not for the route.
@@ -120,7 +120,7 @@ def _group_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
 
 
 def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | None:  # noqa: C901 - one case a reason
-    """Why what there is stands against it; None when nothing does."""
+    """Why the declaration conflicts with what exists at AWS; None when it does not."""
     for instance in facts.instances.values():
         named = instance.id in declaration.instances or instance.id in desired.cluster
         if named and instance.cluster not in {None, declaration.serves}:
@@ -137,8 +137,8 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
         )
     if group is None and (users := _referring(facts, desired)):
         return (
-            f"{', '.join(users)} names the security group that was made for it and would go: change that"
-            " first, or leave `security_groups` out"
+            f"a rule of {', '.join(users)} names the security group that we made, which this request would"
+            " delete: remove the rule first, or leave `security_groups` out"
         )
     there, wanted = facts.actual.load_balancer, desired.load_balancer
     if wanted is None:
@@ -158,11 +158,11 @@ def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | No
             f' declare `"scheme": "{there.scheme}"`'
         )
     if there.vpc != wanted.vpc:
-        return f"it is in {there.vpc}, which AWS cannot change, and the subnets are in {wanted.vpc}"
+        return f"it is in {there.vpc}, and AWS cannot move it to {wanted.vpc}, the VPC of the subnets"
     if not there.subnets & wanted.subnets and len({*wanted.zone_of.values()}) == 1:
         return (
-            "the only zone's subnet cannot be exchanged, since a load balancer keeps one at all times: add a"
-            " subnet in another zone first, exchange this one, then take the other off again"
+            "AWS cannot exchange the subnet of the only zone, since a load balancer keeps one at all times:"
+            " add a subnet in another zone, then exchange this one, then remove the other, in three requests"
         )
     return None
 
@@ -203,14 +203,14 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
         return
     if len(wanted.zones) == 1:
         yield ReviewWarning(
-            "single-zone", f"all is in {min(wanted.zones)}: when that zone fails, so does the load balancer"
+            "single-zone", f"all subnets are in {min(wanted.zones)}: the load balancer fails with that zone"
         )
     yield from _foreign_groups(declaration, facts, wanted.tags[OWNER_TAG])
     if declaration.access_logs and facts.logs_are_ours is False:
         yield ReviewWarning(
             "foreign-bucket",
-            f"the bucket {declaration.access_logs.bucket} is not of this account: its owner reads the"
-            " addresses of all clients in the access logs",
+            f"the bucket {declaration.access_logs.bucket} belongs to another account, whose owner can read"
+            " the addresses of all clients in the access logs",
         )
     yield from _exposed(declaration)
     yield from _unreachable(declaration, wanted, facts)
@@ -223,14 +223,13 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
         )
     if declaration.connection_draining == 0:
         yield ReviewWarning(
-            "no-draining", "connection draining is off: whoever is taken out loses its sessions at once"
+            "no-draining", "connection draining is off: a deregistered instance loses its sessions at once"
         )
     if declaration.members is None:
         yield ReviewWarning(
             "anyone-may-join",
-            "`members` is not set: any instance of the VPC that somebody tags"
-            f" {CLUSTER_TAG}={wanted.cluster} gets sessions of devices; name the instance profiles or the"
-            " Auto Scaling groups of the brokers",
+            f"`members` is not set: any instance in the VPC with the tag {CLUSTER_TAG}={wanted.cluster} gets"
+            " sessions of devices. Name the brokers' instance profiles or Auto Scaling groups",
         )
     yield from _changing_over(wanted, facts)
     yield from _members(wanted, desired, facts)
@@ -258,13 +257,13 @@ def _foreign_groups(declaration: Declaration, facts: Facts, owner: str) -> Itera
         if group and group.owner not in {None, owner}:
             yield ReviewWarning(
                 "foreign-group",
-                f"security group {id_} ({group.name}) is of the deployment {group.owner}: what that changes"
-                " in it changes who reaches this load balancer",
+                f"security group {id_} ({group.name}) belongs to the deployment {group.owner}, which can"
+                " change who reaches this load balancer",
             )
 
 
 def attaching_groups(names: Collection[str]) -> str:
-    """Return who attaches, as the beginning of a sentence."""
+    """Return the groups that attach a load balancer, as the beginning of a sentence."""
     groups, attach = ("group", "attaches") if len(names) == 1 else ("groups", "attach")
     return f"the Auto Scaling {groups} {', '.join(sorted(names))} {attach}"
 
@@ -287,12 +286,12 @@ def _unreachable(declaration: Declaration, wanted: LoadBalancer, facts: Facts) -
         if (subnet := facts.subnets.get(id_)) and subnet.public is False:
             yield ReviewWarning(
                 "private-subnet",
-                f"{id_} seems private: no route of its leads to an internet gateway. Clients reach the load"
-                " balancer there only if something routes between, such as a firewall's endpoint",
+                f"{id_} seems private: none of its routes leads to an internet gateway. Clients reach the"
+                " load balancer there only through something in between, such as a firewall's endpoint",
             )
     if declaration.security_groups is None:
         blocked = [one.port for one in declaration.listeners if one.secure and not declaration.allow.mqtt]
-        who = "`allow.mqtt` lets nobody"
+        why = "`allow.mqtt` is empty"
     else:
         groups = [facts.groups[id_] for id_ in declaration.security_groups if id_ in facts.groups]
         rules = [rule for group in groups for rule in group.rules]
@@ -302,9 +301,9 @@ def _unreachable(declaration: Declaration, wanted: LoadBalancer, facts: Facts) -
             for one in declaration.listeners
             if known and not any(rule.admits(one.port) for rule in rules)
         ]
-        who = f"no rule of {', '.join(declaration.security_groups)} lets anybody"
+        why = f"no rule of {', '.join(declaration.security_groups)} admits one"
     for port in sorted(blocked):
-        yield ReviewWarning("frontend-blocked", f"{who} reach the listener on port {port}")
+        yield ReviewWarning("frontend-blocked", f"no client can reach the listener on port {port}: {why}")
 
 
 def _tls(declaration: Declaration) -> Iterator[ReviewWarning]:
@@ -324,10 +323,10 @@ def _changing_over(wanted: LoadBalancer, facts: Facts) -> Iterator[ReviewWarning
     if leaving := [one.id for one in registered if one.cluster not in {None, wanted.cluster}]:
         yield ReviewWarning(
             "cluster-changes",
-            f"{wanted.name} goes from the cluster {there.cluster} to {wanted.cluster}, and"
-            f" {', '.join(leaving)} {'is' if len(leaving) == 1 else 'are'} of another one: they leave, but no"
-            " look takes out more than half of the members, nor the last one in service. Devices are spread"
-            " over both clusters meanwhile",
+            f"{wanted.name} moves from the cluster {there.cluster} to {wanted.cluster}, and"
+            f" {', '.join(leaving)} {'belongs' if len(leaving) == 1 else 'belong'} to another cluster."
+            " `register` deregisters at most half of the members at a time, and never the last"
+            " one in service: until it is done, devices are spread over both clusters",
         )
 
 
@@ -339,7 +338,7 @@ def _members(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[Rev
         if instance.vpc == wanted.vpc and instance.zone not in wanted.zones:
             yield ReviewWarning(
                 "zone-not-enabled",
-                f"{instance.id} is in {instance.zone}, of which no subnet is named: it gets no traffic",
+                f"{instance.id} gets no traffic: it is in {instance.zone}, and no named subnet is",
             )
         elif instance.id in wanted.instances and (ports := _blocked_ports(instance, wanted, facts, desired)):
             yield ReviewWarning(
@@ -349,7 +348,8 @@ def _members(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[Rev
             )
     if not wanted.instances:
         yield ReviewWarning(
-            "no-members", f"no running instance is tagged {CLUSTER_TAG}={wanted.cluster}: nobody would answer"
+            "no-members",
+            f"no running instance carries the tag {CLUSTER_TAG}={wanted.cluster}: no broker would answer",
         )
 
 
@@ -377,8 +377,8 @@ def _blocked_ports(instance: Instance, wanted: LoadBalancer, facts: Facts, desir
 
 _REMEDY: Mapping[LoadBalancerType, str] = {
     "classic": "",
-    "network": ", or not all clients do, whose own addresses an instance sees: add a rule with the load"
-    " balancer's security group as its source",
+    "network": ", or admits only some of the clients, whose own addresses an instance sees: add a rule with"
+    " the load balancer's security group as its source",
 }
 
 
@@ -452,12 +452,14 @@ def refuse_beyond_quota(declaration: Declaration, facts: Facts, desired: State, 
             raise QuotaReached(
                 "AddTags",
                 "TooManyTags",
-                f"{declaration.name} would have {len(tags)} tags with ours, and a load balancer takes"
-                f" {LOAD_BALANCER_TAGS_MAX}; nothing was changed. Take some off",
+                f"{declaration.name} would have {len(tags)} tags, ours included, and a load balancer takes"
+                f" {LOAD_BALANCER_TAGS_MAX}; nothing was changed. Remove some",
             )
     if facts.actual.load_balancer is None and facts.quota and facts.load_balancers >= facts.quota:
-        message = f"there are {facts.load_balancers} load balancers in the region, and {facts.quota} may be"
-        raise QuotaReached("CreateLoadBalancer", "TooManyLoadBalancers", f"{message}: ask for more")
+        message = f"the region has {facts.load_balancers} load balancers, and the quota is {facts.quota}"
+        raise QuotaReached(
+            "CreateLoadBalancer", "TooManyLoadBalancers", f"{message}: ask AWS for a higher quota"
+        )
 
 
 def full_of_tags(declaration: Declaration, facts: Facts) -> QuotaReached | None:
@@ -472,7 +474,7 @@ def _without_room(ids: Collection[str], cluster: str, outcome: str) -> QuotaReac
         "CreateTags",
         "TagLimitExceeded",
         f"{', '.join(sorted(ids))} {carry} as many tags as EC2 allows, so that {CLUSTER_TAG}={cluster} cannot"
-        f" be added; {outcome}. Take a tag off {them}, and send the request again",
+        f" be added; {outcome}. Remove a tag from {them}, and send the request again",
     )
 
 
@@ -481,5 +483,6 @@ def _quota(facts: Facts) -> Iterator[ReviewWarning]:
     if facts.quota and after >= facts.quota * _NEARLY:
         yield ReviewWarning(
             "quota",
-            f"this would be load balancer {after} of {facts.quota} in the region: ask AWS for more in time",
+            f"the region would have {after} load balancers, and the quota is {facts.quota}: ask AWS for a"
+            " higher quota in time",
         )

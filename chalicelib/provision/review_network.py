@@ -35,38 +35,37 @@ def address_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
 
 
 def network_conflict(declaration: Declaration, facts: Facts, wanted: LoadBalancer) -> str | None:
-    """Why what there is stands against it; None when nothing does."""
+    """Why the declaration conflicts with what exists at AWS; None when it does not."""
     there = facts.actual.load_balancer
     if there is None and facts.taken:
         return (
-            "an application or gateway load balancer of the region has that name, which AWS gives once: take"
-            " another name"
+            "an application or gateway load balancer in the region has that name already: choose another name"
         )
     if foreign := sorted({group.name for group in wanted.target_groups.values()} & facts.foreign_groups):
         return (
-            f"there is a target group {foreign[0]} that is not ours, and AWS gives a name once: delete it, or"
-            " take another instance port"
+            f"the target group {foreign[0]} exists and is not ours, and we need its name: delete it, or use"
+            " another instance port"
         )
     if there is None:
         return None
     if not there.security_groups:
         return (
-            "it was made without a security group, and AWS lets nobody add one later: make another one beside"
-            " it, under another name and for the same `cluster`, and let devices move there"
+            "it was made without a security group, and AWS does not add one later: make a second load"
+            " balancer under another name for the same `cluster`, and move the devices to it"
         )
     foreign_ports = {listener.port: listener.what for listener in there.foreign_listeners}
     for listener in wanted.listeners:
         if listener.port in foreign_ports:
             return (
-                f"the listener on port {listener.port} {foreign_ports[listener.port]}, which cannot be said"
-                " here: delete it, or declare another port"
+                f"the listener on port {listener.port} {foreign_ports[listener.port]}, which this API cannot"
+                " declare: delete it, or use another port"
             )
         group = there.target_groups.get(listener.instance_port)
         if group and group.protocol != listener.instance_protocol:
             return (
                 f"the target group {group.name} of instance port {group.port} speaks {group.protocol}, which"
-                f" AWS cannot change to {listener.instance_protocol}: take another instance port, or take its"
-                " listeners off first"
+                f" AWS cannot change to {listener.instance_protocol}: use another instance port, or delete"
+                " its listeners first"
             )
     for subnet, address in declaration.addresses.items():
         has = there.addresses.get(subnet, "one that AWS chose")
@@ -76,21 +75,21 @@ def network_conflict(declaration: Declaration, facts: Facts, wanted: LoadBalance
 
 
 def network_warnings(declaration: Declaration, wanted: LoadBalancer) -> Iterator[ReviewWarning]:
-    """What is otherwise than with a classic load balancer; nothing here stops the request."""
+    """Warn of what differs from a classic load balancer; nothing here stops the request."""
     said = [one.protocol for one in declaration.listeners] if "listeners" not in declaration.omitted else []
     if read := sorted({*said} & _WORDS.keys()):
         synonyms = ", ".join(f"{word} is read as {_WORDS[word]}" for word in read)
         yield ReviewWarning(
             "read-as",
-            f"{synonyms}: a network load balancer speaks TLS and TCP alone, and adds no X-Forwarded-For",
+            f"{synonyms}: a network load balancer speaks only TLS and TCP, and adds no X-Forwarded-For",
         )
     secure = [listener for listener in wanted.listeners if listener.secure]
     if secure and 1.5 * declaration.keepalive > TLS_IDLE_TIMEOUT:
         yield ReviewWarning(
             "keepalive-near-idle",
-            f"a TLS listener lets go after {TLS_IDLE_TIMEOUT} silent seconds, sooner than a broker does of a"
-            f" client with a keepalive of {declaration.keepalive:g}: a packet that is late ends the session;"
-            " 233 and less leave room",
+            f"a TLS listener closes a connection after {TLS_IDLE_TIMEOUT} silent seconds, sooner than a"
+            f" broker gives up a client with a keepalive of {declaration.keepalive:g}: one late packet ends"
+            " the session. A keepalive of 233 or less leaves room",
         )
     if wanted.proxy_protocol_ports:
         yield ReviewWarning(
@@ -101,9 +100,8 @@ def network_warnings(declaration: Declaration, wanted: LoadBalancer) -> Iterator
     if wanted.cross_zone:
         yield ReviewWarning(
             "socket-reuse",
-            "with `cross_zone` one client that uses one source port towards two addresses of the load"
-            " balancer can reach one instance twice, which fails (devices behind a NAT do), and AWS charges"
-            " what passes between zones",
+            "with `cross_zone` two connections from one address and port of a client, as a NAT makes them,"
+            " can reach the same instance, and one of them fails; AWS also charges for traffic between zones",
         )
 
 

@@ -80,7 +80,7 @@ def test_a_first_session(shell: Shell, here: Account) -> None:
     assert "demo is deleted." in deleted.err
     gone = shell("get", "demo")
     assert gone.status == FAULT
-    assert "There is no such load balancer of ours" in gone.err
+    assert "This deployment has no such load balancer" in gone.err
 
 
 def test_a_change_is_shown_side_by_side(shell: Shell, file: Path) -> None:

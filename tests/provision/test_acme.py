@@ -71,7 +71,7 @@ def test_everything_that_is_wrong_is_a_fault_before_anybody_is_asked(zoned: Acco
 @pytest.mark.parametrize(
     ("domains", "hostname", "expected"),
     [
-        ((), None, "has to be given names"),
+        ((), None, "the CA needs names"),
         (("a.example.com",), HOST, f'none of them covers "{HOST}"'),
         (("*.*.example.com",), None, "cannot be certified"),
         (("*",), None, "cannot be certified"),

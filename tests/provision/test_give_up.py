@@ -46,7 +46,7 @@ def test_what_was_made_for_one_that_aws_does_not_make_is_gone_again(
     body = body_of(here)
     before = here.snapshot()
     refuse("CreateLoadBalancer", code)
-    with pytest.raises(error, match="demo was not made, and what was made for it is gone again"):
+    with pytest.raises(error, match="demo was not made, and what was made for it was deleted again"):
         here.put(body)
     after = here.snapshot()
     assert after == before
@@ -66,7 +66,7 @@ def test_what_a_private_ca_signed_goes_and_the_ca_stays(here: Account) -> None:
 def test_a_bucket_that_elb_may_not_write_to_keeps_nothing_else_from_being_done(here: Account) -> None:
     body = body_of(here)
     refuse("ModifyLoadBalancerAttributes", "InvalidConfigurationRequest", naming="logs")
-    with pytest.raises(Refused, match="demo was made and is pending: send the request again"):
+    with pytest.raises(Refused, match="demo was made and is pending: fix this and send the request again"):
         here.put(body)
     shown = here.get()
     assert shown["state"] == "pending"
@@ -98,7 +98,9 @@ def test_of_a_change_that_is_refused_in_the_middle_is_said_what_was_done(here: A
     here.put(body)
     refuse("ModifyLoadBalancerAttributes", "InvalidConfigurationRequest", naming="elsewhere")
     changed = {**body, "access_logs": {"bucket": "elsewhere"}, "health_check": {"target": "TCP:8883"}}
-    with pytest.raises(Refused, match=r"Done before that: ConfigureHealthCheck\. Send the request again"):
+    with pytest.raises(
+        Refused, match=r"Done before that: ConfigureHealthCheck\. Fix this and send the request again"
+    ):
         here.put(changed)
     assert here.get()["health_check"]["target"] == "TCP:8883"
 

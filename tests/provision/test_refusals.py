@@ -103,7 +103,7 @@ def test_every_fault_is_answered_at_once_those_that_only_aws_knows_beside_those_
         (
             lambda here: {"subnets": [here.subnets[0], private_subnet(here)], "scheme": "internal"},
             "subnets[0]",
-            "one of 2 in eu-central-1a",
+            "2 subnets are in eu-central-1a",
         ),
         (lambda here: {"security_groups": [elsewhere(here)[2]]}, "security_groups[0]", "in the VPC"),
         (lambda here: {"instances": [elsewhere(here)[1]]}, "instances[0]", "and the load balancer in"),
@@ -169,7 +169,7 @@ def test_the_faults_of_a_body_are_answered_even_where_aws_cannot_be_asked(here: 
         (lambda _: {"scheme": "internet-facing"}, "its scheme is internal, which AWS cannot change"),
         (
             another_vpc,
-            "which AWS cannot change, and the subnets are in",
+            "the VPC of the subnets",
         ),
         (
             lambda here: {"instances": here.launch("theirs", **{"emq-elb_cluster": "other"})},
@@ -192,7 +192,7 @@ def test_what_there_is_stands_against_it(here: Account, change: Any, says: str) 
 def test_the_only_zones_subnet_cannot_be_exchanged(here: Account) -> None:
     body = here.article | {"subnets": here.subnets[:1], "scheme": "internal"}
     here.put(body)
-    with pytest.raises(Conflict, match="the only zone's subnet cannot be exchanged"):
+    with pytest.raises(Conflict, match="AWS cannot exchange the subnet of the only zone"):
         here.put(body | {"subnets": [private_subnet(here)]})
     assert here.calls.writes == []
     here.put(body | {"subnets": [private_subnet(here, cidr="172.31.97.0/24"), here.subnets[1]]})
@@ -450,6 +450,6 @@ def test_the_regions_quota_is_warned_of_before_it_is_reached(here: Account) -> N
     assert "quota" in {warning.code for warning in report.warnings}
     KNOBS.load_balancers_quota = 15
     for asked in (body, {key: value for key, value in body.items() if key != "security_groups"}):
-        with pytest.raises(errors.QuotaReached, match="15 load balancers in the region"):
+        with pytest.raises(errors.QuotaReached, match="the region has 15 load balancers"):
             here.put(asked)
         assert here.calls.writes == []

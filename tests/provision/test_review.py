@@ -58,7 +58,7 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
             {"subnets": ("subnet-a",), "instances": ("i-1",)},
             {"instances": {"i-1": instance("i-1")}},
             "single-zone",
-            "all is in a",
+            "all subnets are in a",
         ),
         ({"allow": Allow(dashboard=("0.0.0.0/0",))}, {}, "dashboard-open", "the whole world"),
         (
@@ -91,9 +91,9 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
                 }
             },
             "foreign-group",
-            "sg-1 (by-hand) is of the deployment emq-elb-dev",
+            "sg-1 (by-hand) belongs to the deployment emq-elb-dev",
         ),
-        ({"members": None}, {}, "anyone-may-join", "somebody tags emq-elb:cluster=demo gets sessions"),
+        ({"members": None}, {}, "anyone-may-join", "the tag emq-elb:cluster=demo gets sessions"),
         (
             {"members": None, "cluster": "mqtt", "instances": ()},
             {
@@ -101,7 +101,7 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
                 "instances": {"i-1": instance("i-1", cluster="mqtt")},
             },
             "anyone-may-join",
-            "somebody tags emq-elb:cluster=mqtt gets sessions",
+            "the tag emq-elb:cluster=mqtt gets sessions",
         ),
         (
             {},
@@ -114,13 +114,13 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
             {},
             {"instances": {"i-1": instance("i-1"), "i-2": instance("i-2", zone="c")}},
             "zone-not-enabled",
-            "i-2 is in c",
+            "i-2 gets no traffic: it is in c",
         ),
         (
             {"instances": ()},
             {"instances": {}, "actual": State(name="demo")},
             "no-members",
-            "nobody would answer",
+            "no broker would answer",
         ),
         ({}, {"groups": nodes(Rule("tcp", 1883, 1883, "172.31.0.0/16"))}, "backend-blocked", "port 18083"),
         ({}, {"groups": nodes()}, "backend-blocked", "port 1883 and 18083"),
@@ -179,7 +179,7 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
             {"security_groups": ("sg-1",), "probe": ProbeOptions(enabled=False)},
             {"groups": {"sg-nodes": facts().groups["sg-nodes"], "sg-1": replace(BY_HAND, rules=frozenset())}},
             "frontend-blocked",
-            "no rule of sg-1 lets anybody reach the listener on port",
+            ": no rule of sg-1 admits one",
         ),
         (
             {
@@ -200,7 +200,7 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
             {"allow": Allow(mqtt=()), "probe": ProbeOptions(enabled=False)},
             {},
             "frontend-blocked",
-            "`allow.mqtt` lets nobody reach",
+            "`allow.mqtt` is empty",
         ),
         (
             {},
@@ -208,7 +208,12 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
             "attached-by-group",
             "the Auto Scaling group nodes attaches",
         ),
-        ({}, {"quota": 20, "load_balancers": 15}, "quota", "load balancer 16 of 20"),
+        (
+            {},
+            {"quota": 20, "load_balancers": 15},
+            "quota",
+            "would have 16 load balancers, and the quota is 20",
+        ),
         ({"health_check": HealthCheck("TCP:1883")}, {}, "health-check-blind", "HTTP:8081/status"),
         (
             {"health_check": HealthCheck("SSL:1883"), "listeners": (Listener(8883, "SSL", 1883, "SSL"),)},
@@ -407,11 +412,11 @@ OWN = SecurityGroup("demo-elb", "vpc-1", frozenset(), "sg-own", OWNER)
             None,
         ),
         ({"scheme": "internal"}, there(), "its scheme is internet-facing"),
-        ({}, there(vpc="vpc-9"), "it is in vpc-9, which AWS cannot change"),
+        ({}, there(vpc="vpc-9"), "it is in vpc-9, and AWS cannot move it"),
         (
             {"subnets": ("subnet-b",)},
             replace(there(subnets=frozenset({"subnet-a"})), subnets=subnet("subnet-b", zone="a")),
-            "the only zone's subnet cannot be exchanged",
+            "AWS cannot exchange the subnet of the only zone",
         ),
         ({"subnets": ("subnet-b",)}, there(subnets=frozenset({"subnet-a"})), None),
         (
@@ -424,7 +429,7 @@ OWN = SecurityGroup("demo-elb", "vpc-1", frozenset(), "sg-own", OWNER)
                     "sg-nodes": replace(NODES, rules=frozenset({Rule("tcp", 1, 2, "sg-own")})),
                 },
             ),
-            "sg-nodes names the security group",
+            "a rule of sg-nodes names the security group",
         ),
         (
             {"security_groups": ("sg-1", "sg-own")},
