@@ -68,6 +68,19 @@ EXAMPLES = {
         "subnets": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
         "certificate": {"issuer": "private-ca", "domains": ["mqtt.internal.example.com"]},
     },
+    "a network one beside it, with TLS 1.3 and fixed addresses": {
+        "type": "network",
+        "cluster": "demo",
+        "subnets": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+        "addresses": {
+            "subnet-0123456789abcdef0": "eipalloc-0123456789abcdef0",
+            "subnet-0123456789abcdef1": "eipalloc-0123456789abcdef1",
+        },
+        "listeners": [{"protocol": "TLS", "port": 8883, "instance_protocol": "TCP", "instance_port": 1883}],
+        "certificate": {"issuer": "private-ca", "domains": ["mqtt.example.com"]},
+        "hostname": "mqtt.example.com",
+        "health_check": {"target": "HTTP:18083/status", "interval": 10, "timeout": 5},
+    },
 }
 
 ROUTES = (
@@ -168,7 +181,7 @@ def document() -> Schema:
         "info": {
             "title": "emq-elb",
             "version": VERSION,
-            "description": "Classic load balancers in front of MQTT brokers.",
+            "description": "Classic and network load balancers in front of MQTT brokers.",
         },
         "paths": paths,
         "components": {"schemas": schemas(), "securitySchemes": {"sigv4": _SIGNED}},

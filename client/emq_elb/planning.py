@@ -13,6 +13,8 @@ from emq_elb.faults import Failed, FaultsInFiles, FileFault, StillPending
 from emq_elb.files import Document
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+IN_SERVICE = frozenset({"InService", "healthy", "unavailable"})
+"""AWS's words for an instance that gets traffic, behind a classic and behind a network load balancer."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def phase(shown: Mapping[str, Any] | None) -> str:
         return "nothing at AWS yet; waiting for its certificate"
     members = shown.get("instances")
     found = [one for one in members if isinstance(one, Mapping)] if isinstance(members, list) else []
-    serving = sum(one.get("state") == "InService" for one in found)
+    serving = sum(one.get("state") in IN_SERVICE for one in found)
     state = "ready" if shown.get("state") == "ready" else "made; waiting for AWS"
     return f"{state}, {serving} of {len(found)} members in service"
 

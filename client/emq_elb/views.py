@@ -15,12 +15,16 @@ STYLES = {
     "ready": "green",
     "ok": "green",
     "InService": "green",
+    "healthy": "green",
     "rotated": "green",
     "pending": "yellow",
+    "initial": "yellow",
     "degraded": "yellow",
     "kept": "yellow",
     "failed": "red",
     "OutOfService": "red",
+    "unhealthy": "red",
+    "unused": "red",
     "rolled-back": "red",
 }
 PHASES = ("dns", "tcp", "tls", "connack", "suback", "puback", "echo")
@@ -80,14 +84,19 @@ def listener(one: Json) -> str:
 
 
 def balancers(answer: Json) -> RenderableType:
-    """Return the list of load balancers; their clusters where not each serves that of its own name."""
+    """Return the list of load balancers, `-` for what it does not say of a network one.
+
+    Their clusters where not each serves that of its own name, their types where not all are classic.
+    """
     found = objects(answer.get("load_balancers"))
     if not found:
         return Text("There are no load balancers of this deployment yet.")
     clusters = any(one.get("cluster", one.get("name")) != one.get("name") for one in found)
+    types = any(one.get("type", "classic") != "classic" for one in found)
     return table(
         "NAME",
         *(["CLUSTER"] if clusters else []),
+        *(["TYPE"] if types else []),
         "STATE",
         "SCHEME",
         "PORTS",
@@ -98,15 +107,22 @@ def balancers(answer: Json) -> RenderableType:
             (
                 str(one.get("name")),
                 *([str(one.get("cluster", ""))] if clusters else []),
+                *([str(one.get("type", ""))] if types else []),
                 state(one.get("state")),
                 str(one.get("scheme", "")),
-                ",".join(str(each.get("port")) for each in objects(one.get("listeners"))),
-                str(len(one["instances"]) if isinstance(one.get("instances"), list) else ""),
+                _ports(one),
+                str(len(one["instances"]) if isinstance(one.get("instances"), list) else "-"),
                 str(one.get("dns_name") or ""),
             )
             for one in found
         ],
     )
+
+
+def _ports(one: Json) -> str:
+    if "listeners" not in one:
+        return "-"
+    return ",".join(str(each.get("port")) for each in objects(one.get("listeners")))
 
 
 def balancer(answer: Json) -> RenderableType:

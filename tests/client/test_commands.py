@@ -83,6 +83,56 @@ def test_a_first_session(shell: Shell, here: Account) -> None:
     assert "This deployment has no such load balancer" in gone.err
 
 
+NETWORK_FILE = """\
+name: fast
+type: network
+cluster: demo
+subnets: {subnets}
+hostname: mqtt.example.com
+certificate: {{issuer: private-ca}}
+listeners:
+  - {{protocol: TLS, port: 8883, instance_protocol: TCP, instance_port: 1883}}
+  - {{protocol: TCP, port: 1883, instance_protocol: TCP, instance_port: 1883}}
+tags: {{team: core}}
+instances: {instances}
+"""
+
+
+def test_a_network_load_balancer_is_declared_planned_and_shown_like_a_classic_one(
+    shell: Shell, here: Account
+) -> None:
+    path = shell.directory / "fast.yaml"
+    path.write_text(NETWORK_FILE.format(subnets=json.dumps(here.subnets[:2]), instances=here.world.launch(2)))
+    planned = shell("plan", "fast.yaml", width=140).out
+    assert "fast will be created" in planned
+    assert all(
+        f"  {call}  " in planned for call in ("CreateTargetGroup", "RegisterTargets", "CreateListener")
+    )
+    applied = shell("apply", "fast.yaml", "--wait", "--yes")
+    assert (applied.status, "fast: done" in applied.err) == (DONE, True)
+    assert "No changes" in shell("plan", "fast.yaml").out
+
+    listed = [line.split() for line in shell("list", width=140).out.splitlines()]
+    assert listed[0][:3] == ["NAME", "CLUSTER", "TYPE"]
+    assert listed[1][:4] == ["fast", "demo", "network", "ready"]
+    shown = shell("get", "fast", width=140).out
+    assert "listeners              TCP 1883 → TCP 1883" in shown
+    assert "TLS 8883 → TCP 1883" in shown
+    assert shown.count(" healthy") == 2
+    (shell.directory / "again.yaml").write_text(shell("get", "fast", "--as-declaration").out)
+    assert "No changes" in shell("plan", "again.yaml").out
+
+    path.write_text(path.read_text().replace("team: core", "team: edge"))
+    assert "~  tags.team  core  edge" in shell("plan", "fast.yaml").out
+    path.write_text(f"{path.read_text()}keepalive: 350\naddresses: [x]\n")
+    refused = shell("plan", "fast.yaml")
+    assert (refused.status, "addresses" in refused.err) == (FAULT, True)
+    path.write_text(path.read_text().replace("addresses: [x]\n", "").replace("network", "classic"))
+    conflict = shell("plan", "fast.yaml")
+    assert (conflict.status, "type" in conflict.err) == (FAULT, True)
+    assert shell("delete", "fast", "--force", "--yes").status == DONE
+
+
 def test_a_change_is_shown_side_by_side(shell: Shell, file: Path) -> None:
     assert shell("apply", "demo.yaml", "--yes").status == DONE
     file.write_text(f"{file.read_text()}keepalive: 600\ntags: {{team: core}}\n")

@@ -83,6 +83,13 @@ ROTATION = {
     "certificate": {"serial": "5E0F", "not_after": "2027-02-20T16:05:45Z", "domains": ["a.example.com", "b"]},
     "warnings": [],
 }
+NETWORK = {
+    "name": "fast",
+    "type": "network",
+    "dns_name": "fast-0123.elb.eu-central-1.amazonaws.com",
+    "state": "ready",
+    "scheme": "internal",
+}
 GOLDEN: list[tuple[View, Any, str]] = [
     (
         views.plans,
@@ -126,6 +133,21 @@ demo  ready  internal  8883,18083        2  demo-1.eu-centra
 NAME  CLUSTER  STATE  SCHEME    PORTS     MEMBERS  DNS NAME
 demo  mqtt     ready  internal  8883,180        2  a.example
                                 83                 .com
+""",
+    ),
+    (
+        views.balancers,
+        {"load_balancers": [LIST["load_balancers"][0], NETWORK]},
+        """
+NAME  TYPE     STATE  SCHEME   PORTS    MEMBERS  DNS NAME
+demo  classic  ready  interna  8883,18        2  demo-1.eu-c
+                      l        083               entral-1.el
+                                                 b.amazonaws
+                                                 .com
+fast  network  ready  interna  -              -  fast-0123.e
+                      l                          lb.eu-centr
+                                                 al-1.amazon
+                                                 aws.com
 """,
     ),
     (
@@ -176,7 +198,7 @@ def shown(view: View, value: Any, width: int = 60) -> str:
 
 
 @pytest.mark.parametrize(
-    ("view", "value", "golden"), GOLDEN, ids=["plan", "list", "clusters", "probe", "rotate"]
+    ("view", "value", "golden"), GOLDEN, ids=["plan", "list", "clusters", "types", "probe", "rotate"]
 )
 def test_a_terminal_of_60_columns(view: View, value: Any, golden: str) -> None:
     assert shown(view, value) == golden.strip("\n")
