@@ -146,7 +146,7 @@ def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
 
     name, work = event["name"], invocation(remaining(context))
     outcome = background.go_on(event, work)
-    alarms.converge_alarms(work, own_arn(context))
+    alarms.converge_alarms(work, own_arn(context), app.app_name)
     telemetry.canonical("provision", load_balancer=name, outcome=outcome)
     background.look_after(event, work)
     return {"name": name, "outcome": outcome}
@@ -214,7 +214,7 @@ def reconcile(event: CloudWatchEvent) -> None:
         swept = len(sweep.sweep(work)) if sweep.sweep_due(work.now()) else 0
     with gathering("alarms", failures):
         if alarms.alarms_due(work.now()):
-            alarms.converge_alarms(work, own_arn(event.context))
+            alarms.converge_alarms(work, own_arn(event.context), app.app_name)
     telemetry.canonical(
         "reconcile",
         drift=sorted({name for name, step in look.steps if step.action.endswith("Instances")}),

@@ -39,12 +39,12 @@ def widget_arn(function_arn: str, owner: str) -> str:
     return f"{function_arn.partition(':function:')[0]}:function:{owner}-widget"
 
 
-def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ...]:
+def converge_alarms(invocation: Invocation, function_arn: str, api: str) -> tuple[Step, ...]:
     """Make alarms and dashboard match the load balancers that there are; return what was changed.
 
-    `function_arn` is that of the function that runs. When nothing changes it is ceil(N/400) + ceil(N/20)
-    calls for the N load balancers of each kind, one for each network one and each 400 target groups, one for
-    each 100 alarms, and one for the dashboard. Where there are secure
+    `function_arn` is that of the function that runs, `api` the API's name at API Gateway. When nothing
+    changes it is ceil(N/400) + ceil(N/20) calls for the N load balancers of each kind, one for each network
+    one and each 400 target groups, one for each 100 alarms, and one for the dashboard. Where there are secure
     listeners it is one for each 1,000 server certificates, and one for each certificate that has to be read.
 
     CloudWatch takes three PutMetricAlarm a second: by the deadline as many are put as fit, and the next run
@@ -55,6 +55,7 @@ def converge_alarms(invocation: Invocation, function_arn: str) -> tuple[Step, ..
     wanted = desired(
         settings.owner,
         balancers,
+        api=api,
         renew_before=settings.renew_before,
         topic=settings.alarm_topic_arn,
         lives=_lives(balancers, invocation),

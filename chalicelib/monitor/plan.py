@@ -4,7 +4,8 @@
 <owner>/<load balancer>/certificate  half of the time has passed in which it should have been renewed
 <owner>/<load balancer>/nodes        three minutes without an instance in service
 <owner>/rollbacks                    a certificate did not pass on the wire
-<owner>/functions                    a function ended in an error; -2 and so on for more than ten functions
+<owner>/functions                    a function ended in an error, or the API answered 5xx; -2 and so on for
+                                     more than ten metrics
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ FUNCTIONS = (
     "deep_probe",
     "widget",
 )
-"""Ours by their names, which follow the owner's; the API handler has the owner's name alone."""
+"""Ours by their names, which follow the owner's; of the API handler the API's own answers speak."""
 
 FIRST_DATA_WITHIN = timedelta(minutes=5)
 """How long a new alarm waits for data before their absence is bad."""
@@ -61,13 +62,15 @@ def desired(
     owner: str,
     balancers: Iterable[LoadBalancer],
     *,
+    api: str,
     renew_before: timedelta,
     topic: str | None,
     lives: Mapping[str, timedelta] | None = None,
 ) -> tuple[Alarm, ...]:
     """Every alarm that the deployment is to have; none while it has no load balancer.
 
-    `lives` is how long the certificate of each load balancer lives; one that is not known counts as long.
+    `api` is the API's name at API Gateway. `lives` is how long the certificate of each load balancer lives;
+    one that is not known counts as long.
     """
     known = lives or {}
     found = [
@@ -75,7 +78,7 @@ def desired(
         for one in balancers
         for alarm in _of(owner, one, time_to_renew(known.get(one.name, LONG_LIFE), renew_before), topic)
     ]
-    return (*found, *_of_all(owner, topic)) if found else ()
+    return (*found, *_of_all(owner, api, topic)) if found else ()
 
 
 def alarm_changes(
@@ -162,7 +165,7 @@ def _of(owner: str, balancer: LoadBalancer, to_renew: timedelta, topic: str | No
         )
 
 
-def _of_all(owner: str, topic: str | None) -> Iterable[Alarm]:
+def _of_all(owner: str, api: str, topic: str | None) -> Iterable[Alarm]:
     yield Alarm(
         name=f"{owner}/rollbacks",
         description="A certificate did not pass on the wire and was taken back (docs/operations.md)",
@@ -173,24 +176,33 @@ def _of_all(owner: str, topic: str | None) -> Iterable[Alarm]:
         missing="notBreaching",
         topic=topic,
     )
-    functions = (owner, *(f"{owner}-{name}" for name in FUNCTIONS))
-    yield from failures(f"{owner}/functions", functions, topic)
+    errors = [
+        Metric("AWS/Lambda", "Errors", (("FunctionName", f"{owner}-{name}"),), "Sum", 5 * _MINUTE)
+        for name in FUNCTIONS
+    ]
+    yield from failures(f"{owner}/functions", [*errors, _server_errors(api)], topic)
 
 
-def failures(name: str, functions: Sequence[str], topic: str | None) -> Iterable[Alarm]:
-    """One alarm for every ten functions, since an alarm's math takes ten metrics.
+def _server_errors(api: str) -> Metric:
+    """How often the API answered 5xx: its own answers, and API Gateway's where the API handler failed.
+
+    API Gateway counts by the API's name, which Chalice takes from the app: stages in one region share it.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+    """
+    return Metric("AWS/ApiGateway", "5XXError", (("ApiName", api),), "Sum", 5 * _MINUTE)
+
+
+def failures(name: str, counted: Sequence[Metric], topic: str | None) -> Iterable[Alarm]:
+    """One alarm for every ten metrics that count failures: an alarm's math takes no more.
 
     Metrics Insights takes any number, but knows neither OR nor a part of a name.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
     """
-    for part, some in enumerate(batches(functions, _METRICS_IN_MATH), start=1):
-        errors = tuple(
-            Query(f"e{number}", Metric("AWS/Lambda", "Errors", (("FunctionName", one),), "Sum", 5 * _MINUTE))
-            for number, one in enumerate(some)
-        )
+    for part, some in enumerate(batches(counted, _METRICS_IN_MATH), start=1):
+        errors = tuple(Query(f"e{number}", one) for number, one in enumerate(some))
         yield Alarm(
             name=name if part == 1 else f"{name}-{part}",
-            description="A function of the deployment ended in an error (docs/operations.md)",
+            description="A function ended in an error, or the API answered 5xx (docs/operations.md)",
             watched=(*errors, Query("errors", expression="SUM(METRICS())")),
             comparison="GreaterThanThreshold",
             threshold=0,

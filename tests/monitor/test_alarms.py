@@ -34,6 +34,7 @@ from tests.world.rotating import bundle
 
 ROOT = Path(__file__).parents[2]
 ARN = f"arn:aws:lambda:eu-central-1:123456789012:function:{OWNER}-provision"
+API = "emq-elb"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 
 
@@ -53,7 +54,7 @@ def names(cloudwatch: Any) -> set[str]:
 
 
 def changed(here: Account) -> list[str]:
-    return [step.action for step in converge_alarms(here.invocation(), ARN)]
+    return [step.action for step in converge_alarms(here.invocation(), ARN, API)]
 
 
 def three(name: str) -> set[str]:
@@ -78,7 +79,7 @@ def test_three_alarms_for_each_load_balancer_two_for_all_and_one_dashboard(
 
 def test_a_second_look_writes_nothing(here: Account) -> None:
     create(here, "demo", listener(8883, "SSL", here.world.upload()))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     with here.counted() as calls:
         assert changed(here) == []
     assert sorted(calls.made[:3]) + calls.made[3:] == [
@@ -131,7 +132,7 @@ def test_the_shortest_life_behind_a_load_balancer_counts_and_each_certificate_is
     for name in ("a", "b"):
         create(here, name, listener(8883, "SSL", arns[0]), listener(8884, "SSL", arns[1]))
     with here.counted() as calls:
-        converge_alarms(here.invocation(), ARN)
+        converge_alarms(here.invocation(), ARN, API)
     assert calls.made.count("DescribeCertificate") == 2
     found = cloudwatch.describe_alarms(AlarmNames=[f"{OWNER}/{name}/certificate" for name in "ab"])
     assert [alarm["Threshold"] for alarm in found["MetricAlarms"]] == [7.5, 7.5]
@@ -146,7 +147,7 @@ def test_a_certificate_that_cannot_be_read_keeps_no_alarm_from_being_made(
     )
     create(here, "demo", listener(8883, "SSL", imported["CertificateArn"]))
     WATCHED.refuse = lambda asked, _: "AccessDeniedException" if asked == "DescribeCertificate" else None
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     assert names(cloudwatch) == three("demo") | BOTH
 
 
@@ -158,7 +159,7 @@ def test_what_does_not_fit_before_the_deadline_is_left_to_the_next_run(
         create(here, f"lb-{number}", listener(1883))
     limited = here.invocation(within=4)
     slow = replace(limited, log=lambda *_: setattr(here, "passed", here.passed + timedelta(seconds=1 / 3)))
-    *first, dashboard = [step.action for step in converge_alarms(slow, ARN)]
+    *first, dashboard = [step.action for step in converge_alarms(slow, ARN, API)]
     assert dashboard == "PutDashboard", "one call, whatever is left of the alarms"
     assert 10 <= first.count("PutMetricAlarm") == len(first) <= 12
     assert changed(here) == ["PutMetricAlarm"] * (15 * 2 + 2 - len(first))
@@ -170,7 +171,7 @@ def test_a_run_that_begins_after_its_deadline_gets_further_too(here: Account) ->
         create(here, f"lb-{number}", listener(1883))
     counts: list[int] = []
     while not counts or counts[-1]:
-        steps = converge_alarms(here.invocation(within=-1), ARN)
+        steps = converge_alarms(here.invocation(within=-1), ARN, API)
         counts.append(sum(step.action == "PutMetricAlarm" for step in steps))
     assert counts == [10, 10, 10, 2, 0]
 
@@ -186,7 +187,7 @@ def test_alarms_that_are_throttled_are_left_to_the_next_run(here: Account, cloud
 
     work = here.invocation()
     work.clients.cloudwatch.meta.events.register("before-call.cloudwatch.PutMetricAlarm", throttle)
-    steps = converge_alarms(work, ARN)
+    steps = converge_alarms(work, ARN, API)
     assert [step.action for step in steps] == ["PutMetricAlarm"] * 2 + ["PutDashboard"]
     assert changed(here) == ["PutMetricAlarm"] * 2
     assert len(names(cloudwatch)) == 4
@@ -194,7 +195,7 @@ def test_alarms_that_are_throttled_are_left_to_the_next_run(here: Account, cloud
 
 def test_what_was_changed_by_hand_is_put_back(here: Account, cloudwatch: Any) -> None:
     create(here, "demo", listener(1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     name = f"{OWNER}/demo/probe"
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     kept = ("AlarmName", "MetricName", "Namespace", "Dimensions", "Statistic", "Period", "ComparisonOperator")
@@ -209,7 +210,7 @@ def test_what_was_changed_by_hand_is_put_back(here: Account, cloudwatch: Any) ->
 def test_a_load_balancer_that_is_gone_takes_its_alarms_along(here: Account, cloudwatch: Any) -> None:
     for name in ("a", "b"):
         create(here, name, listener(1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     here.world.elb.delete_load_balancer(LoadBalancerName="a")
     assert changed(here) == ["DeleteAlarms", "PutDashboard"]
     assert names(cloudwatch) == {f"{OWNER}/b/probe", f"{OWNER}/b/nodes"} | BOTH
@@ -243,7 +244,7 @@ def test_an_alarm_takes_missing_data_for_bad_once_it_has_seen_some(
     here: Account, cloudwatch: Any, state: str
 ) -> None:
     create(here, "demo", listener(8883, "SSL", here.world.upload()))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     assert missing(cloudwatch) == dict.fromkeys(WAITING, "ignore")
     cloudwatch.set_alarm_state(AlarmName=f"{OWNER}/demo/probe", StateValue=state, StateReason="data came")
     assert changed(here) == ["PutMetricAlarm"]
@@ -255,7 +256,7 @@ def test_an_alarm_that_no_data_reach_takes_that_for_bad_after_five_minutes(
     here: Account, cloudwatch: Any
 ) -> None:
     create(here, "demo", listener(1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     here.sleep(290)
     assert changed(here) == []
     here.sleep(20)
@@ -267,13 +268,13 @@ def test_an_alarm_that_no_data_reach_takes_that_for_bad_after_five_minutes(
 @pytest.mark.parametrize("tag", ["enabled=false", "enabled=true"])
 def test_no_probe_no_probe_alarm(here: Account, cloudwatch: Any, tag: str) -> None:
     create(here, "demo", listener(1883), probe=tag)
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     assert (f"{OWNER}/demo/probe" in names(cloudwatch)) is (tag == "enabled=true")
 
 
 def test_the_topic_hears_of_both_ends(here: Account, cloudwatch: Any) -> None:
     create(here, "demo", listener(1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     here.settings = replace(here.settings, alarm_topic_arn=TOPIC)
     assert set(changed(here)) == {"PutMetricAlarm"}
     for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
@@ -283,7 +284,7 @@ def test_the_topic_hears_of_both_ends(here: Account, cloudwatch: Any) -> None:
 
 def test_alarms_look_at_exactly_what_is_emitted(here: Account, capsys: pytest.CaptureFixture[str]) -> None:
     create(here, "demo", listener(8883, "SSL", here.world.upload()))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     looked = {
         (alarm["Namespace"], alarm["MetricName"], tuple(one["Name"] for one in alarm["Dimensions"]))
         for alarm in boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
@@ -307,29 +308,33 @@ def test_alarms_look_at_exactly_what_is_emitted(here: Account, capsys: pytest.Ca
 def test_every_function_of_the_app_is_watched() -> None:
     text = (ROOT / "app.py").read_text()
     assert set(re.findall(r'name="([a-z_]+)"\)?$', text, re.MULTILINE)) == set(FUNCTIONS)
+    assert f'Chalice(app_name="{API}"' in text
 
 
 @pytest.mark.parametrize(("count", "parts"), [(1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])])
-def test_no_alarm_computes_with_more_than_ten_functions_and_none_is_left_out(
+def test_no_alarm_computes_with_more_than_ten_metrics_and_none_is_left_out(
     count: int, parts: list[int]
 ) -> None:
-    functions = [f"function-{number}" for number in range(count)]
-    alarms = list(failures("ours/functions", functions, None))
+    counted = [
+        Metric("AWS/Lambda", "Errors", (("FunctionName", f"function-{number}"),), "Sum", 300)
+        for number in range(count)
+    ]
+    alarms = list(failures("ours/functions", counted, None))
     assert [alarm.name for alarm in alarms] == [
         "ours/functions", *(f"ours/functions-{number}" for number in range(2, len(parts) + 1))
     ]  # fmt: skip
     watched = [
-        [query.metric.dimensions for query in alarm.watched if query.metric]
+        [query.metric for query in alarm.watched if query.metric]
         for alarm in alarms
         if not isinstance(alarm.watched, Metric)
     ]
     assert [len(part) for part in watched] == parts
-    assert [one for part in watched for one in part] == [(("FunctionName", name),) for name in functions]
+    assert [one for part in watched for one in part] == counted
 
 
 def test_deployments_do_not_hear_of_each_others_rollbacks(here: Account, cloudwatch: Any) -> None:
     create(here, "demo", listener(1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[f"{OWNER}/rollbacks"])["MetricAlarms"]
     assert alarm["Dimensions"] == [{"Name": "Owner", "Value": OWNER}]
 
@@ -337,7 +342,7 @@ def test_deployments_do_not_hear_of_each_others_rollbacks(here: Account, cloudwa
 def test_the_dashboard_shows_every_load_balancer_and_the_widget(here: Account, cloudwatch: Any) -> None:
     for name in ("a", "b"):
         create(here, name, listener(1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     body = json.loads(cloudwatch.get_dashboard(DashboardName=f"{OWNER}-eu-central-1")["DashboardBody"])
     table, *graphs = body["widgets"]
     assert table["properties"]["endpoint"] == widget_arn(ARN, OWNER) == ARN.replace("provision", "widget")
@@ -411,12 +416,12 @@ def test_every_alarm_has_its_entry_in_the_runbook() -> None:
 
 
 def test_without_a_load_balancer_there_is_no_alarm() -> None:
-    assert desired(OWNER, [], renew_before=timedelta(days=30), topic=None) == ()
+    assert desired(OWNER, [], api=API, renew_before=timedelta(days=30), topic=None) == ()
 
 
 def test_the_probe_alarm_is_as_the_runbook_says(here: Account) -> None:
     create(here, "demo", listener(1883))
-    found = desired(OWNER, ours(here.invocation()), renew_before=timedelta(days=30), topic=None)
+    found = desired(OWNER, ours(here.invocation()), api=API, renew_before=timedelta(days=30), topic=None)
     (probe,) = [alarm for alarm in found if alarm.name.endswith("/probe")]
     assert isinstance(probe, Alarm)
     assert isinstance(probe.watched, Metric)

@@ -27,7 +27,7 @@ from chalicelib.rotate.report import report_rotations
 from lab.cloudwatch.alarms import Change, State, change_event, evaluate
 from lab.cloudwatch.metrics import Point, embedded
 from lab.events import Rule
-from tests.monitor.test_alarms import ARN
+from tests.monitor.test_alarms import API, ARN
 from tests.probe.test_story import create, listener
 from tests.world.mqtt_broker import broker
 from tests.world.provisioning import OWNER, Account
@@ -53,7 +53,7 @@ def lives() -> list[dict[str, dict[str, Any]]]:
         cloudwatch = boto3.client("cloudwatch", "eu-central-1")
 
         def converged() -> dict[str, dict[str, Any]]:
-            converge_alarms(here.invocation(), ARN)
+            converge_alarms(here.invocation(), ARN, API)
             found = cloudwatch.describe_alarms()["MetricAlarms"]
             return {alarm["AlarmName"].removeprefix(f"{OWNER}/"): dict(alarm) for alarm in found}
 
@@ -272,12 +272,25 @@ def test_a_rollback_rings_once_whoever_else_rotates_afterwards(
 
 
 @pytest.mark.parametrize(
-    ("function", "state"), [("", "ALARM"), ("-deep_probe", "ALARM"), ("-widget", "ALARM"), ("-two", "OK")]
+    ("function", "state"),
+    [("-probe", "ALARM"), ("-deep_probe", "ALARM"), ("-widget", "ALARM"), ("-two", "OK")],
 )
 def test_a_function_that_fails_rings(alarms: dict[str, dict[str, Any]], function: str, state: State) -> None:
     failed = Point("AWS/Lambda", "Errors", (("FunctionName", f"{OWNER}{function}"),), BEGAN, 1)
     fine = Point("AWS/Lambda", "Errors", (("FunctionName", f"{OWNER}-reconcile"),), BEGAN, 0)
     assert evaluate(alarms["functions"], [failed, fine], BEGAN + timedelta(minutes=1)) == state
+
+
+@pytest.mark.parametrize(
+    ("api", "metric", "state"),
+    [(API, "5XXError", "ALARM"), (API, "4XXError", "OK"), ("somebody's", "5XXError", "OK")],
+)
+def test_an_answer_of_5xx_rings(
+    alarms: dict[str, dict[str, Any]], api: str, metric: str, state: State
+) -> None:
+    answered = Point("AWS/ApiGateway", metric, (("ApiName", api),), BEGAN, 1)
+    fine = Point("AWS/Lambda", "Errors", (("FunctionName", f"{OWNER}-reconcile"),), BEGAN, 0)
+    assert evaluate(alarms["functions"], [answered, fine], BEGAN + timedelta(minutes=1)) == state
 
 
 @given(failing=seconds, evaluated=seconds)
@@ -317,7 +330,7 @@ def test_from_the_broken_wire_to_the_alarm_and_back(
     where: list[str] = []
     with serving(broker()) as server:
         create(here, "demo", listener(server.port))
-        converge_alarms(here.invocation(), ARN)
+        converge_alarms(here.invocation(), ARN, API)
         (alarm,) = boto3.client("cloudwatch").describe_alarms(AlarmNames=[f"{OWNER}/demo/probe"])[
             "MetricAlarms"
         ]

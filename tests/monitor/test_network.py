@@ -19,7 +19,7 @@ from chalicelib.monitor.in_service import healthy_hosts, unhealthy_hosts
 from chalicelib.observe import one_of_ours
 from lab.cloudwatch.alarms import evaluate
 from lab.cloudwatch.metrics import Point, put
-from tests.monitor.test_alarms import ARN, BOTH, changed, names, three
+from tests.monitor.test_alarms import API, ARN, BOTH, changed, names, three
 from tests.probe.test_story import create, listener
 from tests.world.network import create_network, elbv2
 from tests.world.provisioning import OWNER, WATCHED, Account
@@ -67,7 +67,7 @@ def test_alarms_and_dashboard_go_with_the_last_of_either_kind(
     here: Account, cloudwatch: Any, kind: str
 ) -> None:
     made = MAKING[kind](here, "demo")
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     if kind == "network":
         elbv2().delete_load_balancer(LoadBalancerArn=made)
     else:
@@ -80,7 +80,7 @@ def test_the_nodes_alarm_is_about_the_group_of_the_first_listener_for_mqtt(
     here: Account, cloudwatch: Any
 ) -> None:
     arn = create_network(here, "demo", (443, 18083), (1883, 1883), (1884, 18083))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     found = alarm(cloudwatch, "demo/nodes")
     assert (found["Namespace"], found["MetricName"]) == ("AWS/NetworkELB", "HealthyHostCount")
     assert dimensions(found) == {
@@ -92,7 +92,7 @@ def test_the_nodes_alarm_is_about_the_group_of_the_first_listener_for_mqtt(
 
 def test_the_nodes_alarm_follows_when_the_listener_gets_another_group(here: Account, cloudwatch: Any) -> None:
     arn = create_network(here, "demo", (1883, 1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     before = dimensions(alarm(cloudwatch, "demo/nodes"))
     own = elbv2().describe_listeners(LoadBalancerArn=arn)["Listeners"][0]
     elbv2().delete_listener(ListenerArn=own["ListenerArn"])
@@ -126,9 +126,9 @@ def test_one_that_has_no_listener_yet_has_nothing_to_ring_for(here: Account, clo
 @pytest.mark.parametrize(("counts", "state"), [([2, 1, 1, 1], "OK"), ([2, 0, 0, 0], "ALARM")])
 def test_no_healthy_target_rings(here: Account, cloudwatch: Any, counts: list[int], state: str) -> None:
     create_network(here, "demo", (1883, 1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     cloudwatch.set_alarm_state(AlarmName=f"{OWNER}/demo/nodes", StateValue="OK", StateReason="data came")
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     metric = healthy_hosts(one_of_ours("demo", here.invocation()))
     assert metric is not None
     began = here.now()
@@ -143,18 +143,18 @@ def point(metric: Metric, value: float, at: Any) -> Point:
 
 def test_what_cannot_be_read_costs_no_alarm(here: Account, cloudwatch: Any) -> None:
     create_network(here, "demo", (1883, 1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     before = names(cloudwatch)
     WATCHED.refuse = lambda name, _: "Throttling" if name == "DescribeListeners" else None
     with pytest.raises(Throttled):
-        converge_alarms(here.invocation(), ARN)
+        converge_alarms(here.invocation(), ARN, API)
     assert names(cloudwatch) == before
 
 
 def test_the_dashboard_counts_both_kinds_in_one_graph(here: Account, cloudwatch: Any) -> None:
     arn = create_network(here, "b", (1883, 1883))
     create(here, "a", listener(1883))
-    converge_alarms(here.invocation(), ARN)
+    converge_alarms(here.invocation(), ARN, API)
     body = json.loads(cloudwatch.get_dashboard(DashboardName=f"{OWNER}-eu-central-1")["DashboardBody"])
     graphs = {one["properties"]["title"]: one["properties"] for one in body["widgets"]}
     assert graphs["Instances in service"]["metrics"] == [
