@@ -107,7 +107,7 @@ def balancers(answer: Json) -> RenderableType:
             (
                 str(one.get("name")),
                 *([str(one.get("cluster", ""))] if clusters else []),
-                *([str(one.get("type", ""))] if types else []),
+                *([str(one.get("type", "classic"))] if types else []),
                 state(one.get("state")),
                 str(one.get("scheme", "")),
                 _ports(one),

@@ -86,7 +86,7 @@ ROTATION = {
 NETWORK = {
     "name": "fast",
     "type": "network",
-    "dns_name": "fast-0123.elb.eu-central-1.amazonaws.com",
+    "dns_name": "fast.example.com",
     "state": "ready",
     "scheme": "internal",
 }
@@ -139,15 +139,14 @@ demo  mqtt     ready  internal  8883,180        2  a.example
         views.balancers,
         {"load_balancers": [LIST["load_balancers"][0], NETWORK]},
         """
-NAME  TYPE     STATE  SCHEME   PORTS    MEMBERS  DNS NAME
-demo  classic  ready  interna  8883,18        2  demo-1.eu-c
-                      l        083               entral-1.el
-                                                 b.amazonaws
-                                                 .com
-fast  network  ready  interna  -              -  fast-0123.e
-                      l                          lb.eu-centr
-                                                 al-1.amazon
-                                                 aws.com
+NAME  TYPE     STATE  SCHEME    PORTS     MEMBERS  DNS NAME
+demo  classic  ready  internal  8883,180        2  demo-1.eu
+                                83                 -central-
+                                                   1.elb.ama
+                                                   zonaws.co
+                                                   m
+fast  network  ready  internal  -               -  fast.exam
+                                                   ple.com
 """,
     ),
     (
