@@ -18,9 +18,9 @@ _TAKEN_KEYS = frozenset({"RSA_1024", "RSA_2048", "RSA_3072"})
 
 
 def find_acm_certificate(client: ACMClient, arn: str) -> Certificate | None:
-    """Read one certificate as it is, expired or revoked too: what a listener serves can be any of these.
+    """Read one certificate, also an expired or revoked one, since a listener may serve it; None without one.
 
-    None when there is none, or it was never issued.
+    None also for one that was never issued.
     """
     try:
         return _certificate(_described(client, arn), arn)
@@ -29,9 +29,10 @@ def find_acm_certificate(client: ACMClient, arn: str) -> Certificate | None:
 
 
 def describe_certificate(client: ACMClient, arn: str, *, field: str = "certificate.arn") -> Certificate:
-    """Read one that a listener is to serve. Absent when there is none, InvalidRequest when none can serve it.
+    """Read a certificate that a listener is to serve.
 
-    `field` is the request's field that named it.
+    `field` is the request's field that named it. Absent when it does not exist, InvalidRequest when no
+    listener can serve it.
     """
     detail = _described(client, arn)
     certificate = _certificate(detail, arn)

@@ -75,7 +75,7 @@ def _metric(found: Mapping[str, Any], statistic: Any) -> Metric:
 
 
 def put_alarm(client: CloudWatchClient, alarm: Alarm) -> None:
-    """Create an alarm, or make the one of that name so; its state stays."""
+    """Create the alarm, or replace the one of that name, whose state stays."""
     actions = [alarm.topic] if alarm.topic else []
     with translated("PutMetricAlarm"):
         client.put_metric_alarm(
@@ -114,7 +114,7 @@ def _named(metric: Metric) -> dict[str, object]:
 
 
 def delete_alarms(client: CloudWatchClient, names: Sequence[str]) -> None:
-    """Delete at most a hundred alarms; one that is gone already is none to AWS either."""
+    """Delete at most a hundred alarms; AWS ignores one that is gone already."""
     with translated("DeleteAlarms"):
         client.delete_alarms(AlarmNames=list(names))
 

@@ -33,12 +33,12 @@ def instances_in_clusters(client: EC2Client) -> Mapping[str, Instance]:
 
 
 def instances_by_id(client: EC2Client, ids: Iterable[str]) -> Mapping[str, Instance]:
-    """The same as `instances`, but named to EC2 and not filtered: what it does not find does not exist.
+    """Read the instances by id, named to EC2 instead of filtered: an id that is left out does not exist.
 
-    A filtered listing may be stale; for ids that it does not know EC2 has an error of its own, which fails
-    the whole call (https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html). Its message
-    names them all ("The instance IDs 'i-…, i-…' do not exist"): the next call is for the others. Where the
-    message names none, the call is made for either half.
+    A filtered listing may be stale. For unknown ids EC2 has an error of its own, which fails the whole call
+    (https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html). Its message names all of them
+    ("The instance IDs 'i-…, i-…' do not exist"): the next call is for the others. Where the message names
+    none, each half is asked for.
     """
     asked = sorted(set(ids))
     if not asked:

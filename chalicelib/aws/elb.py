@@ -59,7 +59,7 @@ def describe_load_balancer(
 def load_balancer_tags(
     client: ElasticLoadBalancingClient, names: Sequence[str]
 ) -> Mapping[str, Mapping[str, str]]:
-    """The tags of each load balancer, by its name: one call for each 20; none of one that vanished."""
+    """Read the tags by load balancer: one call for each 20. A load balancer that vanished is left out."""
     return of_those_there(names, 20, partial(_tags, client))
 
 
@@ -140,7 +140,7 @@ def parse_load_balancer(
     policies: Mapping[str, Policy],
     tags: Mapping[str, str],
 ) -> LoadBalancer:
-    """One value of what four calls return."""
+    """Make one value of the answers of four calls."""
     check = found.get("HealthCheck", {})
     draining = attributes.get("ConnectionDraining", {"Enabled": False})
     logs = attributes.get("AccessLog")
@@ -195,7 +195,7 @@ def parse_load_balancer(
 class Listed:
     """Load balancers by name, as a listing and tags show them: without attributes and policies.
 
-    `ours` carry our owner tag. `others` are everybody else's, which nobody here may change.
+    `ours` carry our owner tag. `others` belong to others and must not be changed.
     """
 
     ours: Mapping[str, LoadBalancer]
@@ -205,9 +205,9 @@ class Listed:
 def listed(
     client: ElasticLoadBalancingClient, described: Sequence[LoadBalancerDescriptionTypeDef], owner: str
 ) -> Listed:
-    """Separate ours from others': read the tags of what was described, a call for each 20.
+    """Separate our load balancers from others: read the tags of the described ones, one call for each 20.
 
-    One that vanished in between is left out.
+    A load balancer that vanished in between is left out.
     """
     tags = load_balancer_tags(client, [one.get("LoadBalancerName", "") for one in described])
     found = {
@@ -229,7 +229,7 @@ def by_owner(found: Mapping[str, LoadBalancer], owner: str) -> Listed:
 def parse_listeners(
     found: LoadBalancerDescriptionTypeDef, policies: Mapping[str, Policy]
 ) -> tuple[Listener, ...]:
-    """Its listeners by port; without `policies`, without what they negotiate."""
+    """Return the listeners by port; without `policies` they have no SSL policy."""
     return tuple(
         sorted(
             (_listener(description, policies) for description in found.get("ListenerDescriptions", [])),

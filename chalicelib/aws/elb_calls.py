@@ -67,8 +67,8 @@ def create(client: ElasticLoadBalancingClient, wanted: LoadBalancer) -> str:
 def perform_classic(client: ElasticLoadBalancingClient, name: str, action: ElbAction) -> None:
     """Make the one call that the action names, on the load balancer `name`; Absent when it is gone.
 
-    What the role may do hangs on tags, and those are gone with the load balancer: AWS then says AccessDenied
-    instead, before it looks for the load balancer.
+    Our permissions depend on the load balancer's tags, which are gone with it: AWS then answers AccessDenied
+    before it looks for the load balancer.
     """
     try:
         _call(client, name, action)

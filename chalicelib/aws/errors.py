@@ -24,7 +24,7 @@ _SERVERS_FAULT = 500
 
 
 def of_code(operation: str, code: str, message: str, status: int = 400) -> errors.AwsError:
-    """The error for a code of AWS's; `status` is HTTP's, which decides about a code that nobody knows."""
+    """Return the error for an AWS code; for an unknown code the HTTP `status` decides."""
     meaning = meaning_of(operation, code, message)
     if meaning is Meaning.GONE and code in {"InvalidInstance", "InvalidTarget"}:
         return errors.InvalidInstance(operation, code, message)

@@ -54,9 +54,10 @@ def list_certificates(client: IAMClient, path_prefix: str) -> tuple[Certificate,
 def upload_certificate(
     client: IAMClient, bundle: Bundle, *, name: str, path: str, tags: Mapping[str, str]
 ) -> str:
-    """Upload, and return the ARN. A certificate of that name, path and content is taken as this one.
+    """Upload, and return the ARN.
 
-    Conflict when there is one of that name elsewhere or with other content.
+    Where a certificate with the same name, path and content exists, return its ARN. Conflict when one of that
+    name has another path or content.
     """
     try:
         return _upload(client, bundle, name, path, tags)
@@ -75,10 +76,10 @@ def upload_certificate(
 
 
 def delete_certificate(client: IAMClient, name: str) -> bool:
-    """Delete; False when there was none. NotYet while a listener holds it, and for a while after.
+    """Delete; False when there was none. NotYet while a listener uses it, and for some time after.
 
-    A role that may delete under a path is denied a name that is gone, since it could be anywhere
-    (https://github.com/cloud-gov/terraform-provision/pull/1716).
+    A role that may delete under one path only gets AccessDenied for a name that is gone: it could have any
+    path (https://github.com/cloud-gov/terraform-provision/pull/1716).
     """
     try:
         with translated("DeleteServerCertificate"):

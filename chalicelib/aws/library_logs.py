@@ -31,8 +31,8 @@ LIBRARIES = (
 def hold_at_warning() -> None:
     """Give each library's logger a level of its own; its children, made before or after, inherit that one.
 
-    Whatever connects to others calls this first, so that nothing can be sent without it. `http.client` has no
-    logger: it prints when its `debuglevel` is set, which no environment variable does.
+    Every module that opens a connection calls this first. `http.client` has no logger: it prints when its
+    `debuglevel` is set, which no environment variable does.
     """
     for name in LIBRARIES:
         getLogger(name).setLevel(WARNING)

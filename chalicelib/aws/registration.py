@@ -1,9 +1,8 @@
-"""Register or deregister instances, whatever AWS has against some of them.
+"""Register or deregister instances, although AWS refuses some of them.
 
-AWS refuses a whole call for one instance that it cannot find, or that does not run (`InvalidInstance`, of a
-target group `InvalidTarget`).
-Another look answers that: EC2 says which instances are still there, and the call is made again for those. A
-call that AWS refuses even so is made for either half.
+AWS refuses a whole call for one instance that does not exist or does not run (`InvalidInstance`, of a target
+group `InvalidTarget`). After such a refusal EC2 is asked which of the instances still exist, and the call is
+made again for those. A call that AWS refuses even so is split into halves.
 
     of n instances                     calls               reads
     AWS takes all                      1                   0
@@ -38,8 +37,8 @@ MembershipAction = RegisterInstances | DeregisterInstances | RegisterTargets | D
 class NotTaken:
     """One instance for which AWS took no call, and why.
 
-    `error` is None where there is nothing left to do: the instance has ended or does not run, or it was to be
-    deregistered and AWS finds it neither registered nor, perhaps, anywhere.
+    `error` is None where nothing is left to do: the instance has ended or does not run, or it was to be
+    deregistered and is not registered any more.
     """
 
     instance: str
@@ -50,7 +49,7 @@ class NotTaken:
 def register_or_deregister(
     clients: Clients, name: str, change: MembershipAction
 ) -> Iterator[MembershipAction | NotTaken]:
-    """Make the change to the load balancer `name`; yield each call that AWS took, and whom it did not take.
+    """Make the change at the load balancer `name`; yield each call that AWS took and each instance refused.
 
     A call is yielded as soon as it is made, so that an error in a later one hides nothing.
     """
@@ -72,9 +71,9 @@ def register_or_deregister(
 def by_halves(
     call: Callable[[MembershipAction], None], change: MembershipAction, refused: InvalidInstance | None = None
 ) -> Iterator[MembershipAction | NotTaken]:
-    """Make the call, and where AWS refuses it, one for either half.
+    """Make the call; where AWS refuses it, make one for each half.
 
-    With `refused` AWS has just refused this very call, so that it begins with the halves.
+    `refused` is AWS's refusal of this very call: then the halves are tried at once.
     """
     refused = refused or _refusal(call, change)
     if refused is None:

@@ -94,8 +94,8 @@ def text_record(client: Route53Client, zone: str, name: str) -> RecordSet | None
 def change_record_sets(client: Route53Client, zone: str, changes: Iterable[Change]) -> str:
     """Make all of the changes or none, and return the id by which to ask how far they have spread.
 
-    What was read is deleted by all its values, and what is to be is created. A change that somebody else
-    made in between is not overwritten: AWS refuses the batch (`InvalidChangeBatch`).
+    Each record set that was read is deleted with all its values, and the new one is created. So a change that
+    somebody else made in between is not overwritten: AWS refuses the batch (`InvalidChangeBatch`).
     """
     with translated("ChangeResourceRecordSets"):
         answer = client.change_resource_record_sets(

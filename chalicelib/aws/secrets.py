@@ -107,7 +107,7 @@ def _object(given: str | bytes) -> Mapping[str, Any] | None:
 
 
 def _is_text(value: object) -> bool:
-    """Whether it can be sent to anyone: JSON also has halves of characters, which nothing can encode."""
+    """Whether the text can be encoded: JSON can hold half a surrogate pair, which no encoding has."""
     return isinstance(value, str) and value == value.encode(errors="ignore").decode()
 
 

@@ -68,7 +68,7 @@ def public_subnets(client: EC2Client, vpc: str, ids: Iterable[str]) -> frozenset
 
 
 def has_internet_gateway(client: EC2Client, vpc: str) -> bool:
-    """Whether the VPC has an internet gateway, as ELB asks of one for an internet-facing load balancer."""
+    """Whether the VPC has an internet gateway, which ELB requires for an internet-facing load balancer."""
     with translated("DescribeInternetGateways"):
         pages = client.get_paginator("describe_internet_gateways").paginate(
             Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}]

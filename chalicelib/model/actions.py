@@ -110,7 +110,7 @@ class CreateTags(_Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteTags(_Reasoned):
-    """Takes one tag off instances or off a security group, whatever its value."""
+    """Removes one tag, whatever its value, from instances or from a security group."""
 
     service: ClassVar[str] = "ec2"
     resources: tuple[str, ...]
@@ -342,7 +342,7 @@ class CompleteLifecycleAction(_Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordLifecycleActionHeartbeat(_Reasoned):
-    """Gives the action of a hook its time again."""
+    """Restarts the timeout of a hook's action."""
 
     service: ClassVar[str] = "autoscaling"
     instance: str
@@ -388,7 +388,7 @@ class ChangeResourceRecordSets(_Reasoned):
 
 @dataclass(frozen=True, kw_only=True)
 class NewOrder(_Reasoned):
-    """Orders a certificate from the ACME CA: the one action that is no call to AWS, and `acme/order.py`'s."""
+    """Orders a certificate from the ACME CA, in `acme/order.py`: the one action that is no AWS call."""
 
     service: ClassVar[str] = "acme"
     domains: tuple[str, ...]
@@ -447,7 +447,7 @@ Action = (
 
 
 def bind(action: Action, ids: Mapping[str, str]) -> Action:  # noqa: C901 - one case a shape
-    """The action with the ids and ARNs that are known by now in the place of names."""
+    """Return the action with the known ids and ARNs in the place of the names that stand for them."""
     match action:
         case AuthorizeSecurityGroupIngress():
             return replace(action, group=ids.get(action.group, action.group))
@@ -490,7 +490,7 @@ def bind(action: Action, ids: Mapping[str, str]) -> Action:  # noqa: C901 - one 
 
 
 def bind_load_balancer(load_balancer: LoadBalancer, ids: Mapping[str, str]) -> LoadBalancer:
-    """The load balancer with the ids and ARNs that are known by now in the place of names."""
+    """Return the load balancer with the known ids and ARNs in the place of names."""
     return replace(
         load_balancer,
         arn=_known(load_balancer.arn, ids),
@@ -522,7 +522,7 @@ def to_step(action: Action | NewOrder) -> Step:
 
 
 def _fields(action: Action | NewOrder) -> Mapping[str, object]:
-    """What the call is about: its own fields, without those left alone, where nothing else is clearer."""
+    """Return what the call is about: by default its own fields, without those that stay as they are."""
     match action:
         case CreateTags(resources=resources, tag=(key, value)):
             return _tagged(resources) | ({"cluster": value} if key == CLUSTER_TAG else {"tags": {key: value}})
@@ -594,7 +594,7 @@ def _plain(value: object) -> object:
 
 
 def tidies_up(action: Action) -> bool:
-    """Whether the call only tidies up: it comes last, and nothing stops when AWS refuses it."""
+    """Whether the call only deletes leftovers: it comes last, and the plan goes on when AWS refuses it."""
     return isinstance(action, DeleteLoadBalancerPolicy)
 
 

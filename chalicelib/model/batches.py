@@ -18,10 +18,10 @@ def batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
 def of_those_there(
     ids: Sequence[str], size: int, ask: Callable[[Sequence[str]], Mapping[str, T]]
 ) -> Mapping[str, T]:
-    """Return what `ask` answers, by id, asked of `size` ids at a time.
+    """Ask for `size` ids at a time, and return the answers by id.
 
-    One that vanished in between fails the whole call at AWS: its batch is then asked for one by one, and it
-    is left out.
+    At AWS an id that vanished in between fails the whole call. The ids of such a batch are then asked for one
+    by one, and the one that vanished is left out.
     """
     found: dict[str, T] = {}
     for batch in batches(ids, size):

@@ -1,28 +1,28 @@
 """Everything that can go wrong on purpose.
 
     EmqElbError
-    ├── InvalidRequest        what was asked for cannot be: every fault of it, each under its field
-    ├── NotFound              there is no such load balancer of ours
-    ├── Unserved              some of what had to be done was not: every failure of one look, together
-    ├── Conflict              what there is stands against it
+    ├── InvalidRequest        the request cannot be carried out: every reason, each under its field
+    ├── NotFound              this deployment has no such load balancer
+    ├── Unserved              one look failed at some load balancers: every failure, together
+    ├── Conflict              the request conflicts with what exists at AWS
     │   └── NotOurs           it does not carry our owner tag
-    ├── IssuerError           the certificate authority was asked, and nothing came of it
-    │   ├── IssuerRefused     it said no, with a type of RFC 8555
-    │   ├── IssuerLimited     it wants to be left alone until some time
+    ├── IssuerError           the certificate authority issued nothing
+    │   ├── IssuerRefused     it refused, with an error type of RFC 8555
+    │   ├── IssuerLimited     it takes no request before a time
     │   └── IssuerSilent      it could not be reached, made no sense, or took too long
-    └── AwsError              AWS said no, with a code
-        ├── NotYet            AWS sees something late, or something still uses it
-        ├── Duplicate         it is so already: there is one of that name, for instance
-        ├── Absent            what the call names is not there (any more)
-        │   └── InvalidInstance   one of the instances cannot be registered, so none was
+    └── AwsError              AWS refused a call, with a code
+        ├── NotYet            AWS does not see something yet, or something is still in use
+        ├── Duplicate         AWS is in that state already: the name exists, for instance
+        ├── Absent            what the call names does not exist (any more)
+        │   └── InvalidInstance   AWS cannot register one of the instances, so it registered none
         ├── Theirs            it belongs to somebody else, or waits for somebody else
         ├── QuotaReached      the account's quota
         ├── Refused           AWS finds the request itself wrong
         ├── Denied            our role may not
         └── Throttled         AWS is busy or out of reach, even after the retries
 
-`api/problems.py` is the one place that turns them into HTTP statuses; `aws/refusals.py` the one that decides
-the lower half by AWS's codes.
+`api/problems.py` alone turns them into HTTP statuses; `aws/refusals.py` alone decides the lower half by AWS's
+codes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class EmqElbError(Exception):
 
 
 class InvalidRequest(EmqElbError):
-    """What was asked for cannot be; carries every fault found."""
+    """The request cannot be carried out; `faults` holds every reason, each under its field."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
@@ -57,7 +57,7 @@ class NotFound(EmqElbError):
 
 
 class Unserved(EmqElbError):
-    """Some load balancers could not be served, while the others were; carries each failure with its place."""
+    """Some load balancers could not be served, the others were; carries each failure with its place."""
 
     def __init__(self, failures: Sequence[tuple[str, Exception]]) -> None:
         self.failures = tuple(failures)
@@ -65,11 +65,11 @@ class Unserved(EmqElbError):
 
 
 class Conflict(EmqElbError):
-    """What there is at AWS stands against what was asked for."""
+    """The request conflicts with what exists at AWS."""
 
 
 class NotOurs(Conflict):
-    """It exists, and does not carry our owner tag."""
+    """It exists, but does not carry our owner tag."""
 
 
 class IssuerError(EmqElbError):
@@ -77,7 +77,7 @@ class IssuerError(EmqElbError):
 
 
 class IssuerRefused(IssuerError):
-    """It said no; `kind` is the last part of the type, as `caa` or `rejectedIdentifier`."""
+    """The CA refused; `kind` is the last part of the error type, as `caa` or `rejectedIdentifier`."""
 
     def __init__(self, kind: str, detail: str) -> None:
         self.kind = kind
@@ -85,7 +85,7 @@ class IssuerRefused(IssuerError):
 
 
 class IssuerLimited(IssuerError):
-    """It asks not to be asked again before a time, by its own rate limits."""
+    """The CA takes no request before a time, because of its own rate limits."""
 
     def __init__(self, until: datetime, detail: str) -> None:
         self.until = until
@@ -93,7 +93,7 @@ class IssuerLimited(IssuerError):
 
 
 class IssuerSilent(IssuerError):
-    """It could not be reached, answered what makes no sense, or was not done in time."""
+    """The CA could not be reached, sent an answer that makes no sense, or took too long."""
 
 
 class AwsError(EmqElbError):
@@ -107,23 +107,23 @@ class AwsError(EmqElbError):
 
 
 class NotYet(AwsError):
-    """AWS sees something late, or something still uses it: a moment, at times minutes, mends it."""
+    """AWS does not see something yet, or something is still in use: it passes in seconds or minutes."""
 
 
 class Duplicate(AwsError):
-    """It is so already: there is one of that name, for instance."""
+    """AWS is in that state already: a resource of that name exists, for instance."""
 
 
 class Absent(AwsError):
-    """What the call names is not there (any more)."""
+    """What the call names does not exist (any more)."""
 
 
 class InvalidInstance(Absent):
-    """One of the instances named cannot be registered, so none of them was."""
+    """AWS cannot register one of the instances, so it registered none of them."""
 
 
 class Theirs(AwsError):
-    """It belongs to somebody else, or waits for somebody else."""
+    """It belongs to somebody else, or waits for an action of somebody else."""
 
 
 class QuotaReached(AwsError):
@@ -143,8 +143,8 @@ class Throttled(AwsError):
 
 
 def in_vain(error: AwsError) -> bool:
-    """Whether the same call, made again, would be refused again: no room, nothing there, or never allowed so.
+    """Whether AWS would refuse the same call again: no room, nothing there, or a request that is wrong.
 
-    What the role may not do is not among them: IAM may see late what it hangs on, and a person has to know.
+    Denied is not among them: IAM may see a tag late, and a person has to know of a missing permission.
     """
     return isinstance(error, (QuotaReached, Absent, Refused))

@@ -55,7 +55,7 @@ SslPolicy = PredefinedPolicy | CustomPolicy
 
 @dataclass(frozen=True)
 class ProxyProtocolPolicy:
-    """A back-end policy that makes the load balancer say who the client is (version 1)."""
+    """A back-end policy that sends the client's address to the instance (PROXY protocol, version 1)."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,9 @@ class Member:
 
     @property
     def may_serve(self) -> bool:
-        """Whether ELB may send it traffic at some port: also where it cannot tell, and says `Unknown`.
+        """Whether ELB may send it traffic at some port: also where ELB answers `Unknown`.
 
-        The guards go by this: nobody who serves is taken out as if it did not.
+        The guards use this: an instance that may serve counts as one that serves.
         """
         return self.in_service or self.serves_elsewhere or (self.state == "Unknown" and not self.draining)
 
@@ -245,7 +245,7 @@ class LoadBalancer:
 
     @property
     def owner(self) -> str | None:
-        """The deployment that may change it; None for one that nobody has tagged."""
+        """The deployment that may change it; None without the owner tag."""
         return self.tags.get(OWNER_TAG)
 
     @property
@@ -255,21 +255,20 @@ class LoadBalancer:
 
     @property
     def everywhere(self) -> frozenset[str]:
-        """The registered instances that lack in no target group."""
+        """The instances that are registered in every target group."""
         return self.instances.intersection(*(group.registered for group in self.target_groups.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What there is, or is to be, for one load balancer.
+    """What exists, or is wanted, for one load balancer.
 
-    `group` is the security group that we make; `certificates` the names under our IAM path; `cluster` the
-    instances that carry the tag of its cluster; `reasons` why an instance does or does not belong.
-    `private_ca` is the secret of a private CA that has to be there first, `private_ca_mark` a private CA's
-    secret and the tag to put on it, once its certificate stands apart from its key. `spare_groups` are target
-    groups of our names that no listener of the load balancer uses: a run that was killed left them.
-    `untouched` are instances whose registration stays as it is. `record_changes` lead its hostname to it, or
-    no longer, by the id of the hosted zone.
+    `group` is the security group that we make. `certificates` are the names under our IAM path. `cluster`
+    holds the instances that carry the tag of its cluster, `reasons` why an instance does or does not belong.
+    `private_ca` is the secret of a private CA that has to exist first. `private_ca_mark` is a private CA's
+    secret and the tag to put on it once its certificate is kept apart from its key. `spare_groups` are target
+    groups of our names that no listener of the load balancer uses: a killed run left them. `untouched` are
+    instances whose registration stays as it is.
     """
 
     name: str
@@ -319,11 +318,11 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaf:
-    """What a server certificate says of itself, wherever it was read: in a text, at AWS, or on the wire.
+    """What a server certificate says of itself, whether it was read from a text, from AWS or on the wire.
 
     `domains` are the names in its SAN; `serial` is hex as OpenSSL writes it. `digest` is the SHA-256 over the
     certificate and its chain, None where the chain is not known. `issuer_key` identifies the key that signed
-    it, as hex, None where it does not say.
+    it, as hex; None where the certificate does not name that key.
     """
 
     not_before: datetime
@@ -427,10 +426,10 @@ def keepalive_of(seconds: int) -> float:
 
 
 def uploaded(one: Certificate) -> datetime:
-    """When it was uploaded, or what comes closest to it."""
+    """Return the time of its upload, else the closest known time."""
     return one.uploaded or one.not_before or one.not_after
 
 
 def age(one: Certificate) -> tuple[datetime, datetime, str]:
-    """What puts certificates in the order in which they came: AWS returns whole seconds only."""
+    """Return a key that sorts by upload; the end and the name decide within AWS's whole seconds."""
     return uploaded(one), one.not_after, one.name or one.arn

@@ -38,7 +38,7 @@ def _names(names: tuple[str, ...], one: str | None) -> bool:
 
 
 def members_tag(members: Members | None) -> str | None:
-    """Return the tag's text; None where nobody is named, so that the cluster's tag alone decides."""
+    """Return the tag's text; None without any name, so that the cluster's tag alone decides."""
     if members is None:
         return None
     pairs = [_PROFILE + _written(name) for name in members.instance_profiles]
@@ -47,9 +47,9 @@ def members_tag(members: Members | None) -> str | None:
 
 @lru_cache(maxsize=1024)
 def read_members_tag(text: str | None) -> Members | None:
-    """Return whom the tag admits; None without a tag.
+    """Return the names that the tag admits; None without a tag.
 
-    What cannot be read in it names nobody: a tag that somebody spoilt admits fewer, never more.
+    A part that cannot be read admits nobody: a damaged tag admits fewer instances, never more.
     """
     if text is None:
         return None

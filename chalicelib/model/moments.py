@@ -11,8 +11,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 def moment_of(text: str) -> datetime | None:
-    """Return the moment, in UTC, that a text names; None where it is no time, has no zone, or is in UTC in
-    none of the years 1 to 9999: whoever may write a tag or an event writes what they like."""
+    """Return the moment, in UTC, that a text names; None where it is not a time with a zone."""
     try:
         found = datetime.fromisoformat(text)
         return found.astimezone(UTC) if found.tzinfo else None

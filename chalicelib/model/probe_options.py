@@ -52,9 +52,9 @@ def probe_tag(options: ProbeOptions) -> str | None:
 
 
 def read_probe_tag(text: str | None) -> ProbeOptions:
-    """Return the options that the tag holds; what cannot be read in it takes its default.
+    """Return the options that the tag holds; an option that cannot be read takes its default.
 
-    The tag can be edited by hand: an unknown key or value says nothing, rather than stopping the probe.
+    The tag can be edited by hand: an unknown key or value is ignored, and does not stop the probe.
     """
     pairs = dict(pair.split("=", 1) for pair in (text or "").split(" ") if "=" in pair)
     return ProbeOptions(

@@ -47,7 +47,7 @@ class Report:
         return bool(self.steps)
 
     def complain(self) -> None:
-        """Raise what is unfinished, once everything else that follows from the report is done."""
+        """Raise `unfinished`, after everything else that follows from the report is done."""
         if self.unfinished:
             raise self.unfinished
 

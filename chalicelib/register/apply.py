@@ -16,11 +16,11 @@ from chalicelib.register.plan import Membership
 def converge(
     name: str, clusters: Clusters, because: str, work: Progress, invocation: Invocation
 ) -> Membership:
-    """Make at most one change to register and one to deregister, and return what was decided last.
+    """Make at most one change to register and one to deregister, and return the last decision.
 
-    The first change of a look rests on what the look has just read; before every further one its load
-    balancer is read again (docs/decisions/0006-one-look-sees-everything.md). Where AWS refuses to register,
-    those that have to leave leave all the same, within the guards; the error is a failure of `work`.
+    The first change rests on what the look has just read; before each further one the load balancer is read
+    again (docs/decisions/0006-one-look-sees-everything.md). Where AWS refuses to register, the instances that
+    have to leave are deregistered all the same, within the guards; the error is a failure of `work`.
     """
     decided = membership(name, clusters, invocation)
     changes: tuple[ChangeName, ...] = ("register", "deregister")

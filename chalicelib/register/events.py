@@ -89,7 +89,7 @@ Event = StateChange | SpotInterruption | RebalanceRecommendation | LifecycleActi
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An event that nobody here can read, and why: logged and dropped, since another try cannot help."""
+    """An event that cannot be read, and why: it is logged and dropped, since another try cannot help."""
 
     id: str
     reason: str

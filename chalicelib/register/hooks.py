@@ -21,12 +21,12 @@ Health = Sequence[tuple[LoadBalancer, Mapping[str, Member]]]
 
 
 def complete_lifecycle_actions(clusters: Clusters, work: Progress, invocation: Invocation) -> None:
-    """Complete what is done, and ask for more time for what still drains; failures stay in `work`.
+    """Complete lifecycle actions whose instance is ready, and send heartbeats for those that still drain.
 
-    An instance of a cluster that only others' load balancers serve is left alone; where there is none,
-    nothing can drain. So are the instances of a group that carries no cluster's tag itself: our policies deny
-    its hooks, and of a look the first denial is logged. While the load balancers of one kind are not known,
-    everybody waits.
+    Failures stay in `work`. An instance of a cluster that only others' load balancers serve is left alone;
+    where no load balancer serves the cluster, nothing can drain. The instances of a group that carries no
+    cluster's tag itself are left alone too: our policies deny its hooks, and each look logs the first denial.
+    While the load balancers of one kind are not known, every instance waits.
     """
     if clusters.unlisted:
         return
@@ -94,7 +94,7 @@ def _health(
 
 
 def _members(instance: Instance, health: Health, invocation: Invocation) -> tuple[Member | None, ...]:
-    """What the load balancers say of the instance that its group has to wait for."""
+    """Return what the load balancers for which the group waits say of the instance."""
     return tuple(
         member
         for load_balancer, members in health
@@ -106,9 +106,9 @@ def _members(instance: Instance, health: Health, invocation: Invocation) -> tupl
 def _counts(
     instance: Instance, load_balancer: LoadBalancer, member: Member | None, invocation: Invocation
 ) -> bool:
-    """Whether the group waits for this load balancer: ours, where the instance is or is to be a member.
+    """Whether the group waits for this load balancer: ours, where the instance is or shall be a member.
 
-    For one of others only while the instance drains there: it may never let it in, or go.
+    The group waits for a load balancer of others only while the instance drains there.
     """
     if load_balancer.owner != invocation.settings.owner:
         return member is not None and member.draining

@@ -42,7 +42,7 @@ def in_warm_pool(instance: Instance) -> bool:
 
 
 def lifecycle_calls(instance: Instance, members: Collection[Member | None]) -> tuple[LifecycleCall, ...]:
-    """The calls that are due now; `members` is its health at each load balancer, None if not registered."""
+    """Return the calls that are due; `members` is its health by load balancer, None if not registered."""
     if not waits(instance):
         return ()
     if in_warm_pool(instance):
@@ -71,6 +71,6 @@ def lifecycle_calls(instance: Instance, members: Collection[Member | None]) -> t
 def let_go_on(
     instance: Instance, hook: str, reason: str, *, token: str | None = None
 ) -> CompleteLifecycleAction:
-    """Let the instance go on, in the group that Auto Scaling says; `token` where an event named it."""
+    """Complete the action, in the group that Auto Scaling names; `token` where an event brought one."""
     group = instance.group_name or ""
     return CompleteLifecycleAction(reason=reason, instance=instance.id, group=group, hook=hook, token=token)

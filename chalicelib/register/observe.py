@@ -48,20 +48,20 @@ class Clusters:
         return [*([("the load balancers of one kind", self.unlisted)] if self.unlisted else []), *of_one]
 
     def serving(self, cluster: str | None) -> tuple[LoadBalancer, ...]:
-        """Ours that serve the cluster, in the order of their names."""
+        """Our load balancers that serve the cluster, by name."""
         return self._ours.get(cluster or "", ())
 
     def around(self, instance: Instance) -> tuple[LoadBalancer, ...]:
-        """Ours that serve the instance's cluster, and those where it is still registered."""
+        """Our load balancers that serve the instance's cluster, and those where it is still registered."""
         behind = (one for _, one in sorted(self.load_balancers.items()) if instance.id in one.instances)
         return tuple({one.name: one for one in (*self.serving(instance.cluster), *behind)}.values())
 
     def beside(self, cluster: str | None) -> tuple[LoadBalancer, ...]:
-        """Those of others that serve the cluster."""
+        """Load balancers of others that serve the cluster."""
         return tuple(one for one in self.others.values() if one.cluster == cluster)
 
     def foreign(self, cluster: str | None) -> bool:
-        """Whether load balancers serve the cluster, and none of them is ours."""
+        """Whether only load balancers of others serve the cluster."""
         return not self.serving(cluster) and bool(self.beside(cluster))
 
     @cached_property
@@ -73,7 +73,7 @@ class Clusters:
 
     @cached_property
     def tagged(self) -> Mapping[str, Mapping[str, Instance]]:
-        """The instances by cluster: gone through once, not once for each of a thousand load balancers."""
+        """The instances by cluster, sorted once and not again for each load balancer."""
         found: dict[str, dict[str, Instance]] = {}
         for id_, one in self.instances.items():
             if one.cluster is not None:
@@ -201,12 +201,12 @@ _HEALTH: Mapping[LoadBalancerType, Callable[[LoadBalancer, Invocation], HealthBy
 
 
 def membership(name: str, clusters: Clusters, invocation: Invocation) -> Membership:
-    """Who belongs behind the load balancer.
+    """Decide which instances belong behind the load balancer.
 
-    A registered instance that the listing does not show is asked for by id; health is read when somebody has
-    to leave who is not going away by itself: two calls that are made only for them, and where those are in
-    Auto Scaling groups one for each 100 of these. One more asks EC2 whether it takes back the Spot instances
-    that would be registered, unless they have just started.
+    A registered instance that the listing does not show is asked for by id. Health is read when an instance
+    has to leave that would not end by itself. These two calls are made only then, and one for each 100 Auto
+    Scaling groups of such instances. One more asks EC2 whether it takes back the Spot instances that would be
+    registered, unless they have just started.
     """
     load_balancer, now = clusters.load_balancers[name], invocation.now()
     tagged = clusters.tagged.get(load_balancer.cluster, {})
@@ -242,7 +242,7 @@ def _attaching(name: str, strangers: Iterable[Instance], invocation: Invocation)
 
 
 def _interrupted(name: str, ids: Collection[str], invocation: Invocation) -> frozenset[str]:
-    """Those that EC2 takes back; none where it cannot be asked, since they serve until they end."""
+    """The Spot instances that EC2 takes back; none where EC2 does not answer: they serve until they end."""
     try:
         return ec2.interrupted(invocation.clients.ec2, ids)
     except AwsError as error:

@@ -31,9 +31,9 @@ _GOING = frozenset({"shutting-down", "terminated", "stopping", "stopped"})
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:
-    """What one look decides: ids to register and to deregister, and a reason for every id that it considered.
+    """What one look decides: ids to register and to deregister, and a reason for each considered id.
 
-    `held` are registered, do not belong, and stay for now because a guard forbids taking them out.
+    `held` are registered and do not belong, but a guard keeps them for now.
     """
 
     register: tuple[str, ...] = ()
@@ -51,7 +51,8 @@ def drained_by(instance: Instance, now: datetime) -> str | None:
     """Why the instance is draining, or None.
 
     The tag holds only while its time is not before the instance's launch, so that a restarted instance is a
-    member again; a rebalance recommendation's for an hour. A text that nobody but a person writes holds.
+    member again; that of a rebalance recommendation holds for an hour. A text that only a person writes holds
+    until it is removed.
     """
     if instance.draining is None:
         return None
@@ -67,10 +68,10 @@ def drained_by(instance: Instance, now: datetime) -> str | None:
 
 
 def tag_to_write(instance: Instance, since: datetime, reason: str, now: datetime) -> str | None:
-    """The `emq-elb:draining` text that an event leads to; None when it is late, or changes nothing.
+    """The `emq-elb:draining` text that an event leads to; None when the event is late, or changes nothing.
 
     Of two events the stronger one stays, in whichever order they come: an interruption before a
-    recommendation, then the later one. What a person wrote stays.
+    recommendation, then the later one. A person's text stays.
     """
     text = draining_tag(since, reason)
     if drained_by(replace(instance, draining=text), now) is None:
@@ -85,9 +86,9 @@ def tag_to_write(instance: Instance, since: datetime, reason: str, now: datetime
 
 
 def may_be_interrupted(instance: Instance, now: datetime) -> bool:
-    """Whether EC2 has to be asked before the instance is registered: it may take the instance back.
+    """Whether EC2 has to be asked, before the instance is registered, if it takes the instance back.
 
-    Such an instance carries the tag, unless AWS would not let it be written.
+    Such an instance carries the draining tag, unless AWS refused the tag.
     """
     return instance.spot and now - instance.launched >= _JUST_STARTED
 
@@ -98,10 +99,10 @@ def has_no_room(instance: Instance) -> bool:
 
 
 def going_away(instance: Instance, now: datetime) -> str | None:
-    """Why the instance will be gone soon, whatever we do; None when it stays.
+    """Why the instance will end soon whatever we do; None when it stays.
 
-    EC2 interrupts Spot instances only: on another instance, or with other words, a `draining` mark is what
-    somebody wrote.
+    EC2 interrupts Spot instances only: on another instance, or with other words, a person wrote the
+    `draining` tag.
     """
     if instance.state in _GOING:
         return instance.state
@@ -227,7 +228,7 @@ def decide_membership(
 def _guarded(
     registered: frozenset[str], strangers: set[str], leaving: set[str], serving: set[str]
 ) -> tuple[set[str], dict[str, str]]:
-    """Who of the strangers may leave now, and which guard holds each of the others."""
+    """Return the strangers that may leave now, and for each of the others the guard that keeps it."""
     staying = serving & registered - leaving
     out: set[str] = set()
     held: dict[str, str] = {}

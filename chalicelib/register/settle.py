@@ -28,7 +28,7 @@ class LastLook:
 
 @dataclass(frozen=True)
 class Memory:
-    """All that a warm container remembers: its last look, and when it has answered events without one."""
+    """All that a warm container remembers: its last look, and the times of events answered without one."""
 
     look: LastLook | None = None
     without_look: tuple[datetime, ...] = ()
@@ -39,12 +39,12 @@ class Memory:
 
 
 def settled_at(event: datetime, settle: timedelta) -> datetime:
-    """When what the event is about can be seen by a look."""
+    """Return when a look can see the change of which the event speaks."""
     return event.replace(microsecond=0) + _SECOND + settle
 
 
 def answered(event: datetime, last: LastLook | None, settle: timedelta) -> bool:
-    """Whether the last look saw what the event is about."""
+    """Whether the last look saw the change of which the event speaks."""
     # Nothing is added to the event's time: it may be the last one that Python can count to.
     return last is not None and last.served and last.began - _SECOND - settle >= event.replace(microsecond=0)
 

@@ -1,9 +1,9 @@
-"""Keep the instances that carry a cluster's tag behind its load balancers, and nobody else.
+"""Keep the instances that carry a cluster's tag behind its load balancers, and no others.
 
-    answer      an EC2 or tag event: settle, then look, unless a look since has seen what it is about, or it
-                is a state change of an instance without a cluster's tag
-    drain       what cannot wait: an interruption, or a group that holds an instance for us
-    reconcile   every minute: look without an event, and let waiting instances go on
+    answer      an EC2 or tag event: wait until it has settled, then look. No look where a later one saw the
+                change already, or for a state change of an instance without a cluster's tag
+    drain       urgent: an interruption, or an Auto Scaling group that holds an instance for us
+    reconcile   every minute: look without an event, and complete lifecycle actions
 
 All three end in the same decision (`register/plan.py`), on what is read from AWS at that moment.
 """
@@ -59,9 +59,9 @@ _REGISTERING = {"RegisterInstances", "RegisterTargets"}
 class Look:
     """What one look found and did.
 
-    `steps` and `failures` come with their load balancer; `registered` counts the instances afterwards, by
-    load balancer; `left_out` says why who is tagged or registered does not belong, by load balancer and id.
-    Both are of those that the look has compared.
+    `steps` and `failures` come with their load balancer. `registered` counts the instances afterwards, by
+    load balancer; `left_out` says, by load balancer and id, why a tagged or registered instance does not
+    belong. Both cover the load balancers that the look compared.
     """
 
     began: datetime
@@ -91,8 +91,8 @@ class Untagged:
 class Drained:
     """What one urgent event led to.
 
-    `steps`, `failures` and `refused` come with their place. `refused` is what AWS would not let us write and
-    another try would not mend; what had to be done was done without it.
+    `steps`, `failures` and `refused` come with their place. `refused` are writes that AWS refused and that
+    another try would not make; the rest was done without them.
     """
 
     steps: tuple[tuple[str, Step], ...] = ()
@@ -119,7 +119,7 @@ def readable(function: str, event: Mapping[str, Any]) -> Event | None:
 
 
 def answer_event(event: Event, invocation: Invocation, memory: Memory) -> Look | Untagged | None:
-    """Look once what the event is about has settled; None when the last look has seen it already."""
+    """Look once the event has settled; None when the last look saw its change already."""
     settle, now = invocation.settings.settle, invocation.now()
     if answered(event.at, memory.look, settle):
         return None
@@ -158,7 +158,7 @@ def reconcile(invocation: Invocation) -> Look:
 def _look(
     because: str, work: Progress, invocation: Invocation, *, about: str | None = None
 ) -> tuple[Look, Clusters]:
-    """Serve every load balancer of ours, the others also when one of them cannot be.
+    """Serve every load balancer of ours, also when one of them fails.
 
     `about` is the instance that an event named.
     """
@@ -195,7 +195,7 @@ def _look(
 
 
 def _after(load_balancer: LoadBalancer, steps: list[tuple[str, Step]]) -> frozenset[str]:
-    """Who is registered after the steps."""
+    """Return the ids that are registered after the steps."""
     ids = {*load_balancer.instances}
     for _, step in steps:
         changed = step.fields["instances"]
@@ -205,7 +205,7 @@ def _after(load_balancer: LoadBalancer, steps: list[tuple[str, Step]]) -> frozen
 
 
 def _left_out(decided: Membership, registered: frozenset[str]) -> Mapping[str, str]:
-    """Why each does not belong; nothing is said of the terminated, whom EC2 shows for an hour."""
+    """Why each instance does not belong; terminated ones, which EC2 shows for an hour, are left out."""
     return {
         id_: reason
         for id_, reason in decided.reasons.items()
@@ -216,9 +216,9 @@ def _left_out(decided: Membership, registered: frozenset[str]) -> Mapping[str, s
 def drain(event: Event, invocation: Invocation) -> Drained:
     """Do at once what the event asks for, about its one instance.
 
-    An interruption is written on the instance first: a look that comes in between would otherwise register it
-    again. Where AWS refuses that, the instance drains all the same. An event that AWS does not confirm,
-    because the instance is no Spot instance or waits for no hook, is logged, and nothing follows from it.
+    An interruption is first written on the instance, so that a look in between does not register it again.
+    Where AWS refuses the tag, the instance drains all the same. An event that AWS does not confirm, because
+    the instance is no Spot instance or waits for no hook, is logged, and nothing follows from it.
     """
     instance = ec2.instances_by_id(invocation.clients.ec2, [event.instance]).get(event.instance)
     if instance is None:
@@ -276,10 +276,10 @@ def _mark(instance: Instance, text: str, reason: str, work: Progress, invocation
 
 
 def _held(instance: Instance, event: LifecycleAction, work: Progress, invocation: Invocation) -> None:
-    """Register or deregister the instance that its group holds; `reconcile` lets it go on later.
+    """Register or deregister an instance that its group holds; `reconcile` completes the action later.
 
-    What goes to a warm pool goes on at once, and so does what ends and has no load balancer to drain from:
-    where Auto Scaling says the same as the event, else `reconcile` decides.
+    An instance on its way to a warm pool is let go at once, and so is one that ends and drains from no load
+    balancer, where Auto Scaling confirms the event; else `reconcile` decides.
     """
     cluster = instance.cluster or ""
     found = read_load_balancers(instance, invocation) if cluster else Clusters()
@@ -298,10 +298,7 @@ def _held(instance: Instance, event: LifecycleAction, work: Progress, invocation
 def _at_once(
     instance: Instance, found: Clusters, work: Progress, invocation: Invocation, *, register: bool = True
 ) -> None:
-    """Bring the one instance to where it belongs, the others also where one load balancer cannot be served.
-
-    Nobody else is looked at.
-    """
+    """Bring this one instance, and no other, to where it belongs, also when one load balancer fails."""
     work.failures += found.failures
     for load_balancer in found.around(instance):
         if load_balancer.arn in found.unread:

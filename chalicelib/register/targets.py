@@ -27,7 +27,7 @@ class Registered:
 def read_targets(
     load_balancers: Collection[LoadBalancer], invocation: Invocation
 ) -> Mapping[str, Registered | AwsError]:
-    """Who is registered with each, by its ARN, or why nobody can say.
+    """Read the targets of each load balancer by its ARN, or the reason why they are not known.
 
     One call for each target group, and one for each 20 of these; one for each 400 of the region, or of one
     load balancer. A target group that does not carry the owner tag of its load balancer is left alone.
