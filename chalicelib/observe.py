@@ -29,7 +29,7 @@ from chalicelib.model.load_balancer import (
 from chalicelib.model.names import DNS_TAG, HOSTNAME_TAG, port_of_target_group, security_group_name
 from chalicelib.model.report import View
 from chalicelib.model.route53 import RecordSet
-from chalicelib.model.syntax import name_fault
+from chalicelib.model.syntax import name_fault, shown_name
 from chalicelib.model.target_groups import members_of
 from chalicelib.model.vpc import SecurityGroup
 
@@ -239,7 +239,7 @@ def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
     found = None if name_fault(name) else view(name, invocation)
     owner = found.load_balancer.owner if found else None
     if found is None or not (owner == invocation.settings.owner or (adopt and owner is None)):
-        raise NotFound(f"there is no load balancer {name} of ours")
+        raise NotFound(f"there is no load balancer {shown_name(name)} of ours")
     return found
 
 
@@ -248,12 +248,13 @@ def one_of_ours(name: str, invocation: Invocation) -> LoadBalancer:
 
     A classic one in two calls; where there is none of ours, a network one in four more.
     """
-    if found := list_one(name, invocation).ours.get(name):
-        return found
-    networks = list_one_network(name, invocation).ours.values()
-    for there in _with_listeners(networks, invocation, raise_unread):
-        return there
-    raise NotFound(f"there is no load balancer {name} of ours")
+    if name_fault(name) is None:
+        if found := list_one(name, invocation).ours.get(name):
+            return found
+        networks = list_one_network(name, invocation).ours.values()
+        for there in _with_listeners(networks, invocation, raise_unread):
+            return there
+    raise NotFound(f"there is no load balancer {shown_name(name)} of ours")
 
 
 def list_one(name: str, invocation: Invocation) -> elb.Listed:

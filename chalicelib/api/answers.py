@@ -33,6 +33,7 @@ def answering(app: Chalice) -> Callable[[ViewFunction], ViewFunction]:
             from chalicelib import telemetry
             from chalicelib.api.problems import problem, unexpected
             from chalicelib.model.errors import EmqElbError
+            from chalicelib.model.syntax import shown_name
 
             began = time.monotonic()
             try:
@@ -46,7 +47,7 @@ def answering(app: Chalice) -> Callable[[ViewFunction], ViewFunction]:
                 view.__name__,
                 status=response.status_code,
                 milliseconds=round((time.monotonic() - began) * 1000),
-                load_balancer=parameters.get("name"),
+                load_balancer=shown_name(parameters["name"]) if "name" in parameters else None,
             )
             return response
 

@@ -118,6 +118,11 @@ def name_fault(name: str) -> str | None:
     )
 
 
+def shown_name(name: str) -> str:
+    """Return a load balancer's name as a message or a log may show it: what cannot be one may be anything."""
+    return name if name_fault(name) is None else quoted(name)
+
+
 def host_fault(name: str) -> str | None:
     """A DNS name without a trailing dot, as clients would use it; an IP address is none."""
     if len(name) <= HOST_MAX and matches(HOST_PATTERN, name):

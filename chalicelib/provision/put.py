@@ -27,6 +27,7 @@ from chalicelib.model.load_balancer import LoadBalancer, State
 from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, PRIVATE_CA
 from chalicelib.model.pending import PROVISIONING, WAITING_FOR_AWS, WAITING_FOR_CA, Pending, parse_pending
 from chalicelib.model.report import Report, ReviewWarning
+from chalicelib.model.syntax import name_fault
 from chalicelib.provision import observe as survey
 from chalicelib.provision.bounds import faults_beyond, objections_beyond
 from chalicelib.provision.declaration import Declaration, GivenArn
@@ -43,6 +44,8 @@ from chalicelib.provision.superseded import Background, TakenOver
 
 _TAG_SEEN = timedelta(minutes=5)
 """So long after a request the background takes a denial for one that passes: IAM sees a new tag late."""
+_NOBODYS_NAME = "-"
+"""What AWS is asked about in the place of a name that no load balancer can have."""
 
 
 def put(
@@ -167,7 +170,11 @@ def _observe(
             for place, id_ in declaration.placed_instances
             if wrong.isdisjoint({"instances", f"instances[{place}]"})
         ),
+        name=declaration.name if name_fault(declaration.name) is None else _NOBODYS_NAME,
         subnets=_sound("subnets", declaration.subnets, wrong),
+        cluster=None if "cluster" in wrong else declaration.cluster,
+        addresses={} if "addresses" in wrong else declaration.addresses,
+        access_logs=None if "access_logs" in wrong else declaration.access_logs,
         certificate=None if "certificate" in wrong else declaration.certificate,
         hostname=None if "hostname" in wrong else declaration.hostname,
     )

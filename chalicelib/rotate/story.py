@@ -22,7 +22,7 @@ from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import ACME, PENDING_TAG, PRIVATE_CA, SECRET, WATCHED
 from chalicelib.model.pending import Pending, parse_pending
 from chalicelib.model.report import ReviewWarning
-from chalicelib.model.syntax import name_fault
+from chalicelib.model.syntax import name_fault, shown_name
 from chalicelib.rotate.delete_superseded import retire_superseded
 from chalicelib.rotate.install import Failed, Swap, endpoints, install, reject, roll_back
 from chalicelib.rotate.issue import Issuers, renewed, unfinished
@@ -167,7 +167,7 @@ def _refreshed(run: Run) -> Run:
 
 def _balancer(name: str, run: Run) -> LoadBalancerCertificates:
     if name_fault(name) or name not in run.region.load_balancers:
-        raise errors.NotFound(f"there is no load balancer {name} of ours")
+        raise errors.NotFound(f"there is no load balancer {shown_name(name)} of ours")
     serving = [
         one
         for one in run.region.balancers

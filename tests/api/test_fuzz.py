@@ -43,19 +43,23 @@ class Gateway:
 
     def put(self, body: bytes | str, query: str = "dry_run") -> Any:
         """PUT, as a plan only unless another query is given."""
+        return self.call("PUT", "/load-balancers/{name}", "demo", body, query)
+
+    def call(self, method: str, resource: str, name: str, body: bytes | str = "", query: str = "") -> Any:
+        """A request to any route, with one query parameter or none."""
         event = {
-            "resource": "/load-balancers/{name}",
-            "path": "/load-balancers/demo",
-            "httpMethod": "PUT",
+            "resource": resource,
+            "path": f"/load-balancers/{name}",
+            "httpMethod": method,
             "headers": {"Content-Type": "application/json"},
             "multiValueHeaders": {"Content-Type": ["application/json"]},
-            "queryStringParameters": {query: "true"},
-            "multiValueQueryStringParameters": {query: ["true"]},
-            "pathParameters": {"name": "demo"},
+            "queryStringParameters": {query: "true"} if query else None,
+            "multiValueQueryStringParameters": {query: ["true"]} if query else None,
+            "pathParameters": {"name": name},
             "stageVariables": None,
             "requestContext": {
-                "resourcePath": "/load-balancers/{name}",
-                "httpMethod": "PUT",
+                "resourcePath": resource,
+                "httpMethod": method,
                 "identity": {},
                 "requestId": "fuzz",
             },
@@ -251,3 +255,26 @@ def test_no_query_makes_it_fail(gateway: Gateway, query: str, capfd: pytest.Capt
     answer = gateway.put("{}", query)
     said = capfd.readouterr()
     judged(gateway, answer, said.out + said.err)
+
+
+ROUTES = [
+    ("GET", "/load-balancers/{name}"),
+    ("DELETE", "/load-balancers/{name}"),
+    ("POST", "/load-balancers/{name}/probe"),
+    ("POST", "/load-balancers/{name}/rotate"),
+    ("PUT", "/load-balancers/{name}"),
+]
+NAMES = ("..", "*", "prod*", "a" * 10_000, "\ud800", "\x00", "demo\n", issued().private_key_pem)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=[" ".join(route) for route in ROUTES])
+@pytest.mark.parametrize("place", range(len(NAMES)))
+def test_no_name_in_a_path_makes_it_fail_or_is_repeated_at_length(
+    gateway: Gateway, route: tuple[str, str], place: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for query in ("", NAMES[place]):
+        answer = gateway.call(*route, NAMES[place], "{}", query)
+        said = capfd.readouterr()
+        judged(gateway, answer, said.out + said.err)
+        assert answer["statusCode"] in {400, 404}
+        assert len(answer["body"]) + len(said.out) < 5_000

@@ -129,8 +129,26 @@ def test_what_does_not_go_together_at_aws_is_a_fault(
         ({"instances": [KEY, "i-00000000"]}, "instances[0]", ["i-00000000"]),
         ({"instances": ["i-00000000", {"id": KEY}]}, "instances[1]", ["i-00000000"]),
         ({"security_groups": [KEY]}, "security_groups[0]", []),
+        ({"cluster": KEY}, "cluster", []),
+        # As the value of a filter it would stand for every cluster whose name begins so.
+        ({"cluster": "prod*"}, "cluster", []),
+        ({"type": "network", "addresses": {"subnet-00000000": f"eipalloc-{KEY}"}}, "addresses", []),
+        ({"type": "network", "addresses": {"subnet-00000000": "eipalloc-*"}}, "addresses", []),
+        ({"access_logs": {"bucket": KEY}}, "access_logs", []),
     ],
-    ids=["too many instances", "too many subnets", "a subnet", "an instance", "a member", "a group"],
+    ids=[
+        "too many instances",
+        "too many subnets",
+        "a subnet",
+        "an instance",
+        "a member",
+        "a group",
+        "a cluster",
+        "a pattern of clusters",
+        "an Elastic IP",
+        "a pattern of Elastic IPs",
+        "a bucket",
+    ],
 )
 def test_what_was_refused_is_neither_looked_up_nor_quoted(
     here: Account, changes: dict[str, Any], field: str, asked: list[str]
@@ -146,12 +164,31 @@ def test_what_was_refused_is_neither_looked_up_nor_quoted(
     with pytest.raises(InvalidRequest) as caught:
         here.put({**sound, **changes})
     answer = problem(caught.value).body
-    assert [fault.field for fault in caught.value.faults if fault.field.startswith(field)] == [field]
+    found = {fault.field for fault in caught.value.faults if fault.field.startswith(field)}
+    assert {one.partition(".")[0] for one in found} == {field}
     assert len(json.dumps(answer)) < 5000
     assert "BEGIN" not in json.dumps(answer) + "".join(seen)
+    assert "*" not in "".join(seen)
+    assert "ListBuckets" not in here.calls.made
     looked_up = {value for value in seen if re.fullmatch("(i|subnet)-[0-9a-f]+", value)}
     assert sorted(looked_up - {*here.subnets}) == asked
     assert len(here.calls.made) <= 11
+
+
+@pytest.mark.parametrize("name", [KEY, "prod*", "\ud800", "x" * 33])
+def test_a_name_that_none_can_have_is_not_looked_up(here: Account, name: str) -> None:
+    seen: list[str] = []
+
+    def note(_: str, parameters: Any) -> str | None:
+        seen.extend(str(value) for value in parameters.values())
+        return None
+
+    WATCHED.refuse = note
+    with pytest.raises(InvalidRequest) as caught:
+        here.put({"subnets": ["subnet-00000000"], "keepalive": 0}, name)
+    fields = {fault.field for fault in caught.value.faults}
+    assert fields == {"name", "keepalive", "certificate", "subnets[0]"}
+    assert not any(name in one for one in seen)
 
 
 def test_the_faults_of_a_body_are_answered_even_where_aws_cannot_be_asked(here: Account) -> None:
