@@ -54,7 +54,8 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
     if "leftovers" in payload:
         from chalicelib.provision import delete as deprovision
 
-        deprovision.finish(name, payload["leftovers"], invocation)
+        if not deprovision.finish(name, payload["leftovers"], invocation):
+            return "superseded"
         _announce_done(_DELETED, name, (), invocation)
         return "deleted"
     if "done" in payload:

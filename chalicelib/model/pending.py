@@ -5,8 +5,10 @@
     <since> waiting for the CA                  a PUT goes on in the background with an order at the CA
     <since> certificate <name>                  `rotate` waits for that certificate to be served
     <since> issuing                             `rotate` has to have a certificate issued
+    <since> deleting                            a DELETE goes on in the background: the hostname's record goes
     <since> to be swept                         `sweep` deletes this security group an hour later
-    <since> <any of these> not before <time>    the CA takes no order until then
+    <since> <any of these> not before <time>    the CA takes no order until then; of `deleting`: resolvers may
+                                                have the record until then
 
 Times are RFC 3339, in UTC, in whole seconds.
 """
@@ -24,6 +26,7 @@ WAITING_FOR_AWS = "waiting for AWS"
 WAITING_FOR_CA = "waiting for the CA"
 ISSUING = "issuing"
 TO_BE_SWEPT = "to be swept"
+DELETING = "deleting"
 _CERTIFICATE = "certificate "
 _NOT_BEFORE = " not before "
 
@@ -64,7 +67,11 @@ class Pending:
 
         A time farther ahead than `LONGEST_LIMIT` is none of ours, and counts as no limit.
         """
-        if self.not_before is None or not now < self.not_before <= now + LONGEST_LIMIT:
+        if (
+            self.what == DELETING
+            or self.not_before is None
+            or not now < self.not_before <= now + LONGEST_LIMIT
+        ):
             return None
         return self.not_before
 

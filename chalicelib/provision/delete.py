@@ -3,26 +3,35 @@
 The load balancer goes at once. AWS holds on to its target groups, its certificate and its security group for
 up to minutes: they are waited for until the deadline, then finished in the background, by the next DELETE, or
 by `sweep`.
+
+Where its hostname has a record that we keep, that goes first, and the load balancer when no resolver can have
+it any more. The background does both, and writes on the load balancer how far it has come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from chalicelib import telemetry
 from chalicelib.apply import Progress, apply
 from chalicelib.certificates.users import Described, find_users
+from chalicelib.dns.change import wait_until_spread
+from chalicelib.dns.plan import TTL_SECONDS
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.actions import to_step
 from chalicelib.model.errors import Conflict, NotFound, NotOurs
-from chalicelib.model.load_balancer import State
-from chalicelib.model.names import certificate_name_of
+from chalicelib.model.load_balancer import LoadBalancer, State
+from chalicelib.model.moments import rfc3339
+from chalicelib.model.names import PENDING_TAG, certificate_name_of
+from chalicelib.model.pending import DELETING, Pending, parse_pending
 from chalicelib.model.report import Report
 from chalicelib.model.syntax import name_fault, quoted
-from chalicelib.observe import find_load_balancer
+from chalicelib.observe import find_load_balancer, view
 from chalicelib.provision import observe as survey
 from chalicelib.provision.plan import plan
 from chalicelib.provision.review import attaching_groups
@@ -41,7 +50,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
         # Where AWS takes patterns, as for names of groups, it could stand for other load balancers' things.
         raise NotFound(f"no load balancer can be named {quoted(name)}")
     standing = survey.for_delete(name, invocation)
-    steps = plan(State(name=name), standing.actual)
+    steps = plan(State(name=name, record_changes=standing.record_changes), standing.actual)
     if not steps:
         raise NotFound(f"there is no load balancer {name}")
     _refuse(standing, invocation.settings.owner, force=force)
@@ -49,6 +58,21 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
         foreseen = tuple(to_step(action) for action in steps)
         return Report(name=name, state="ready", steps=foreseen, warnings=standing.warnings)
     progress = Progress()
+    there = standing.actual.load_balancer
+    if there and (standing.record_changes or _deleting(there)):
+        mark = _marked(there, invocation.now())
+        apply(name, [_said(there, mark, "its hostname's record goes first")], progress, invocation)
+        return Report(
+            name=name,
+            state="pending",
+            steps=progress.steps,
+            warnings=standing.warnings,
+            view=view(name, invocation),
+            carry_on={
+                **_payload([one for one in steps if isinstance(one, Leftover)]),
+                "since": rfc3339(mark.since or invocation.now()),
+            },
+        )
     apply(name, [one for one in steps if isinstance(one, do.DeleteLoadBalancer)], progress, invocation)
     left = delete_leftovers(name, [one for one in steps if isinstance(one, Leftover)], progress, invocation)
     return Report(
@@ -81,16 +105,84 @@ def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
         )
 
 
-def finish(name: str, leftovers: Mapping[str, object], invocation: Invocation) -> None:
-    """Delete, in the background, what AWS still held on to; `leftovers` is what `delete` left in `carry_on`.
+def _deleting(there: LoadBalancer) -> Pending | None:
+    """What the load balancer says of a DELETE that is at work."""
+    mark = parse_pending(there.tags.get(PENDING_TAG))
+    return mark if mark and mark.what == DELETING else None
+
+
+def _marked(there: LoadBalancer, now: datetime) -> Pending:
+    """What it says from now on: this request counts, and goes on where an earlier one has come to."""
+    earlier = _deleting(there)
+    return Pending(now, DELETING, earlier.not_before if earlier else None)
+
+
+def _said(there: LoadBalancer, mark: Pending, reason: str) -> do.AddTags:
+    return do.AddTags(reason=reason, tags=(mark.tag,), arn=there.arn)
+
+
+def finish(name: str, leftovers: Mapping[str, object], invocation: Invocation) -> bool:
+    """Finish a DELETE in the background; `leftovers` is what `delete` left in `carry_on`.
 
     A certificate that another load balancer has got meanwhile stays; once that one is gone, it is swept.
-    Raises NotYet when it still does at the deadline, so that Lambda tries again.
+    False when a later request counts. Raises NotYet when AWS still holds on to something at the deadline, so
+    that Lambda tries again.
     """
+    progress = Progress()
+    since = leftovers.get("since")
+    if since and not _without_its_name(name, datetime.fromisoformat(str(since)), progress, invocation):
+        return False
     still = [leftover for _, leftover in unused([(name, one) for one in _read(leftovers)], invocation)]
-    left = delete_leftovers(name, still, Progress(), invocation)
+    left = delete_leftovers(name, still, progress, invocation)
     if left:
         raise errors.NotYet(type(left[0]).__name__, "StillInUse", "AWS has not let go of it yet")
+    return True
+
+
+def _without_its_name(name: str, since: datetime, progress: Progress, invocation: Invocation) -> bool:
+    """Withdraw the record, wait until no resolver can have it, delete the load balancer.
+
+    AWS is read again before each step. False when another request is at work by then.
+    """
+    waits = invocation.waits()
+    while there := _still_there(name, invocation):
+        mark = _deleting(there)
+        if there.owner != invocation.settings.owner or mark is None or not mark.began_at(since):
+            return False
+        step = _next_step(there, mark, invocation)
+        if isinstance(step, timedelta):
+            if invocation.now() + step > invocation.deadline:
+                raise errors.NotYet("provision", "StillPending", "resolvers may still have the record")
+            invocation.sleep(step.total_seconds())
+            continue
+        try:
+            apply(name, [step], progress, invocation)
+        except (errors.NotYet, errors.Absent):
+            if next(waits, None) is None:
+                raise
+            continue
+        if isinstance(step, do.ChangeResourceRecordSets):
+            wait_until_spread([progress.bound[step.zone]], invocation)
+    return True
+
+
+def _still_there(name: str, invocation: Invocation) -> LoadBalancer | None:
+    found = find_load_balancer(name, invocation)
+    return found.load_balancer if found else None
+
+
+def _next_step(there: LoadBalancer, mark: Pending, invocation: Invocation) -> do.Action | timedelta:
+    """The call that comes next, or how long to wait first."""
+    desired = State(name=there.name, record_changes=survey.withdrawn(there, invocation).changes)
+    step = plan(desired, State(name=there.name, load_balancer=there))[0]
+    if isinstance(step, do.ChangeResourceRecordSets):
+        return step
+    # The tag has whole seconds.
+    now, held = invocation.now(), timedelta(seconds=TTL_SECONDS + 1)
+    if mark.not_before is None or mark.not_before > now + held:
+        until = replace(mark, not_before=now + held)
+        return _said(there, until, "resolvers may have its hostname's record until then")
+    return mark.not_before - now if mark.not_before > now else step
 
 
 def delete_leftovers(

@@ -7,7 +7,7 @@ as long as the same is asked for again; where another record is asked for it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chalicelib.dns.plan import (
@@ -46,17 +46,24 @@ def names_to_read(
     declaration: Declaration, there: LoadBalancer | None, zones: Sequence[Zone], vpc: str | None
 ) -> tuple[tuple[Zone, str], ...]:
     """Return every name whose record is to be, or was, in one of the hosted zones, with the zone."""
-    kept, host = _kept(there), there.tags.get(HOSTNAME_TAG) if there else None
-    former = [zone for zone in zones if kept and host and zone.id in kept.zone_ids]
     wanted = _zones(declaration, zones, vpc)
-    return tuple(
-        dict.fromkeys(
-            [
-                *((zone, (declaration.hostname or "").lower()) for zone in wanted),
-                *((zone, (host or "").lower()) for zone in former),
-            ]
-        )
-    )
+    names = [(zone, _lower(declaration.hostname)) for zone in wanted]
+    return tuple(dict.fromkeys([*names, *kept_names(there, zones)]))
+
+
+def kept_names(there: LoadBalancer | None, zones: Sequence[Zone]) -> tuple[tuple[Zone, str], ...]:
+    """Return the hostname with each of the hosted zones in which the load balancer's tags keep its record."""
+    kept, host = _kept(there), _lower(there.tags.get(HOSTNAME_TAG)) if there else ""
+    return tuple((zone, host) for zone in zones if kept and host and zone.id in kept.zone_ids)
+
+
+def withdrawals(
+    there: LoadBalancer, found: Iterable[NameInZone], owner: str
+) -> Mapping[str, tuple[Change, ...]]:
+    """Return the changes after which no name has a record of the load balancer, by the id of the zone."""
+    claim, target = Claim(owner, there.name), _target(there, there.name)
+    changes = {one.zone.id: withdraw(claim, one, [target.name]) for one in found}
+    return {zone: planned for zone, planned in changes.items() if planned}
 
 
 def hostname_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
@@ -139,15 +146,8 @@ def hostname_warnings(declaration: Declaration, facts: Facts, owner: str) -> Ite
     names, there = facts.names, facts.actual.load_balancer
     if names is None:
         return
-    known = {zone.id for zone in names.zones}
-    before = _kept(there)
-    if there and before and there.owner == owner:
-        for id_ in (one for one in before.zone_ids if one not in known):
-            yield ReviewWarning(
-                "dns-zone-unknown",
-                f"the record of {there.tags.get(HOSTNAME_TAG)} in the hosted zone {id_} stays as it is: the"
-                " zone is gone, or the setting DNS_ZONES does not name it any more",
-            )
+    if there and there.owner == owner:
+        yield from unknown_zones(there, names.zones)
     if declaration.dns is None or declaration.hostname is None:
         return
     for reason in plan_records(declaration, facts, owner, adopt=False).elsewhere:
@@ -166,6 +166,18 @@ def hostname_warnings(declaration: Declaration, facts: Facts, owner: str) -> Ite
             "a weight of 0 is not off: Route 53 uses it when all others are unhealthy, or have a weight of 0"
             " too",
         )
+
+
+def unknown_zones(there: LoadBalancer, zones: Iterable[Zone]) -> Iterator[ReviewWarning]:
+    """Warn of records in hosted zones that are gone, or that the deployment lost."""
+    kept, known = _kept(there), {zone.id for zone in zones}
+    for id_ in kept.zone_ids if kept else ():
+        if id_ not in known:
+            yield ReviewWarning(
+                "dns-zone-unknown",
+                f"the record of {there.tags.get(HOSTNAME_TAG)} in the hosted zone {id_} stays as it is: the"
+                " zone is gone, or the setting DNS_ZONES does not name it any more",
+            )
 
 
 def _without_dead(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from chalicelib.aws import autoscaling, ec2, elb, elbv2, iam, s3
 from chalicelib.aws import vpc as vpcs
@@ -17,6 +17,7 @@ from chalicelib.certificates.chosen import Existing
 from chalicelib.certificates.users import CertificateUser, CertificateUsers, Described, find_users
 from chalicelib.dns.names import read_names, read_zones
 from chalicelib.invocation import Invocation
+from chalicelib.model.dns_options import read_dns_tag
 from chalicelib.model.load_balancer import (
     LoadBalancer,
     LoadBalancerType,
@@ -26,6 +27,7 @@ from chalicelib.model.load_balancer import (
 )
 from chalicelib.model.names import DNS_TAG, certificate_path, security_group_name
 from chalicelib.model.report import ReviewWarning
+from chalicelib.model.route53 import Change
 from chalicelib.model.vpc import SecurityGroup, Subnet
 from chalicelib.observe import (
     READS_AT_ONCE,
@@ -37,7 +39,7 @@ from chalicelib.observe import (
 from chalicelib.provision.certificate import choose
 from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.facts import Facts, Names
-from chalicelib.provision.hostname import names_to_read
+from chalicelib.provision.hostname import kept_names, names_to_read, unknown_zones, withdrawals
 
 # A quota is never below AWS's default, 20 classic ones and 50 network ones, so that with few load balancers
 # nobody needs to ask for it.
@@ -220,6 +222,7 @@ class Standing:
     members: tuple[Member, ...]
     holders: tuple[str, ...]
     attaching: frozenset[str] = frozenset()
+    record_changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     warnings: tuple[ReviewWarning, ...] = ()
 
 
@@ -243,6 +246,7 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
     found = read_described(classic, network, invocation, every_group=True)
     there = found.load_balancer if found else None
     attaching = _attaching(found, invocation) if found else frozenset()
+    named = withdrawn(there, invocation) if there else Withdrawn()
     group = _group_of(found, [group for group in grouped.result() if group.owner == owner])
     ours = frozenset(certificate.arn for certificate in listed.result())
     users = find_users(invocation, here) if ours else CertificateUsers()
@@ -265,8 +269,28 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
             )
         ),
         attaching=attaching,
-        warnings=users.warnings,
+        record_changes=named.changes,
+        warnings=(*users.warnings, *named.warnings),
     )
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """What is to change in hosted zones before a load balancer goes, and where nothing can be changed."""
+
+    changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    warnings: tuple[ReviewWarning, ...] = ()
+
+
+def withdrawn(there: LoadBalancer, invocation: Invocation) -> Withdrawn:
+    """Read the names of which the load balancer's tags keep the record: no call where they name none."""
+    kept = read_dns_tag(there.tags.get(DNS_TAG))
+    if kept is None:
+        return Withdrawn()
+    client, settings = invocation.clients.route53, invocation.settings
+    zones, _ = read_zones(client, [id_ for id_ in settings.dns_zones if id_ in kept.zone_ids])
+    found = read_names(client, kept_names(there, zones))
+    return Withdrawn(withdrawals(there, found, settings.owner), tuple(unknown_zones(there, zones)))
 
 
 def _group_of(found: FoundLoadBalancer | None, groups: Sequence[SecurityGroup]) -> SecurityGroup | None:

@@ -3,7 +3,7 @@
     desired  actual   plan
     -------  ------   ----------------------------------------------------------------------------------
     -        -        what an earlier, killed delete left: target groups, certificates, then the group
-    -        there    DeleteLoadBalancer, then the same
+    -        there    the record of its hostname, DeleteLoadBalancer, then the same
     there    -        the group and the certificate, CreateLoadBalancer, then the row below against what
                       AWS makes of that one call (`as_created`)
     there    there    field by field, in this order; a field that is equal costs nothing
@@ -60,7 +60,7 @@ def plan(desired: State, actual: State) -> tuple[do.Action, ...]:
     wanted, there = desired.load_balancer, actual.load_balancer
     if wanted is None:
         gone = () if there is None else (do.DeleteLoadBalancer(reason="it is to go", arn=there.arn),)
-        return (*gone, *_leftovers(desired, actual))
+        return (*_records(desired, "it is to go"), *gone, *_leftovers(desired, actual))
     # The certificate first: from then on the background can end it without a key.
     prepare = (*_uploads(desired, actual), *_group_made(desired.group, actual.group))
     if there is None:
@@ -268,9 +268,9 @@ def _tags_added(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Action
         )
 
 
-def _records(desired: State) -> Iterator[do.Action]:
+def _records(desired: State, reason: str = "the hostname leads to it") -> Iterator[do.Action]:
     for zone, changes in sorted(desired.record_changes.items()):
-        yield do.ChangeResourceRecordSets(reason="the hostname leads to it", zone=zone, changes=changes)
+        yield do.ChangeResourceRecordSets(reason=reason, zone=zone, changes=changes)
 
 
 def _loses_a_name(wanted: LoadBalancer, there: LoadBalancer) -> bool:

@@ -36,6 +36,7 @@ MEANT = {
     ("RESOURCE_EFFECTIVELY_STAR", "ReadZones"): "the same, for challenges",
     ("RESOURCE_EFFECTIVELY_STAR", "AwaitChallenges"): "a change has its name when it is made",
     ("RESOURCE_MISMATCH", "CreateGroupInVpc"): "the group itself is in the statement before",
+    ("RESOURCE_MISMATCH", "ChangeOurParts"): "the same",
     ("RESOURCE_MISMATCH", "ChangeOurListeners"): "its list has application load balancers' listeners alone",
     # Of the two lists that it has for the service it takes the older.
     ("UNKNOWN_CONDITION_FOR_ACTION", "TagTheLoadBalancerAsItIsCreated"): "AWS lists CreateAction for AddTags",

@@ -207,6 +207,12 @@ def named(prod: Deployment) -> None:
         prod.background()
         assert len(records(prod.zone)) == (2 if asked["dns"] else 0)
         prod.http("GET", "/load-balancers/demo")
+    prod.put(body)
+    prod.background()
+    assert prod.http("DELETE", "/load-balancers/demo?force=true")["state"] == "pending"
+    prod.background()
+    assert prod.here.snapshot()["load balancers"] == {}
+    assert records(prod.zone) == []
 
 
 def network(prod: Deployment) -> None:

@@ -89,7 +89,7 @@ OURS = of_kind("net", "prod")
 
 # Who may do what to that which is the deployment's own: nobody else may, and nobody may to anything else.
 OWN: list[tuple[Call, set[str]]] = [
-    (balancer("DeleteLoadBalancer", "prod"), {"api_handler"}),
+    (balancer("DeleteLoadBalancer", "prod"), MAKERS),
     (balancer("RegisterInstancesWithLoadBalancer", "prod", Instances=NO_INSTANCES), MEMBERSHIP),
     (balancer("DeregisterInstancesFromLoadBalancer", "prod", Instances=NO_INSTANCES), MEMBERSHIP),
     *(
@@ -97,7 +97,7 @@ OWN: list[tuple[Call, set[str]]] = [
         for operation in ("RegisterTargets", "DeregisterTargets")
     ),
     (call("elbv2", "DeleteTargetGroup", TargetGroupArn=OURS["target group"]), MAKERS),
-    (call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=OURS["load balancer"]), {"api_handler"}),
+    (call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=OURS["load balancer"]), MAKERS),
     (call("elbv2", "DeleteListener", ListenerArn=OURS["listener"]), MAKERS),
     (call("elbv2", "SetSubnets", LoadBalancerArn=OURS["load balancer"], Subnets=["subnet-0"]), MAKERS),
     (call("elbv2", "CreateLoadBalancer", Name="new", Type="network", Tags=owned(PROD)), MAKERS),

@@ -234,11 +234,11 @@ class Account:
         with self.counted(self.calls.kill_after):
             return deprovision.delete(name, self.invocation(within), **how)
 
-    def finish(self, report: Report, within: float = 890) -> None:
+    def finish(self, report: Report, within: float = 890) -> bool:
         """What the function `provision` does with what a DELETE that is pending left to it."""
         left = json.loads(json.dumps(report.carry_on))
-        with self.counted():
-            deprovision.finish(report.name, left, self.invocation(within))
+        with self.counted(self.calls.kill_after):
+            return deprovision.finish(report.name, left, self.invocation(within))
 
     def launch(self, *names: str, subnet: str | None = None, **tags: str) -> list[str]:
         """Run instances that admit whoever is in the VPC; `Name` distinguishes them in snapshots."""
