@@ -1,7 +1,7 @@
 """The entry points: routes, event rules and schedules, each one call into a story.
 
-Whatever is heavy (boto3, cryptography, pydantic) is imported by the story that needs it: every function
-shares this module and pays for what it imports.
+A story imports the heavy libraries (boto3, cryptography, pydantic) itself: every function shares this module
+and pays for what it imports.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def get_openapi(request: Request) -> Response:
 
 @app.lambda_function(name="provision")
 def provision(event: dict[str, Any], context: Any) -> dict[str, object]:
-    """Go on with a PUT or a DELETE that AWS needed more time for; let the alarms follow."""
+    """Finish a PUT or a DELETE for which AWS needed more time, then converge the alarms."""
     from chalicelib import background, telemetry
     from chalicelib.monitor import apply as alarms
 
@@ -179,7 +179,7 @@ def register(event: CloudWatchEvent) -> None:
 
 @app.on_cw_event(DRAIN_WHEN, name="drain")
 def drain(event: CloudWatchEvent) -> None:
-    """Do at once what an interruption or a lifecycle hook asks for."""
+    """Act at once on an interruption or a lifecycle action."""
     from chalicelib import telemetry
     from chalicelib.register import story
 
@@ -241,7 +241,7 @@ def probe(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="deep_probe")
 def deep_probe(event: CloudWatchEvent) -> None:
-    """Try what takes minutes; of one load balancer, when the event names it."""
+    """Run the checks that take minutes, at every load balancer or at the one that the event names."""
     from chalicelib import background, telemetry
     from chalicelib.probe import deep as story
 
@@ -260,7 +260,7 @@ def deep_probe(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(12, unit=Rate.HOURS), name="rotate")
 def rotate(event: CloudWatchEvent) -> None:
-    """Replace every certificate that is due; go on with that of one load balancer when the event names it."""
+    """Replace every certificate that is due; where the event names a load balancer, finish its rotation."""
     from chalicelib import background, telemetry
     from chalicelib.rotate import story
 
@@ -274,7 +274,7 @@ def rotate(event: CloudWatchEvent) -> None:
 
 @app.on_cw_event(EXPIRING_WHEN, name="expiring")
 def expiring(event: CloudWatchEvent) -> None:
-    """Log that a certificate of ACM ends soon, which nobody here renews."""
+    """Log that a certificate of ACM, which we do not renew, ends soon."""
     from chalicelib import telemetry
     from chalicelib.rotate.events import read_expiring
     from chalicelib.rotate.report import report_expiring
@@ -289,7 +289,7 @@ def expiring(event: CloudWatchEvent) -> None:
 
 @app.lambda_function(name="widget")
 def widget(event: dict[str, Any], context: Any) -> str | dict[str, object]:
-    """Show how all load balancers are; probe or rotate one when its button was pressed."""
+    """Show the state of all load balancers; probe or rotate the one whose button was pressed."""
     from chalicelib.monitor import widget as story
     from chalicelib.monitor.apply import widget_arn
 

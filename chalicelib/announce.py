@@ -50,5 +50,5 @@ def of_steps(steps: Iterable[tuple[str, Step]]) -> tuple[Announcement, ...]:
 
 
 def asked_for(detail_type: str, load_balancer: str, actions: Iterable[str]) -> Announcement:
-    """The announcement of a story that was asked for: which AWS calls it came to."""
+    """Return the announcement of a PUT or a DELETE, with the AWS calls that it made."""
     return Announcement(detail_type, {"load_balancer": load_balancer, "actions": [*actions]})

@@ -29,7 +29,7 @@ _DELETED = "Load Balancer Deleted"
 
 
 def after_put(name: str, body: object, report: Report, invocation: Invocation) -> None:
-    """Have a PUT that is pending carried on, and one that changed something followed up."""
+    """Hand a pending PUT over to the background; after one that changed something, announce it there."""
     if report.state == "pending" and isinstance(body, Mapping):
         # By now the certificate is an ARN: what the body has in its place may hold a key.
         certificate = report.carry_on["certificate"]
@@ -41,7 +41,7 @@ def after_put(name: str, body: object, report: Report, invocation: Invocation) -
 
 
 def after_delete(name: str, report: Report, invocation: Invocation) -> None:
-    """Have a DELETE that is pending finished, and one that is done followed up."""
+    """Hand a pending DELETE over to the background; after one that is done, announce it there."""
     if report.state == "pending":
         _hand_over("provision", {"name": name, "leftovers": report.carry_on}, invocation)
     elif report.changed:
@@ -86,10 +86,10 @@ def go_on(payload: Mapping[str, Any], invocation: Invocation) -> str:
 
 
 def look_after(payload: Mapping[str, Any], invocation: Invocation) -> None:
-    """Look at the health check that a PUT changed, once it has taken effect, and log where nobody passes it.
+    """Wait until a changed health check has taken effect, and log a load balancer where no member passes it.
 
-    A new load balancer is left to its alarms. The payload of a PUT that went on in the background does not
-    say what it changed: the health check of a load balancer that existed is looked at anyway.
+    A new load balancer has its alarms for that. The payload of a PUT that went on in the background does not
+    list what it changed, so the health check of a load balancer that existed before is watched in any case.
     """
     actions = payload.get("actions", ())
     checking = not {"ConfigureHealthCheck", "ModifyTargetGroup"}.isdisjoint(actions)
@@ -101,9 +101,9 @@ def look_after(payload: Mapping[str, Any], invocation: Invocation) -> None:
 
 
 def ask(function: str, name: str, invocation: Invocation, **more: str) -> None:
-    """Have a scheduled function run for one load balancer; `more` goes beside its name.
+    """Invoke a scheduled function for one load balancer; `more` goes beside its name.
 
-    Chalice gives such a function nothing but an event of EventBridge's shape.
+    Chalice passes such a function only events of EventBridge's shape.
     """
     event = {
         "version": "0",
@@ -121,7 +121,7 @@ def ask(function: str, name: str, invocation: Invocation, **more: str) -> None:
 
 @contextmanager
 def unless_gone(function: str, name: str | None) -> Iterator[None]:
-    """Be done with what was asked of a load balancer that was deleted since: no other try would find it."""
+    """Ignore that the load balancer `name` was deleted meanwhile: another try would not find it either."""
     try:
         yield
     except NotFound:
@@ -135,7 +135,7 @@ def _hand_over(function: str, payload: Mapping[str, object], invocation: Invocat
 
 
 def _follow_up(detail_type: str, name: str, report: Report, invocation: Invocation) -> None:
-    """Leave to the background what can fail alone: the announcement, and the alarms."""
+    """Leave to the background what may fail without the request failing: announcement and alarms."""
     try:
         _hand_over("provision", {"name": name, "done": detail_type, "actions": _actions(report)}, invocation)
     except AwsError as error:
@@ -147,5 +147,5 @@ def _announce_done(detail_type: str, name: str, actions: Iterable[str], invocati
 
 
 def _actions(report: Report) -> list[str]:
-    """Which AWS calls a story came to."""
+    """Return the names of the AWS calls that a story made."""
     return [step.action for step in report.steps]

@@ -1,4 +1,4 @@
-"""What lives as long as the container, and what each invocation is given out of it.
+"""What lives as long as the container, and the `Invocation` that each event gets from it.
 
 `app` imports this before anything else: nothing heavy may stand at its top.
 """
@@ -41,7 +41,7 @@ def clients() -> Clients:
 
 
 def invocation(within: timedelta) -> Invocation:
-    """What a story needs, to answer within that time."""
+    """Return what a story needs to answer within that time."""
     from chalicelib import telemetry
     from chalicelib.invocation import Invocation
 
@@ -56,7 +56,7 @@ def invocation(within: timedelta) -> Invocation:
 
 
 def remaining(context: Any) -> timedelta:
-    """How long the function may still work, by what Lambda says."""
+    """Return how long the function may still work, less a reserve for its answer."""
     return timedelta(milliseconds=context.get_remaining_time_in_millis()) - _RESERVE
 
 

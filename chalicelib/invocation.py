@@ -1,4 +1,4 @@
-"""What a story is given to work with: everything that is not a decision of its own."""
+"""What every story is given: clients, settings, clock, deadline and log."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Invocation:
 
 @contextmanager
 def gathering(place: str, failures: list[tuple[str, Exception]]) -> Iterator[None]:
-    """Keep what AWS refuses inside, with its place, so that what comes after is done all the same."""
+    """Collect an error of AWS with its place instead of raising it, so that the next step is done too."""
     try:
         yield
     except Unserved as error:

@@ -78,9 +78,9 @@ def read_described(
     asked: LoadBalancerType = "classic",
     every_group: bool = False,
 ) -> FoundLoadBalancer | None:
-    """Read the rest of what was described under one name: ours, else the one of the type that is asked for.
+    """Read the rest of the load balancer of one name: ours, else the one of the type that is `asked` for.
 
-    `every_group`: the target groups of the region are gone through for spare ones as well.
+    With `every_group` all target groups of the region are read, to find spare ones.
     """
     found = [
         *([_read_classic(classic, invocation)] if classic else []),
@@ -198,9 +198,9 @@ def _named_for(group: TargetGroupTypeDef, load_balancer: str) -> bool:
 
 
 def view(name: str, invocation: Invocation) -> View | None:
-    """What GET shows, of a classic one in at most eight calls; None when there is no such load balancer.
+    """Return what GET shows, at most eight calls for a classic one; None without such a load balancer.
 
-    One more for each hosted zone that holds its hostname.
+    One call more for each hosted zone that holds its hostname.
     """
     found = find_load_balancer(name, invocation)
     if found is None:
@@ -235,7 +235,7 @@ def _records(there: LoadBalancer, invocation: Invocation) -> tuple[RecordSet, ..
 
 
 def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
-    """One load balancer of ours, or with `adopt` one that nobody owns yet; raises NotFound."""
+    """Return a load balancer of ours, or with `adopt` one without an owner; raises NotFound."""
     found = None if name_fault(name) else view(name, invocation)
     owner = found.load_balancer.owner if found else None
     if found is None or not (owner == invocation.settings.owner or (adopt and owner is None)):
@@ -258,7 +258,7 @@ def one_of_ours(name: str, invocation: Invocation) -> LoadBalancer:
 
 
 def list_one(name: str, invocation: Invocation) -> elb.Listed:
-    """One load balancer, ours or not, as far as a listing and tags show it, in two calls."""
+    """Return one load balancer, ours or not, as a listing and tags show it, in two calls."""
     client = invocation.clients.elb
     # ELB refuses to look for what can be no name; a tag can be any text.
     described = None if name_fault(name) else elb.describe_load_balancer(client, name)

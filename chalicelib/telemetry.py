@@ -44,7 +44,7 @@ def canonical(function: str, **fields: object) -> None:
 
 
 def counted(found: Sequence[str], *kinds: str) -> dict[str, int]:
-    """How many there are of each kind: fields of a canonical record."""
+    """Count each kind: the result has the fields of a canonical record."""
     return {kind: found.count(kind) for kind in kinds}
 
 
@@ -59,14 +59,14 @@ def dropped(function: str, event: str, reason: str) -> None:
 
 
 def left_behind(load_balancer: str, records: Sequence[str], error: str) -> None:
-    """Log that records of a challenge could not be taken away; a later look will."""
+    """Log that records of a challenge could not be deleted; a later run deletes them."""
     logger().warning(
         "challenge left behind", extra={"load_balancer": load_balancer, "records": [*records], "error": error}
     )
 
 
 def no_renewal_info(error: str) -> None:
-    """Log that the CA does not say when it would have certificates renewed: their age decides."""
+    """Log that the CA suggests no time for renewal, so that the certificate's age decides."""
     logger().warning("no renewal information", extra={"error": error})
 
 
@@ -79,7 +79,7 @@ def issuer_limited(load_balancer: str, until: datetime, error: str) -> None:
 
 
 def unmarked(load_balancer: str, instance: str, reason: str, error: str) -> None:
-    """Log that AWS did not let us write `emq-elb:draining` on an instance, which drains without it."""
+    """Log that AWS refused the `emq-elb:draining` tag on an instance, which drains without it."""
     logger().warning(
         "draining tag not written",
         extra={"load_balancer": load_balancer, "instance": instance, "reason": reason, "error": error},
@@ -87,7 +87,7 @@ def unmarked(load_balancer: str, instance: str, reason: str, error: str) -> None
 
 
 def unconfirmed(load_balancer: str, instance: str, event: str, reason: str) -> None:
-    """Log an event about an instance that AWS does not confirm, so that nothing follows from it."""
+    """Log an event that AWS does not confirm about an instance, so that nothing follows from it."""
     logger().warning(
         "event not confirmed",
         extra={"load_balancer": load_balancer, "instance": instance, "event": event, "reason": reason},
@@ -103,7 +103,7 @@ def spot_unknown(load_balancer: str, instances: Collection[str], error: str) -> 
 
 
 def authority_not_apart(error: str) -> None:
-    """Log that the private CA's certificate could not be kept apart from its key; a later run tries again."""
+    """Log that the private CA's certificate is not kept apart from its key yet; a later run tries again."""
     logger().warning("private CA not kept apart", extra={"error": error})
 
 
@@ -116,7 +116,7 @@ def groups_unknown(load_balancer: str, groups: Collection[str], error: str) -> N
 
 
 def group_not_ours(load_balancer: str, group: str, error: str) -> None:
-    """Log that a group holds instances by a hook and carries no cluster's tag itself: it is left alone."""
+    """Log that a group whose hook holds instances carries no cluster's tag, so that it is left alone."""
     logger().info(
         "auto scaling group not ours", extra={"load_balancer": load_balancer, "group": group, "error": error}
     )
@@ -138,19 +138,19 @@ def unannounced(error: str) -> None:
 
 
 def alarms_left(count: int) -> None:
-    """Log that so many alarms are left to be put or deleted by the next run."""
-    logger().info("alarms-left", extra={"count": count})
+    """Log how many alarms the next run has to put or delete."""
+    logger().info("alarms left", extra={"count": count})
 
 
 def unwatched(load_balancer: str, error: str) -> None:
-    """Log that nobody could look whether members pass a health check that was set."""
-    logger().info("health-check-unwatched", extra={"load_balancer": load_balancer, "error": error})
+    """Log that the members' health could not be read after the health check was changed."""
+    logger().info("health check not read", extra={"load_balancer": load_balancer, "error": error})
 
 
 def health_check_unanswered(load_balancer: str, target: str, members: Mapping[str, str]) -> None:
     """Warn that no member passes the health check that was set; `members` are AWS's reasons by instance."""
     logger().warning(
-        "health-check-unanswered",
+        "health check unanswered",
         extra={"load_balancer": load_balancer, "target": target, "members": {**members}},
     )
 

@@ -1,7 +1,7 @@
-"""Show a CA, by TXT records in Route 53, that names are ours; take the records away again, whatever happens.
+"""Prove to a CA, by TXT records in Route 53, that names are ours, and delete the records in every case.
 
 Each record is written down in the zone (`acme/records.py`). After a function was killed, the next order that
-changes the zone takes its records away, and so does every run of `rotate`.
+changes the zone deletes its records, and so does every run of `rotate`.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ Values = Mapping[str, Sequence[str]]
 
 
 def places(domains: Sequence[str], invocation: Invocation) -> Places:
-    """Find where challenges for these domains would be shown.
+    """Find the hosted zones in which challenges for these domains would be shown.
 
-    InvalidRequest with everything that would keep a CA from issuing for them.
+    InvalidRequest with every reason why a CA could not issue for them.
     """
     zones = route53.public_zones(invocation.clients.route53)
     contact = invocation.settings.acme_contact is not None
@@ -58,7 +58,7 @@ def places(domains: Sequence[str], invocation: Invocation) -> Places:
 
 @dataclass(frozen=True)
 class Edit:
-    """What is to change in a zone, and why: values that are shown, and entries added and gone."""
+    """The changes in one zone, and why: values to show, and journal entries to add and to remove."""
 
     reason: str
     shown: Values = field(default_factory=dict)
@@ -76,10 +76,10 @@ def records_shown(
     *,
     until: datetime,
 ) -> Iterator[None]:
-    """Show the records while the block runs, spread to every name server, and take them away after it.
+    """Show the records while the block runs, once every name server has them, and delete them after it.
 
-    IssuerSilent when they have not spread by `until`. Records that cannot be taken away again are logged,
-    and a later run takes them away: the certificate is worth more.
+    IssuerSilent when they have not spread by `until`. Records that cannot be deleted are logged, and a later
+    run deletes them: the certificate matters more.
     """
     batches = tuple(_by_zone(challenges, where))
     entries = {zone: noted(values, invocation.now()) for zone, values in batches}
@@ -101,9 +101,9 @@ def records_shown(
 
 
 def sweep_challenges(domains: Collection[str] | None, invocation: Invocation) -> list[tuple[str, AwsError]]:
-    """Take away what killed functions of this deployment left; return where that failed, and why.
+    """Delete the records of this deployment's killed functions; return where that failed, and why.
 
-    Only in the zones of these domains; without them in every public zone of the account.
+    Only in the zones of these domains; without domains in every public zone of the account.
     """
     zones = route53.public_zones(invocation.clients.route53)
     if domains is not None:

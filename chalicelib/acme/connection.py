@@ -112,7 +112,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
 
 
 def refused(error: messages.Error | None, where: str) -> IssuerRefused:
-    """What the CA says against it, with `where` before its words."""
+    """Return the CA's refusal as an error, with `where` before its words."""
     if error is None:
         return IssuerRefused("invalid", f"{where}it does not say why")
     parts = [part.detail for part in error.subproblems or () if part.detail]
@@ -120,13 +120,13 @@ def refused(error: messages.Error | None, where: str) -> IssuerRefused:
 
 
 def post(acme: Acme, where: str, body: JSONDeSerializable | None) -> Response:
-    """Ask, signed; without a body it is a read (https://www.rfc-editor.org/rfc/rfc8555#section-6.3)."""
+    """Send a signed request; without a body it reads (https://www.rfc-editor.org/rfc/rfc8555#section-6.3)."""
     url, nonces = acme.directory.get(where, where), acme.directory["newNonce"]
     return _ask(acme, lambda: acme.net.post(url, body, new_nonce_url=nonces))
 
 
 def _ask(acme: Acme, call: Callable[[], T]) -> T:
-    """Make a request; one that the CA did not look at because of its nonce is made again."""
+    """Make a request, and once more where the CA refused its nonce without looking at it."""
     from acme import messages
 
     with _translated(acme):

@@ -25,9 +25,9 @@ Status = Literal["pending", "processing", "ready", "valid", "invalid"]
 
 @dataclass(frozen=True)
 class Authorization:
-    """What the CA wants to be shown for one name; `challenge` is None when it has seen it.
+    """The proof that the CA wants for one name; `challenge` is None when it has seen the proof.
 
-    `url` is where to ask about it, `answer_to` where to say that it can be looked at.
+    `url` is where to ask about it, `answer_to` where to announce that the record can be looked up.
     """
 
     url: str
@@ -67,10 +67,10 @@ def sign_in(acme: Acme, contact: str, bound_to: ExternalAccount | None = None) -
 
 
 def new_order(acme: Acme, domains: Sequence[str], replaces: str | None) -> Order:
-    """Order a certificate; `replaces` is the `certificate_id` of the one that it takes the place of, if any.
+    """Order a certificate; `replaces` is the `certificate_id` of the certificate that it replaces, if any.
 
-    The CA may then take it outside its rate limits (https://www.rfc-editor.org/rfc/rfc9773#section-5). One
-    that does not let that one be replaced, or not once more, is asked again without.
+    The CA may then exempt it from its rate limits (https://www.rfc-editor.org/rfc/rfc9773#section-5). Where
+    the CA refuses the replacement, order without it.
     """
     if replaces and "renewalInfo" in acme.directory:
         try:
@@ -109,7 +109,7 @@ def authorization(acme: Acme, url: str) -> Authorization:
 
 
 def answer_challenge(acme: Acme, authorization: Authorization) -> None:
-    """Say that the record can be looked at (https://www.rfc-editor.org/rfc/rfc8555#section-7.5.1)."""
+    """Announce that the record can be looked up (https://www.rfc-editor.org/rfc/rfc8555#section-7.5.1)."""
     from acme import challenges
 
     post(acme, authorization.answer_to, challenges.DNS01Response(key_authorization=""))

@@ -1,7 +1,7 @@
 """Order a certificate from the ACME CA: account, order, challenges, request, certificate.
 
-The CA is asked to look only when the records have spread to every name server of Route 53. What has to be
-waited for is asked for again, no sooner than the CA wants, until the deadline.
+The CA is asked to look only when the records have spread to every name server of Route 53. Each wait polls,
+no more often than the CA wants, until the deadline.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _connected(name: str, progress: Progress, invocation: Invocation) -> Acme:
 
 
 def _awaited(ask: Callable[[], T], come: Callable[[T], bool], ca: Acme, invocation: Invocation) -> T:
-    """Ask until it has come, as often as the CA wants; IssuerSilent at the deadline."""
+    """Poll until the answer has come, as often as the CA wants; IssuerSilent at the deadline."""
     wait = _FIRST_WAIT
     while not come(found := ask()):
         pause = max(wait, (ca.retry_after or invocation.now()) - invocation.now())

@@ -30,7 +30,7 @@ ORPHANED = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Challenge:
-    """What the CA wants to see for one domain: a value in the TXT record set of that name."""
+    """The value that the CA looks for in the TXT record set of one name."""
 
     domain: str
     value: str
@@ -47,12 +47,12 @@ def challenge_record_name(domain: str) -> str:
 
 
 def journal_name(zone: str) -> str:
-    """Return the name of the record set in which is written down what we added to a zone of that name."""
+    """Return the name of the record set that lists the values which we added to a zone of that name."""
     return _JOURNAL + zone
 
 
 def challenge_faults(domains: Sequence[str], zones: Sequence[Zone], *, contact: bool) -> Iterator[Fault]:
-    """Everything that would keep a CA from issuing for these domains, before it is asked.
+    """Return every reason why a CA could not issue for these domains, before the CA is asked.
 
     `zones` are the account's public ones; `contact` is whether there is an address to give to the CA.
     """
@@ -86,7 +86,7 @@ def challenge_faults(domains: Sequence[str], zones: Sequence[Zone], *, contact: 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is written down: since when there are values of ours in a record set, by how these begin."""
+    """One entry of the journal: since when a record set has values of ours, and how these begin."""
 
     record: str
     starts: tuple[str, ...]
@@ -94,20 +94,20 @@ class Entry:
 
 
 def noted(values: Mapping[str, Sequence[str]], now: datetime) -> tuple[Entry, ...]:
-    """What is to be written down of values, by the record set that they come into."""
+    """Return the journal entries for values, by the record set that gets them."""
     moment = now.replace(microsecond=0)
     return tuple(Entry(name, tuple(one[:_START] for one in ours), moment) for name, ours in values.items())
 
 
 def orphans(journal: RecordSet | None, owner: str, now: datetime) -> tuple[Entry, ...]:
-    """What killed functions of this deployment left."""
+    """Return the entries of killed functions of this deployment."""
     return tuple(one for one in _entries(journal, owner) if one.since < now - ORPHANED)
 
 
 def changed_values(
     name: str, there: RecordSet | None, shown: Sequence[str], gone: Iterable[Entry]
 ) -> RecordSet | None:
-    """The record set with what is shown, and without what is gone; None when nothing is left of it."""
+    """Return the record set with the values added and removed; None when none is left."""
     starts = tuple(f'"{start}' for one in gone if one.record == name for start in one.starts)
     kept = tuple(value for value in (there.values if there else ()) if not value.startswith(starts))
     return text_record_set(name, there, (*kept, *(text_value(value) for value in shown)))
@@ -116,7 +116,7 @@ def changed_values(
 def changed_journal(
     name: str, there: RecordSet | None, added: Iterable[Entry], gone: Iterable[Entry], owner: str
 ) -> RecordSet | None:
-    """The journal with what was added, and without what is gone; None when nothing is left of it."""
+    """Return the journal with the entries added and removed; None when none is left."""
     out = {_written(one, owner) for one in gone}
     kept = tuple(value for value in (there.values if there else ()) if value not in out)
     return text_record_set(name, there, (*kept, *(_written(one, owner) for one in added)))

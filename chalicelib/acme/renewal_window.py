@@ -60,12 +60,12 @@ def renew_at(window: Window, certificate: str) -> datetime:
 
 
 def suggested(window: Window, certificate: str, now: datetime) -> bool:
-    """Whether that time is over, or will be before the next look."""
+    """Whether that time is over, or will be over before the next look."""
     return renew_at(window, certificate) <= now + LOOKED_AT_EVERY
 
 
 def _utc(text: str) -> datetime:
-    """A time as others of ours are, whatever its offset. ValueError without one."""
+    """Return a time in UTC, whatever its offset; ValueError without an offset."""
     found = moment_of(text)
     if found is None:
         raise ValueError(text)

@@ -1,4 +1,4 @@
-"""HTTP answers: what a view raises becomes a problem document, and every answer one canonical record.
+"""HTTP answers: an error becomes a problem document, and every answer one canonical record.
 
 `app` imports this before anything else: nothing heavy may stand at its top.
 """
@@ -22,9 +22,9 @@ ViewFunction = Callable[..., Response]
 
 
 def answering(app: Chalice) -> Callable[[ViewFunction], ViewFunction]:
-    """Give a view the request before its parameters, and turn what it raises into a problem document.
+    """Pass the request to a route before its parameters, and turn an error into a problem document.
 
-    Middleware of Chalice's is no place for it: by then an error is an answer already.
+    Chalice's middleware comes too late for that: by then an error is an answer already.
     """
 
     def decorated(view: ViewFunction) -> ViewFunction:

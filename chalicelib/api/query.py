@@ -12,7 +12,7 @@ from chalicelib.model.syntax import quoted
 def read_flags(query: Mapping[str, Sequence[str]], *known: str) -> tuple[dict[str, bool], tuple[Fault, ...]]:
     """Return the known query parameters as flags, false when absent; an unknown one is a fault.
 
-    So is one that comes twice: whoever says `dry_run=true&dry_run=false` must not be guessed at.
+    A parameter that comes twice is a fault too: `dry_run=true&dry_run=false` has no clear meaning.
     """
     given = {name: values for name, values in query.items() if name in known}
     wrong = [

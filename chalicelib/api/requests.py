@@ -1,4 +1,4 @@
-"""From what came over the wire to values of ours, with every fault of it at once."""
+"""Read a request's path, query and body into our values, with every fault at once."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from chalicelib.rotate.model import Rotation
 
 
 def rotation_json(rotation: Rotation) -> dict[str, object]:
-    """Return what became of the certificate, or with `dry_run` would; `certificate` is the one served now."""
+    """Return the rotation, or with `dry_run` the planned one; `certificate` is the one served now."""
     certificate = rotation.certificate
     return {
         "name": rotation.name,

@@ -45,11 +45,11 @@ Json = dict[str, object]
 
 
 def view_json(view: View) -> Json:
-    """Return one load balancer as GET shows it; what there is nothing to say about is left out.
+    """Return one load balancer as GET shows it; a field without a value is left out.
 
-    Listeners are in the order of their ports. Where listeners differ in what the body has only one of
-    (certificate, SSL policy), the secure one with the lowest port speaks for all, and `unmanaged` names
-    the others.
+    Listeners are in the order of their ports. Where listeners differ in a field that the body has only once
+    (certificate, SSL policy), the secure listener with the lowest port decides, and `unmanaged` names the
+    others.
     """
     balancer = view.load_balancer
     listeners = _by_port(balancer)
@@ -95,7 +95,7 @@ def view_json(view: View) -> Json:
 
 
 def list_json(balancers: Iterable[LoadBalancer]) -> Json:
-    """Return load balancers in short, by name: what reading them and their tags alone can say."""
+    """Return load balancers in short, by name: as a listing and tags show them."""
     return {
         "load_balancers": [
             {
@@ -116,7 +116,7 @@ def _listed(balancer: LoadBalancer) -> Json:
 
 
 def report_json(report: Report) -> Json:
-    """Return the answer of PUT and DELETE; `load_balancer` is null where there is none (any more)."""
+    """Return the answer of PUT and DELETE; `load_balancer` is null where none exists (any more)."""
     return {
         "name": report.name,
         "dns_name": None if report.view is None else report.view.load_balancer.dns_name,
@@ -213,7 +213,7 @@ def _admission_json(view: View) -> Json:
 
 
 def _admitted(group: SecurityGroup, ports: Iterable[int]) -> list[str]:
-    """The networks that reach every one of the ports; a rule made by hand for one of them admits to none."""
+    """The networks that reach every one of the ports; a hand-made rule for one port only is left out."""
     admitted = [{rule.source for rule in group.rules if rule.admits(port)} for port in ports]
     return sorted(source for source in set.intersection(*admitted) if cidr_fault(source) is None)
 

@@ -39,9 +39,9 @@ _RIGHT = {
 
 
 def fault_of(error: ErrorDetails, fields: Collection[str]) -> Fault:
-    """Return the fault that an error of pydantic's stands for; it quotes nothing that may hold a key.
+    """Return the fault of an error of pydantic's; it quotes nothing that may hold a key.
 
-    `fields` are the body's own: the one that an unknown one may have been meant to be is among them.
+    `fields` are the names that may be suggested for an unknown one.
     """
     location = list(error["loc"])
     if location and (form := _FORM_AT.get(str(location[0]))) is not None and len(location) > form:
@@ -53,12 +53,12 @@ def fault_of(error: ErrorDetails, fields: Collection[str]) -> Fault:
 
 
 def of_type(error: ErrorDetails) -> bool:
-    """Whether the error is about a type: what it is about cannot be read at all."""
+    """Whether the value has the wrong type, so that no other rule can read it."""
     return error["type"] != VALUE and error["type"] not in _RANGES
 
 
 def unknown(name: str, known: Collection[str]) -> Fault:
-    """Return the fault of a name that nobody knows, with the one that it may have been meant to be."""
+    """Return the fault of an unknown name, with the known name that is most like it."""
     close = get_close_matches(name, known, 1) if len(name) <= _LONGEST_MEANT else []
     return Fault(_key(name), f"it is not known; did you mean {close[0]}?" if close else "it is not known")
 

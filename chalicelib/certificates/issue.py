@@ -74,7 +74,7 @@ def upload(
 def domains_or_default(
     domains: Sequence[str], hostname: str | None, invocation: Invocation
 ) -> tuple[tuple[str, ...], tuple[ReviewWarning, ...]]:
-    """The names for a certificate of the private CA, with a warning where nobody gave any."""
+    """Return the names for a certificate of the private CA, with a warning where the default is used."""
     clients = invocation.clients
     wanted = tuple(domains) or default_domains(hostname, clients.region, clients.dns_suffix)
     if domains or hostname:

@@ -72,7 +72,7 @@ def converge_alarms(invocation: Invocation, function_arn: str, api: str) -> tupl
 
 
 def _as_many_as_fit(plan: list[do.Action], progress: Progress, invocation: Invocation) -> int:
-    """Make the calls until the deadline, or until CloudWatch throttles them; return how many are left."""
+    """Make the calls until the deadline or a throttle; return how many are left."""
     for made, action in enumerate(plan):
         if made >= _ALWAYS and invocation.now() >= invocation.deadline:
             return len(plan) - made

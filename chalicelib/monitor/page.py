@@ -17,7 +17,7 @@ from chalicelib.probe.plan import Outcome, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One load balancer as the table shows it; None is what nobody knows."""
+    """One line of the table; None stands for a value that is not known."""
 
     name: str
     cluster: str

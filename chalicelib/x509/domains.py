@@ -22,7 +22,7 @@ def covers(domains: Iterable[str], hostname: str) -> bool:
 
 
 def same_names(some: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether both are the same names, whatever their order and spelling: authorities write small letters."""
+    """Whether both lists have the same names, in any order and spelling: CAs write small letters."""
     return {address_of(one) or _normal(one) for one in some} == {
         address_of(one) or _normal(one) for one in others
     }

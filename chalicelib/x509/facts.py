@@ -1,4 +1,4 @@
-"""What a reader found in the PEM texts of a certificate, its key and its chain, and the order it makes.
+"""What the PEM texts of a certificate, its key and its chain hold, and the order that they make.
 
 `x509/read.py` reads; `x509/preflight.py` judges. Nothing in here holds any part of a private key.
 """
@@ -77,11 +77,11 @@ class KeyFacts:
 class TextFacts:
     """One of the three texts.
 
-    `certificates` are those that could be read of the `certificate_blocks` there were, and `places` where
-    among these they stood; none is read when there are more than `MOST_CERTIFICATES`. `unreadable` names the
-    part of each of the others that cannot be read, None for what is no certificate. `key` is the first of the
-    `key_blocks`. `others` are the labels of all other blocks; `torn` a BEGIN without its END; `escaped`
-    line breaks that are written as the two characters backslash and n.
+    `certificates` are the readable ones of the `certificate_blocks`, and `places` their places among these;
+    no certificate is read when the text has more than `MOST_CERTIFICATES`. `unreadable` names, for each of
+    the others, the part that cannot be read, None for a block that is no certificate. `key` is the first of
+    the `key_blocks`. `others` are the labels of all other blocks; `torn` is a BEGIN without its END;
+    `escaped` means line breaks written as the two characters backslash and n.
     """
 
     blank: bool = False
@@ -187,7 +187,7 @@ def arrange(facts: BundleFacts, now: datetime | None = None) -> Arrangement | No
 def given_in_secret(value: Mapping[str, str], *, field: str = "certificate.secret_id") -> GivenPem:
     """Return the texts of a secret with `private_key` and `certificate` or `fullchain`, and maybe `chain`.
 
-    InvalidRequest names the keys that it lacks; other keys are none of ours.
+    InvalidRequest names the missing keys; any other key of the secret is ignored.
     """
     certificate = value.get("certificate") or value.get("fullchain")
     private_key = value.get("private_key")

@@ -1,6 +1,6 @@
 """One certificate or one key, read from its DER bytes with `cryptography`.
 
-The bytes are a stranger's: whatever they hold, nothing here raises.
+The bytes come from strangers: nothing here raises, whatever they hold.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def read_private_key(block: pem.Block) -> ReadKey:
 
 
 def signed(issued: ReadCertificate, issuer: ReadCertificate) -> bool:
-    """Whether `issuer` is who `issued` names as its issuer, and its key made the signature."""
+    """Whether `issued` names `issuer` as its issuer, and the key of `issuer` signed it."""
     return issued is not issuer and _verified(issued.parsed, issuer.parsed)
 
 

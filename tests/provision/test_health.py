@@ -19,7 +19,7 @@ SET = {"name": "demo", "done": "Load Balancer Provisioned", "actions": ["Configu
 
 
 def reported(logged: Logged) -> list[tuple[str, str]]:
-    records = [one for one in logged() if one["message"] == "health-check-unanswered"]
+    records = [one for one in logged() if one["message"] == "health check unanswered"]
     return [(one["load_balancer"], one["target"]) for one in records]
 
 
