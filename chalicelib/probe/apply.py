@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from chalicelib import telemetry
 from chalicelib.aws.secrets import read_secret
@@ -20,6 +21,7 @@ from chalicelib.probe.device import DeviceClient
 from chalicelib.probe.mqtt import Credentials
 from chalicelib.probe.plan import (
     Failure,
+    HostnameRecord,
     Outcome,
     Verdict,
     first_turn,
@@ -40,9 +42,14 @@ Secrets = Mapping[str, Mapping[str, str] | None]
 
 
 def verdicts(
-    balancers: Sequence[LoadBalancer], invocation: Invocation, resolve: Resolve
+    balancers: Sequence[LoadBalancer],
+    records: Mapping[str, HostnameRecord],
+    invocation: Invocation,
+    resolve: Resolve,
 ) -> tuple[Verdict, ...]:
     """Try each address of each target, many at a time, beginning elsewhere in the order each minute.
+
+    `records` are those of the hostnames, by the load balancers' names.
 
     What cannot be read of one load balancer, or is a defect at it, fails that one alone.
     """
@@ -60,7 +67,7 @@ def verdicts(
                 case Failure():
                     outcomes[one.name].append(Outcome(port=target.port, failure=given))
                 case DeviceClient():
-                    attempts.append(Attempt(target, given))
+                    attempts.append(Attempt(replace(target, record=records.get(one.name)), given))
     begin = first_turn(int(invocation.now().timestamp()) // 60, len(attempts))
     left = (invocation.deadline - invocation.now()).total_seconds()
     timeout = min(invocation.settings.probe_timeout.total_seconds(), max(left - 1, 0))

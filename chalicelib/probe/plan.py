@@ -7,14 +7,17 @@ test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chalicelib.model.dns_options import read_dns_tag
 from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer
 from chalicelib.model.names import (
     DIGITS_IN_NAME,
+    DNS_TAG,
     HOSTNAME_TAG,
+    PENDING_TAG,
     PROBE_TAG,
     certificate_home,
     certificate_name_of,
@@ -30,12 +33,14 @@ PHASES: tuple[Phase, ...] = ("prepare", "dns", "tcp", "tls", "connack", "suback"
 """In the order in which a device goes through them; `prepare` is what happens before the first packet."""
 
 UNEXPECTED = "unexpected"
+ELSEWHERE = "dns-elsewhere"
 
 CAUSES: Mapping[str, frozenset[Phase]] = {
     "secret": frozenset({"prepare"}),
     UNEXPECTED: frozenset({"prepare"}),
     "deadline": frozenset(PHASES),
     "dns": frozenset({"dns"}),
+    ELSEWHERE: frozenset({"dns"}),
     "tcp-refused": frozenset({"tcp"}),
     "tcp-timeout": frozenset({"tcp"}),
     "tcp-unreachable": frozenset({"tcp"}),
@@ -75,12 +80,25 @@ A refusal goes on with the broker's reason after a colon, and so does a close th
 """
 
 
+@dataclass(frozen=True)
+class HostnameRecord:
+    """A hostname whose record in Route 53 we keep, and the DNS names of the load balancers it may lead to.
+
+    `shared`: the record has a weight, and the hosts are all of ours that have a record of that hostname.
+    """
+
+    name: str
+    hosts: frozenset[str]
+    shared: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """One listener of one load balancer, to be tried at each address of `host`.
 
     `hostname` is the name that the certificate has to cover, None where the certificate itself says it;
-    `certificate` the name in IAM of the one that was installed, None for one of ACM.
+    `certificate` the name in IAM of the one that was installed, None for one of ACM. `record` is the
+    hostname's record, None where there is none that has to lead here.
     """
 
     load_balancer: str
@@ -90,6 +108,7 @@ class Target:
     hostname: str | None = None
     certificate: str | None = None
     options: ProbeOptions = field(default_factory=ProbeOptions)
+    record: HostnameRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +143,7 @@ UNTRIED = Failure("prepare", "deadline")
 
 _ENDED_BY_ANOTHER = frozenset({"connack-closed", "suback-closed", "puback-closed", "echo-closed"})
 _GOLDEN = (5**0.5 - 1) / 2
+_ADDRESSES_SHOWN = 3
 
 
 def perhaps_ended_by_another(failure: Failure | None) -> bool:
@@ -212,7 +232,8 @@ def broken(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
 def judge_outcomes(load_balancer: str, outcomes: Iterable[Outcome]) -> Verdict:
     """Judge a load balancer by every address of every listener that carries MQTT.
 
-    failed:   a listener answers at none of its addresses: its devices are cut off
+    failed:   a listener answers at none of its addresses, or the hostname leads elsewhere: its devices are
+              cut off
     degraded: a listener answers at some address and not at another: its devices fail now and then
     ok:       every listener answers at every address
 
@@ -224,7 +245,9 @@ def judge_outcomes(load_balancer: str, outcomes: Iterable[Outcome]) -> Verdict:
     failures = [outcome.failure for outcome in seen if outcome.failure]
     answering = {outcome.port for outcome in seen if outcome.failure is None}
     grade: Grade = "ok"
-    if failures:
+    if any(failure.cause == ELSEWHERE for failure in failures):
+        grade = "failed"
+    elif failures:
         grade = "degraded" if {outcome.port for outcome in seen} <= answering else "failed"
     first = min(failures, key=lambda failure: PHASES.index(failure.phase), default=None)
     return Verdict(load_balancer=load_balancer, grade=grade, outcomes=seen, failure=first)
@@ -251,6 +274,43 @@ def targets(load_balancer: LoadBalancer) -> tuple[Target, ...]:
         for listener in carrying
         if listener.secure or (listener.instance_protocol == "TCP" and listener.instance_port in brokers)
     )
+
+
+def hostname_records(ours: Iterable[LoadBalancer]) -> Mapping[str, HostnameRecord]:
+    """Return the record of each load balancer's hostname, where one is kept, by the load balancer's name.
+
+    `ours` are all load balancers of ours. While one is pending its record may not be there yet, and a name
+    with a wildcard is nobody's to resolve.
+    """
+    kept = [
+        (one, options, hostname.lower())
+        for one in ours
+        if (options := read_dns_tag(one.tags.get(DNS_TAG))) and (hostname := one.tags.get(HOSTNAME_TAG))
+    ]
+    return {
+        one.name: HostnameRecord(
+            name,
+            frozenset(
+                other.dns_name
+                for other, _, shared in kept
+                if other.dns_name and (other is one or (options.weight is not None and shared == name))
+            ),
+            shared=options.weight is not None,
+        )
+        for one, options, name in kept
+        if PENDING_TAG not in one.tags and "*" not in name
+    }
+
+
+def led_elsewhere(record: HostnameRecord, found: Collection[str], here: Collection[str]) -> Failure | None:
+    """Say whether a hostname that resolves to `found` leads past the addresses `here`.
+
+    One in common is enough: of many addresses DNS returns some, not the same ones for both names.
+    """
+    if not {*found}.isdisjoint(here):
+        return None
+    there, own = (", ".join(sorted(one)[:_ADDRESSES_SHOWN]) for one in (found, here))
+    return Failure("dns", ELSEWHERE, f"{record.name} leads to {there}, and the load balancer is at {own}")
 
 
 def _certificate_name(arn: str | None) -> str | None:

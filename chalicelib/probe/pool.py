@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections import deque
@@ -12,10 +13,12 @@ from queue import Empty, SimpleQueue
 
 from chalicelib.probe.device import DeviceClient, probe_address
 from chalicelib.probe.plan import (
+    ELSEWHERE,
     UNTRIED,
     Failure,
     Outcome,
     Target,
+    led_elsewhere,
     perhaps_ended_by_another,
     unforeseen,
 )
@@ -41,8 +44,8 @@ class Attempt:
     dns_ms: float = 0
 
 
-_Done = Outcome | tuple[Attempt, ...]
-"""What came of an address, or the attempts that a name resolved to."""
+_Done = Outcome | tuple[Attempt | Outcome, ...]
+"""What came of an address; or the attempts that a name resolved to, and what came of the hostname."""
 
 _Tried = tuple[Attempt, Outcome]
 Unexpected = Callable[[str, Exception], None]
@@ -126,7 +129,9 @@ def _side_by_side(
                 case Outcome() as outcome:
                     yield attempt, outcome
                 case resolved:
-                    left.extendleft(resolved)  # before those whose name is not resolved yet
+                    # Before those whose name is not resolved yet.
+                    left.extendleft(one for one in resolved if isinstance(one, Attempt))
+                    yield from ((attempt, one) for one in resolved if isinstance(one, Outcome))
         for attempt in (*tried.values(), *left):
             yield attempt, _unfinished(attempt)
     finally:
@@ -162,7 +167,33 @@ def _work(attempt: Attempt, resolve: Resolve, timeout: float, until: float) -> _
     except OSError as error:
         return Outcome(port=attempt.target.port, failure=Failure("dns", "dns", str(error)))
     spent = (time.monotonic() - began) * 1000
-    return tuple(replace(attempt, address=address, dns_ms=spent) for address in addresses)
+    found = tuple(replace(attempt, address=address, dns_ms=spent) for address in addresses)
+    failure = _elsewhere(attempt.target, addresses, resolve, began + timeout)
+    return (*found, Outcome(port=attempt.target.port, failure=failure)) if failure else found
+
+
+def _elsewhere(target: Target, addresses: Sequence[str], resolve: Resolve, deadline: float) -> Failure | None:
+    """Why devices that ask for the hostname do not get here; None also where a resolver does not say."""
+    if (record := target.record) is None:
+        return None
+
+    def resolved(host: str) -> tuple[str, ...]:
+        return _resolved(host, resolve, max(0.0, deadline - time.monotonic()))
+
+    try:
+        found = resolved(record.name)
+    except OSError as error:
+        passing = isinstance(error, TimeoutError) or error.errno == socket.EAI_AGAIN
+        return None if passing else Failure("dns", ELSEWHERE, f"{record.name} does not resolve: {error}")
+    if led_elsewhere(record, found, addresses) is None:
+        return None
+    here = {*addresses}
+    for host in sorted(record.hosts - {target.host}):
+        try:
+            here |= {*resolved(host)}
+        except OSError:
+            return None
+    return led_elsewhere(record, found, here)
 
 
 def _resolved(host: str, resolve: Resolve, timeout: float) -> tuple[str, ...]:

@@ -6,16 +6,16 @@ report. A probe that fails is a metric; an exception means that the prober itsel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib import observe, telemetry
 from chalicelib.invocation import Invocation
-from chalicelib.model.errors import Conflict, Unserved
+from chalicelib.model.errors import AwsError, Conflict, Unserved
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.observe import Unread
 from chalicelib.probe.metrics import metrics
-from chalicelib.probe.plan import Verdict, broken, enabled, targets
+from chalicelib.probe.plan import HostnameRecord, Verdict, broken, enabled, hostname_records, targets
 from chalicelib.probe.report import log_verdict
 from chalicelib.tls import connect as tls
 
@@ -37,10 +37,16 @@ def probe_all(
     is left out because one took longer.
     """
     began = invocation.now()
-    balancers = [
-        one for one in observe.ours_with_listeners(invocation, unread) if enabled(one) and targets(one)
-    ]
-    verdicts = _probed(balancers, invocation, resolve)
+    lacking: list[str] = []
+
+    def noted(place: str, error: AwsError) -> None:
+        lacking.append(place)
+        unread(place, error)
+
+    ours = observe.ours_with_listeners(invocation, noted)
+    balancers = [one for one in ours if enabled(one) and targets(one)]
+    # A hostname may lead to one that AWS does not show.
+    verdicts = _probed(balancers, {} if lacking else hostname_records(ours), invocation, resolve)
     for verdict in verdicts:
         if found := metrics(verdict, began):
             telemetry.emit(verdict.load_balancer, began, **found)
@@ -63,7 +69,11 @@ def probe_one(name: str, invocation: Invocation, *, resolve: Resolve = tls.resol
 
     Raises NotFound when it is not ours, Conflict when no listener of it carries MQTT.
     """
-    (verdict,) = _probed([find(name, invocation)], invocation, resolve)
+    found = find(name, invocation)
+    records = hostname_records([found])
+    if any(record.shared for record in records.values()):
+        records = hostname_records(observe.ours_of_either_kind(invocation))
+    (verdict,) = _probed([found], records, invocation, resolve)
     log_verdict(verdict)
     return verdict
 
@@ -77,10 +87,13 @@ def find(name: str, invocation: Invocation) -> LoadBalancer:
 
 
 def _probed(
-    balancers: Sequence[LoadBalancer], invocation: Invocation, resolve: Resolve
+    balancers: Sequence[LoadBalancer],
+    records: Mapping[str, HostnameRecord],
+    invocation: Invocation,
+    resolve: Resolve,
 ) -> tuple[Verdict, ...]:
     if not balancers:
         return ()
     from chalicelib.probe.apply import verdicts
 
-    return verdicts(balancers, invocation, resolve)
+    return verdicts(balancers, records, invocation, resolve)

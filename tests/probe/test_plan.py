@@ -19,11 +19,14 @@ from chalicelib.probe.plan import (
     PHASES,
     UNTRIED,
     Failure,
+    HostnameRecord,
     Outcome,
     Phase,
     enabled,
     first_turn,
+    hostname_records,
     judge_outcomes,
+    led_elsewhere,
     name_to_verify,
     targets,
 )
@@ -90,6 +93,12 @@ def test_another_failure_never_makes_it_better(outcomes: list[Outcome]) -> None:
     )
 
 
+def test_where_the_hostname_leads_elsewhere_no_listener_is_good_enough() -> None:
+    elsewhere = Outcome(port=8883, failure=Failure("dns", "dns-elsewhere"))
+    verdict = judge_outcomes("demo", [outcome(), outcome(address="192.0.2.2"), elsewhere])
+    assert (verdict.grade, verdict.success, verdict.failure) == ("failed", False, elsewhere.failure)
+
+
 def test_what_nobody_tried_has_no_verdict() -> None:
     with pytest.raises(ValueError, match="was not tried"):
         judge_outcomes("demo", [])
@@ -128,6 +137,59 @@ BALANCER = LoadBalancer(
     instances=frozenset(),
     dns_name="demo.example.com",
 )
+
+
+def named(name: str, hostname: str = "mqtt.example.com", **tags: str) -> LoadBalancer:
+    own = {f"emq-elb:{key}": value for key, value in tags.items()}
+    given = own | ({HOSTNAME_TAG: hostname} if hostname else {})
+    return replace(BALANCER, name=name, dns_name=f"{name}.elb.example.com", tags=given)
+
+
+def record(*names: str, shared: bool = False) -> HostnameRecord:
+    return HostnameRecord("mqtt.example.com", frozenset(f"{name}.elb.example.com" for name in names), shared)
+
+
+RECORDS: dict[str, tuple[list[LoadBalancer], dict[str, HostnameRecord]]] = {
+    "a record of its own": ([named("a", dns="zone=Z1")], {"a": record("a")}),
+    "a name that somebody else points": ([named("a")], {}),
+    "no name": ([named("a", "", dns="zone=Z1")], {}),
+    "a tag that nobody can read": ([named("a", dns="zone=")], {}),
+    "in capitals": ([named("a", "MQTT.Example.com", dns="zone=Z1")], {"a": record("a")}),
+    "a wildcard": ([named("a", "*.example.com", dns="zone=Z1")], {}),
+    "not there yet": ([named("a", dns="zone=Z1", pending="2026-01-01T00:00:00Z creating")], {}),
+    "by weight": (
+        [named("a", dns="zone=Z1 weight=1"), named("b", dns="zone=Z1 weight=0"), named("c")],
+        {"a": record("a", "b", shared=True), "b": record("a", "b", shared=True)},
+    ),
+    "by weight, one of them pending": (
+        [named("a", dns="zone=Z1 weight=1"), named("b", dns="zone=Z1 weight=1", pending="since")],
+        {"a": record("a", "b", shared=True)},
+    ),
+    "names of their own": (
+        [named("a", dns="zone=Z1 weight=1"), named("b", "other.example.com", dns="zone=Z1")],
+        {
+            "a": record("a", shared=True),
+            "b": HostnameRecord("other.example.com", frozenset({"b.elb.example.com"})),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("ours", "records"), RECORDS.values(), ids=RECORDS)
+def test_which_names_have_to_lead_where(ours: list[LoadBalancer], records: dict[str, HostnameRecord]) -> None:
+    assert hostname_records(ours) == records
+
+
+ADDRESSES = st.frozensets(st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]), min_size=1)
+
+
+@given(ADDRESSES, ADDRESSES)
+def test_one_address_in_common_is_enough(found: frozenset[str], here: frozenset[str]) -> None:
+    failure = led_elsewhere(record("a"), found, here)
+    assert (failure is None) is bool(found & here)
+    if failure:
+        assert failure.cause == "dns-elsewhere"
+        assert min(found) in failure.detail
 
 
 @pytest.mark.parametrize(
