@@ -88,8 +88,14 @@ def environment_findings(environment: Mapping[str, str], deployment: str) -> Ite
             f"OWNER is {settings.owner}, but the functions will be named {deployment}-…, by which they call"
             f" one another and their policies name them: set OWNER to {deployment}"
         )
+    private_ca = f"{settings.owner}/private-ca"
+    if settings.private_ca_secret != private_ca:
+        yield (
+            f"PRIVATE_CA_SECRET is {settings.private_ca_secret}, and the policies keep the private CA's key from"
+            f" the probing functions by the name {private_ca} alone: name it so, or change the resources in"
+            " .chalice/policy-*.json and type make policies"
+        )
     for name, secret, granted in (
-        ("PRIVATE_CA_SECRET", settings.private_ca_secret, f"{settings.owner}/private-ca"),
         ("ACME_ACCOUNT_SECRET", settings.acme_account_secret, f"{settings.owner}/acme-account"),
         ("ACME_EAB_SECRET", settings.acme_eab_secret, f"{settings.owner}/acme-eab"),
     ):

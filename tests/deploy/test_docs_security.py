@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.model import names
 from lab.fidelity.authorization_policy import Policy, Question, decide
+from tests.deploy.policies import actions, allowing, policy, policy_files
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text()
@@ -62,6 +63,19 @@ def test_both_policies_name_the_same_actions_and_tags() -> None:
     quantified = "ForAnyValue:StringEqualsIgnoreCase"
     assert first["Condition"][quantified] == second["Condition"][quantified]
     assert first["Condition"][quantified]["aws:TagKeys"] == OUR_TAGS
+
+
+def test_the_page_names_whatever_is_granted_on_everything() -> None:
+    first_row = next(line for line in PAGE.splitlines() if line.startswith("| `*` | every `Describe"))
+    described = {"elasticloadbalancing": "ELB", "ec2": "EC2", "autoscaling": "Auto Scaling"}
+    for file in policy_files().values():
+        for statement in allowing(policy(file)):
+            for action in actions(statement) if statement["Resource"] == "*" else ():
+                service, _, operation = action.partition(":")
+                if operation.startswith("Describe"):
+                    assert described[service] in first_row, action
+                else:
+                    assert f"`{action}`" in PAGE, action
 
 
 def test_the_tests_that_the_page_names_are_there() -> None:

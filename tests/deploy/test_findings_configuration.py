@@ -79,6 +79,8 @@ def test_a_configuration_that_is_right_has_no_finding() -> None:
         (changed(SETTLE_SECONDS="soon"), "SETTLE_SECONDS is 'soon'"),
         (changed(ALARM_TOPIC="arn:aws:sns:eu-central-1:1:t"), "write ALARM_TOPIC_ARN, if that is meant"),
         (changed(PRIVATE_CA_SECRET="ca"), "PRIVATE_CA_SECRET is ca"),
+        # The policies grant by the beginning of a name, and deny the key by the whole of it.
+        (changed(PRIVATE_CA_SECRET="emq-elb-prod/private-ca-2"), "by the name emq-elb-prod/private-ca alone"),
         (changed(ACME_ACCOUNT_SECRET="a"), "ACME_ACCOUNT_SECRET is a"),
         (
             changed(ACME_ACCOUNT_SECRET="emq-elb-prod/letsencrypt"),
