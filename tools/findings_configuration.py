@@ -91,9 +91,9 @@ def environment_findings(environment: Mapping[str, str], deployment: str) -> Ite
     private_ca = f"{settings.owner}/private-ca"
     if settings.private_ca_secret != private_ca:
         yield (
-            f"PRIVATE_CA_SECRET is {settings.private_ca_secret}, and the policies keep the private CA's key from"
-            f" the probing functions by the name {private_ca} alone: name it so, or change the resources in"
-            " .chalice/policy-*.json and type make policies"
+            f"PRIVATE_CA_SECRET is {settings.private_ca_secret}, and the policies keep the private CA's key"
+            f" from the probing functions by the name {private_ca} alone: name it so, or change the resources"
+            " in .chalice/policy-*.json and type make policies"
         )
     for name, secret, granted in (
         ("ACME_ACCOUNT_SECRET", settings.acme_account_secret, f"{settings.owner}/acme-account"),

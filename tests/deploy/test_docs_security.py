@@ -43,17 +43,17 @@ def allowed(policy: Policy, action: str, who: str, *keys: str) -> bool:
 @pytest.mark.parametrize("action", WRITES)
 @pytest.mark.parametrize("tag", OUR_TAGS)
 def test_both_policies_keep_every_tag_of_ours_from_others(action: str, tag: str) -> None:
-    for policy in (SCP, POLICY):
-        assert not allowed(policy, action, THEM, tag)
-        assert not allowed(policy, action, THEM, "Name", tag.upper())
-        assert allowed(policy, action, THEM, "Name")
+    for offered in (SCP, POLICY):
+        assert not allowed(offered, action, THEM, tag)
+        assert not allowed(offered, action, THEM, "Name", tag.upper())
+        assert allowed(offered, action, THEM, "Name")
     assert allowed(SCP, action, US, tag)
 
 
 def test_nobody_takes_our_tags_off_with_all_others() -> None:
-    for policy in (SCP, POLICY):
-        assert not allowed(policy, "ec2:DeleteTags", THEM)
-        assert allowed(policy, "ec2:CreateTags", THEM)
+    for offered in (SCP, POLICY):
+        assert not allowed(offered, "ec2:DeleteTags", THEM)
+        assert allowed(offered, "ec2:CreateTags", THEM)
     assert allowed(SCP, "ec2:DeleteTags", US)
 
 
