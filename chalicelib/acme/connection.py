@@ -78,6 +78,8 @@ def connect_to_ca(
     account = JWKEC(key=key)
     net = ClientNetwork(account, alg=ES256, user_agent=USER_AGENT, timeout=_TIMEOUT)
     net.session.mount("https://", HttpsAdapter(https_context(trusted)))
+    # Where a CA says so, or redirects to it, nothing is asked in clear: RFC 8555 (section 6.1) wants HTTPS.
+    del net.session.adapters["http://"]
     answers: list[Response] = []
     acme = Acme(net, account, now, {}, answers)
 
@@ -150,7 +152,8 @@ def _translated(acme: Acme) -> Iterator[None]:
         if error.code == "rateLimited" or acme.overloaded:
             raise _left_alone(acme, error.detail or "it does not say why") from None
         raise refused(error, "") from None
-    except (errors.Error, OSError, ValueError) as error:  # requests' own are OSErrors; so is a missing bundle
+    # requests' own are OSErrors, and so is a missing bundle; JSON may be nested too deeply to be read.
+    except (errors.Error, OSError, ValueError, RecursionError) as error:
         if acme.overloaded:
             raise _left_alone(acme, "it is overloaded") from None
         raise IssuerSilent(f"the CA could not be asked: {named_reason(error)}") from None
@@ -167,5 +170,5 @@ def parsed(read: Callable[[], T]) -> T:
 
     try:
         return read()
-    except (DeserializationError, ValueError, TypeError):
+    except (DeserializationError, ValueError, TypeError, RecursionError):
         raise IssuerSilent(NO_ACME) from None

@@ -6,11 +6,22 @@ requests takes no context, but a path that OpenSSL reads by itself, with whateve
 
 from __future__ import annotations
 
+import io
 import ssl
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from requests.models import PreparedRequest
+from requests.exceptions import ConnectionError as ConnectionFailed
+from requests.exceptions import RequestException
+from requests.models import PreparedRequest, Response
+from urllib3.exceptions import HTTPError
+
+LONGEST_ANSWER = 1 << 20
+"""Bytes. A chain of certificates, the longest answer of a CA, has some ten thousand."""
+
+
+class AnswerTooLongError(RequestException):
+    """The CA sends more than any answer of an ACME CA has."""
 
 
 class HttpsAdapter(HTTPAdapter):
@@ -19,6 +30,20 @@ class HttpsAdapter(HTTPAdapter):
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
         super().__init__()
+
+    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
+        """Send a request and read the answer: of one that is too long no more than shows that it is."""
+        response = super().send(request, *arguments, **options)
+        raw = response.raw
+        try:
+            read = raw.read(LONGEST_ANSWER + 1, decode_content=True)
+        except HTTPError as error:
+            raise ConnectionFailed(error, request=request) from error
+        if len(read) > LONGEST_ANSWER:
+            raw.close()
+            raise AnswerTooLongError(request=request)
+        response.raw = io.BytesIO(read)
+        return response
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pool of direct connections."""

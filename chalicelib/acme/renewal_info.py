@@ -43,5 +43,5 @@ def _read(url: str, trusted: str | None) -> Any:
             if answer.status != 200:
                 raise IssuerSilent(f"{parts.netloc} answers {answer.status}")
             return json.loads(answer.read(_LONGEST))
-    except (OSError, HTTPException, ValueError) as error:
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise IssuerSilent(f"{parts.netloc} could not be asked: {named_reason(error)}") from None

@@ -6,13 +6,15 @@ import json
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from chalicelib.acme.connection import connect_to_ca, retry_after
+from chalicelib.acme.connection import connect_to_ca, post, retry_after
+from chalicelib.acme.https_adapter import LONGEST_ANSWER
 from chalicelib.acme.renewal_info import renewal_info_url, suggested_window
 from chalicelib.model.errors import IssuerLimited, IssuerSilent
 from tests.world.certificates import AROUND, authority, leaf
@@ -89,6 +91,30 @@ def test_whatever_stands_around_the_roots_in_the_file_they_are_trusted(
         assert acme.directory == ENTRIES
         acme.close()
         assert renewal_info_url(directory, str(roots)) == ENTRIES["renewalInfo"]
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (b"[" * 60_000, "RecursionError"),
+        (b'{"newNonce": "' + b"x" * LONGEST_ANSWER + b'"}', "AnswerTooLongError"),
+        (json.dumps(dict.fromkeys(ENTRIES, f"http://{ADDRESS}:1/plain")).encode(), "InvalidSchema"),
+    ],
+    ids=["nested", "long", "in clear"],
+)
+def test_an_answer_that_nobody_should_send_is_silence(document: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "roots.pem").write_text(ROOT.certificate_pem)
+    served = leaf(signed_by=ROOT, addresses=[ADDRESS])
+    with serving(over_tls(tls_context(served, tmp_path), answering(document))) as server:
+        directory, roots = f"https://{ADDRESS}:{server.port}/dir", str(tmp_path / "roots.pem")
+        with pytest.raises(IssuerSilent, match=words):
+            post(
+                connect_to_ca(directory, generate_private_key(SECP256R1()), lambda: NOW, roots),
+                "newAccount",
+                None,
+            )
+        with suppress(IssuerSilent):
+            suggested_window(directory, "id", roots)
 
 
 def test_every_request_says_whose_it_is(tmp_path: Path) -> None:
