@@ -11,6 +11,7 @@ it any more. The background does both, and writes on the load balancer how far i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -73,7 +74,8 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
                 "since": rfc3339(mark.since or invocation.now()),
             },
         )
-    apply(name, [one for one in steps if isinstance(one, do.DeleteLoadBalancer)], progress, invocation)
+    with suppress(errors.Absent):  # somebody was quicker, and the rest is to go all the same
+        apply(name, [one for one in steps if isinstance(one, do.DeleteLoadBalancer)], progress, invocation)
     left = delete_leftovers(name, [one for one in steps if isinstance(one, Leftover)], progress, invocation)
     return Report(
         name=name,
@@ -188,12 +190,25 @@ def _next_step(there: LoadBalancer, mark: Pending, invocation: Invocation) -> do
 def delete_leftovers(
     name: str, leftovers: Iterable[Leftover], progress: Progress, invocation: Invocation
 ) -> list[Leftover]:
-    """Delete each as soon as AWS lets go of it; return what it held on to until the deadline."""
-    left = list(leftovers)
+    """Delete each as soon as AWS lets go of it; return what it held on to until the deadline.
+
+    One that AWS refuses keeps no other one; its error is raised at the end.
+    """
+    left, refused = list(leftovers), list[errors.AwsError]()
     waits = invocation.waits()
-    while left := [leftover for leftover in left if not settled(name, leftover, progress, invocation)]:
+
+    def done_with(leftover: Leftover) -> bool:
+        try:
+            return settled(name, leftover, progress, invocation)
+        except errors.AwsError as error:
+            refused.append(error)
+            return True
+
+    while left := [leftover for leftover in left if not done_with(leftover)]:
         if next(waits, None) is None:
             break
+    if refused:
+        raise refused[0]
     return left
 
 

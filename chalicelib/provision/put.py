@@ -311,7 +311,7 @@ def _over(
     if late or _to_be_looked_at(error):
         if next(waits, None) is not None:
             return False
-        if late and _resumable(facts, progress):
+        if late and _resumable(facts, progress, invocation.settings.owner):
             return True
     # The next try of the background goes on with what there is.
     raise error if in_background else given_up(error, facts, progress, invocation)
@@ -325,9 +325,15 @@ def _to_be_looked_at(error: errors.AwsError) -> bool:
     return isinstance(error, errors.Duplicate | errors.Absent)
 
 
-def _resumable(facts: Facts, progress: Progress) -> bool:
-    """Whether the background can go on: it has no key, so the certificate has to be uploaded by now."""
-    chosen = facts.chosen
+def _resumable(facts: Facts, progress: Progress, owner: str) -> bool:
+    """Whether the background can go on.
+
+    It has no key, so the certificate has to be uploaded by now; and it adopts nothing, so the load balancer
+    has to say that it is ours.
+    """
+    chosen, there = facts.chosen, facts.actual.load_balancer
+    if there is not None and there.owner != owner and not progress.became_ours:
+        return False
     return not isinstance(chosen, ToUpload) or chosen.certificate.arn in progress.bound
 
 

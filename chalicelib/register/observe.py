@@ -27,7 +27,8 @@ class Clusters:
     `load_balancers` are ours, `others` those that are not, by name; `instances` carry the tag of some
     cluster. Of the load balancers it knows what a listing and tags show, of network ones also the targets,
     with their `health`. `unread` are network ones of ours whose targets are not known: why, None where it is
-    not their turn; both by ARN. `unlisted` is why those of one kind are not known at all.
+    not their turn; both by ARN. `unlisted` is why those of one kind are not known at all, `no_lifecycles` why
+    the lifecycle states of instances in Auto Scaling groups are not.
     """
 
     load_balancers: Mapping[str, LoadBalancer] = field(default_factory=dict)
@@ -36,6 +37,12 @@ class Clusters:
     health: Mapping[str, HealthByPort] = field(default_factory=dict)
     unread: Mapping[str, AwsError | None] = field(default_factory=dict)
     unlisted: AwsError | None = None
+    no_lifecycles: AwsError | None = None
+
+    def undecided(self, load_balancer: LoadBalancer) -> AwsError | None:
+        """Why nobody can say who belongs behind a load balancer: some of its cluster are in a group."""
+        grouped = any(one.group_name for one in self.tagged.get(load_balancer.cluster, {}).values())
+        return self.no_lifecycles if grouped else None
 
     @property
     def failures(self) -> list[tuple[str, AwsError]]:
@@ -85,15 +92,21 @@ def read_clusters(invocation: Invocation, about: str | None = None) -> Clusters:
     """Everything: one call for each 400 load balancers of the region of each kind, each 20, and each 1,000
     instances.
 
-    And one for each 50 instances that are in an Auto Scaling group; of network load balancers those that
-    `turns.py` and `targets.py` name. `about` is the instance that an event named.
+    And one for each 50 instances that are in an Auto Scaling group: where Auto Scaling does not answer, the
+    clusters without such an instance are served. Of network load balancers those that `turns.py` and
+    `targets.py` name. `about` is the instance that an event named.
     """
     clients = invocation.clients
     with ThreadPoolExecutor(2) as pool:
         balancers = pool.submit(_listed, invocation)
         tagged = pool.submit(ec2.instances_in_clusters, clients.ec2)
-    instances = with_lifecycles(tagged.result(), clients)
-    return _with_targets(replace(balancers.result(), instances=instances), about, invocation)
+    instances, unknown = tagged.result(), None
+    try:
+        instances = with_lifecycles(instances, clients)
+    except AwsError as error:
+        unknown = error
+    found = replace(balancers.result(), instances=instances, no_lifecycles=unknown)
+    return _with_targets(found, about, invocation)
 
 
 def read_one(load_balancer: LoadBalancer, invocation: Invocation) -> Clusters:

@@ -173,6 +173,9 @@ def _look(
     for name, load_balancer in sorted(clusters.load_balancers.items()):
         if load_balancer.arn in clusters.unread:
             continue
+        if unknown := clusters.undecided(load_balancer):
+            work.failures.append((name, unknown))
+            continue
         before = len(work.done)
         try:
             decided = converge(name, clusters, because, work, invocation)
@@ -223,8 +226,14 @@ def drain(event: Event, invocation: Invocation) -> Drained:
     instance = ec2.instances_by_id(invocation.clients.ec2, [event.instance]).get(event.instance)
     if instance is None:
         return Drained()
-    instance = with_lifecycles({instance.id: instance}, invocation.clients)[instance.id]
     work = Progress()
+    try:
+        instance = with_lifecycles({instance.id: instance}, invocation.clients)[instance.id]
+    except AwsError as error:
+        # An interruption needs no more than EC2 has said; a hook waits for the next try.
+        work.failures.append((instance.cluster or instance.id, error))
+        if isinstance(event, LifecycleAction):
+            return Drained(failures=tuple(work.failures))
     try:
         _act(event, instance, work, invocation)
     except AwsError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.model.errors import Conflict, Denied, NotFound, NotOurs
+from chalicelib.model.errors import Conflict, Denied, NotFound, NotOurs, NotYet
 from lab.fidelity.knobs import KNOBS, Health
 from tests.lab.load_balancing import ssl
 from tests.world.by_hand import NAME, cookies, negotiating, proxying, register
@@ -188,3 +188,13 @@ def test_what_the_role_may_not_do_is_reported_at_once_where_the_tag_is_old(here:
     with pytest.raises(Denied):
         here.put({**shown, "connection_draining": 60})
     assert not here.passed
+
+
+def test_an_adoption_is_not_left_to_the_background_before_it_is_ours(here: Account) -> None:
+    by_hand(here, "node-1")
+    shown = here.get(adopt=True)
+    before = here.snapshot()["load balancers"]
+    WATCHED.refuse = lambda asked, _: "ConcurrentTagAccess" if asked == "CreateTags" else None
+    with pytest.raises(NotYet):
+        here.put(shown, adopt=True)
+    assert here.snapshot()["load balancers"] == before, "nothing is written on what is not ours"

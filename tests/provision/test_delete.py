@@ -13,7 +13,7 @@ from chalicelib.model.errors import Conflict, NotFound
 from chalicelib.provision import delete as deprovision
 from chalicelib.provision.sweep import sweep
 from lab.fidelity.knobs import FAILED_CHECKS, KNOBS
-from tests.world.provisioning import WATCHED, Account, issued, pem
+from tests.world.provisioning import DONE, WATCHED, Account, granted, issued, pem
 
 
 def made(here: Account) -> dict[str, Any]:
@@ -107,6 +107,24 @@ def test_what_aws_holds_on_to_for_a_moment_is_waited_for(here: Account) -> None:
     KNOBS.certificate_hold_seconds = KNOBS.interface_linger_seconds = 8
     assert here.delete(force=True).state == "ready"
     assert timedelta(seconds=8) <= here.passed < timedelta(seconds=20)
+    assert left(here) == {}
+
+
+def test_what_aws_refuses_keeps_nothing_else_and_the_next_delete_finishes_it(here: Account) -> None:
+    made(here)
+    WATCHED.refuse = lambda operation, _: "Throttling" if operation == "DeleteServerCertificate" else None
+    with pytest.raises(errors.Throttled):
+        here.delete(force=True)
+    assert set(left(here)) == {"certificates"}
+    WATCHED.refuse = granted
+    here.delete()
+    assert left(here) == {}
+
+
+def test_what_was_made_for_one_that_somebody_else_deletes_meanwhile_goes(here: Account) -> None:
+    made(here)
+    WATCHED.refuse = lambda asked, _: f"{DONE}LoadBalancerNotFound" if asked == "DeleteLoadBalancer" else None
+    assert here.delete(force=True).state == "ready"
     assert left(here) == {}
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import pytest
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
 
 from chalicelib.model.errors import Absent, Denied, InvalidInstance, Throttled, Unserved
+from tests.register.test_drain import group, states
 from tests.world.provisioning import WATCHED, Account, account, granted
 from tests.world.register import Fleet, Scenario
 
@@ -214,3 +218,27 @@ def end(scenario: Scenario, kill_after: int | None) -> tuple[dict[str, int], int
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_after_any_single_call_the_next_run_ends_in_the_same_state(name: str) -> None:
     SCENARIOS[name].ends_the_same(end)
+
+
+def test_where_auto_scaling_does_not_answer_clusters_without_a_group_are_served(fleet: Fleet) -> None:
+    group(cluster="a")
+    (node,) = fleet.nodes("b")
+    fleet.refuse("DescribeAutoScalingInstances", "Throttling")
+    look = fleet.reconcile()
+    assert [(place, type(error)) for place, error in look.failures] == [("a", Throttled)]
+    assert (fleet.registered("a"), fleet.registered("b")) == (set(), {node})
+    WATCHED.refuse = granted
+    assert fleet.reconcile().failures == ()
+    assert len(fleet.registered("a")) == 1
+
+
+def test_an_interruption_does_not_wait_for_auto_scaling(fleet: Fleet) -> None:
+    (node,) = states(group(cluster="a"))
+    backend: Any = ec2_backends[DEFAULT_ACCOUNT_ID]["eu-central-1"]
+    backend.get_instance(node).lifecycle = "spot"
+    fleet.by_hand("a", add=[node])
+    fleet.refuse("DescribeAutoScalingInstances", "Throttling")
+    with pytest.raises(Unserved, match="DescribeAutoScalingInstances: Throttling"):
+        fleet.drain(fleet.event("ec2-spot-interruption", node))
+    assert fleet.registered("a") == set()
+    assert fleet.draining(node)

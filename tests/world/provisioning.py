@@ -84,11 +84,13 @@ class Watched:
 
     `refuse` is asked before each call, with its operation and its parameters on the wire; a code that it
     returns, or a code, `: ` and a message, is the answer, and AWS is not asked. After `DONE` it is the answer
-    to a call that AWS has carried out, as when the first answer is lost and botocore asks again.
+    to a call that AWS has carried out, as when the first answer is lost and botocore asks again. `invoked`
+    takes the payloads of Lambda's functions, where it is a list.
     """
 
     calls: Calls = field(default_factory=Calls)
     refuse: Callable[[str, Mapping[str, str]], str | None] = granted
+    invoked: list[Any] | None = None
 
     def asked(
         self, model: Any, params: Mapping[str, Any], context: dict[str, Any], **_: Any
@@ -97,8 +99,12 @@ class Watched:
         refusal = self.refuse(model.name, params["body"] if isinstance(params["body"], dict) else {})
         if refusal and refusal.startswith(DONE):
             context[DONE] = refusal.removeprefix(DONE)
-            return None
-        return (SimpleNamespace(status_code=400), _refusal(refusal)) if refusal else None
+        elif refusal:
+            return SimpleNamespace(status_code=400), _refusal(refusal)
+        if model.name == "Invoke" and self.invoked is not None:
+            self.invoked.append(json.loads(params["body"]))
+            return SimpleNamespace(status_code=202), {"StatusCode": 202, "ResponseMetadata": {}}
+        return None
 
     def answered(
         self, model: Any, http_response: Any, parsed: dict[str, Any], context: Mapping[str, Any], **_: Any
@@ -170,6 +176,11 @@ class Account:
     def now(self) -> datetime:
         """The time: that of the machine, which moto's IAM goes by, and what was slept."""
         return datetime.now(UTC) + self.passed
+
+    def stop_clock(self) -> None:
+        """Let time pass only when somebody sleeps, however busy the machine is."""
+        began = datetime.now(UTC)
+        self.now = lambda: began + self.passed  # type: ignore[method-assign] # its clock
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -396,7 +407,7 @@ def account() -> Iterator[Account]:
         here = Account()
         # What AWS needs time for counts the seconds that were slept here.
         KNOBS.now = lambda: here.passed.total_seconds()  # noqa: PLW0108 - `passed` is another one later
-        WATCHED.calls, WATCHED.refuse = here.calls, granted
+        WATCHED.calls, WATCHED.refuse, WATCHED.invoked = here.calls, granted, None
         yield here
         WATCHED.refuse = granted
     reset_knobs()
