@@ -86,7 +86,7 @@ def _kept(client: SecretsManagerClient, secret_id: str) -> EllipticCurvePrivateK
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    wrong = f"the secret {secret_id} holds no ACME account key: `private_key`, EC P-256 as PEM, is right"
+    wrong = f"the secret {secret_id} holds no ACME account key: it needs `private_key`, EC P-256 as PEM"
     try:
         value = read_secret(client, secret_id, field="certificate.issuer", keys=("private_key",)).value
     except Absent:

@@ -196,7 +196,7 @@ def _whole(most: int, why: str, *rules: _Rule) -> WrapValidator:
         if isinstance(given, list | dict) and len(given) > most:
             raise PydanticCustomError(
                 "too_many",
-                "it has {count} elements: at most {most} are right, {why}",
+                "it has {count} elements: at most {most} are allowed, {why}",
                 {"count": len(given), "most": most, "why": why},
             )
         try:
@@ -273,7 +273,7 @@ def _tag(key: str, value: str) -> Iterator[str]:
     if not 1 <= len(key) <= TAG_KEY_MAX:
         yield f"a key has 1 to {TAG_KEY_MAX} characters"
     if len(value) > TAG_VALUE_MAX:
-        yield f"its value has {len(value)} characters, at most {TAG_VALUE_MAX} is right"
+        yield f"its value has {len(value)} characters, at most {TAG_VALUE_MAX} are allowed"
     if key.lower().startswith(("aws:", "emq-elb:")):
         yield "a key cannot begin with aws: or emq-elb:, which are kept for AWS and for us"
     yield from (wrong for wrong in (tag_text_fault(key), tag_text_fault(value)) if wrong is not None)
@@ -285,7 +285,7 @@ def _log_prefix_fault(prefix: str) -> str | None:
     if "AWSLogs" not in prefix and len(prefix) <= LOG_PREFIX_MAX and matches(LOG_PREFIX_PATTERN, prefix):
         return None
     return (
-        f"{quoted(prefix)} is no prefix: at most {LOG_PREFIX_MAX} letters, digits and . - _ / are right,"
+        f"{quoted(prefix)} is no prefix: use at most {LOG_PREFIX_MAX} letters, digits and . - _ /,"
         " without AWSLogs"
     )
 
@@ -301,7 +301,7 @@ def _secret_fault(secret: str) -> str | None:
     # It is not quoted: somebody may have put the secret itself here.
     if matches(SECRET_PATTERN, secret):
         return None
-    return "no id of a secret: 1 to 248 letters, digits and / _ + = . @ - (or its ARN) is right"
+    return "it is no secret's id: use 1 to 248 letters, digits and / _ + = . @ - (or its ARN)"
 
 
 def _source_fault(source: str) -> str | None:
@@ -353,7 +353,7 @@ class ListenerBody(TypedDict):
 
 @with_config(_STRICT)
 class ArnBody(TypedDict, total=False):
-    """A certificate that AWS has already; what GET says beside the ARN may stand here and is not read."""
+    """A certificate that AWS has already; the other fields that GET shows are accepted and not read."""
 
     arn: Required[Annotated[str, _judged(certificate_arn_fault), _shows(pattern=CERTIFICATE_ARN_PATTERN)]]
     source: Annotated[str, _judged(_source_fault), _shows("As GET shows it.", pattern=SOURCE_PATTERN)]
@@ -403,7 +403,7 @@ class IssuerBody(TypedDict, total=False):
 
 @with_config(_STRICT)
 class CustomPolicyBody(TypedDict, total=False):
-    """An SSL policy of one's own."""
+    """A custom SSL policy."""
 
     protocols: Required[
         Annotated[
@@ -439,7 +439,7 @@ class AllowBody(TypedDict, total=False):
 
 @with_config(_STRICT)
 class HealthCheckBody(TypedDict, total=False):
-    """How an instance is found healthy; seconds and counts."""
+    """How ELB checks the health of an instance; seconds and counts."""
 
     target: Annotated[
         str,
@@ -565,7 +565,7 @@ SslPolicyBody = Annotated[
     Discriminator(
         _text_or_object,
         custom_error_type="text_or_object",
-        custom_error_message="the name of an AWS policy, or an object with protocols and ciphers, is right",
+        custom_error_message="it must be the name of an AWS policy, or an object with protocols and ciphers",
     ),
 ]
 
@@ -599,7 +599,7 @@ InstanceBody = Annotated[
     Discriminator(
         _text_or_object,
         custom_error_type="text_or_object",
-        custom_error_message="an instance's id, or an instance as GET shows it, is right",
+        custom_error_message="it must be an instance's id, or an instance as GET shows it",
     ),
 ]
 
@@ -624,8 +624,8 @@ class PutBody(TypedDict, total=False):
         str,
         _judged(cluster_fault),
         _shows(
-            "Whose instances are its members; left out, the cluster of its own name. Several load balancers"
-            " may serve one cluster.",
+            "The cluster whose instances are its members. Default: the one of its own name. Several load"
+            " balancers may serve one cluster.",
             minLength=1,
             maxLength=CLUSTER_MAX,
         ),
@@ -633,7 +633,7 @@ class PutBody(TypedDict, total=False):
     type: Annotated[
         LoadBalancerType,
         _shows(
-            "Cannot be changed later. Left out: that of the load balancer that is there, else classic.",
+            "Cannot be changed later. Default: that of the existing load balancer, else classic.",
             default=Declaration.type,
         ),
     ]
@@ -643,7 +643,7 @@ class PutBody(TypedDict, total=False):
         _whole(
             LISTENERS_MAX,
             "as a load balancer has no more listeners",
-            _some(f"none is named: 1 to {LISTENERS_MAX} is right"),
+            _some(f"it is empty: name 1 to {LISTENERS_MAX}"),
         ),
         _shows(minItems=1, maxItems=LISTENERS_MAX),
     ]
@@ -656,7 +656,7 @@ class PutBody(TypedDict, total=False):
         _whole(
             SECURITY_GROUPS_MAX,
             "as a load balancer is in no more security groups",
-            _some(f"none is named: 1 to {SECURITY_GROUPS_MAX} is right; leave it out and one is made"),
+            _some(f"it is empty: name 1 to {SECURITY_GROUPS_MAX}, or leave it out and one is made"),
             _once,
         ),
         _shows(minItems=1, maxItems=SECURITY_GROUPS_MAX, uniqueItems=True),

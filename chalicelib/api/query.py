@@ -16,7 +16,7 @@ def read_flags(query: Mapping[str, Sequence[str]], *known: str) -> tuple[dict[st
     """
     given = {name: values for name, values in query.items() if name in known}
     wrong = [
-        Fault(name, f"true or false is right, not {quoted(value)}")
+        Fault(name, f"it must be true or false, not {quoted(value)}")
         for name, values in given.items()
         for value in values
         if value not in {"true", "false"}

@@ -36,7 +36,7 @@ def read_json(raw: bytes | str | None) -> object:
     """
     data = raw.encode(errors="surrogatepass") if isinstance(raw, str) else raw or b""
     if not data.strip():
-        raise InvalidRequest([Fault("body", "it is empty: a JSON object is right")])
+        raise InvalidRequest([Fault("body", "it is empty: send a JSON object")])
     if len(data) > BODY_MAX:
         raise InvalidRequest([Fault("body", f"it has {len(data)} bytes: at most {BODY_MAX} are read")])
     value, wrong = _parsed(data)
@@ -88,7 +88,7 @@ def read_put(name: str, body: object, *, region: str | None = None) -> tuple[Dec
     from chalicelib.api.body import PutBody  # pydantic: what reads no body does without it
 
     if not isinstance(body, dict):
-        wrong = Fault("body", f"an object is right, not {quoted(body)}")
+        wrong = Fault("body", f"it must be an object, not {quoted(body)}")
         return Declaration(name=name, subnets=()), (wrong, *read_name(name))
     errors = _errors(body)
     known = set(PutBody.__annotations__)

@@ -70,7 +70,7 @@ def _message(error: ErrorDetails, location: Sequence[int | str], fields: Collect
     if kind == "extra_forbidden":
         return unknown(str(location[-1]), fields if len(location) == 1 else ()).message
     if kind == "string_unicode":
-        return "a text in it is no Unicode"
+        return "it holds a text that is no Unicode"
     if kind in _RANGES:
         right: str | None = _RANGES[kind].format(**error["ctx"])
     else:
@@ -79,7 +79,7 @@ def _message(error: ErrorDetails, location: Sequence[int | str], fields: Collect
         return error["msg"]
     # What stands where a key belongs is shown to nobody.
     secret = location[:1] == ["certificate"] and ("pem" in location or "private_key" in location)
-    return f"{right} is right, not {'that' if secret else quoted(error['input'])}"
+    return f"it must be {right}" if secret else f"it must be {right}, not {quoted(error['input'])}"
 
 
 def _path(location: Sequence[int | str]) -> str:

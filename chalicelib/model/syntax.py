@@ -127,7 +127,7 @@ def host_fault(name: str) -> str | None:
     """A DNS name without a trailing dot, as clients would use it; an IP address is none."""
     if len(name) <= HOST_MAX and matches(HOST_PATTERN, name):
         return None
-    return f"{quoted(name)} is no DNS name: labels of letters, digits and hyphens between dots"
+    return f"{quoted(name)} is no DNS name: use labels of letters, digits and hyphens between dots"
 
 
 def domain_fault(name: str) -> str | None:
@@ -135,8 +135,8 @@ def domain_fault(name: str) -> str | None:
     if len(name) <= HOST_MAX and matches(DOMAIN_PATTERN, name):
         return None
     return (
-        f"{quoted(name)} cannot be certified: a DNS name, an IPv4 address, or a wildcard "
-        'for one label, as in "*.example.com", is right'
+        f"{quoted(name)} cannot be certified: use a DNS name, an IPv4 address, or a wildcard "
+        'for one label, as in "*.example.com"'
     )
 
 
@@ -170,8 +170,8 @@ def certificate_arn_fault(arn: str, region: str | None = None) -> str | None:
     if not matches(CERTIFICATE_ARN_PATTERN, arn):
         # It is not quoted: somebody may have put a key here.
         return (
-            "it is no certificate's ARN: arn:aws:iam::<account>:server-certificate/<name> "
-            "or arn:aws:acm:<region>:<account>:certificate/<id> is right"
+            "it is no certificate's ARN: use arn:aws:iam::<account>:server-certificate/<name> "
+            "or arn:aws:acm:<region>:<account>:certificate/<id>"
         )
     service, there = arn.split(":")[2:4]
     if service == "acm" and region is not None and there != region:
@@ -185,7 +185,8 @@ def health_target_fault(target: str) -> str | None:
     if fits and 1 <= int(target.partition(":")[2].partition("/")[0]) <= 65535:
         return None
     return (
-        f"{quoted(target)} is no target: TCP:port, SSL:port, HTTP:port/path, HTTPS:port/path; path up to 1024"
+        f"{quoted(target)} is no target: use TCP:port, SSL:port, HTTP:port/path or HTTPS:port/path, with"
+        " up to 1024 characters of path"
     )
 
 

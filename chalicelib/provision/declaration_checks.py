@@ -313,7 +313,7 @@ def _addresses_of_network(declaration: Declaration) -> Iterator[Fault]:
         if address.startswith("eipalloc-") == internal:
             yield Fault(
                 field,
-                f"for a load balancer that is {declaration.scheme} {right} is right, not {quoted(address)}",
+                f"a load balancer that is {declaration.scheme} takes {right}, not {quoted(address)}",
             )
         if address in taken:
             yield Fault(field, f"{quoted(address)} is named twice")

@@ -289,15 +289,15 @@ def test_listeners_that_cannot_be_read_do_not_make_a_certificate_wrong() -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"keepalive": "300"}, 'a number is right, not "300"'),
-        ({"connection_draining": 301.5}, "a whole number is right, not 301.5"),
-        ({"connection_draining": 300.0}, "a whole number is right, not 300.0"),
+        ({"keepalive": "300"}, 'it must be a number, not "300"'),
+        ({"connection_draining": 301.5}, "it must be a whole number, not 301.5"),
+        ({"connection_draining": 300.0}, "it must be a whole number, not 300.0"),
         (
             {"keepalive": 9000},
-            "4000 or less is right, not 9000",
+            "it must be 4000 or less, not 9000",
         ),
-        ({"cross_zone": [1]}, "true or false is right, not a list"),
-        ({"scheme": "public"}, "'internet-facing' or 'internal' is right, not \"public\""),
+        ({"cross_zone": [1]}, "it must be true or false, not a list"),
+        ({"scheme": "public"}, "it must be 'internet-facing' or 'internal', not \"public\""),
         ({"cluster": ""}, "a cluster's name has 1 to 255 characters, as the value of a tag, not 0"),
         ({"cluster": "x" * 256}, "a cluster's name has 1 to 255 characters, as the value of a tag, not 256"),
         ({"cluster": "AWS:mqtt"}, '"AWS:mqtt" begins with aws:, which AWS keeps for itself'),
@@ -442,12 +442,12 @@ def test_sound_json_is_read_as_it_was_written(value: object) -> None:
         (
             {"adopt": ["1"]},
             {"dry_run": False, "adopt": False},
-            (Fault("adopt", 'true or false is right, not "1"'),),
+            (Fault("adopt", 'it must be true or false, not "1"'),),
         ),
         (
             {"adopt": [""]},
             {"dry_run": False, "adopt": False},
-            (Fault("adopt", 'true or false is right, not ""'),),
+            (Fault("adopt", 'it must be true or false, not ""'),),
         ),
         (
             {"dryrun": ["true"]},
