@@ -7,7 +7,7 @@ number of calls is part of the contract: tests count them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from chalicelib.aws import elb, elbv2, route53
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
-from chalicelib.model.batches import batches
 from chalicelib.model.dns_options import read_dns_tag
 from chalicelib.model.errors import Absent, AwsError, Denied, NotFound
 from chalicelib.model.load_balancer import (
@@ -35,13 +34,9 @@ from chalicelib.model.vpc import SecurityGroup
 
 if TYPE_CHECKING:
     from mypy_boto3_elb.type_defs import LoadBalancerDescriptionTypeDef
-    from mypy_boto3_elbv2.type_defs import ListenerTypeDef, LoadBalancerTypeDef, TargetGroupTypeDef
+    from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef, TargetGroupTypeDef
 
 READS_AT_ONCE = 8
-# AWS takes 40 reads at once of an account and a region, and 10 more each second
-# (https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html).
-_UNPACED = 32
-_PAUSE = 1.0
 
 Unread = Callable[[str, AwsError], None]
 """What gets the name of a load balancer that AWS does not show, or of a whole kind, and why."""
@@ -325,7 +320,7 @@ def _with_listeners(
         return ()
     groups = {one.get("TargetGroupArn", ""): one for one in listed}
     found = []
-    for one, listeners in zip(networks, _listeners_of(arns, invocation), strict=True):
+    for one, listeners in zip(networks, elbv2.listeners_of_each(client, arns, invocation.sleep), strict=True):
         match listeners:
             case Absent():
                 continue
@@ -335,24 +330,6 @@ def _with_listeners(
                 parsed = elbv2.parse_network_listeners(listeners, groups, {}, {})
                 found.append(replace(one, listeners=parsed))
     return tuple(found)
-
-
-def _listeners_of(
-    arns: Sequence[str], invocation: Invocation
-) -> Iterable[tuple[ListenerTypeDef, ...] | AwsError]:
-    """The listeners of each load balancer, or why AWS does not show them: as many at a time as AWS takes."""
-
-    def read(arn: str) -> tuple[ListenerTypeDef, ...] | AwsError:
-        try:
-            return elbv2.listeners_of(invocation.clients.elbv2, arn)
-        except AwsError as error:
-            return error
-
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        for number, some in enumerate(batches(arns, READS_AT_ONCE)):
-            if number * READS_AT_ONCE >= _UNPACED:
-                invocation.sleep(_PAUSE)
-            yield from pool.map(read, some)
 
 
 def list_networks(invocation: Invocation) -> elb.Listed:

@@ -5,7 +5,8 @@ Application and gateway load balancers are in the same listing: they are somebod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from chalicelib.aws.errors import translated
 from chalicelib.aws.quotas import parse_quota
 from chalicelib.model import errors
-from chalicelib.model.batches import of_those_there
+from chalicelib.model.batches import batches, of_those_there
 from chalicelib.model.load_balancer import (
     AccessLogs,
     ForeignListener,
@@ -49,6 +50,9 @@ LOGS, LOGS_BUCKET, LOGS_PREFIX = "access_logs.s3.enabled", "access_logs.s3.bucke
 _LOAD_BALANCER_ATTRIBUTES = frozenset({CROSS_ZONE, LOGS, LOGS_BUCKET, LOGS_PREFIX})
 _PROTOCOLS = frozenset({"TCP", "TLS"})
 _ARNS_AT_ONCE = 20
+# AWS takes 40 reads at once of an account and a region, and 10 more each second
+# (https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html).
+_UNPACED, _PAUSE, _READS_AT_ONCE = 32, 1.0, 8
 
 Attributes = Mapping[str, str]
 
@@ -94,6 +98,11 @@ def resource_tags(
     return of_those_there(arns, _ARNS_AT_ONCE, partial(_tags, client))
 
 
+def owned_by(owner: str, tags: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """The ARNs of what carries the owner's tag, of those whose tags are given."""
+    return tuple(arn for arn, those in tags.items() if those.get(OWNER_TAG) == owner)
+
+
 def _tags(client: ElasticLoadBalancingv2Client, arns: Sequence[str]) -> dict[str, Mapping[str, str]]:
     with translated("DescribeTags"):
         answer = client.describe_tags(ResourceArns=list(arns))
@@ -119,6 +128,38 @@ def listeners_of(client: ElasticLoadBalancingv2Client, arn: str) -> tuple[Listen
     with translated("DescribeListeners"):
         pages = client.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
         return tuple(found for page in pages for found in page["Listeners"])
+
+
+def listeners_of_each(
+    client: ElasticLoadBalancingv2Client, arns: Sequence[str], sleep: Callable[[float], None]
+) -> Iterable[tuple[ListenerTypeDef, ...] | errors.AwsError]:
+    """The listeners of each load balancer, or why AWS does not show them: as many at a time as AWS takes."""
+
+    def read(arn: str) -> tuple[ListenerTypeDef, ...] | errors.AwsError:
+        try:
+            return listeners_of(client, arn)
+        except errors.AwsError as error:
+            return error
+
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        for number, some in enumerate(batches(arns, _READS_AT_ONCE)):
+            if number * _READS_AT_ONCE >= _UNPACED:
+                sleep(_PAUSE)
+            yield from pool.map(read, some)
+
+
+def find_listener(client: ElasticLoadBalancingv2Client, arn: str) -> ListenerTypeDef | None:
+    """The listener of that ARN, or None."""
+    try:
+        with translated("DescribeListeners"):
+            return client.describe_listeners(ListenerArns=[arn])["Listeners"][0]
+    except errors.Absent:
+        return None
+
+
+def default_certificate(listener: ListenerTypeDef) -> str | None:
+    """The ARN of what a listener serves to whoever names no other; None where it has none."""
+    return next((one.get("CertificateArn") for one in listener.get("Certificates", [])), None)
 
 
 def served_certificates(client: ElasticLoadBalancingv2Client, arn: str) -> frozenset[str]:
@@ -320,7 +361,6 @@ def parse_network_listeners(
             continue
         arn, forwards = one.get("ListenerArn", ""), forwarded(one)
         group = next(groups[each] for each in forwards if each in groups)
-        certificates = one.get("Certificates") or [{}]
         policy = one.get("SslPolicy")
         found.append(
             Listener(
@@ -328,7 +368,7 @@ def parse_network_listeners(
                 protocol=cast("Protocol", one.get("Protocol", "TCP")),
                 instance_port=group.get("Port", 0),
                 instance_protocol=cast("Protocol", group.get("Protocol", "TCP")),
-                certificate=certificates[0].get("CertificateArn"),
+                certificate=default_certificate(one),
                 ssl_policy=PredefinedPolicy(policy) if policy else None,
                 arn=arn,
                 owner=tags.get(arn, {}).get(OWNER_TAG),

@@ -16,7 +16,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
 from chalicelib.model.errors import Conflict, InvalidRequest, IssuerSilent
-from chalicelib.model.load_balancer import Certificate
+from chalicelib.model.load_balancer import Certificate, LoadBalancerType
 from chalicelib.model.names import ACME, PRIVATE_CA, SECRET
 from chalicelib.model.report import ReviewWarning
 from chalicelib.x509.domains import default_domains
@@ -72,16 +72,16 @@ def upload(
 
 
 def domains_or_default(
-    domains: Sequence[str], hostname: str | None, invocation: Invocation
+    domains: Sequence[str], hostname: str | None, type_: LoadBalancerType, invocation: Invocation
 ) -> tuple[tuple[str, ...], tuple[ReviewWarning, ...]]:
     """Return the names for a certificate of the private CA, with a warning where the default is used."""
     clients = invocation.clients
-    wanted = tuple(domains) or default_domains(hostname, clients.region, clients.dns_suffix)
+    wanted = tuple(domains) or default_domains(hostname, type_, clients.region, clients.dns_suffix)
     if domains or hostname:
         return wanted, ()
     message = (
         "neither `hostname` nor `certificate.domains` is given, so the certificate is for"
-        f" {', '.join(wanted)}: every load balancer of the region"
+        f" {', '.join(wanted)}: every {type_} load balancer of the region"
     )
     return wanted, (ReviewWarning("default-domains", message),)
 

@@ -109,6 +109,23 @@ class Listener:
         return self.port, self.protocol, self.instance_port, self.instance_protocol
 
 
+INVALID_CERTIFICATE = "Invalid-Certificate"
+"""What AWS shows of a classic load balancer's listener whose certificate is gone."""
+
+
+@dataclass(frozen=True)
+class SecureListener:
+    """A secure listener and what it serves: an ARN, or `Invalid-Certificate`.
+
+    `arn` is the listener's own, where it is a network load balancer's; a classic one's has none.
+    """
+
+    load_balancer: str
+    port: int
+    certificate: str
+    arn: str | None = None
+
+
 @dataclass(frozen=True)
 class HealthCheck:
     """Seconds and counts as AWS has them."""

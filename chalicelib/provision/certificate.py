@@ -131,7 +131,7 @@ def _of_private_ca(
 ) -> Chosen:
     """Keep the one that is served, or one that was uploaded and never served; else issue a new one."""
     clients = invocation.clients
-    names, warnings = domains_or_default(domains, declaration.hostname, invocation)
+    names, warnings = domains_or_default(domains, declaration.hostname, declaration.type, invocation)
     existing = issued_before(PRIVATE_CA, names, declaration.name, there, invocation)
     if existing:
         return Existing(

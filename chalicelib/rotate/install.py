@@ -1,7 +1,6 @@
-"""Put a certificate on the listeners in the place of another, prove it on the wire; put the old one back.
+"""Put a certificate on the listeners in the place of another, prove it by handshakes; put the old one back.
 
-`SetLoadBalancerListenerSSLCertificate` swaps in place: the listener and its policies stay, and so do open
-sessions (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-update-ssl-cert.html).
+A swap happens in place: the listener and its policies stay, and so do open sessions.
 """
 
 from __future__ import annotations
@@ -12,23 +11,17 @@ from datetime import datetime
 from typing import Literal
 
 from chalicelib.apply import Progress, apply
-from chalicelib.aws import elb
 from chalicelib.aws.certificate import read_certificate
+from chalicelib.aws.load_balancers import certificate_on, current_tags, swapping
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
-from chalicelib.model.load_balancer import Certificate, LoadBalancer
+from chalicelib.model.load_balancer import Certificate, LoadBalancer, SecureListener
 from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG
 from chalicelib.model.pending import Pending, parse_pending, until_served
 from chalicelib.model.rejected import Rejected
 from chalicelib.model.report import ReviewWarning
-from chalicelib.rotate.model import (
-    INVALID_CERTIFICATE,
-    LoadBalancerCertificates,
-    Rotation,
-    RotationState,
-    SecureListener,
-)
+from chalicelib.rotate.model import LoadBalancerCertificates, Rotation, RotationState
 from chalicelib.rotate.observe import FRESH
 from chalicelib.rotate.plan import RollBack, fallbacks
 from chalicelib.rotate.proof import Handshakes, Proof, server_name
@@ -59,11 +52,22 @@ class Swap:
 
     def pending(self) -> Pending | None:
         """The `emq-elb:pending` tag of its own load balancer, read again where what is known is `stale`."""
-        name = self.balancer.name
-        tags = self.load_balancers[name].tags
-        if self.stale:
-            tags = elb.load_balancer_tags(self.invocation.clients.elb, [name]).get(name, {})
+        load_balancer = self.load_balancers[self.balancer.name]
+        tags = current_tags(self.invocation.clients, load_balancer) if self.stale else load_balancer.tags
         return parse_pending(tags.get(PENDING_TAG))
+
+    def mark(self, reason: str, tag: tuple[str, str]) -> None:
+        """Put one of our tags on its own load balancer."""
+        self._apply(do.AddTags(reason=reason, tags=(tag,), arn=self.load_balancers[self.balancer.name].arn))
+
+    def unmark(self, reason: str, key: str) -> None:
+        """Take one of our tags off its own load balancer."""
+        self._apply(
+            do.RemoveTags(reason=reason, keys=(key,), arn=self.load_balancers[self.balancer.name].arn)
+        )
+
+    def _apply(self, action: do.Action) -> None:
+        apply(self.balancer.name, [action], self.progress, self.invocation)
 
     def rotation(
         self,
@@ -157,8 +161,7 @@ def reject(failed: Failed) -> tuple[Swap, RollBack]:
     if old is None:
         raise errors.Conflict(f"{reason}; there is no valid one to go back to")
     failure = Rejected(certificate.name or certificate.arn, swap.invocation.now())
-    mark = do.AddTags(reason=reason, tags=(failure.tag,))
-    apply(balancer.name, [mark], swap.progress, swap.invocation)
+    swap.mark(reason, failure.tag)
     listeners = tuple(replace(listener, certificate=certificate.arn) for listener in balancer.listeners)
     swap = replace(swap, balancer=replace(balancer, listeners=listeners), before={})
     return swap, RollBack(reason=reason, certificate=old)
@@ -192,13 +195,9 @@ def _done(
 ) -> Rotation:
     pending = swap.pending()
     if pending and pending.of_rotation:
-        forget = do.RemoveTags(reason="the rotation waits for nothing any more", keys=(PENDING_TAG,))
-        apply(swap.balancer.name, [forget], swap.progress, swap.invocation)
+        swap.unmark("the rotation waits for nothing any more", PENDING_TAG)
     if proof.verdict == "proven" and certificate.name and certificate.name == swap.balancer.rejected:
-        forgive = do.RemoveTags(
-            reason="it failed on the wire before, and clients take it now", keys=(REJECTED_TAG,)
-        )
-        apply(swap.balancer.name, [forgive], swap.progress, swap.invocation)
+        swap.unmark("it failed in TLS handshakes before, and clients take it now", REJECTED_TAG)
     unverified = ReviewWarning(
         "unverified", f"{certificate.arn} could not be seen everywhere: {proof.detail}"
     )
@@ -222,14 +221,12 @@ def _set(
 ) -> Literal["set", "unknown", "left alone"]:
     """Swap it on one listener as soon as ELB knows it; "unknown" when it does not by the deadline.
 
-    A new certificate may be unknown to ELB for seconds, by AWS's word up to 15 minutes
+    A new certificate may be unknown to ELB for seconds, by AWS's words up to 15 minutes
     (https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/ts-elb-error-api-response.html).
     """
     if swap.stale and not _unchanged(listener, swap.invocation):
         return "left alone"
-    action = do.SetLoadBalancerListenerSSLCertificate(
-        reason=reason, port=listener.port, certificate=certificate.arn
-    )
+    action = swapping(listener, certificate.arn, reason)
     waits = swap.invocation.waits()
     while True:
         try:
@@ -246,11 +243,7 @@ def _set(
 
 
 def _unchanged(listener: SecureListener, invocation: Invocation) -> bool:
-    described = elb.describe_load_balancer(invocation.clients.elb, listener.load_balancer)
-    if described is None:
-        return False
-    serving = {one.port: one.certificate for one in elb.parse_listeners(described, {})}
-    return (serving.get(listener.port) or INVALID_CERTIFICATE) == listener.certificate
+    return certificate_on(invocation.clients, listener) == listener.certificate
 
 
 def postponed(swap: Swap, what: str, reason: str, *, not_before: datetime | None = None) -> Rotation:
@@ -261,8 +254,7 @@ def postponed(swap: Swap, what: str, reason: str, *, not_before: datetime | None
     pending = swap.pending()
     mark = Pending((pending and pending.since) or swap.invocation.now(), what, not_before)
     if pending is None or (pending.of_rotation and str(pending) != str(mark)):
-        tag = do.AddTags(reason=reason, tags=(mark.tag,))
-        apply(swap.balancer.name, [tag], swap.progress, swap.invocation)
+        swap.mark(reason, mark.tag)
     return swap.rotation("pending", reason, swap.balancer.served)
 
 

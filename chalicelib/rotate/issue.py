@@ -172,7 +172,7 @@ def issued(
     names = (*((balancer.hostname,) if balancer.hostname else ()), *(served.domains if served else ()))
     if source == ACME and not (domains or names):
         raise Conflict("the names that it was for are not known any more: PUT with `domains`")
-    wanted, warnings = domains_or_default(domains or names, None, issuers.invocation)
+    wanted, warnings = domains_or_default(domains or names, None, balancer.type, issuers.invocation)
     made = issue(
         Wanted(
             source=source,

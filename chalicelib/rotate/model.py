@@ -6,20 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from chalicelib.model.load_balancer import Certificate, age
+from chalicelib.model.load_balancer import Certificate, LoadBalancerType, SecureListener, age
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.step import Step
-
-INVALID_CERTIFICATE = "Invalid-Certificate"
-
-
-@dataclass(frozen=True)
-class SecureListener:
-    """A secure listener and what it serves: an ARN, or `Invalid-Certificate`."""
-
-    load_balancer: str
-    port: int
-    certificate: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +16,16 @@ class LoadBalancerCertificates:
     """One load balancer's certificates and the listeners, its own or another's, that serve them.
 
     `served` is what counts as the current one, None where there is none; `certificates` are those under its
-    path in IAM, with as much as is known of each; `rejected` is the name of one that failed on the wire, and
-    `barred` whether it must not be installed again yet.
+    path in IAM, with as much as is known of each; `rejected` is the name of one that failed in TLS
+    handshakes, and `barred` whether it must not be installed again yet. `foreign` are the ports of its own
+    secure listeners that do not carry our owner tag: they are left alone.
     """
 
     name: str
     source: str
     listeners: tuple[SecureListener, ...]
+    type: LoadBalancerType = "classic"
+    foreign: tuple[int, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     served: Certificate | None = None
     hostname: str | None = None

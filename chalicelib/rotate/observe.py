@@ -1,7 +1,7 @@
 """Read AWS for `rotate`: every certificate, and every listener that serves one.
 
-One call for each 400 load balancers of the region, one for each 20, one for each 1,000 certificates; more
-is read only of a certificate that may be due.
+One call for each 400 load balancers of either kind, one for each 20, one for each network one, one for each
+1,000 certificates; more is read only of a certificate that may be due.
 """
 
 from __future__ import annotations
@@ -11,10 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chalicelib.aws import elb, iam
+from chalicelib.aws import iam
 from chalicelib.aws.certificate import read_certificate
+from chalicelib.aws.load_balancers import SecureListeners, list_secure_listeners
 from chalicelib.invocation import Invocation
-from chalicelib.model.load_balancer import Certificate, LoadBalancer, age
+from chalicelib.model.errors import AwsError
+from chalicelib.model.load_balancer import (
+    INVALID_CERTIFICATE,
+    Certificate,
+    LoadBalancer,
+    SecureListener,
+    age,
+)
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     DIGITS_IN_NAME,
@@ -27,7 +35,7 @@ from chalicelib.model.names import (
     load_balancer_of_path,
 )
 from chalicelib.model.rejected import parse_rejected
-from chalicelib.rotate.model import INVALID_CERTIFICATE, LoadBalancerCertificates, SecureListener, current
+from chalicelib.rotate.model import LoadBalancerCertificates, current
 from chalicelib.rotate.proof import Handshakes
 
 FRESH = timedelta(minutes=1)
@@ -40,7 +48,7 @@ _EVERYTHING = "/"
 class Region:
     """The region's certificates and load balancers, of which only ours; `in_use` are ARNs on any listener.
 
-    `since` is when it was begun to be read.
+    `since` is when it was begun to be read; `unread` are load balancers whose listeners AWS does not show.
     """
 
     since: datetime
@@ -48,41 +56,40 @@ class Region:
     certificates: tuple[Certificate, ...]
     in_use: frozenset[str]
     balancers: tuple[LoadBalancerCertificates, ...]
+    unread: Mapping[str, AwsError]
 
 
 def observe_region(invocation: Invocation) -> Region:
-    """Read load balancers, tags and the list of certificates."""
+    """Read load balancers, their secure listeners, tags and the list of certificates."""
     clients, owner, since = invocation.clients, invocation.settings.owner, invocation.now()
     with ThreadPoolExecutor(1) as pool:
         listing = pool.submit(iam.list_certificates, clients.iam, _EVERYTHING)
-        described = elb.describe_all(clients.elb)
-        ours = elb.listed(clients.elb, described, owner).ours
-    listeners = (listener for one in described for listener in elb.parse_listeners(one, {}))
+        there = list_secure_listeners(clients, owner, invocation.sleep)
     return Region(
         since=since,
-        load_balancers=ours,
+        load_balancers=there.load_balancers,
         certificates=listing.result(),
-        in_use=frozenset(listener.certificate for listener in listeners if listener.certificate),
-        balancers=_balancers(ours, listing.result(), invocation),
+        in_use=there.in_use,
+        balancers=_balancers(there, listing.result(), invocation),
+        unread=there.unread,
     )
 
 
 def _balancers(
-    ours: Mapping[str, LoadBalancer], listed: tuple[Certificate, ...], invocation: Invocation
+    there: SecureListeners, listed: tuple[Certificate, ...], invocation: Invocation
 ) -> tuple[LoadBalancerCertificates, ...]:
-    """One for each load balancer whose certificates any listener of ours serves."""
-    region, owner = invocation.clients.region, invocation.settings.owner
-    listeners: dict[str, list[SecureListener]] = {}
-    secure = [
-        SecureListener(one.name, listener.port, listener.certificate or INVALID_CERTIFICATE)
-        for one in ours.values()
-        for listener in one.listeners
-        if listener.secure
-    ]
-    for listener in secure:
+    """One for each load balancer whose certificates any listener of ours serves, or that has foreign ones."""
+    region, owner, ours = invocation.clients.region, invocation.settings.owner, there.load_balancers
+    listeners: dict[str, list[SecureListener]] = {one.load_balancer: [] for one in there.foreign}
+    for listener in there.ours:
         listeners.setdefault(_home(listener, ours, certificates_path(owner, region)), []).append(listener)
     return tuple(
-        _balancer(ours[name], tuple(found), listed, certificate_path(owner, region, name), invocation.now())
+        replace(
+            _balancer(
+                ours[name], tuple(found), listed, certificate_path(owner, region, name), invocation.now()
+            ),
+            foreign=tuple(one.port for one in there.foreign if one.load_balancer == name),
+        )
         for name, found in sorted(listeners.items())
     )
 
@@ -107,6 +114,7 @@ def _balancer(
     rejected = failed.name if failed else None
     return LoadBalancerCertificates(
         name=load_balancer.name,
+        type=load_balancer.type,
         source=load_balancer.tags.get(CERTIFICATE_TAG, ""),
         listeners=listeners,
         certificates=own,

@@ -2,7 +2,7 @@
 
     source            what is found                                      decision
     ----------------  -------------------------------------------------  --------------------
-    any               no secure listener                                 Keep
+    any               no secure listener of ours                         Keep
     any but watched   what failed on the wire is served, one is left     RollBack to that one
     pem, external     anything                                           Keep, soon a warning
     secret            what it holds is served, everywhere                Keep
@@ -142,7 +142,7 @@ def decide_rotation(facts: RotationFacts) -> Decision:
     """Decide as the table says."""
     balancer, now, before, authority = facts.balancer, facts.now, facts.renew_before, facts.authority
     if not balancer.listeners:
-        return Keep(reason="it has no secure listener")
+        return Keep(reason="it has no secure listener of ours")
     if balancer.source in WATCHED:
         return _watched(balancer, now, before)
     if back := _way_back(balancer, now):

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from chalicelib.apply import apply
 from chalicelib.aws.certificate import read_certificate
 from chalicelib.invocation import Invocation
-from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import REJECTED_TAG, WATCHED, certificate_name_of
 from chalicelib.model.report import ReviewWarning
@@ -88,8 +86,7 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
     if _untrusted(seen) and not _same_issuer(failed, older, invocation):
         return None
     reason = "it failed on the wire before, and clients take it now"
-    forgive = do.RemoveTags(reason=reason, keys=(REJECTED_TAG,))
-    apply(balancer.name, [forgive], swap.progress, invocation)
+    swap.unmark(reason, REJECTED_TAG)
     return swap.rotation("kept", f"{reason}; {proof.detail}", failed, verified=True)
 
 

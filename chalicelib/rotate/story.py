@@ -64,7 +64,7 @@ def rotate_all(invocation: Invocation, client: TlsClient | None = None) -> tuple
     Raises Unserved at the end with all that went wrong, when everything else is done.
     """
     first = run = _run(invocation, client)
-    failures: list[tuple[str, Exception]] = []
+    failures: list[tuple[str, Exception]] = [*run.region.unread.items()]
     rotations = []
     for name in [one.name for one in sorted(run.region.balancers, key=_end)]:
         try:
@@ -173,8 +173,14 @@ def _balancer(name: str, run: Run) -> LoadBalancerCertificates:
         for one in run.region.balancers
         if any(listener.load_balancer == name for listener in one.listeners)
     ]
+    if not serving and name in run.region.unread:
+        raise run.region.unread[name]
     if not serving:
-        raise errors.Conflict(f"{name} has no secure listener, so it has no certificate")
+        foreign = next(
+            (warning for one in run.region.balancers if one.name == name for warning in _foreign(one)), None
+        )
+        why = foreign.message if foreign else "it has no secure listener, so it has no certificate"
+        raise errors.Conflict(f"{name}: {why}")
     return next((one for one in serving if one.name == name), serving[0])
 
 
@@ -239,7 +245,7 @@ def _observe(
         client=client,
         invocation=invocation,
         progress=Progress(),
-        warnings=_warnings(authority, now),
+        warnings=(*_warnings(authority, now), *_foreign(balancer)),
     )
     return facts, swap
 
@@ -306,6 +312,18 @@ def _warnings(authority: AuthorityFacts | None, now: datetime) -> tuple[ReviewWa
     end = f"{authority.not_after:%Y-%m-%d}"
     message = f"the private CA ends {end}: give devices the next one (docs/rotate.md)"
     return (ReviewWarning("private-ca-expires", message),)
+
+
+def _foreign(balancer: LoadBalancerCertificates) -> tuple[ReviewWarning, ...]:
+    """Say which secure listeners are left alone, since they do not carry our owner tag."""
+    if not balancer.foreign:
+        return ()
+    ports = ", ".join(str(port) for port in balancer.foreign)
+    message = (
+        f"the secure listeners on port {ports} do not carry our owner tag, so their certificates are left"
+        " alone: a PUT of what GET shows tags them"
+    )
+    return (ReviewWarning("foreign-listener", message),)
 
 
 def _retire(rotations: list[Rotation], run: Run) -> tuple[list[Rotation], list[tuple[str, Exception]]]:

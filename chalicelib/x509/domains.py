@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chalicelib.model.load_balancer import LoadBalancerType
 
 
 def covers(domains: Iterable[str], hostname: str) -> bool:
@@ -36,13 +40,16 @@ def address_of(name: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def default_domains(hostname: str | None, region: str, dns_suffix: str) -> tuple[str, ...]:
+def default_domains(
+    hostname: str | None, type_: LoadBalancerType, region: str, dns_suffix: str
+) -> tuple[str, ...]:
     """Return the names for a certificate of ours when the body names none.
 
-    Without a hostname: every classic load balancer of the region, since the load balancer's own DNS name is
-    not known before it exists. `dns_suffix` is the partition's, as `amazonaws.com`.
+    Without a hostname: every load balancer of that type in the region, since the load balancer's own DNS name
+    is not known before it exists. `dns_suffix` is the partition's, as `amazonaws.com`.
     """
-    return (hostname,) if hostname else (f"*.{region}.elb.{dns_suffix}",)
+    own = {"classic": f"*.{region}.elb.{dns_suffix}", "network": f"*.elb.{region}.{dns_suffix}"}
+    return (hostname or own[type_],)
 
 
 def _normal(name: str) -> str:

@@ -38,6 +38,7 @@ MEANT = {
     ("RESOURCE_MISMATCH", "CreateGroupInVpc"): "the group itself is in the statement before",
     ("RESOURCE_MISMATCH", "ChangeOurParts"): "the same",
     ("RESOURCE_MISMATCH", "ChangeOurListeners"): "its list has application load balancers' listeners alone",
+    ("RESOURCE_MISMATCH", "SwapOnOurTlsListeners"): "the same",
     # Of the two lists that it has for the service it takes the older.
     ("UNKNOWN_CONDITION_FOR_ACTION", "TagTheLoadBalancerAsItIsCreated"): "AWS lists CreateAction for AddTags",
 }

@@ -22,6 +22,7 @@ from tests.world.rotating import (
     bundle,
     front,
     keep_secret,
+    served,
     uploaded_a_minute_ago,
     use_in_second,
 )
@@ -65,7 +66,9 @@ def due(prod: Deployment) -> None:
     with front(prod.here) as wire:
         prod.here.passed = LONG_AGO
         prod.put(body(prod.here, wire.port, PRIVATE_CA))
+        prod.put(body(prod.here, 8883, PRIVATE_CA, "network"), "fleet")
         prod.here.passed = timedelta()
+        second = served(prod.here, 8883, "fleet")
         arn = acm_certificate()
         use_in_second("network", False, "eu-central-1", arn)
         prod.put(body(prod.here, 8883, {"arn": arn}), "other")
@@ -78,6 +81,7 @@ def due(prod: Deployment) -> None:
             SecretId=f"{OWNER}/private-ca", TagKeys=["emq-elb:certificate"]
         )
         prod.run("rotate", sample("schedule-rotate"))
+        assert served(prod.here, 8883, "fleet") != second
         uploaded_a_minute_ago()
         prod.http("POST", "/load-balancers/demo/rotate", {})
         uploaded_a_minute_ago()

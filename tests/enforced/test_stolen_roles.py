@@ -74,6 +74,8 @@ NO_INSTANCES: list[dict[str, str]] = []
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:ops"
 SWAP = {"LoadBalancerPort": 8883, "SSLCertificateId": "arn:aws:iam::123456789012:server-certificate/theirs"}
 
+SWAP_TLS = {"Certificates": [{"CertificateArn": SWAP["SSLCertificateId"]}]}
+
 WHEN = ("AlarmActions", "OKActions", "InsufficientDataActions")
 # What an alarm may do beside notifying.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
@@ -110,6 +112,16 @@ OWN: list[tuple[Call, set[str]]] = [
         }.items()
     ),
     (balancer("SetLoadBalancerListenerSSLCertificate", "prod", **SWAP), {*MAKERS, "rotate"}),
+    (call("elbv2", "ModifyListener", ListenerArn=OURS["listener"], **SWAP_TLS), {*MAKERS, "rotate"}),
+    (
+        call(
+            "elbv2",
+            "AddTags",
+            ResourceArns=[OURS["load balancer"]],
+            Tags=owned(None, **{"emq-elb:rejected": "x"}),
+        ),
+        {*MAKERS, "rotate"},
+    ),
     (creating(PROD), MAKERS),
     (tagging("prod", owned(None, team="iot")), MAKERS),
     (tagging("prod", owned(None, **{"emq-elb:pending": "x"})), {*MAKERS, "rotate"}),
@@ -181,6 +193,7 @@ def writes_about(kind: str, name: str) -> list[Call]:
         ),
         call("elbv2", "SetSubnets", LoadBalancerArn=there["load balancer"], Subnets=["subnet-0"]),
         call("elbv2", "DeleteListener", ListenerArn=there["listener"]),
+        call("elbv2", "ModifyListener", ListenerArn=there["listener"], **SWAP_TLS),
         call("elbv2", "DeleteRule", RuleArn=there["rule"]),
         *(on_group if name != "prod" else ()),
     ]

@@ -219,7 +219,7 @@ def test_no_key_is_in_any_output_log_error_or_step(
     assert not [line for line in keys if "-----" not in line and line in text]
 
 
-def test_an_idle_look_at_a_hundred_costs_seven_calls_and_one_for_the_private_ca(here: Account) -> None:
+def test_an_idle_look_at_a_hundred_costs_eight_calls_and_one_for_the_private_ca(here: Account) -> None:
     KNOBS.load_balancers_quota = 200
     one = issued(HOST)
     given = {"pem": {"certificate": one.certificate_pem, "private_key": one.private_key_pem}}
@@ -236,14 +236,14 @@ def test_an_idle_look_at_a_hundred_costs_seven_calls_and_one_for_the_private_ca(
         )
     rotate(here, nowhere())
     assert sorted(here.calls.made) == [
-        "DescribeLoadBalancers",
+        *["DescribeLoadBalancers"] * 2,  # of either kind
         *["DescribeTags"] * 5,
         "ListServerCertificates",
     ]
     make(here, 8883, name="private", passed=timedelta())
     rotate(here, nowhere())
     assert sorted(here.calls.made) == [
-        "DescribeLoadBalancers",
+        *["DescribeLoadBalancers"] * 2,
         "DescribeSecret",  # whether the private CA's certificate stands apart
         *["DescribeTags"] * 6,
         "GetSecretValue",
@@ -258,7 +258,7 @@ def test_one_that_is_due_costs_one_upload_and_one_swap(here: Account, demo: Fron
     with_front_for_demo = TlsClient(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
     rotate(here, with_front_for_demo)
     assert sorted(here.calls.made) == [
-        "DescribeLoadBalancers",
+        *["DescribeLoadBalancers"] * 2,
         "DescribeSecret",
         "DescribeTags",
         "GetSecretValue",
@@ -270,7 +270,7 @@ def test_one_that_is_due_costs_one_upload_and_one_swap(here: Account, demo: Fron
 
 
 @pytest.mark.parametrize("listeners", [1, 3, 5])
-def test_one_certificate_on_n_listeners_costs_n_and_four_beside_the_secret_and_the_event(
+def test_one_certificate_on_n_listeners_costs_n_and_five_beside_the_secret_and_the_event(
     here: Account, demo: Front, listeners: int
 ) -> None:
     old = make(here, demo.port)
@@ -279,5 +279,5 @@ def test_one_certificate_on_n_listeners_costs_n_and_four_beside_the_secret_and_t
     wire = TlsClient(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
     rotate(here, wire)
     made = [name for name in here.calls.made if name not in {"DescribeSecret", "GetSecretValue", "PutEvents"}]
-    assert len(made) == listeners + 4, made
+    assert len(made) == listeners + 5, made
     assert made.count("SetLoadBalancerListenerSSLCertificate") == listeners

@@ -11,13 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.acme.renewal_window import Window
-from chalicelib.model.load_balancer import Certificate, Leaf
-from chalicelib.rotate.model import (
-    INVALID_CERTIFICATE,
-    LoadBalancerCertificates,
-    SecureListener,
-    current,
-)
+from chalicelib.model.load_balancer import INVALID_CERTIFICATE, Certificate, Leaf, SecureListener
+from chalicelib.rotate.model import LoadBalancerCertificates, current
 from chalicelib.rotate.plan import (
     Decision,
     Install,

@@ -27,6 +27,7 @@ from chalicelib.rotate.story import rotate_all, rotate_one
 from chalicelib.rotate.verify import TlsClient
 from lab.aws import ACCOUNT, server_certificate_pem
 from tests.world.certificates import Issued, authority, leaf
+from tests.world.network import elbv2
 from tests.world.provisioning import WATCHED, Account, granted
 from tests.world.servers import ADDRESS, server_context, serving
 
@@ -66,6 +67,9 @@ class Front:
             secure.recv(1)
 
     def _arn(self) -> str:
+        for one in network_listeners(self.name):
+            if one["Port"] == self.port:
+                return str(one["Certificates"][0]["CertificateArn"])
         for one in self.here.world.describe(self.name)["ListenerDescriptions"]:
             if one["Listener"]["LoadBalancerPort"] == self.port:
                 return str(one["Listener"]["SSLCertificateId"])
@@ -98,9 +102,17 @@ def nowhere() -> TlsClient:
     return TlsClient(resolve=resolve)
 
 
-def body(here: Account, port: int, certificate: Mapping[str, Any]) -> dict[str, Any]:
+def network_listeners(name: str) -> list[Any]:
+    """The listeners of a network load balancer as AWS shows them; none where there is none of that name."""
+    found = elbv2().describe_load_balancers()["LoadBalancers"]
+    arns = [one["LoadBalancerArn"] for one in found if one["LoadBalancerName"] == name]
+    return [one for arn in arns for one in elbv2().describe_listeners(LoadBalancerArn=arn)["Listeners"]]
+
+
+def body(here: Account, port: int, certificate: Mapping[str, Any], type_: str = "classic") -> dict[str, Any]:
     """A PUT's body for one secure listener."""
     return {
+        "type": type_,
         "subnets": here.subnets[:2],
         "hostname": HOST,
         "listeners": [{"protocol": "SSL", "port": port, "instance_protocol": "TCP", "instance_port": 1883}],
@@ -114,13 +126,15 @@ def make(
     certificate: Mapping[str, Any] | None = None,
     name: str = "demo",
     passed: timedelta = LONG_AGO,
+    *,
+    type_: str = "classic",
 ) -> str:
     """PUT a load balancer at a time that has passed, and return the ARN that it serves."""
     here.passed = passed
-    asked = certificate or PRIVATE
-    report = here.put(body(here, port, asked), name)
+    asked = body(here, port, certificate or PRIVATE, type_)
+    report = here.put(asked, name)
     if report.state == "pending":
-        here.carry_on(report, body(here, port, asked), name)
+        here.carry_on(report, asked, name)
     here.passed = timedelta()
     return served(here, port, name)
 
@@ -149,7 +163,11 @@ def names(here: Account) -> list[str]:
 
 def tags(here: Account, name: str = "demo") -> dict[str, str]:
     """A load balancer's tags."""
-    found = here.world.elb.describe_tags(LoadBalancerNames=[name])["TagDescriptions"][0]["Tags"]
+    if of_network := network_listeners(name):
+        arn = of_network[0]["LoadBalancerArn"]
+        found = elbv2().describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
+    else:
+        found = here.world.elb.describe_tags(LoadBalancerNames=[name])["TagDescriptions"][0]["Tags"]
     return {one["Key"]: one["Value"] for one in found}
 
 

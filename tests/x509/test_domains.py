@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.model.load_balancer import LoadBalancerType
 from chalicelib.x509.domains import covers, default_domains, same_names
 
 LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
@@ -77,12 +78,18 @@ def test_any_text_gets_an_answer(domains: list[str], hostname: str) -> None:
 
 
 def test_a_leaf_of_ours_is_for_the_hostname_else_for_every_load_balancer_of_the_region() -> None:
-    assert default_domains("mqtt.example.com", "eu-central-1", "amazonaws.com") == ("mqtt.example.com",)
-    assert default_domains(None, "cn-north-1", "amazonaws.com.cn") == ("*.cn-north-1.elb.amazonaws.com.cn",)
-    assert covers(
-        default_domains(None, "eu-central-1", "amazonaws.com"),
-        "internal-demo-1.eu-central-1.elb.amazonaws.com",
-    )
+    china = ("cn-north-1", "amazonaws.com.cn")
+    assert default_domains("mqtt.example.com", "classic", *china) == ("mqtt.example.com",)
+    assert default_domains(None, "classic", *china) == ("*.cn-north-1.elb.amazonaws.com.cn",)
+    assert default_domains(None, "network", *china) == ("*.elb.cn-north-1.amazonaws.com.cn",)
+    here = ("eu-central-1", "amazonaws.com")
+    classic, network = (default_domains(None, type_, *here) for type_ in TYPES)
+    assert covers(classic, "internal-demo-1.eu-central-1.elb.amazonaws.com")
+    assert covers(network, "demo-0123456789abcdef.elb.eu-central-1.amazonaws.com")
+    assert not covers(classic, "demo-0123456789abcdef.elb.eu-central-1.amazonaws.com")
+
+
+TYPES: tuple[LoadBalancerType, ...] = ("classic", "network")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,466 @@
+"""Rotate for network load balancers: swapped by ModifyListener, seen in TLS handshakes, put back, retired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.model import errors
+from chalicelib.rotate.events import Expiring
+from chalicelib.rotate.report import report_expiring
+from chalicelib.rotate.story import carry_on, rotate_one
+from chalicelib.rotate.verify import TlsClient
+from lab.fidelity.knobs import KNOBS
+from tests.world.network import elbv2
+from tests.world.provisioning import WATCHED, Account, Killed, granted, just_before, pem
+from tests.world.rotating import (
+    HOST,
+    PRIVATE,
+    SECRET,
+    Front,
+    body,
+    bundle,
+    keep_secret,
+    make,
+    names,
+    network_listeners,
+    nowhere,
+    refusing,
+    rotate,
+    served,
+    tags,
+    use_in_second,
+)
+
+OWNER_TAG = "emq-elb:owner"
+OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
+
+
+def made(
+    here: Account,
+    port: int = 8883,
+    certificate: dict[str, Any] | None = None,
+    name: str = "demo",
+    **when: timedelta,
+) -> str:
+    """A network load balancer, made long ago unless it is said when; the certificate that it serves."""
+    return make(here, port, certificate, name, type_="network", **when)
+
+
+def due(here: Account, port: int, source: str) -> str:
+    """A network load balancer whose certificate is due; what it serves."""
+    if source == "private-ca":
+        return made(here, port)
+    keep_secret(bundle(40))
+    old = made(here, port, SECRET, passed=timedelta())
+    keep_secret(bundle(70, key="other"))
+    return old
+
+
+def listener(name: str = "demo", port: int | None = None) -> Any:
+    """Its secure listener, or that of a port, as AWS shows it."""
+    (found,) = (
+        one
+        for one in network_listeners(name)
+        if (one["Protocol"] == "TLS" if port is None else one["Port"] == port)
+    )
+    return found
+
+
+def untag(name: str = "demo") -> None:
+    """Take our owner tag off its secure listener."""
+    elbv2().remove_tags(ResourceArns=[listener(name)["ListenerArn"]], TagKeys=[OWNER_TAG])
+
+
+def settled(here: Account, port: int) -> tuple[bool, int, bool]:
+    """What every good run ends in: a certificate is served, two are there, nothing is waited for."""
+    return served(here, port).startswith("arn:"), len(names(here)), "emq-elb:pending" in tags(here)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("source", ["private-ca", "secret"])
+def test_one_that_is_due_is_replaced_in_place_and_seen_in_handshakes(
+    here: Account, demo: Front, source: str
+) -> None:
+    old = due(here, demo.port, source)
+    before = listener()
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, rotation.verified) == ("rotated", True), rotation.reason
+    new = served(here, demo.port)
+    assert new != old
+    assert rotation.certificate is not None
+    assert (rotation.certificate.arn, rotation.certificate.domains) == (new, (HOST,))
+    assert demo.seen[-1] == new
+    assert listener() == {**before, "Certificates": [{"CertificateArn": new}]}
+    assert here.calls.writes == ["UploadServerCertificate", "ModifyListener", "PutEvents"]
+    assert len(names(here)) == 2, "the old one is kept to roll back to"
+
+
+def test_only_the_certificate_is_named_in_the_call(here: Account, demo: Front) -> None:
+    made(here, demo.port)
+    asked: list[Any] = []
+
+    def watch(operation: str, parameters: Any) -> None:
+        if operation == "ModifyListener":
+            asked.append({key.partition(".")[0] for key in parameters} - {"Action", "Version"})
+
+    WATCHED.refuse = watch
+    rotate(here, demo)
+    assert asked == [{"ListenerArn", "Certificates"}]
+
+
+def test_one_that_is_not_due_is_left_alone(here: Account, demo: Front) -> None:
+    old = made(here, demo.port, passed=timedelta(days=-59))
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, served(here, demo.port), here.calls.writes) == ("kept", old, [])
+
+
+@pytest.mark.parametrize("given", ["pem", "external"])
+def test_what_nobody_renews_is_only_watched(here: Account, given: str) -> None:
+    certificate = {"arn": here.world.upload()} if given == "external" else {"pem": pem(bundle(10))}
+    old = made(here, 8883, certificate, passed=timedelta())
+    (rotation,) = rotate(here, nowhere())
+    assert rotation.state == "kept"
+    assert (served(here), here.calls.writes) == (old, [])
+    with pytest.raises(errors.Conflict, match="you renew it"):
+        rotate_one("demo", here.invocation(), nowhere())
+
+
+def test_one_can_be_replaced_on_request_and_a_dry_run_shows_it(here: Account, demo: Front) -> None:
+    old = made(here, demo.port, passed=timedelta())
+    foreseen = rotate_one("demo", here.invocation(), demo.wire, dry_run=True)
+    assert (foreseen.state, served(here, demo.port), len(names(here))) == ("rotated", old, 1)
+    rotation = rotate_one("demo", here.invocation(), demo.wire)
+    assert (rotation.state, rotation.verified) == ("rotated", True)
+    assert served(here, demo.port) != old
+
+
+def test_what_fails_in_handshakes_is_put_back_and_not_installed_again_for_a_day(
+    here: Account, demo: Front
+) -> None:
+    old = due(here, demo.port, "secret")
+    demo.good = old
+    with pytest.raises(errors.Unserved, match="failed"):
+        rotate(here, demo)
+    assert served(here, demo.port) == old
+    rejected = tags(here)["emq-elb:rejected"].partition(" ")[0]
+    assert here.calls.writes[:4] == ["UploadServerCertificate", "ModifyListener", "AddTags", "ModifyListener"]
+    with pytest.raises(errors.Unserved, match="failed"):
+        rotate(here, demo)
+    assert not {"UploadServerCertificate", "ModifyListener"} & {*here.calls.made}
+    assert rejected not in names(here), "what failed is deleted"
+    demo.good = None
+    here.passed += timedelta(hours=25)
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, rotation.verified) == ("rotated", True)
+    assert "emq-elb:rejected" not in tags(here)
+
+
+def test_an_address_that_still_serves_the_old_one_is_waited_for(here: Account, demo: Front) -> None:
+    demo.stale = made(here, demo.port)
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, rotation.verified) == ("pending", False)
+    new = served(here, demo.port)
+    assert tags(here)["emq-elb:pending"].endswith(f"certificate {new.rpartition('/')[2]}")
+    demo.stale = None
+    (rotation,) = rotate(here, demo)
+    assert rotation.verified
+    assert "emq-elb:pending" not in tags(here)
+    assert served(here, demo.port) == new
+
+
+def test_a_certificate_that_elb_does_not_know_yet_is_waited_for(here: Account, demo: Front) -> None:
+    made(here, demo.port)
+    KNOBS.certificate_propagation_seconds = 20
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, rotation.verified) == ("rotated", True)
+    assert here.passed >= timedelta(seconds=20)
+
+
+def test_what_elb_did_not_know_in_time_is_installed_by_the_background(here: Account, demo: Front) -> None:
+    old = made(here, demo.port, passed=timedelta(minutes=-1))
+    KNOBS.certificate_propagation_seconds = 120
+    rotation = rotate_one("demo", here.invocation(20), demo.wire)
+    assert (rotation.state, served(here, demo.port), len(names(here))) == ("pending", old, 2)
+    rotation = carry_on("demo", here.invocation(600), demo.wire)
+    assert (rotation.state, rotation.verified) == ("rotated", True)
+    assert settled(here, demo.port) == (True, 2, False)
+
+
+def test_superseded_ones_are_retired_but_for_one(here: Account, demo: Front) -> None:
+    made(here, demo.port, passed=timedelta(days=-80))
+    rotate(here, demo)
+    for _ in range(2):
+        rotate_one("demo", here.invocation(), demo.wire)
+    assert len(names(here)) == 4
+    here.passed = timedelta(hours=2)
+    rotate(here, demo)
+    assert len(names(here)) == 2
+    assert served(here, demo.port).rpartition("/")[2] in names(here)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.mark.parametrize("source", ["private-ca", "secret"])
+def test_killed_after_any_call_the_next_run_ends_in_the_same_state(
+    here: Account, demo: Front, after: int, source: str
+) -> None:
+    old = due(here, demo.port, source)
+    here.calls.kill_after = after
+    with pytest.raises(Killed):
+        rotate(here, demo)
+    here.calls.kill_after = None
+    (rotation,) = rotate(here, demo)
+    assert rotation.verified, rotation.reason
+    assert served(here, demo.port) != old
+    assert settled(here, demo.port) == (True, 2, False)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_killed_in_a_roll_back_the_next_run_brings_the_old_one_back(
+    here: Account, demo: Front, after: int
+) -> None:
+    old = due(here, demo.port, "secret")
+    demo.good = old
+    here.calls.kill_after = after
+    with pytest.raises(Killed):
+        rotate(here, demo)
+    here.calls.kill_after = None
+    for _ in range(2):
+        with pytest.raises(errors.Unserved, match="failed"):
+            rotate(here, demo)
+    assert served(here, demo.port) == old
+    assert names(here) == [old.rpartition("/")[2]]
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "kind"),
+    [
+        ("GetSecretValue", "ThrottlingException", errors.Throttled),
+        ("UploadServerCertificate", "Throttling", errors.Throttled),
+        ("UploadServerCertificate", "AccessDenied", errors.Denied),
+        ("UploadServerCertificate", "LimitExceeded", errors.QuotaReached),
+        ("ModifyListener", "Throttling", errors.Throttled),
+        ("ModifyListener", "AccessDenied", errors.Denied),
+        ("ModifyListener", "InvalidConfigurationRequest", errors.Refused),
+        ("ModifyListener", "TooManyCertificates", errors.QuotaReached),
+    ],
+)
+def test_a_step_that_is_refused_leaves_what_is_served_and_the_next_run_ends_it(
+    here: Account, demo: Front, operation: str, code: str, kind: type[errors.AwsError]
+) -> None:
+    old = made(here, demo.port)
+    WATCHED.refuse = refusing(operation, code)
+    with pytest.raises(errors.Unserved) as caught:
+        rotate(here, demo)
+    assert [type(error) for _, error in caught.value.failures] == [kind]
+    assert served(here, demo.port) == old
+    WATCHED.refuse = granted
+    (rotation,) = rotate(here, demo)
+    assert rotation.verified
+    assert served(here, demo.port) != old
+    assert len(names(here)) == 2, "none was left over"
+
+
+@pytest.mark.parametrize("operation", OBSERVING)
+def test_a_look_that_is_refused_changes_nothing(here: Account, demo: Front, operation: str) -> None:
+    old = made(here, demo.port)
+    WATCHED.refuse = refusing(operation, "Throttling")
+    with pytest.raises(errors.Throttled):
+        rotate(here, demo)
+    assert (served(here, demo.port), here.calls.writes) == (old, [])
+
+
+def test_one_whose_listeners_aws_does_not_show_stops_no_other(here: Account, demo: Front) -> None:
+    old = make(here, demo.port)
+    kept = made(here, name="network")
+    WATCHED.refuse = refusing("DescribeListeners", "Throttling")
+    with pytest.raises(errors.Unserved, match="network: DescribeListeners: Throttling") as caught:
+        rotate(here, demo)
+    assert len(caught.value.failures) == 1
+    assert served(here, demo.port) != old
+    with pytest.raises(errors.Throttled):
+        rotate_one("network", here.invocation(), demo.wire)
+    assert served(here, name="network") == kept
+    WATCHED.refuse = granted
+    rotate(here, demo)
+    assert served(here, name="network") != kept
+
+
+def gone(_: Account, arn: str) -> None:
+    elbv2().delete_listener(ListenerArn=arn)
+
+
+def without_its_load_balancer(_: Account, _arn: str) -> None:
+    elbv2().delete_load_balancer(LoadBalancerArn=listener()["LoadBalancerArn"])
+
+
+def given_another(here: Account, arn: str) -> None:
+    one = [{"CertificateArn": here.world.upload("another")}]
+    elbv2().modify_listener(ListenerArn=arn, Certificates=one)
+
+
+@pytest.mark.parametrize("do", [gone, without_its_load_balancer, given_another])
+def test_a_listener_that_changed_while_the_run_was_busy_is_left_alone(
+    here: Account, demo: Front, do: Callable[[Account, str], None]
+) -> None:
+    made(here, demo.port)
+    arn = listener()["ListenerArn"]
+
+    def meanwhile() -> None:
+        here.passed += timedelta(minutes=4)
+        do(here, arn)
+
+    just_before("UploadServerCertificate", meanwhile)
+    (rotation,) = rotate(here, demo)
+    assert rotation.state == "kept", rotation.reason
+    assert "ModifyListener" not in here.calls.made
+
+
+def test_a_listener_without_our_tag_is_left_alone_and_reported(here: Account, demo: Front) -> None:
+    old = made(here, demo.port)
+    untag()
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, served(here, demo.port), here.calls.writes) == ("kept", old, [])
+    (warning,) = rotation.warnings
+    assert (warning.code, str(demo.port) in warning.message) == ("foreign-listener", True)
+    with pytest.raises(errors.Conflict, match="do not carry our owner tag"):
+        rotate_one("demo", here.invocation(), demo.wire)
+    assert here.calls.writes == []
+    here.put(body(here, demo.port, PRIVATE, "network"))
+    (rotation,) = rotate(here, demo)
+    assert (rotation.state, rotation.warnings) == ("rotated", ())
+
+
+def test_beside_one_without_our_tag_ours_is_served(here: Account, demo: Front) -> None:
+    old = made(here, demo.port)
+    arn, group = listener()["LoadBalancerArn"], listener()["DefaultActions"]
+    theirs = elbv2().create_listener(
+        LoadBalancerArn=arn,
+        Port=8884,
+        Protocol="TLS",
+        Certificates=[{"CertificateArn": old}],
+        DefaultActions=group,
+    )["Listeners"][0]
+    (rotation,) = rotate(here, demo)
+    assert rotation.state == "rotated"
+    assert [one.code for one in rotation.warnings] == ["foreign-listener"]
+    assert served(here, demo.port) != old
+    assert listener(port=8884) == theirs
+
+
+def test_what_others_have_is_not_touched(here: Account, demo: Front) -> None:
+    arn = made(here, demo.port)
+    use_in_second("network", False, "eu-central-1", arn)
+    use_in_second("application", False, "eu-central-1", arn, name="web")
+    rotate(here, demo)
+    assert here.calls.writes.count("ModifyListener") == 1
+    assert served(here, 8883, "elsewhere") == arn
+
+
+def test_one_certificate_on_a_classic_and_a_network_one_is_rotated_once(here: Account, demo: Front) -> None:
+    old = make(here, demo.port)
+    here.put(body(here, 8883, {"arn": old}, "network"), "second")
+    rotations = rotate(here, demo)
+    assert [one.name for one in rotations] == ["demo"]
+    assert served(here, 8883, "second") == served(here, demo.port) != old
+    assert here.calls.writes.count("UploadServerCertificate") == 1
+
+
+def test_a_network_ones_certificate_on_a_classic_one_is_rotated_once(here: Account, demo: Front) -> None:
+    old = made(here, demo.port)
+    here.put(body(here, 8883, {"arn": old}), "second")
+    rotations = rotate(here, demo)
+    assert [one.name for one in rotations] == ["demo"]
+    assert served(here, 8883, "second") == served(here, demo.port) != old
+    rotation = rotate_one("second", here.invocation(), demo.wire)
+    assert (rotation.name, rotation.state) == ("second", "rotated")
+    assert served(here, 8883, "second") == served(here, demo.port)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_killed_between_the_two_kinds_the_next_run_ends_it(here: Account, demo: Front, after: int) -> None:
+    old = make(here, demo.port)
+    here.put(body(here, 8883, {"arn": old}, "network"), "second")
+    here.calls.kill_after = after
+    with pytest.raises(Killed):
+        rotate(here, demo)
+    here.calls.kill_after = None
+    rotate(here, demo)
+    assert served(here, 8883, "second") == served(here, demo.port) != old
+    assert settled(here, demo.port) == (True, 2, False)
+
+
+def test_of_one_name_in_both_apis_the_classic_one_counts(here: Account, demo: Front) -> None:
+    old = make(here, demo.port)
+    use_in_second("network", False, "eu-central-1", old, name="demo")
+    found = listener()
+    elbv2().add_tags(
+        ResourceArns=[found["LoadBalancerArn"], found["ListenerArn"]],
+        Tags=[{"Key": OWNER_TAG, "Value": here.settings.owner}],
+    )
+    rotate(here, demo)
+    assert "SetLoadBalancerListenerSSLCertificate" in here.calls.writes
+    assert "ModifyListener" not in here.calls.writes
+
+
+def test_acms_warning_is_heard_for_a_network_one_too(here: Account) -> None:
+    arn = made(here)
+    assert report_expiring(Expiring(arns=frozenset({arn}), days=31), here.invocation()) == ("demo",)
+
+
+def test_a_name_for_every_network_load_balancer_of_the_region_is_the_default(here: Account) -> None:
+    asked = body(here, 8883, {"issuer": "private-ca"}, "network")
+    del asked["hostname"]
+    report = here.put(asked)
+    (warning,) = (one for one in report.warnings if one.code == "default-domains")
+    assert "*.elb.eu-central-1.amazonaws.com" in warning.message
+    found = elbv2().describe_load_balancers(Names=["demo"])["LoadBalancers"][0]["DNSName"]
+    assert here.get()["certificate"]["domains"] == [f"*.{found.partition('.')[2]}"]
+
+
+def beside_the_event(here: Account) -> list[str]:
+    """What was asked of AWS, but for the announcement."""
+    return [name for name in here.calls.made if name != "PutEvents"]
+
+
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_n_network_ones_with_one_certificate_each_cost_four_n_and_six(here: Account, number: int) -> None:
+    for each in range(number):
+        made(here, name=f"demo-{each}")
+    rotations = rotate(here, nowhere())
+    assert [one.state for one in rotations] == ["rotated"] * number
+    calls = beside_the_event(here)
+    assert calls.count("ModifyListener") == calls.count("UploadServerCertificate") == number
+    assert len(calls) <= 4 * number + 1 + 5, sorted(calls)
+
+
+def test_one_certificate_on_n_network_ones_costs_an_upload_and_two_calls_each(
+    here: Account, demo: Front
+) -> None:
+    old = made(here, demo.port)
+    for each in range(3):
+        here.put(body(here, 8883, {"arn": old}, "network"), f"lb-{each}")
+    wire = TlsClient(resolve=lambda host: demo.wire.resolve(host) if "demo" in host else ())
+    rotate(here, wire)
+    calls = beside_the_event(here)
+    assert calls.count("ModifyListener") == 4
+    assert calls.count("UploadServerCertificate") == 1
+    assert len(calls) == 2 * 4 + 1 + 6, sorted(calls)
+
+
+def test_a_look_at_more_than_ten_asks_for_the_listeners_of_ours_alone(here: Account) -> None:
+    old = made(here, passed=timedelta())
+    for each in range(10):
+        use_in_second("network", False, "eu-central-1", old, name=f"theirs-{each}")
+    rotate(here, nowhere())
+    assert sorted(here.calls.made) == [
+        "DescribeListeners",
+        *["DescribeLoadBalancers"] * 2,
+        "DescribeSecret",
+        *["DescribeTags"] * 2,
+        "GetSecretValue",
+        "ListServerCertificates",
+    ]
