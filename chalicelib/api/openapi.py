@@ -144,7 +144,7 @@ ROUTES = (
         method="post",
         path="/load-balancers/{name}/rotate",
         operation="rotateCertificate",
-        summary="Replace the certificate now, and prove it on the wire",
+        summary="Replace the certificate now, and prove it in TLS handshakes",
         flags=("dry_run", "new_ca"),
         answers={
             200: Answer("What became of it, or with dry_run would.", "Rotation"),

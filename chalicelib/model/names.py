@@ -21,7 +21,7 @@ The tags are all that is remembered between two invocations (`docs/architecture.
                                          the cluster's tag
     emq-elb:pending      load balancer   since when and for what something still waits; absent: `ready`
                                          (`model/pending.py`)
-    emq-elb:rejected     load balancer   the name of a certificate that failed on the wire, and when
+    emq-elb:rejected     load balancer   the name of a certificate that failed in TLS handshakes, and when
 """
 
 from __future__ import annotations
@@ -123,3 +123,8 @@ PRIVATE_CA = "private-ca"
 ACME = "acme"
 SECRET = "secret:"  # noqa: S105 - the prefix of a tag's text, not a secret
 WATCHED = frozenset({"pem", "external", ""})
+ACM_RENEWS = (
+    "ACM renews what it issued itself and can still validate by DNS; one that it validates by e-mail waits"
+    " for your approval, and one that you imported you import again"
+)
+"""https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html"""

@@ -1,4 +1,4 @@
-"""The `emq-elb:rejected` tag as a value: a certificate that failed on the wire, and when.
+"""The `emq-elb:rejected` tag as a value: a certificate that failed in TLS handshakes, and when.
 
 <name> <time>    the time is RFC 3339, in UTC, in whole seconds
 <name>           as versions before 0.3 wrote it

@@ -3,7 +3,7 @@
 <owner>/<load balancer>/probe        three minutes in a row without success, or without a probe at all
 <owner>/<load balancer>/certificate  half of the time has passed in which it should have been renewed
 <owner>/<load balancer>/nodes        three minutes without an instance in service
-<owner>/rollbacks                    a certificate did not pass on the wire
+<owner>/rollbacks                    TLS handshakes with a certificate failed
 <owner>/functions                    a function ended in an error, or the API answered 5xx; -2 and so on for
                                      more than ten metrics
 """
@@ -168,7 +168,7 @@ def _of(owner: str, balancer: LoadBalancer, to_renew: timedelta, topic: str | No
 def _of_all(owner: str, api: str, topic: str | None) -> Iterable[Alarm]:
     yield Alarm(
         name=f"{owner}/rollbacks",
-        description="A certificate did not pass on the wire and was taken back (docs/operations.md)",
+        description="TLS handshakes with a new certificate failed: the old one is back (docs/operations.md)",
         watched=Metric(NAMESPACE, ROLLBACKS, (("Owner", owner),), "Sum", 5 * _MINUTE),
         comparison="GreaterThanThreshold",
         threshold=0,

@@ -14,7 +14,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.model.errors import EmqElbError
 from chalicelib.model.load_balancer import LoadBalancer
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, NAMESPACE, SUCCESS, Metric
-from chalicelib.model.names import CERTIFICATE_TAG, PENDING_TAG, WATCHED
+from chalicelib.model.names import ACM_RENEWS, CERTIFICATE_TAG, PENDING_TAG, WATCHED
 from chalicelib.monitor.in_service import healthy_hosts, unhealthy_hosts
 from chalicelib.monitor.page import DESCRIPTION, Row, answer_page, table, verdict_page
 from chalicelib.probe.story import probe_one
@@ -97,7 +97,8 @@ def rotate_button(name: str, invocation: Invocation) -> str:
             return answer_page(f"{name} has no certificate of its own: there is nothing to replace.")
         if source in WATCHED:
             return answer_page(
-                f"{name}: its certificate is {source}, and nobody renews it but you, with a PUT."
+                f"{name}: its certificate is {source}, which rotate does not renew: PUT another one."
+                f" If it is in ACM: {ACM_RENEWS}."
             )
         background.ask("rotate", name, invocation, asked=invocation.now().isoformat())
     except EmqElbError as error:

@@ -115,7 +115,7 @@ def endpoints(
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """A certificate that is installed and fails on the wire: the story plans the roll-back.
+    """A certificate that is installed and fails in TLS handshakes: the story plans the roll-back.
 
     `swap` holds the listeners that serve it.
     """
@@ -132,7 +132,7 @@ def install(swap: Swap, certificate: Certificate, reason: str) -> Rotation | Fai
 
 
 def verified(swap: Swap, certificate: Certificate, reason: str) -> Rotation | Failed:
-    """Verify on the wire that the listeners serve it."""
+    """Verify in TLS handshakes that the listeners serve it."""
     proof = _proof(swap, certificate)
     if proof.verdict == "failed":
         return Failed(swap=swap, certificate=certificate, proof=proof)
@@ -156,7 +156,7 @@ def reject(failed: Failed) -> tuple[Swap, RollBack]:
     """
     swap, certificate = failed.swap, failed.certificate
     balancer = swap.balancer
-    reason = f"{certificate.name} failed on the wire: {failed.proof.detail}"
+    reason = f"TLS handshakes with {certificate.name} failed: {failed.proof.detail}"
     old = _way_back(swap, certificate)
     if old is None:
         raise errors.Conflict(f"{reason}; there is no valid one to go back to")
@@ -197,9 +197,9 @@ def _done(
     if pending and pending.of_rotation:
         swap.unmark("the rotation waits for nothing any more", PENDING_TAG)
     if proof.verdict == "proven" and certificate.name and certificate.name == swap.balancer.rejected:
-        swap.unmark("it failed in TLS handshakes before, and clients take it now", REJECTED_TAG)
+        swap.unmark("TLS handshakes with it failed before, and succeed now", REJECTED_TAG)
     unverified = ReviewWarning(
-        "unverified", f"{certificate.arn} could not be seen everywhere: {proof.detail}"
+        "unverified", f"no TLS handshake with some addresses showed {certificate.arn}: {proof.detail}"
     )
     return swap.rotation(
         state,

@@ -3,16 +3,16 @@
     source            what is found                                      decision
     ----------------  -------------------------------------------------  --------------------
     any               no secure listener of ours                         Keep
-    any but watched   what failed on the wire is served, one is left     RollBack to that one
+    any but watched   what failed in handshakes is served, one is left   RollBack to that one
     pem, external     anything                                           Keep, soon a warning
     secret            what it holds is served, everywhere                Keep
     secret            what it holds is served, one listener left behind  Install
-    secret            what it holds failed on the wire within a day      Keep, warning
+    secret            what it holds failed in handshakes within a day    Keep, warning
     secret            what it holds ends before what is served           Keep, warning
     secret            what it holds is in IAM                            Install
     secret            what it holds is not in IAM                        Renew
     private-ca, acme  not due, and served everywhere                     Keep
-    any but watched   … but it failed on the wire, and none is left      Keep, warning
+    any but watched   … but it failed in handshakes, and none is left    Keep, warning
     private-ca        not due, and the CA is gone                        Keep, warning
     private-ca, acme  not due, one listener left behind                  Install
     private-ca, acme  due, and one was uploaded and never installed      Install
@@ -33,7 +33,15 @@ from datetime import datetime, timedelta
 
 from chalicelib.acme.renewal_window import Window, suggested
 from chalicelib.model.load_balancer import Certificate, age, uploaded
-from chalicelib.model.names import ACME, PRIVATE_CA, SECRET, WATCHED, certificate_name_of
+from chalicelib.model.names import (
+    ACM_RENEWS,
+    ACME,
+    PRIVATE_CA,
+    SECRET,
+    WATCHED,
+    certificate_home,
+    certificate_name_of,
+)
 from chalicelib.rotate.model import LoadBalancerCertificates
 from chalicelib.x509.domains import covers
 from chalicelib.x509.facts import AuthorityFacts
@@ -44,7 +52,7 @@ AUTHORITY_WARNS = timedelta(days=365)
 FAILING = frozenset({"private-ca-missing", "private-ca-changed", "expired", "rejected"})
 """The codes of a Keep that a person has to look at, so that the run fails at its end."""
 
-_NO_WAY_BACK = "the served certificate failed on the wire before, and there is no other to go back to"
+_NO_WAY_BACK = "TLS handshakes with the served certificate failed before, and there is no other to go back to"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +81,7 @@ class Install:
 
 @dataclass(frozen=True, kw_only=True)
 class RollBack:
-    """Serve an older one again in the place of one that failed on the wire."""
+    """Serve an older one again in the place of one that failed in TLS handshakes."""
 
     reason: str
     certificate: Certificate
@@ -170,10 +178,16 @@ def _watched(balancer: LoadBalancerCertificates, now: datetime, before: timedelt
     served = balancer.served
     if served is None:
         return Keep(reason="a listener has lost its certificate, which you renew yourself", code="expired")
-    reason = f"it is {balancer.source or 'of unknown source'}: you renew it yourself"
+    reason = f"it is {balancer.source or 'of unknown source'}: {who_renews(balancer)}"
     if served.not_after <= now:
         return Keep(reason=f"{reason}, and it has expired", code="expired")
     return Keep(reason=reason, code="expires-soon" if is_due(balancer, now, before) else None)
+
+
+def who_renews(balancer: LoadBalancerCertificates) -> str:
+    """Say who renews a certificate that is only watched."""
+    acm = balancer.served is not None and certificate_home(balancer.served.arn) == "acm"
+    return ACM_RENEWS if acm else "you renew it yourself, with a PUT"
 
 
 def _way_back(balancer: LoadBalancerCertificates, now: datetime) -> RollBack | None:
@@ -185,7 +199,7 @@ def _way_back(balancer: LoadBalancerCertificates, now: datetime) -> RollBack | N
     newest = next(iter(fallbacks(balancer, balancer.rejected, now)), None)
     if newest is None:
         return None
-    return RollBack(reason=f"{balancer.rejected} failed on the wire", certificate=newest)
+    return RollBack(reason=f"TLS handshakes with {balancer.rejected} failed", certificate=newest)
 
 
 def fallbacks(
@@ -211,7 +225,7 @@ def _of_secret(
             return Keep(reason="it expires soon, and the secret holds no other", code="expires-soon")
         return Keep(reason="the secret holds the served certificate")
     if offered.name == balancer.rejected and balancer.barred:
-        return Keep(reason="the secret's certificate failed on the wire before", code="rejected")
+        return Keep(reason="TLS handshakes with the secret's certificate failed before", code="rejected")
     if served and served.not_after > now and offered.not_after < served.not_after:
         return Keep(reason="the secret's certificate ends before the served one", code="secret-older")
     reason = "the secret holds another certificate than the served one"

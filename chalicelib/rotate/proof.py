@@ -1,4 +1,4 @@
-"""Whether the certificate that was just installed came up on the wire: pure, from handshakes.
+"""Whether TLS handshakes show the certificate that was just installed: pure, from handshakes.
 
 A look is one handshake with every address of every listener. What counts as failing is positive: the new
 certificate is served and clients refuse it, or for a time handshakes break off that went well before. An
@@ -145,13 +145,20 @@ def judge_proof(
     counts = [*newest.values()]
     proven, unreachable = counts.count("proven"), counts.count("unreachable")
     if counts and proven == len(counts):
-        return Proof("proven", f"seen at all {proven} addresses", complete=True)
+        return Proof("proven", f"TLS handshakes with all {proven} addresses showed it", complete=True)
     reached = any(one.served for one in before.values())
     if proven + unreachable == len(counts) and (last or not reached):
         if proven:
-            return Proof("proven", f"seen at {proven} addresses, {unreachable} could not be reached")
+            return Proof(
+                "proven",
+                f"TLS handshakes with {proven} addresses showed it, {unreachable} could not be reached",
+            )
         return Proof("unreachable", "no address could be reached")
-    return Proof("waiting", f"seen at {proven} of {len(counts)} addresses so far") if last else None
+    return (
+        Proof("waiting", f"TLS handshakes with {proven} of {len(counts)} addresses showed it so far")
+        if last
+        else None
+    )
 
 
 def _broken_for(

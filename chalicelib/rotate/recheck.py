@@ -1,4 +1,4 @@
-"""Keep a certificate; one that is new, or was waited for, is looked at again on the wire.
+"""Keep a certificate; one that is new, or was waited for, is verified again in TLS handshakes.
 
 A run that was killed may have left it unproven, or waited for in the `emq-elb:pending` tag.
 """
@@ -33,7 +33,7 @@ def keep(decision: Keep, swap: Swap) -> Rotation:
 
 
 def kept(decision: Keep, swap: Swap) -> Rotation | Failed:
-    """Keep it, and verify it again on the wire where it is new or was waited for."""
+    """Keep it, and verify it again in TLS handshakes where it is new or was waited for."""
     balancer, invocation = swap.balancer, swap.invocation
     served = balancer.served
     left = keep(decision, swap)
@@ -65,7 +65,7 @@ def kept(decision: Keep, swap: Swap) -> Rotation | Failed:
 
 
 def mended(swap: Swap, older: Certificate) -> Rotation | None:
-    """Keep what failed on the wire, if it does well by now: what made it fail was mended, perhaps by a PUT.
+    """Keep what failed in TLS handshakes, if it does well by now: the cause was mended, perhaps by a PUT.
 
     None when it does not, everywhere; also when its issuer is not trusted and not that of `older`, the one to
     go back to: that may be why it failed.
@@ -85,7 +85,7 @@ def mended(swap: Swap, older: Certificate) -> Rotation | None:
         return None
     if _untrusted(seen) and not _same_issuer(failed, older, invocation):
         return None
-    reason = "it failed on the wire before, and clients take it now"
+    reason = "TLS handshakes with it failed before, and succeed now"
     swap.unmark(reason, REJECTED_TAG)
     return swap.rotation("kept", f"{reason}; {proof.detail}", failed, verified=True)
 

@@ -9,6 +9,7 @@ from chalicelib import announce, observe, telemetry
 from chalicelib.aws.eventbridge import Announcement
 from chalicelib.invocation import Invocation
 from chalicelib.model.metrics import DAYS_TO_EXPIRY, ROLLBACKS
+from chalicelib.model.names import ACM_RENEWS
 from chalicelib.model.report import ReviewWarning
 from chalicelib.rotate.events import Expiring
 from chalicelib.rotate.model import LoadBalancerCertificates, Rotation
@@ -79,7 +80,7 @@ def report_expiring(expiring: Expiring, invocation: Invocation) -> tuple[str, ..
         arn = ", ".join(sorted(arns))
         warning = ReviewWarning("expires-soon", f"ACM says that {arn} ends in {expiring.days:g} days")
         telemetry.emit(name, CertificateDaysToExpiry=expiring.days)
-        _log(name, warnings=[warning], state="kept", reason="ACM renews it, or you do", certificate=arn)
+        _log(name, warnings=[warning], state="kept", reason=ACM_RENEWS, certificate=arn)
     return tuple(sorted(serving))
 
 

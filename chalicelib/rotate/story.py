@@ -2,7 +2,7 @@
 
 observe (load balancers, tags, certificates; a closer look only at what may be due) → plan → apply: issue a
 new one, examined before it is uploaded, install it in place on every listener that serves the old one, verify
-it on the wire → report. A certificate that fails on the wire leads to a second plan, the roll-back; the
+it in TLS handshakes → report. A certificate that fails there leads to a second plan, the roll-back; the
 schedule also deletes what is superseded. `docs/rotate.md` has the picture.
 """
 
@@ -39,6 +39,7 @@ from chalicelib.rotate.plan import (
     authority_ends,
     decide_rotation,
     is_due,
+    who_renews,
 )
 from chalicelib.rotate.proof import Handshakes
 from chalicelib.rotate.recheck import keep, kept, mended
@@ -214,10 +215,10 @@ def _observe(
         before = handshakes(endpoints(balancer, run.region.load_balancers, ()), client)
         window = run.issuers.window(balancer.served, before)
     if balancer.source in WATCHED:
+        balancer = balancer if balancer.served else detailed(balancer, {}, invocation)
         if asked:
             source = balancer.source or "of unknown source"
-            raise errors.Conflict(f"its certificate is {source}: you renew it yourself, with a PUT")
-        balancer = balancer if balancer.served else detailed(balancer, {}, invocation)
+            raise errors.Conflict(f"its certificate is {source}: {who_renews(balancer)}")
     elif (asked := asked or unfinished(balancer, pending)) or (
         is_due(balancer, now, before_its_end, window)
         if offered is None
@@ -251,7 +252,7 @@ def _observe(
 
 
 def _apply(decision: Decision, swap: Swap, issuers: Issuers) -> Rotation:
-    """Carry out the plan; where its certificate fails on the wire, the plan of the way back."""
+    """Carry out the plan; where its certificate fails in TLS handshakes, the plan of the way back."""
     outcome = _carried_out(decision, swap, issuers)
     return roll_back(*reject(outcome)) if isinstance(outcome, Failed) else outcome
 

@@ -73,7 +73,7 @@ def test_a_probe_of_nobody_is_said_and_no_error(here: Account) -> None:
         ("-no-name-", "there is no load balancer"),
         ("theirs", "there is no load balancer theirs of ours"),
         ("plain", "has no certificate"),
-        ("given", "its certificate is pem, and nobody renews it but you"),
+        ("given", "its certificate is pem, which rotate does not renew"),
     ],
 )
 def test_nobody_is_asked_to_rotate_what_cannot_be(here: Account, name: str, said: str) -> None:

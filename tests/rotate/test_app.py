@@ -60,10 +60,11 @@ def sample(name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("type_", ["classic", "network"])
 def test_post_replaces_the_certificate_and_answers_which_one_is_served(
-    here: Account, demo: Front, client: Client
+    here: Account, demo: Front, client: Client, type_: str
 ) -> None:
-    old = make(here, demo.port, passed=timedelta())
+    old = make(here, demo.port, passed=timedelta(), type_=type_)
     foreseen = client.http.post(f"{PATH}?dry_run=true").json_body
     assert (foreseen["state"], foreseen["certificate"]["arn"]) == ("rotated", old)
     response = client.http.post(PATH)
@@ -88,10 +89,11 @@ def test_post_says_why_there_is_nothing_to_replace_it_with(
     assert client.http.post(f"{PATH}?force=true").status_code == 400
 
 
+@pytest.mark.parametrize("type_", ["classic", "network"])
 def test_what_elb_does_not_know_in_time_is_202_and_carried_on_by_the_function(
-    here: Account, demo: Front, client: Client, monkeypatch: pytest.MonkeyPatch
+    here: Account, demo: Front, client: Client, monkeypatch: pytest.MonkeyPatch, type_: str
 ) -> None:
-    make(here, demo.port, passed=timedelta(minutes=-1))
+    make(here, demo.port, passed=timedelta(minutes=-1), type_=type_)
     asked = invoked()
     monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(seconds=1))
     KNOBS.certificate_propagation_seconds = 60

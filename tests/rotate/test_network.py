@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from chalicelib.model import errors
@@ -14,6 +16,7 @@ from chalicelib.rotate.report import report_expiring
 from chalicelib.rotate.story import carry_on, rotate_one
 from chalicelib.rotate.verify import TlsClient
 from lab.fidelity.knobs import KNOBS
+from tests.world.certificates import authority
 from tests.world.network import elbv2
 from tests.world.provisioning import WATCHED, Account, Killed, granted, just_before, pem
 from tests.world.rotating import (
@@ -138,17 +141,42 @@ def test_one_can_be_replaced_on_request_and_a_dry_run_shows_it(here: Account, de
     assert served(here, demo.port) != old
 
 
+def test_another_private_ca_is_used_only_when_somebody_says_that_devices_trust_it(
+    here: Account, demo: Front
+) -> None:
+    old = made(here, demo.port)
+    other = authority("Another CA")
+    kept = {"certificate": other.certificate_pem, "private_key": other.private_key_pem}
+    keep_secret(json.dumps(kept), here.settings.private_ca_secret)
+    with pytest.raises(errors.Unserved, match="not the one that signed it"):
+        rotate(here, demo)
+    assert served(here, demo.port) == old
+    rotation = rotate_one("demo", here.invocation(), demo.wire, trusted=True)
+    assert (rotation.state, rotation.verified) == ("rotated", True)
+
+
+def test_who_renews_one_of_acm_is_said_as_acm_says_it(here: Account, demo: Front) -> None:
+    given = boto3.client("acm").import_certificate(
+        Certificate=bundle(50).certificate_pem.encode(), PrivateKey=bundle(50).private_key_pem.encode()
+    )["CertificateArn"]
+    made(here, demo.port, {"arn": given}, passed=timedelta())
+    with pytest.raises(errors.Conflict, match="one that you imported you import again"):
+        rotate_one("demo", here.invocation(), demo.wire)
+    (rotation,) = rotate(here, demo)
+    assert "ACM renews what it issued itself" in rotation.reason
+
+
 def test_what_fails_in_handshakes_is_put_back_and_not_installed_again_for_a_day(
     here: Account, demo: Front
 ) -> None:
     old = due(here, demo.port, "secret")
     demo.good = old
-    with pytest.raises(errors.Unserved, match="failed"):
+    with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed"):
         rotate(here, demo)
     assert served(here, demo.port) == old
     rejected = tags(here)["emq-elb:rejected"].partition(" ")[0]
     assert here.calls.writes[:4] == ["UploadServerCertificate", "ModifyListener", "AddTags", "ModifyListener"]
-    with pytest.raises(errors.Unserved, match="failed"):
+    with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed"):
         rotate(here, demo)
     assert not {"UploadServerCertificate", "ModifyListener"} & {*here.calls.made}
     assert rejected not in names(here), "what failed is deleted"
@@ -229,7 +257,7 @@ def test_killed_in_a_roll_back_the_next_run_brings_the_old_one_back(
         rotate(here, demo)
     here.calls.kill_after = None
     for _ in range(2):
-        with pytest.raises(errors.Unserved, match="failed"):
+        with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed"):
             rotate(here, demo)
     assert served(here, demo.port) == old
     assert names(here) == [old.rpartition("/")[2]]

@@ -65,7 +65,7 @@ def test_one_that_clients_refuse_where_they_took_the_old_one_is_rolled_back(
         rotate(here, trusting(demo))
     assert served(here, demo.port) == old
     assert "emq-elb:rejected" in tags(here)
-    with pytest.raises(errors.Unserved, match="failed on the wire before"):
+    with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed before"):
         rotate(here, trusting(demo))
     assert served(here, demo.port) == old
 
@@ -82,7 +82,7 @@ def test_killed_amid_lost_trust_the_next_run_brings_the_old_one_back(
         rotate(here, trusting(demo))
     here.calls.kill_after = None
     for _ in range(2):
-        with pytest.raises(errors.Unserved, match="failed on the wire"):
+        with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed"):
             rotate(here, trusting(demo))
     assert served(here, demo.port) == old
 
@@ -109,7 +109,7 @@ def test_a_put_of_one_that_lost_trust_stays_once_its_tag_is_gone(here: Account, 
         rotate(here, trusting(demo))
     new = make(here, demo.port, SECRET, passed=timedelta())
     assert new != old
-    with pytest.raises(errors.Unserved, match="failed on the wire"):
+    with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed"):
         rotate(here, trusting(demo))
     assert served(here, demo.port) == old
     here.world.elb.remove_tags(LoadBalancerNames=["demo"], Tags=[{"Key": "emq-elb:rejected"}])
