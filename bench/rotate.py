@@ -174,8 +174,8 @@ JOB = Job(
     compared=("calls", "cpu"),
     charts=(Chart("calls", "AWS calls to rotate, and to see that nothing is due"),),
     goals=(
-        Goal("nothing due of 100, uploaded certificates: at most 7 calls", "calls", (IDLE, WATCHED), most=7),
-        Goal("nothing due of 100, private CA: at most 7 calls", "calls", (IDLE, OURS), most=7),
+        Goal("nothing due of 100, uploaded certificates: at most 8 calls", "calls", (IDLE, WATCHED), most=8),
+        Goal("nothing due of 100, private CA: at most 9 calls", "calls", (IDLE, OURS), most=9),
         Goal("letsencrypt-aws takes 300", "calls", (IDLE, LETSENCRYPT), least=300),
     ),
     unsaid=(
