@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from chalicelib.model.load_balancer import InstanceState
 from chalicelib.model.moments import moment_of
 from chalicelib.model.names import CLUSTER_TAG
+from chalicelib.model.syntax import matches
 
 T = TypeVar("T", bound=str)
 
@@ -27,6 +29,12 @@ _STATES = frozenset[InstanceState](
     {"pending", "running", "shutting-down", "terminated", "stopping", "stopped"}
 )
 _ACTIONS = frozenset[InterruptionAction]({"hibernate", "stop", "terminate"})
+_LONGEST = 1_000
+"""Characters. The longest text that we read is the name of an Auto Scaling group, 255."""
+# Half of a character, which JSON can have and nothing can send on.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Longer than AWS's of today: an id that grows once more is a hint like any other.
+_INSTANCE = r"^i-[0-9a-f]{8,64}$"
 _PLACES = frozenset[Destination]({"EC2", "AutoScalingGroup", "WarmPool"})
 _TRANSITIONS: Mapping[str, Transition] = {
     "autoscaling:EC2_INSTANCE_LAUNCHING": "launching",
@@ -114,7 +122,7 @@ def read_event(event: Mapping[str, Any]) -> Event | Unreadable:
 def _parsed(event: Mapping[str, Any]) -> Event:
     kind = (str(event.get("source")), str(event.get("detail-type")))
     if kind not in _PARSERS:
-        raise _UnreadableError(f"nobody here reads {kind[1]!r} of {kind[0]!r}")
+        raise _UnreadableError(f"nobody here reads {_short(kind[1])} of {_short(kind[0])}")
     detail = event.get("detail")
     if not isinstance(detail, Mapping):
         raise _UnreadableError("its detail is not an object")
@@ -179,15 +187,21 @@ _PARSERS: Mapping[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, Any
 def _about(event: Mapping[str, Any], instance: str) -> dict[str, Any]:
     at = moment_of(_text(event, "time"))
     if at is None:
-        raise _UnreadableError(f"its time is {event['time']!r}, which is none with a zone")
+        raise _UnreadableError(f"its time is {_short(event['time'])}, which is none with a zone")
+    if not matches(_INSTANCE, instance):
+        raise _UnreadableError(f"its instance is {_short(instance)}, which is no id of one")
     return {"id": _text(event, "id"), "at": at, "instance": instance}
 
 
 def _text(said: Mapping[str, Any], key: str) -> str:
     value = said.get(key)
-    if not isinstance(value, str) or not value:
-        raise _UnreadableError(f"its {key} is {value!r}")
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or _SURROGATE.search(value):
+        raise _UnreadableError(f"its {key} is {_short(value)}")
     return value
+
+
+def _short(value: object) -> str:
+    return f"{value!r:.100}"
 
 
 def _known(known: frozenset[T], said: Mapping[str, Any], key: str) -> T | None:

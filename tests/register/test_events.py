@@ -82,6 +82,11 @@ def without(name: str, *path: str) -> dict[str, Any]:
     return event
 
 
+def detailed(name: str, key: str, value: str) -> dict[str, Any]:
+    """The sample with another value in its detail."""
+    return {**SAMPLES[name], "detail": {**SAMPLES[name]["detail"], key: value}}
+
+
 RUNNING, TAGGED, HOOKED = "ec2-instance-running", "tag-cluster-set", "autoscaling-launch-lifecycle"
 
 
@@ -102,6 +107,11 @@ RUNNING, TAGGED, HOOKED = "ec2-instance-running", "tag-cluster-set", "autoscalin
         (without(HOOKED, "detail", "EC2InstanceId"), "its EC2InstanceId is None"),
         (without(HOOKED, "detail", "LifecycleHookName"), "its LifecycleHookName is None"),
         (without(HOOKED, "detail", "LifecycleTransition"), "its LifecycleTransition is None"),
+        (detailed(RUNNING, "instance-id", "i-*"), "its instance is 'i-*', which is no id of one"),
+        (detailed(HOOKED, "EC2InstanceId", "i-0123456789abcdef0\n"), "which is no id of one"),
+        (detailed(HOOKED, "LifecycleHookName", "\ud800"), "its LifecycleHookName is '\\ud800'"),
+        (detailed(HOOKED, "AutoScalingGroupName", "g" * 200_000), "its AutoScalingGroupName is 'ggg"),
+        ({**SAMPLES[RUNNING], "time": "9" * 200_000}, "its time is '999"),
         (without(TAGGED, "resources"), "its resource is not one instance"),
         ({**SAMPLES[TAGGED], "resources": ["arn:aws:ec2:eu-central-1:1:volume/v"]}, "not one instance"),
         (without(TAGGED, "detail", "tags"), "it has no tags"),
@@ -111,6 +121,7 @@ def test_what_cannot_be_read_says_why(event: dict[str, Any], reason: str) -> Non
     read = read_event(event)
     assert isinstance(read, Unreadable)
     assert reason in read.reason
+    assert len(read.reason) < 300
     assert read.id == event.get("id", "")
 
 
