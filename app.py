@@ -198,18 +198,26 @@ def drain(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
 def reconcile(event: CloudWatchEvent) -> None:
-    """Look without an event, and now and then sweep what deleted load balancers left."""
+    """Look without an event; now and then keep names' records, and sweep what deleted load balancers left."""
     from chalicelib import telemetry
     from chalicelib.invocation import gathering
     from chalicelib.model.errors import Unserved
     from chalicelib.monitor import apply as alarms
+    from chalicelib.provision import keep_names as names
     from chalicelib.provision import sweep
     from chalicelib.register import story
 
     work = invocation(remaining(event.context))
+    failures: list[tuple[str, Exception]] = []
+    records, kept, swept = names.NOTHING_READ, names.KeptNames(), 0
+    with gathering("dns", failures):
+        # Before the load balancers: whoever has a record is among those.
+        records = names.read_records(work) if names.names_due(work.now()) else records
     look = story.reconcile(work)
-    failures: list[tuple[str, Exception]] = [*look.failures]
-    swept = 0
+    failures += look.failures
+    with gathering("dns", failures):
+        if look.load_balancers is not None:
+            kept = names.keep_names(records, look.load_balancers, work)
     with gathering("sweep", failures):
         swept = len(sweep.sweep(work)) if sweep.sweep_due(work.now()) else 0
     with gathering("alarms", failures):
@@ -220,6 +228,8 @@ def reconcile(event: CloudWatchEvent) -> None:
         drift=sorted({name for name, step in look.steps if step.action.endswith("Instances")}),
         left_out=look.left_out,
         swept=swept,
+        names=kept.changed,
+        dns_elsewhere=dict(kept.elsewhere),
     )
     if failures:
         raise Unserved(failures)

@@ -278,7 +278,7 @@ def test_what_needs_longer_is_202_and_the_function_finishes_it(
     assert (response.status_code, response.json_body["state"]) == (202, "pending")
     assert response.json_body["load_balancer"]["state"] == "pending"
     _, payload = api.invoked[-1]
-    assert set(payload) == {"name", "body", "since", "existed", "certificate"}
+    assert set(payload) == {"name", "body", "since", "existed", "adopt", "certificate"}
     assert payload["body"]["certificate"]["arn"].startswith("arn:aws:iam:")
     text = json.dumps(payload)
     assert not [line for line in OTHER.private_key_pem.splitlines() if line in text]

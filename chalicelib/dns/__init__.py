@@ -4,4 +4,4 @@ It changes record sets through `apply`, those that its callers plan and no other
 else changed in between is read and planned again, never overwritten. Pages: docs/dns.md, docs/rotate.md.
 """
 
-PURE = ("plan", "records", "zones")
+PURE = ("keep", "plan", "records", "zones")

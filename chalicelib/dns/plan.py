@@ -124,11 +124,20 @@ def hostname_of(record: str) -> str | None:
     return record.removeprefix(_LABEL) if record.startswith(_LABEL) else None
 
 
-def plan_name(wanted: KeptName, found: NameInZone, *, adopt: bool = False) -> tuple[Change, ...] | Obstacle:
+def plan_name(
+    wanted: KeptName, found: NameInZone, *, adopt: bool = False, region: str = ""
+) -> tuple[Change, ...] | Obstacle:
     """Return the changes, in one batch, after which the name leads to the load balancer; none where it does.
 
-    `adopt` takes over what leads there already and is nobody's.
+    `adopt` takes over what leads there already and is nobody's. By `region`, the load balancer's,
+    records of ours that lead to a former one of its name are known.
     """
+    former = _former(wanted.claim, found, region, wanted.target.name) if region else ()
+    planned = _plan_rest(wanted, _without(found, former), adopt=adopt)
+    return planned if isinstance(planned, Obstacle) else (*(Change(one, None) for one in former), *planned)
+
+
+def _plan_rest(wanted: KeptName, found: NameInZone, *, adopt: bool) -> tuple[Change, ...] | Obstacle:
     if reason := _not_ours(wanted.claim.owner, found):
         return Obstacle(reason)
     ours = wanted.claim in found.claims
@@ -166,6 +175,21 @@ def withdraw(claim: Claim, found: NameInZone, targets: Collection[str]) -> tuple
     gone = [one for one in found.leading if one not in beside and any(leads_to(one, to) for to in here)]
     left = [one for one in found.claims if one != claim]
     return (*(Change(one, None) for one in gone if not one.routing), *_text_changed(found, left))
+
+
+def withdraw_former(claim: Claim, found: NameInZone, region: str) -> tuple[Change, ...]:
+    """Return the changes after which the name has no record of a load balancer that is gone.
+
+    What leads anywhere but to that one's DNS name is of another region, or somebody's, and stays as it is.
+    """
+    if claim not in found.claims or _not_ours(claim.owner, found):
+        return ()
+    former = _former(claim, found, region)
+    rest = _without(found, former)
+    if any(one.weight is None or one.set_identifier == claim.load_balancer for one in rest.leading):
+        return ()
+    left = [one for one in found.claims if one != claim]
+    return (*(Change(one, None) for one in former), *_text_changed(found, left))
 
 
 def leads_to(record: RecordSet, name: str) -> bool:
@@ -206,6 +230,17 @@ def described(record: RecordSet) -> str:
     routing = record.routing or ("weighted" if record.weight is not None else "")
     several = f", {routing}, {record.set_identifier or 'without a set identifier'}" if routing else ""
     return f"the record {record.name} ({kind}{several}) to {', '.join(record.leads_to) or 'nothing'}"
+
+
+def _former(claim: Claim, found: NameInZone, region: str, name: str | None = None) -> tuple[RecordSet, ...]:
+    """The record sets of ours that lead to a former load balancer of that name."""
+    if claim not in found.claims:
+        return ()
+    return tuple(one for one in found.leading if leads_to_former(one, claim.load_balancer, region, name))
+
+
+def _without(found: NameInZone, gone: Collection[RecordSet]) -> NameInZone:
+    return replace(found, records=tuple(one for one in found.records if one not in gone))
 
 
 def _not_ours(owner: str, found: NameInZone) -> str | None:

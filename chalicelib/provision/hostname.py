@@ -8,14 +8,13 @@ as long as the same is asked for again; where another record is asked for it is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from chalicelib.dns.plan import (
     Claim,
     KeptName,
     NameInZone,
     Obstacle,
-    leads_to_former,
     plan_name,
     withdraw,
 )
@@ -120,7 +119,7 @@ def plan_records(declaration: Declaration, facts: Facts, owner: str, *, adopt: b
                 dual_stack=there is not None and there.dual_stack,
             )
             same = _asked_before(found, declaration.dns, there, owner)
-            planned = _without_dead(kept, found, names.region, adopt=adopt or same)
+            planned = plan_name(kept, found, adopt=adopt or same, region=names.region)
         else:
             same = False
             planned = withdraw(claim, found, [target.name])
@@ -178,20 +177,6 @@ def unknown_zones(there: LoadBalancer, zones: Iterable[Zone]) -> Iterator[Review
                 f"the record of {there.tags.get(HOSTNAME_TAG)} in the hosted zone {id_} stays as it is: the"
                 " zone is gone, or the setting DNS_ZONES does not name it any more",
             )
-
-
-def _without_dead(
-    kept: KeptName, found: NameInZone, region: str, *, adopt: bool
-) -> tuple[Change, ...] | Obstacle:
-    """The plan of a name, from which a record goes that leads to a former load balancer of this name.
-
-    There is one load balancer of a name at a time, so that its former DNS name leads nowhere.
-    """
-    name, ours = kept.claim.load_balancer, kept.claim in found.claims
-    dead = [one for one in found.leading if ours and leads_to_former(one, name, region, kept.target.name)]
-    rest = replace(found, records=tuple(one for one in found.records if one not in dead))
-    planned = plan_name(kept, rest, adopt=adopt)
-    return planned if isinstance(planned, Obstacle) else (*(Change(one, None) for one in dead), *planned)
 
 
 def _zones(declaration: Declaration, zones: Sequence[Zone], vpc: str | None) -> tuple[Zone, ...]:

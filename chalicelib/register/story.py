@@ -61,7 +61,8 @@ class Look:
 
     `steps` and `failures` come with their load balancer. `registered` counts the instances afterwards, by
     load balancer; `left_out` says, by load balancer and id, why a tagged or registered instance does not
-    belong. Both cover the load balancers that the look compared.
+    belong. Both cover the load balancers that the look compared. `load_balancers` are all of ours, None where
+    a read failed.
     """
 
     began: datetime
@@ -69,6 +70,7 @@ class Look:
     failures: tuple[tuple[str, AwsError], ...] = ()
     registered: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    load_balancers: Mapping[str, LoadBalancer] | None = None
 
     @property
     def memory(self) -> Memory:
@@ -170,6 +172,7 @@ def _look(
     except AwsError as error:
         work.failures.append((_EVERYWHERE, error))
     work.failures += clusters.failures
+    unread = bool(work.failures)
     for name, load_balancer in sorted(clusters.load_balancers.items()):
         if load_balancer.arn in clusters.unread:
             continue
@@ -193,6 +196,7 @@ def _look(
         failures=tuple(work.failures),
         registered=registered,
         left_out=left_out,
+        load_balancers=None if unread else clusters.load_balancers,
     )
     return look, clusters
 

@@ -21,6 +21,7 @@ from chalicelib.dns.plan import (
     plan_name,
     strays,
     withdraw,
+    withdraw_former,
 )
 from chalicelib.model.route53 import Alias, Change, RecordSet, Zone
 
@@ -354,3 +355,47 @@ def test_what_is_withdrawn_is_gone_and_nothing_else(wanted: KeptName, found: Nam
     assert MINE not in left.claims or FOREIGN in left.claims
     assert [one for one in there.leading if one not in left.leading and not leads_to(one, HERE.name)] == []
     assert withdraw(MINE, left, [HERE.name]) == ()
+
+
+REGION = "eu-central-1"
+FORMER = Alias("ZELB", "Demo-123.eu-central-1.elb.amazonaws.com.")
+NETWORK = Alias("ZNLB", "demo-0a1b2c3d4e5f6071.elb.eu-central-1.amazonaws.com")
+INTERNAL = Alias("ZELB", "dualstack.internal-demo-9.eu-central-1.elb.amazonaws.com")
+CHINA = Alias("ZELB", "demo-9.eu-central-1.elb.amazonaws.com.cn")
+
+
+@pytest.mark.parametrize("target", [FORMER, NETWORK, INTERNAL, CHINA], ids=lambda target: target.name)
+def test_a_record_that_leads_to_a_former_one_of_the_name_is_exchanged_in_one_batch(target: Alias) -> None:
+    dead = alias(target)
+    planned = plan_name(WANTED, at(dead, of=[MINE]), region=REGION)
+    assert planned == (Change(dead, None), Change(None, alias()))
+    assert isinstance(plan_name(WANTED, at(dead), region=REGION), Obstacle)
+    assert isinstance(plan_name(WANTED, at(dead, of=[MINE])), Obstacle)
+    assert withdraw_former(MINE, at(dead, of=[MINE]), REGION) == (
+        Change(dead, None),
+        Change(text(MINE), None),
+    )
+    assert withdraw_former(MINE, at(dead, of=[OTHER]), REGION) == ()
+
+
+OTHERS = {
+    "another region": alias(Alias("ZELB", "demo-123.eu-west-1.elb.amazonaws.com")),
+    "another name": alias(Alias("ZELB", "demo-2-123.eu-central-1.elb.amazonaws.com")),
+    "no load balancer": alias(Alias("ZELB", "demo-123.eu-central-1.example.com")),
+    "a CNAME": plain("CNAME", FORMER.name),
+    "by latency": alias(FORMER, set_identifier="demo", routing="latency"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_may_lead_elsewhere_is_no_former_one(kind: str) -> None:
+    found = at(OTHERS[kind], of=[MINE])
+    assert isinstance(plan_name(WANTED, found, region=REGION), Obstacle)
+    assert withdraw_former(MINE, found, REGION) == ()
+
+
+def test_a_former_one_by_weight_goes_and_others_keep_the_name() -> None:
+    dead, other = weighted(FORMER), weighted(THERE, "other")
+    planned = withdraw_former(MINE, at(dead, other, of=[MINE, OTHER]), REGION)
+    assert planned == (Change(dead, None), Change(text(MINE, OTHER), text(OTHER)))
+    assert withdraw_former(MINE, at(of=[MINE]), REGION) == (Change(text(MINE), None),)

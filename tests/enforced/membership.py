@@ -9,6 +9,7 @@ from lab.fidelity import autoscaling
 from tests.enforced import OWNER, Deployment
 from tests.enforced.provisioning import PRIVATE_CA, acm_certificate
 from tests.register.test_drain import DRAIN, READY, group
+from tests.world.dns import HOST, alias, change, records, zone
 from tests.world.network import balancer, elbv2
 from tests.world.provisioning import issued, pem
 from tests.world.register import Fleet, sample
@@ -108,6 +109,20 @@ def watched(prod: Deployment) -> None:
     prod.put({**given, "type": "network", "certificate": {"arn": arn}}, "network")
     prod.at(10)
     prod.run("reconcile", sample("schedule-tick"))
+
+
+def names_kept(prod: Deployment) -> None:
+    """Make a record again that somebody deleted, and take it away when its load balancer is gone."""
+    prod.zone = zone(prod.here)
+    prod.put({**prod.here.article, "hostname": HOST, "dns": True})
+    prod.background()
+    change(prod.zone, "DELETE", "A", **alias(prod.here))
+    for left in (2, 0):
+        prod.at(7)
+        prod.run("reconcile", sample("schedule-tick"))
+        assert len(records(prod.zone)) == left
+        if left:
+            prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
 
 
 def swept(prod: Deployment) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tests.enforced import Deployment
 from tests.enforced.certificates import asked, due, ordered, probed, renewed, rolled_back
-from tests.enforced.membership import events, interruptions, lifecycles, swept, watched
+from tests.enforced.membership import events, interruptions, lifecycles, names_kept, swept, watched
 from tests.enforced.provisioning import (
     adopted,
     article,
@@ -56,7 +56,7 @@ STORIES: Mapping[str, Sequence[Story]] = {
     ),
     "register": (events,),
     "drain": (interruptions, lifecycles),
-    "reconcile": (events, lifecycles, swept, watched),
+    "reconcile": (events, lifecycles, swept, names_kept, watched),
     "rotate": (due, asked, rolled_back, ordered, renewed),
     "expiring": (due,),
     "probe": (probed,),

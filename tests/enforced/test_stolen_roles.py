@@ -64,7 +64,7 @@ def estate() -> Iterator[Estate]:
 
 MEMBERSHIP = {"api_handler", "drain", "provision", "reconcile", "register"}
 MAKERS = {"api_handler", "provision"}
-NAMERS = {"provision"}
+NAMERS = {"provision", "reconcile"}
 SWEEPERS = {"api_handler", "provision", "reconcile"}
 SIGNERS = {"api_handler", "rotate"}
 PROBERS = {"deep_probe", "probe", "widget"}
