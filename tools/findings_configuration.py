@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import SettingsError, read_settings
-from tools.policies import OWNER
+from tools.policies import filled_in
 
 There = Callable[[str], str | None]
 """Reads a file of `.chalice/`; None without one."""
@@ -42,7 +42,7 @@ def configuration_findings(text: str, stage: str, there: There) -> Iterator[str]
                     yield f"{name}: {finding}"
     yield from generated_findings([configured, stages[stage], *everywhere.values(), *theirs.values()])
     named = {name: theirs.get(name, {}).get("iam_policy_file") for name in ("api_handler", *everywhere)}
-    yield from policy_findings(stage, deployment, named, there)
+    yield from policy_findings(stage, {**environment, "OWNER": deployment}, named, there)
     if "iam_policy_file" in stages[stage]:
         yield (
             f"Stage {stage} names an iam_policy_file beside those of its functions: take it out, a function"
@@ -158,7 +158,7 @@ def generated_findings(blocks: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def policy_findings(
-    stage: str, deployment: str, named: Mapping[str, str | None], there: There
+    stage: str, environment: Mapping[str, str], named: Mapping[str, str | None], there: There
 ) -> Iterator[str]:
     """Report policies that are not named, not there, no policy, or not what `make policies` writes."""
     lines = "the line that the other stages have in .chalice/config.json"
@@ -172,15 +172,19 @@ def policy_findings(
             " git before you type make policies, which would take theirs away too"
         )
     state = {
-        file: _state(file, source, deployment, there)
+        file: _state(file, source, environment, there)
         for file, source in zip(files, written_once, strict=True)
     }
-    for what in ("not there", "no policy document", f"not that of {deployment}"):
+    for what in ("not there", "no policy document", _others(environment)):
         if found := [file for file in files if state[file] == what]:
             yield f"{_listed(found)} {what}: type make policies"
 
 
-def _state(file: str, source: str, deployment: str, there: There) -> str | None:
+def _others(environment: Mapping[str, str]) -> str:
+    return f"not that of {environment['OWNER']}, or not of its DNS_ZONES and ALLOWED_DOMAINS"
+
+
+def _state(file: str, source: str, environment: Mapping[str, str], there: There) -> str | None:
     if (text := there(file)) is None:
         return "not there"
     try:
@@ -188,8 +192,8 @@ def _state(file: str, source: str, deployment: str, there: There) -> str | None:
     except (ValueError, LookupError, TypeError):
         return "no policy document"
     written_once = there(source)
-    if written_once is not None and text != written_once.replace(OWNER, deployment):
-        return f"not that of {deployment}"
+    if written_once is not None and text != filled_in(written_once, environment):
+        return _others(environment)
     return None
 
 

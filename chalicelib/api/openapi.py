@@ -95,7 +95,10 @@ ROUTES = (
         answers={
             200: Answer("It is, or with dry_run would be, as declared.", "Report"),
             201: Answer("It was created.", "Report"),
-            202: Answer("AWS needs more time; it is carried on in the background.", "Report"),
+            202: Answer(
+                "AWS needs more time, or a record of `dns` changes; it is carried on in the background.",
+                "Report",
+            ),
         },
         problems=(*_ANY, 409),
     ),
@@ -116,7 +119,11 @@ ROUTES = (
         flags=("dry_run", "force"),
         answers={
             200: Answer("It is, or with dry_run would be, gone.", "Report"),
-            202: Answer("AWS still holds on to something; it is finished in the background.", "Report"),
+            202: Answer(
+                "The record of `dns` goes first, or AWS still holds on to something; it is finished in the"
+                " background.",
+                "Report",
+            ),
         },
         problems=(*_ANY, 404, 409),
     ),

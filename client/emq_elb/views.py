@@ -335,9 +335,7 @@ def outcome(done: Json) -> str:
 def deleted(done: Json) -> str:
     """Return what became of a DELETE, in a sentence."""
     if done.get("state") == "pending":
-        return (
-            f"{done.get('name')} is being deleted: AWS still holds on to a part, deleted in the background."
-        )
+        return f"{done.get('name')} is being deleted: what needs longer is done in the background."
     return f"{done.get('name')} is deleted."
 
 

@@ -123,6 +123,15 @@ def test_every_setting_of_the_docs_is_known() -> None:
     assert {"OWNER", "ALARM_TOPIC_ARN", "ACME_CA_BUNDLE", "DRAIN_ON_REBALANCE"} <= known_settings()
 
 
+def test_policies_of_other_hosted_zones_than_the_settings_are_reported() -> None:
+    source = json.dumps({"Statement": [], "Resource": ["arn:*:route53:::hostedzone/<dns-zone>"]}, indent=2)
+    files = {**FILES, "policy-probe.json": source}
+    for zone, right in (("none-is-set", True), ("Z1", False)):
+        files["prod/policy-probe.json"] = source.replace("<dns-zone>", zone)
+        assert (reported(GOOD, files) == []) is right
+        assert (reported(changed(DNS_ZONES="Z1"), files) == []) is not right
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -135,7 +144,7 @@ def test_every_setting_of_the_docs_is_known() -> None:
         ({**FILES, "prod/policy-probe.json": "{"}, "policy-probe.json is no policy document: type"),
         (
             {**FILES, "prod/policy-probe.json": WRITTEN.replace("prod", "dev")},
-            "policy-probe.json is not that of emq-elb-prod: type make policies",
+            "policy-probe.json is not that of emq-elb-prod, or not of its DNS_ZONES and ALLOWED_DOMAINS",
         ),
         (
             {name: text for name, text in FILES.items() if name != "policy-probe.json"},

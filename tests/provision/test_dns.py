@@ -451,3 +451,37 @@ def test_a_zone_that_goes_in_between_ends_the_background(
     boto3.client("route53").delete_hosted_zone(Id=zone_id)
     with pytest.raises(InvalidRequest, match="there is no hosted zone"):
         here.carry_on(report, body)
+
+
+def test_a_classic_and_a_network_one_share_a_name(here: Account, zone_id: str, body: dict[str, Any]) -> None:
+    weighted(here, body, "demo", 10)
+    network = {**body, "type": "network", "cluster": "demo", "dns": {"weight": 1}}
+    put_through(here, network, name="blue")
+    assert records(zone_id) == [
+        f"{TEXT} TXT {claim()} {claim('blue')}",
+        f"{HOST} A blue blue=1",
+        f"{HOST} A demo demo=10",
+    ]
+    assert (here.put(network, name="blue").state, here.calls.writes) == ("ready", [])
+
+
+def test_two_that_join_a_name_at_once_both_have_it(here: Account, zone_id: str, body: dict[str, Any]) -> None:
+    blue = {**body, "dns": {"weight": 1}, "cluster": "demo"}
+    demo = {**blue, "dns": {"weight": 10}}
+    waiting = here.put(blue, name="blue")
+    report = here.put(demo)
+    just_before(CHANGE, lambda: here.carry_on(waiting, blue, name="blue"))
+    assert here.carry_on(report, demo) is not None
+    assert records(zone_id) == [
+        f"{TEXT} TXT {claim('blue')} {claim()}",
+        f"{HOST} A blue blue=1",
+        f"{HOST} A demo demo=10",
+    ]
+
+
+def test_the_name_is_the_first_deployments(here: Account, zone_id: str, body: dict[str, Any]) -> None:
+    put_through(here, body)
+    other = here.owned_by("emq-elb-dev")
+    with pytest.raises(Conflict, match=f"belongs to the deployment {OWNER}"):
+        other.put({**body, "instances": []}, name="theirs", adopt=True)
+    assert records(zone_id) == OURS
