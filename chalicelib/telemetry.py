@@ -143,7 +143,7 @@ def alarms_left(count: int) -> None:
 
 
 def unwatched(load_balancer: str, error: str) -> None:
-    """Log that the members' health could not be read after the health check was changed."""
+    """Log that the members' health could not be read after a PUT changed the health check."""
     logger().info("health check not read", extra={"load_balancer": load_balancer, "error": error})
 
 

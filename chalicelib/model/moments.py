@@ -11,7 +11,10 @@ def rfc3339(moment: datetime) -> str:
 
 
 def moment_of(text: str) -> datetime | None:
-    """Return the moment, in UTC, that a text names; None where it is not a time with a zone."""
+    """Return the moment, in UTC, that a text names; None where it is not a time with a zone.
+
+    None also where it is in UTC in none of the years 1 to 9999: a tag or an event can hold any text.
+    """
     try:
         found = datetime.fromisoformat(text)
         return found.astimezone(UTC) if found.tzinfo else None

@@ -105,7 +105,7 @@ def idle_trial(idle_timeout: int, remaining: float, *, silent: bool = False) -> 
 def judge_idle(
     port: int, trial: IdleTrial, idle_timeout: int, *, alive: bool, gone: Collection[str] = ()
 ) -> Finding:
-    """Say whether a session outlives its keepalive; what was not tried is read from the idle timeout.
+    """Say whether a session outlives its keepalive; without a trial, judge by the idle timeout.
 
     `gone` are the instances that went out of service meanwhile: a session may have ended with its node.
     """

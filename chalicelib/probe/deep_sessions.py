@@ -54,7 +54,7 @@ class Permits:
 
 
 def accepts(target: Target, address: str, version: str, *, timeout: float) -> bool | None:
-    """Whether the listener shakes hands in this version and no other; None when nobody can say."""
+    """Whether the listener shakes hands in this version; None where this machine cannot try it."""
     only = _VERSIONS[version]
     result, secure = tls.connect(
         address, target.port, target.host, trust=None, timeout=timeout, minimum=only, maximum=only
@@ -67,7 +67,7 @@ def accepts(target: Target, address: str, version: str, *, timeout: float) -> bo
 
 @dataclass(frozen=True)
 class Silence:
-    """A session that sent nothing: the trial as the broker allowed it, and whether the session is alive."""
+    """A session left silent: the trial as the broker allowed it, and whether the session is alive."""
 
     trial: IdleTrial
     alive: bool
@@ -76,7 +76,7 @@ class Silence:
 def outlives(
     target: Target, address: str, means: DeviceClient, trial: IdleTrial, *, timeout: float
 ) -> Silence | Failure:
-    """Leave a session without a packet, then use it; the failure where no session came about.
+    """Leave a session without a packet, then use it; return the failure where no session came about.
 
     It asks for the keepalive that devices use: some brokers refuse a client that asks for more than they
     allow. Where CONNACK announces a Server Keep Alive, no client may be silent for longer [MQTT-3.2.2-21].

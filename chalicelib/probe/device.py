@@ -30,7 +30,7 @@ _KEEPALIVE = 10
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceClient:
-    """What a probe needs beside target and address: whom to trust, who to be, a fresh word, the time."""
+    """What a probe needs beside target and address: trust, credentials, a fresh word, a clock."""
 
     trust: Trust = field(default_factory=Trust)
     credentials: Credentials = field(default_factory=Credentials)
@@ -102,7 +102,7 @@ def connect_device(
 def _entrusted(
     target: Target, outcome: Outcome, connection: socket.socket | None, means: DeviceClient
 ) -> tuple[Outcome, socket.socket | None]:
-    """Hang up where a password would go to somebody else than the load balancer, or in clear."""
+    """Close the connection where a password would go to another host than the load balancer, or in clear."""
     if connection is None or means.credentials.password is None:
         return outcome, connection
     failure = withheld(target, outcome.served)
@@ -132,7 +132,7 @@ def _shake(
 def _look_again(
     target: Target, address: str, means: DeviceClient, refused: Handshake, deadline: float
 ) -> tuple[Handshake, socket.socket | None]:
-    """Read a certificate that was refused; try its own root where that is known to be ours."""
+    """Read a certificate that was refused; try its own root where we know that root."""
     looked, secure = _shake(target, address, None, deadline, means.clock)
     if secure is not None:
         secure.close()

@@ -140,7 +140,7 @@ class _Handed(Client):
         return data
 
     def _handle_publish(self) -> MQTTErrorCode:
-        """Acknowledge a message of somebody else's, and forget it: none counts, none takes memory."""
+        """Acknowledge and forget a message of another client: it does not count and takes no memory."""
         command, packet = self._in_packet["command"], self._in_packet["packet"]
         end = 2 + int.from_bytes(packet[:2], "big")
         qos, mid = command >> 1 & 3, int.from_bytes(packet[end : end + 2], "big")
@@ -176,7 +176,7 @@ class _Handed(Client):
 class Session:
     """A session from CONNECT to DISCONNECT; each step raises `SessionEnded`, at `deadline` at the latest.
 
-    `deadline` is by `clock`. `close` closes the socket that was given, whatever happened; it may come twice.
+    `deadline` is by `clock`. `close` closes the given socket in every case, and may be called twice.
     """
 
     def __init__(
@@ -366,7 +366,7 @@ def _reason_string(properties: Any) -> str:
 
 
 def _words(text: str, password: str | None = None) -> str:
-    """What somebody else wrote, for people to read: without the password, bounded, in one line."""
+    """Return the broker's or the library's words for a person: bounded, in one line, without the password."""
     if password:
         text = text.replace(password, "…")
     return "".join(one if one.isprintable() else " " for one in text)[:_MOST_WORDS]

@@ -26,10 +26,10 @@ from chalicelib.x509.pem import GivenPem
 
 @dataclass(frozen=True)
 class GivenArn:
-    """A certificate that is at AWS already. `source` is what GET said of it, if the body came from there.
+    """A certificate that is at AWS already. `source` is the one that GET showed, if the body came from there.
 
-    `settled`: it is to be this very one. Otherwise, where GET showed it and another of that source is served
-    by now, the body is merely older than that one.
+    `settled`: the listeners must serve this very certificate. Otherwise, where GET showed it and another one
+    of that source is served by now, the body is merely older than that one.
     """
 
     arn: str
@@ -130,7 +130,7 @@ class Declaration:
     omitted: frozenset[str] = field(default=frozenset(), compare=False)
 
     def as_it_is(self, there: LoadBalancer | None) -> Declaration:
-        """The same for the type of the load balancer that is there, unless the body named one."""
+        """The same for the type of the existing load balancer, unless the body named one."""
         if there is None or "type" not in self.omitted or there.type == self.type:
             return self
         defaults = {name: value for name, value in DEFAULTS[there.type].items() if name in self.omitted}

@@ -1,4 +1,4 @@
-"""From what a user declared, and what AWS says, to the state that is to be."""
+"""Make the wanted state from the declaration and from what was read at AWS."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ _WORDS: Mapping[Protocol, Protocol] = {"SSL": "TLS", "HTTPS": "TLS", "HTTP": "TC
 
 
 def network_word(protocol: Protocol) -> Protocol:
-    """Return what a network load balancer calls a protocol, TLS or TCP."""
+    """Return the protocol, TLS or TCP, that a network load balancer uses for this one."""
     return _WORDS.get(protocol, protocol)
 
 
@@ -181,7 +181,7 @@ def _proxying(declaration: Declaration) -> frozenset[int]:
 
 
 def left_as_they_are(desired: State, actual: State, instances: Set[str]) -> State:
-    """The same, but these instances stay as they are: registered, or not."""
+    """Return the same state with these instances as they are now: registered, or not."""
     wanted, there = desired.load_balancer, actual.load_balancer
     if wanted is None or not instances:
         return desired
@@ -203,7 +203,7 @@ def _registered(facts: Facts) -> frozenset[str]:
 
 
 def _membership(wanted: LoadBalancer, facts: Facts, cluster: frozenset[str]) -> Membership:
-    """Who is to be registered once the tags are set."""
+    """Return the ids that will be registered once the tags are set."""
     there = facts.actual.load_balancer
     tagged = {
         id_: replace(instance, cluster=wanted.cluster)
@@ -258,7 +258,7 @@ def _cluster(declaration: Declaration, there: LoadBalancer | None, owner: str) -
 
 
 def _members(declaration: Declaration, there: str | None) -> str | None:
-    """The tag's text; one that says the same in another order or spelling stays."""
+    """The tag's text; a text with the same meaning in another order or spelling stays."""
     return there if read_members_tag(there) == declaration.members else members_tag(declaration.members)
 
 

@@ -40,11 +40,11 @@ def watch_health_check(name: str, invocation: Invocation) -> bool:
 
 
 def takes_effect_within(check: HealthCheck) -> timedelta:
-    """How long ELB needs until a member's state is that of the check."""
+    """How long ELB needs until the members' states come from the new check."""
     checks = max(check.unhealthy_threshold, check.healthy_threshold)
     return timedelta(seconds=checks * check.interval + check.timeout)
 
 
 def unanswered(members: Collection[Member]) -> bool:
-    """Whether there are members, and ELB says of each that it is out of service."""
+    """Whether there are members, and ELB finds every one of them out of service."""
     return bool(members) and all(member.out_of_service for member in members)

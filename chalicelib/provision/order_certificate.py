@@ -1,7 +1,7 @@
-"""What a PUT does before everything else when its certificate is still to be ordered from the ACME CA.
+"""Order the certificate of a PUT from the ACME CA, before everything else.
 
 That takes longer than an answer may: the background does it. The certificate is uploaded as soon as it is
-there, so that no run needs a key that another one had.
+there, so that no run needs the key of another run.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _PAUSE = timedelta(minutes=1)
 
 
 def foreseen(chosen: Chosen | None) -> tuple[do.NewOrder, ...]:
-    """What a dry run says of it: the upload that follows is in the plan."""
+    """Return the order as a dry run shows it; the plan has the upload that follows."""
     if not isinstance(chosen, ToOrder):
         return ()
     return (do.NewOrder(reason="there is no certificate for these names yet", domains=chosen.domains),)
 
 
 def refuse(chosen: Chosen | None, there: LoadBalancer | None, invocation: Invocation) -> None:
-    """Raise IssuerLimited while the CA wants to be left alone with this load balancer.
+    """Raise IssuerLimited while the CA takes no order for this load balancer.
 
     Conflict for one that is only being adopted: until it is ours the background cannot go on with it.
     """
@@ -59,8 +59,8 @@ def obtained(
 ) -> Declaration:
     """Order, examine, upload; return the declaration with this very certificate in the place of the issuer.
 
-    Raises what `order` does. That the CA wants to be left alone is written on the load balancer, if any; when
-    that time comes soon enough for this run it is waited for, and the declaration returned as it was.
+    Raises what `order` does. A limit of the CA is written on the load balancer, if there is one. A limit that
+    ends soon enough for this run is waited for, and the declaration returned as it was.
     """
     name = declaration.name
     wanted = Wanted(source=ACME, domains=chosen.domains, hostnames=chosen.domains)

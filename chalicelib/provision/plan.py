@@ -74,11 +74,11 @@ def plan(desired: State, actual: State) -> tuple[do.Action, ...]:
 
 
 def marked(steps: Sequence[do.Action], there: LoadBalancer | None, since: datetime) -> Sequence[do.Action]:
-    """Have the load balancer `pending` from before something is taken away until the last step.
+    """Keep the load balancer `pending` from before something is taken away until the last step.
 
-    So it says of itself that it is half done when the rest is refused, or the function killed. One that is
-    adopted as well: IAM may see late that it is ours. And one whose hostname's record changes: the background
-    does that.
+    Its tag then says that it is half changed, when AWS refuses the rest or the function is killed. The same
+    for a load balancer that is being adopted, since IAM may see late that it is ours, and for one whose
+    hostname's record changes, since the background does that.
     """
     if (
         there is None
@@ -122,7 +122,7 @@ _BRINGING_BACK = (
 
 
 def _takes_away(steps: Sequence[do.Action]) -> bool:
-    """Whether something that goes comes again in another form: a zone's subnet, a port's listener."""
+    """Whether a resource goes that comes again in another form: a zone's subnet, a port's listener."""
     gone = False
     for step in steps:
         if gone and isinstance(step, _BRINGING_BACK):
@@ -132,7 +132,7 @@ def _takes_away(steps: Sequence[do.Action]) -> bool:
 
 
 def _goes_on_as_ours(steps: Sequence[do.Action]) -> bool:
-    """Whether something is to be changed at a load balancer that becomes ours by an earlier step."""
+    """Whether an earlier step makes a load balancer ours that a later step changes."""
     kinds = [step for step in steps if not isinstance(step, do.RemoveTags)]
     becoming = [
         isinstance(step, do.AddTags) and step.part is None and OWNER_TAG in dict(step.tags) for step in kinds
@@ -147,9 +147,9 @@ def in_the_background(steps: Sequence[do.Action]) -> Sequence[do.Action]:
 
 
 def as_created(wanted: LoadBalancer) -> LoadBalancer:
-    """What CreateLoadBalancer makes of it: the rest is as AWS defaults it.
+    """Return what CreateLoadBalancer alone makes of it: the rest has AWS's defaults.
 
-    Its `pending` tag marks it as half made until the last call of the plan takes the tag off.
+    Its `pending` tag marks it as half made until the last call of the plan removes the tag.
     """
     marked = dict([Pending(wanted.created, PROVISIONING).tag]) if wanted.created else {}
     return replace(_AS_CREATED[wanted.type](wanted), tags={**wanted.tags, **marked})
@@ -283,7 +283,7 @@ def _loses_a_name(wanted: LoadBalancer, there: LoadBalancer) -> bool:
 
 
 def _in_the_way(wanted: LoadBalancer, there: LoadBalancer) -> Set[str]:
-    """The tags that have to go before others can come; `pending` stays until all is done."""
+    """The tags that have to go before others can come; `pending` stays to the end."""
     if len(there.tags.keys() | wanted.tags.keys()) <= LOAD_BALANCER_TAGS_MAX:
         return set()
     return there.tags.keys() - wanted.tags.keys() - {PENDING_TAG}

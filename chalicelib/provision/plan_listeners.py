@@ -109,7 +109,7 @@ def plan_listeners(wanted: LoadBalancer, there: LoadBalancer) -> Iterator[do.Act
 
 
 def _untried(late: Iterable[Listener], known: Collection[str | None]) -> Mapping[str, Listener]:
-    """The certificates that ELB may not know yet, each with a listener that is to have it."""
+    """The certificates that ELB may not know yet, each with a listener that will have it."""
     return {
         listener.certificate: listener
         for listener in late
@@ -120,7 +120,7 @@ def _untried(late: Iterable[Listener], known: Collection[str | None]) -> Mapping
 def _trials(
     untried: Mapping[str, Listener], wanted: LoadBalancer, there: LoadBalancer
 ) -> tuple[Listener, ...]:
-    """A listener for each certificate, on ports that nobody uses: it goes with those that it is to follow."""
+    """A listener for each certificate, on an unused port, deleted with those that it precedes."""
     used = {port for one in (*wanted.listeners, *there.listeners) for port in (one.port, one.instance_port)}
     free = (port for port in range(_HIGHEST_PORT, 0, -1) if port not in used)
     return tuple(
@@ -253,7 +253,7 @@ def _unused_policies(
     survive: set[int],
     setting: tuple[Setting, ...],
 ) -> Iterator[do.Action]:
-    """Policies that we made and nothing uses after the plan: immutable ones would pile up otherwise."""
+    """Our policies that nothing uses after the plan: policies cannot be changed, so they would pile up."""
     set_on = {action.port for action in setting if isinstance(action, do.SetLoadBalancerPoliciesOfListener)}
     set_behind = {
         action.instance_port

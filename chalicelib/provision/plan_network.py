@@ -101,7 +101,7 @@ def _deleted(group: TargetGroup, reason: str) -> do.DeleteTargetGroup:
 
 
 def _fits(there: TargetGroup, wanted: TargetGroup | None) -> bool:
-    """Whether what AWS fixes of a target group is as it is wanted."""
+    """Whether the properties that AWS cannot change in a target group are the wanted ones."""
     return wanted is not None and (there.protocol, there.port, there.vpc) == (
         wanted.protocol,
         wanted.port,
@@ -268,7 +268,7 @@ def _listeners(wanted: LoadBalancer, there: LoadBalancer, groups: Mapping[int, s
 def _changed(
     wanted: Listener, before: Listener, group: str, there: LoadBalancer
 ) -> Iterator[do.ModifyListener]:
-    """One call for whatever differs; a listener that gets TLS gets certificate and policy with it."""
+    """One call with all differences; a listener that becomes a TLS one gets its certificate with it."""
     becomes_secure = wanted.secure and not before.secure
     certificate, policy = wanted.certificate, wanted.ssl_policy
     keeps = not becomes_secure and keeps_certificate(before, certificate, there)

@@ -40,9 +40,9 @@ def pending(
     adopt: bool,
     desired: State | None = None,
 ) -> Report:
-    """What was done, and what the background needs to go on.
+    """Report what was done by the deadline, and what the background needs to go on.
 
-    With `desired` all is done but what is the background's alone, and nothing is read again.
+    With `desired` everything is done but the background's own part, and nothing is read again.
     """
     if desired:
         view = _view(facts, desired, progress, waiting=Pending(since, PROVISIONING))
@@ -65,13 +65,13 @@ def pending(
 
 
 def _full_of_tags(declaration: Declaration, facts: Facts) -> tuple[ReviewWarning, ...]:
-    """Nobody reads the answer of the background."""
+    """Warn now: the background's own report has no reader."""
     full = full_of_tags(declaration, facts)
     return (ReviewWarning("tags-full", full.message),) if full else ()
 
 
 def _carried(chosen: Chosen, progress: Progress) -> Mapping[str, object]:
-    """The certificate for the background to go on with: by now it has an ARN, or is still to be ordered."""
+    """The certificate that the background goes on with: it has an ARN by now, or is still to be ordered."""
     match chosen:
         case ToOrder(domains=domains, source=source):
             return {"issuer": source, "domains": [*domains]}
@@ -116,7 +116,7 @@ def _with_arns(value: Any) -> Any:
 def ready(
     declaration: Declaration, facts: Facts, desired: State, progress: Progress, *, created: bool
 ) -> Report:
-    """Everything that was asked for is done, or with `dry_run` planned."""
+    """Report that everything is done, or with `dry_run` planned."""
     return Report(
         name=declaration.name,
         state="ready",

@@ -1,6 +1,6 @@
 """What speaks against a declaration once AWS has been read, and what a person should know before they go on.
 
-`objections` are faults of the request (400), `conflict` is what there is that stands against it (409),
+`objections` are faults of the request (400), `conflict` is a conflict with what exists at AWS (409),
 `warnings` is the console's review step.
 """
 
@@ -44,7 +44,7 @@ _NEARLY = 0.8
 
 
 def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
-    """Faults that only AWS could know: everything that the body names and that is not so there."""
+    """Return the faults that only AWS can show: everything that the body names and that is not so there."""
     yield from _subnet_faults(declaration, facts)
     yield from _group_faults(declaration, facts)
     vpc, gone = _vpc(declaration, facts), gone_instances(declaration, facts)
@@ -61,13 +61,13 @@ def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
 
 
 def gone_instances(declaration: Declaration, facts: Facts) -> frozenset[str]:
-    """The instances that the body names and that do not exist (any more)."""
+    """Return the instances that the body names and that do not exist (any more)."""
     states = {id_: instance.state for id_, instance in facts.instances.items()}
     return frozenset(id_ for id_ in declaration.instances if states.get(id_, "terminated") == "terminated")
 
 
 def _vpc(declaration: Declaration, facts: Facts) -> str | None:
-    """The one VPC of the subnets named; None when that is not clear."""
+    """The one VPC of the named subnets; None when they are in several, or not known."""
     there = facts.actual.load_balancer
     vpcs = {facts.subnets[id_].vpc for id_ in declaration.subnets if id_ in facts.subnets}
     if there is not None and not facts.subnets:
@@ -281,7 +281,7 @@ def _exposed(declaration: Declaration) -> Iterator[ReviewWarning]:
 
 
 def _unreachable(declaration: Declaration, wanted: LoadBalancer, facts: Facts) -> Iterator[ReviewWarning]:
-    """What keeps clients out before they reach a listener."""
+    """Warn where clients cannot reach a listener."""
     for id_ in sorted(wanted.subnets):
         if (subnet := facts.subnets.get(id_)) and subnet.public is False:
             yield ReviewWarning(
@@ -463,7 +463,7 @@ def refuse_beyond_quota(declaration: Declaration, facts: Facts, desired: State, 
 
 
 def full_of_tags(declaration: Declaration, facts: Facts) -> QuotaReached | None:
-    """What EC2 would say of named instances that have no room for the cluster's tag; None where all have."""
+    """Return EC2's refusal of the cluster's tag on named instances without room; None where all have room."""
     full = [id_ for id_ in declaration.instances if (one := facts.instances.get(id_)) and has_no_room(one)]
     return _without_room(full, declaration.serves, "everything else is done without it") if full else None
 

@@ -1,4 +1,4 @@
-"""What a network load balancer has that speaks against a declaration, or that a person should know."""
+"""What of a network load balancer speaks against a declaration, or should be known to a person."""
 
 from __future__ import annotations
 

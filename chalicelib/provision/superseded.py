@@ -30,10 +30,10 @@ class Background:
     existed: bool
 
     def seen(self, declaration: Declaration, facts: Facts) -> Background:
-        """What is known after another look; raises TakenOver.
+        """Return what is known after another look; raises TakenOver.
 
-        One that appears while this request waits for it may be the work of an older request, which waited
-        beside it: then this one counts.
+        A load balancer that appears while this request waits may be the work of an older request, which
+        waited beside it: then this request counts.
         """
         there = facts.actual.load_balancer
         if there is None:

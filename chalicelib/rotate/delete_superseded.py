@@ -27,9 +27,9 @@ class Retired:
 
 
 def retire_superseded(region: Region, rotations: Sequence[Rotation], invocation: Invocation) -> Retired:
-    """Delete for each rotation that is settled.
+    """Delete the superseded certificates of each rotation that is not pending.
 
-    Without anything to delete there is no call. What AWS still holds on to is left to the next run.
+    No call without anything to delete. The next run deletes what AWS does not let go of yet.
     """
     planned = [
         (one.name, goes)

@@ -23,7 +23,7 @@ class Expiring:
 
 
 def read_expiring(resources: object, detail: object) -> Expiring | str:
-    """Return what the event says, or why it cannot be: whoever may put events can write what they like."""
+    """Return the event as a value, or why it cannot be read: others can put such events too."""
     days = detail.get("DaysToExpiry") if isinstance(detail, Mapping) else None
     # To Python true is a number, and so is NaN, which JSON does not know and Python reads all the same.
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= DAYS_MAX:

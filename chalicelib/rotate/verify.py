@@ -21,7 +21,7 @@ PROVEN_WITHIN = timedelta(minutes=4)
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One listener as it is reached: `host` resolves to its addresses, `name` is what to ask them for."""
+    """One listener as clients reach it: `host` resolves to its addresses, `name` is the name to send."""
 
     load_balancer: str
     port: int
@@ -31,7 +31,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class TlsClient:
-    """How hosts are resolved and hands are shaken, and whom to trust."""
+    """How to resolve hosts and shake hands, and which authorities to trust."""
 
     resolve: Callable[[str], tuple[str, ...]] = tls.resolve
     handshake: Callable[..., Handshake] = tls.handshake
@@ -71,7 +71,7 @@ def wait_until_served(
     client: TlsClient,
     invocation: Invocation,
 ) -> Proof:
-    """Look until the certificate is seen everywhere, fails, or the time is over."""
+    """Shake hands until every address serves the certificate, it fails, or the time is over."""
     endpoints = tuple(endpoints)
     deadline = min(invocation.deadline, invocation.now() + PROVEN_WITHIN)
     waits = replace(invocation, deadline=deadline).waits()

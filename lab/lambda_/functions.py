@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from lab.cloudwatch.metrics import counted
+from lab.lambda_.counting import counted
 
 ROOT = Path(__file__).parents[2]
 API_HANDLER = "api_handler"
