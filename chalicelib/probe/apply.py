@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from chalicelib import telemetry
+from chalicelib.aws.certificate import read_certificate
 from chalicelib.aws.secrets import read_secret
 from chalicelib.invocation import Invocation
 from chalicelib.model.errors import Absent
@@ -24,6 +25,7 @@ from chalicelib.probe.plan import (
     HostnameRecord,
     Outcome,
     Verdict,
+    certificates_to_read,
     first_turn,
     judge_outcomes,
     targets,
@@ -53,7 +55,7 @@ def verdicts(
 
     What cannot be read of one load balancer, or is a defect at it, fails that one alone.
     """
-    secrets = read_secrets(balancers, invocation)
+    secrets, installed = read_secrets(balancers, invocation), read_installed(balancers, invocation)
     outcomes: dict[str, list[Outcome]] = {one.name: [] for one in balancers}
     attempts: list[Attempt] = []
     for one in balancers:
@@ -62,7 +64,7 @@ def verdicts(
         except Exception as error:  # noqa: BLE001 - what one brings along is no other's
             _unexpected(one.name, error)
             given = unforeseen(error)
-        for target in targets(one):
+        for target in targets(one, installed):
             match given:
                 case Failure():
                     outcomes[one.name].append(Outcome(port=target.port, failure=given))
@@ -89,6 +91,22 @@ def read_secrets(balancers: Iterable[LoadBalancer], invocation: Invocation) -> S
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         found = pool.map(lambda id_: _read(id_, invocation), sorted(wanted))
         return dict(zip(sorted(wanted), found, strict=True))
+
+
+def read_installed(balancers: Iterable[LoadBalancer], invocation: Invocation) -> Mapping[str, frozenset[str]]:
+    """Read the names in the certificates that a password depends on, by ARN; none where AWS shows none."""
+    wanted = sorted({arn for one in balancers for arn in certificates_to_read(one)})
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        return dict(zip(wanted, pool.map(lambda arn: _names(arn, invocation), wanted), strict=True))
+
+
+def _names(arn: str, invocation: Invocation) -> frozenset[str]:
+    try:
+        found = read_certificate(arn, invocation.clients)
+    except Exception as error:  # noqa: BLE001 - it fails those that serve this certificate
+        telemetry.failed("probe", error, certificate=arn)
+        return frozenset()
+    return frozenset(found.domains if found else ())
 
 
 def _secrets_of(balancer: LoadBalancer, invocation: Invocation) -> list[str]:

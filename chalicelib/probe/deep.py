@@ -19,7 +19,7 @@ from chalicelib.model.load_balancer import Listener, LoadBalancer, Member, idle_
 from chalicelib.model.metrics import SUCCESS
 from chalicelib.observe import Unread
 from chalicelib.probe import deep_sessions as deep
-from chalicelib.probe.apply import means, read_secrets
+from chalicelib.probe.apply import means, read_installed, read_secrets
 from chalicelib.probe.deep_plan import (
     Finding,
     Result,
@@ -137,7 +137,7 @@ def _findings(name: str, given: DeviceClient, shared: _Shared, resolve: Resolve)
         return ()
     serving = _serving(found.members)
     findings: list[Finding] = []
-    for target in targets(found.load_balancer):
+    for target in targets(found.load_balancer, read_installed([found.load_balancer], invocation)):
         try:
             addresses = resolve(target.host)
         except OSError:

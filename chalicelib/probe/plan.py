@@ -97,8 +97,9 @@ class Target:
     """One listener of one load balancer, to be tried at each address of `host`.
 
     `hostname` is the name that the certificate has to cover, None where the certificate itself says it;
-    `certificate` the name in IAM of the one that was installed, None for one of ACM. `record` is the
-    hostname's record, None where there is none that has to lead here.
+    `certificate` the name in IAM of the one that was installed, None for one of ACM. `installed` are the
+    names in that one, where AWS was asked for them. `record` is the hostname's record, None where there is
+    none that has to lead here.
     """
 
     load_balancer: str
@@ -107,6 +108,7 @@ class Target:
     secure: bool
     hostname: str | None = None
     certificate: str | None = None
+    installed: frozenset[str] = frozenset()
     options: ProbeOptions = field(default_factory=ProbeOptions)
     record: HostnameRecord | None = None
 
@@ -253,8 +255,10 @@ def judge_outcomes(load_balancer: str, outcomes: Iterable[Outcome]) -> Verdict:
     return Verdict(load_balancer=load_balancer, grade=grade, outcomes=seen, failure=first)
 
 
-def targets(load_balancer: LoadBalancer) -> tuple[Target, ...]:
-    """The listeners that carry MQTT, whether or not the probe is enabled.
+def targets(
+    load_balancer: LoadBalancer, installed: Mapping[str, frozenset[str]] | None = None
+) -> tuple[Target, ...]:
+    """The listeners that carry MQTT, whether or not the probe is enabled; `installed` are names by ARN.
 
     SSL in front of TCP or SSL is taken for MQTT over TLS, and so is TLS in front of TCP or TLS. TCP in front
     of TCP may be anything: it is MQTT when it leads to 1883, or to a port that a secure listener leads to.
@@ -269,6 +273,7 @@ def targets(load_balancer: LoadBalancer) -> tuple[Target, ...]:
             secure=listener.secure,
             hostname=load_balancer.tags.get(HOSTNAME_TAG),
             certificate=_certificate_name(listener.certificate),
+            installed=(installed or {}).get(listener.certificate or "", frozenset()),
             options=read_probe_tag(load_balancer.tags.get(PROBE_TAG)),
         )
         for listener in carrying
@@ -313,6 +318,26 @@ def led_elsewhere(record: HostnameRecord, found: Collection[str], here: Collecti
     return Failure("dns", ELSEWHERE, f"{record.name} leads to {there}, and the load balancer is at {own}")
 
 
+def certificates_to_read(load_balancer: LoadBalancer) -> frozenset[str]:
+    """The ARNs of the certificates that AWS has to be asked for, so that a password may be sent.
+
+    None where there is no password or a hostname, and not those whose name in IAM has their digest.
+    """
+    options = read_probe_tag(load_balancer.tags.get(PROBE_TAG))
+    if options.credentials_secret_id is None or HOSTNAME_TAG in load_balancer.tags:
+        return frozenset()
+    ports = {target.port for target in targets(load_balancer) if target.secure}
+    served = {one.certificate for one in load_balancer.listeners if one.port in ports and one.certificate}
+    return frozenset(
+        arn for arn in served if certificate_home(arn) and not _has_digest(_certificate_name(arn) or "")
+    )
+
+
+def _has_digest(name: str) -> bool:
+    digits = name.rpartition("-")[2]
+    return len(digits) == DIGITS_IN_NAME and {*digits} <= {*"0123456789abcdef"}
+
+
 def _certificate_name(arn: str | None) -> str | None:
     return certificate_name_of(arn) if arn and certificate_home(arn) == "iam" else None
 
@@ -335,8 +360,8 @@ def withheld(target: Target, served: Served | None) -> Failure | None:
     """Why a password is not sent to this listener; None where it may be.
 
     Over TLS the certificate has to be the one that was installed, or to cover a name that was not taken from
-    it: the tag's, or the load balancer's own. A valid certificate for any other name is not enough: anybody
-    can have one.
+    it: the tag's, the load balancer's own, or all of those that AWS shows of the installed one, which ACM
+    renews by itself. A valid certificate for any other name is not enough: anybody can have one.
     """
     if not target.secure:
         if target.options.plain_credentials:
@@ -346,7 +371,11 @@ def withheld(target: Target, served: Served | None) -> Failure | None:
             " sent; `probe.plain_credentials` allows it"
         )
         return Failure("connack", "plain-credentials", detail)
-    if served and (_installed(target, served) or covers(served.leaf.domains, target.hostname or target.host)):
+    if served and (
+        _installed(target, served)
+        or (target.installed and target.installed == {*served.leaf.domains})
+        or covers(served.leaf.domains, target.hostname or target.host)
+    ):
         return None
     detail = (
         "the certificate is not the one that was installed here, and does not cover the load balancer's own"

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, collapse_addresses, ip_network
 
-from chalicelib.certificates.chosen import Existing
 from chalicelib.model.load_balancer import LoadBalancer, State
-from chalicelib.model.names import HOSTNAME_TAG, PROBE_TAG
+from chalicelib.model.names import PROBE_TAG
 from chalicelib.model.probe_options import read_probe_tag
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.vpc import Rule
 from chalicelib.probe.plan import enabled, targets
 from chalicelib.provision.facts import Facts
-from chalicelib.x509.domains import covers
 
 _EVERYONE = IPv4Network("0.0.0.0/0")
 
@@ -27,7 +25,7 @@ def blind_spots(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[
             f"a broker that is frozen passes the health check {check}: name its status page, HTTP:8081/status"
             " for EMQX 4.x, HTTP:18083/status for 5.x and 6.x, and let the load balancer reach that port",
         )
-    yield from _withheld(wanted, facts)
+    yield from _withheld(wanted)
     ports = _blocked(wanted, desired, facts)
     if ports:
         yield ReviewWarning(
@@ -39,7 +37,7 @@ def blind_spots(wanted: LoadBalancer, desired: State, facts: Facts) -> Iterator[
         )
 
 
-def _withheld(wanted: LoadBalancer, facts: Facts) -> Iterator[ReviewWarning]:
+def _withheld(wanted: LoadBalancer) -> Iterator[ReviewWarning]:
     """Warn of listeners to which the probe does not send its password."""
     options = read_probe_tag(wanted.tags.get(PROBE_TAG))
     if not (options.credentials_secret_id and enabled(wanted)):
@@ -52,15 +50,6 @@ def _withheld(wanted: LoadBalancer, facts: Facts) -> Iterator[ReviewWarning]:
             " encrypted, so that it fails there (`plain-credentials`): take the listener away, or set"
             " `probe.plain_credentials`",
         )
-    match facts.chosen:
-        case Existing(source="external", certificate=certificate) if (
-            HOSTNAME_TAG not in wanted.tags and not covers(certificate.domains, wanted.dns_name or "")
-        ):
-            yield ReviewWarning(
-                "credentials-withheld",
-                "the probe does not send its password to a certificate of which only the ARN is known here,"
-                " so that it fails (`tls-unproven`): set `hostname`",
-            )
 
 
 def _blocked(wanted: LoadBalancer, desired: State, facts: Facts) -> list[int]:

@@ -121,10 +121,16 @@ def probed(prod: Deployment) -> None:
     options = {"credentials_secret_id": f"{OWNER}/mqtt", "ca_secret_id": "team/roots"}
     certificate = {"issuer": "private-ca", "domains": [HOST]}
     prod.put({**prod.here.article, "certificate": certificate, "probe": options})
+    bought = {"arn": prod.here.world.upload("bought")}
+    imported = {"arn": acm_certificate()}
+    for name, external in (("bought", bought), ("imported", imported)):
+        given = {"subnets": prod.here.subnets[:2], "certificate": external, "cluster": "demo"}
+        prod.put({**given, "probe": {"credentials_secret_id": f"{OWNER}/mqtt"}}, name)
     network = {"type": "network", "subnets": prod.here.subnets[:2], "cluster": "demo"}
     prod.put({**network, "certificate": certificate}, "network")
     for function in ("probe", "deep_probe"):
         prod.run(function, sample("schedule-tick"))
     prod.run("widget", {})
-    for action, name in (("probe", "demo"), ("probe", "network"), ("rotate", "demo")):
+    pressed = [("probe", name) for name in ("demo", "network", "bought", "imported")]
+    for action, name in (*pressed, ("rotate", "demo")):
         prod.run("widget", {"action": action, "name": name})

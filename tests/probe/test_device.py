@@ -44,6 +44,7 @@ def tried(
     anchors: tuple[str, ...] = (ROOT.certificate_pem,),
     hostname: str | None = NAME,
     certificate: str | None = None,
+    installed: frozenset[str] = frozenset(),
 ) -> Outcome:
     target = Target(
         load_balancer="demo",
@@ -52,6 +53,7 @@ def tried(
         secure=secure,
         hostname=hostname,
         certificate=certificate,
+        installed=installed,
         options=ProbeOptions(qos=qos, protocol=protocol, plain_credentials=plain_credentials),
     )
     means = DeviceClient(trust=Trust(anchors, system=False), credentials=credentials or Credentials())
@@ -381,24 +383,36 @@ OWN_NAME = "demo.eu-central-1.elb.amazonaws.com"
 
 
 @pytest.mark.parametrize(
-    ("names", "hostname", "installed", "sent"),
+    ("names", "hostname", "known", "sent"),
     [
-        ([NAME], NAME, False, True),
-        ([NAME], None, False, False),
-        ([NAME], None, True, True),
-        ([OWN_NAME], None, False, True),
-        (["*.eu-central-1.elb.amazonaws.com"], None, False, True),
-        (["other.example.com", OWN_NAME], None, False, True),
+        ([NAME], NAME, "", True),
+        ([NAME], None, "", False),
+        ([NAME], None, "by its digest", True),
+        ([NAME], None, NAME, True),
+        ([NAME, "other.example.com"], None, NAME, False),
+        ([NAME], None, "other.example.com", False),
+        ([OWN_NAME], None, "", True),
+        (["*.eu-central-1.elb.amazonaws.com"], None, "", True),
+        (["other.example.com", OWN_NAME], None, "", True),
     ],
 )
 def test_a_password_goes_to_the_installed_certificate_or_to_the_name_of_clients_alone(
-    names: list[str], hostname: str | None, installed: bool, sent: bool, tmp_path: Path
+    names: list[str], hostname: str | None, known: str, sent: bool, tmp_path: Path
 ) -> None:
+    """`known` is how the installed one is known: by its name in IAM, or by the names that AWS shows."""
     issued, seen = leaf(*names, signed_by=ROOT), list[bytes]()
     digest = certificate_digest(issued.certificate_pem, issued.chain_pem)[:16]
     talk = over_tls(tls_context(issued, tmp_path), noting(seen))
-    certificate = f"eu-central-1-demo-{digest}" if installed else "bought-elsewhere"
-    outcome = served(talk, secure=True, hostname=hostname, certificate=certificate, credentials=SENT)
+    certificate = f"eu-central-1-demo-{digest}" if known == "by its digest" else "bought-elsewhere"
+    installed = frozenset({known} if "." in known else ())
+    outcome = served(
+        talk,
+        secure=True,
+        hostname=hostname,
+        certificate=certificate,
+        installed=installed,
+        credentials=SENT,
+    )
     assert (ended(outcome), bool(seen)) == ((None, True) if sent else (("tls", "tls-unproven"), False))
     # Without a password there is nothing to lose.
     assert ended(served(talk, secure=True, hostname=hostname, certificate=certificate)) is None

@@ -34,7 +34,7 @@ from tests.world import mqtt_broker as mqtt
 from tests.world.certificates import AROUND, authority, leaf
 from tests.world.emitted import emitted
 from tests.world.mqtt_broker import broker
-from tests.world.provisioning import OWNER, Account, account
+from tests.world.provisioning import OWNER, WATCHED, Account, account
 from tests.world.servers import ADDRESS, over_tls, serving, silent, tls_context
 
 CREDENTIALS = "credentials_secret_id=credentials plain_credentials=true"
@@ -136,6 +136,62 @@ def test_credentials_reach_the_broker(here: Account) -> None:
         verdict = probe_one("demo", here.invocation(), resolve=resolve)
     assert b"s3cret-word" in seen[0]
     assert "s3cret-word" not in f"{verdict!r}{verdict_json(verdict, here.now())}"
+
+
+@pytest.mark.parametrize("home", ["acm", "iam"])
+@pytest.mark.parametrize("shown", [True, False], ids=["the one that is served", "another one"])
+def test_a_password_goes_to_an_external_certificate_that_aws_shows_and_to_no_other(
+    here: Account, home: str, tmp_path: Path, *, shown: bool
+) -> None:
+    """Without `hostname`: somebody's certificate that is only known by its ARN."""
+    root = authority("Company CA")
+    served = leaf("own.example.com", signed_by=root)
+    named = served if shown else leaf("other.example.com", signed_by=root)
+    if home == "acm":
+        arn = boto3.client("acm").import_certificate(
+            Certificate=named.certificate_pem.encode(),
+            PrivateKey=named.private_key_pem.encode(),
+            CertificateChain=root.certificate_pem.encode(),
+        )["CertificateArn"]
+        asked = "DescribeCertificate"
+    else:
+        arn = here.world.iam.upload_server_certificate(
+            ServerCertificateName="bought",
+            CertificateBody=named.certificate_pem,
+            PrivateKey=named.private_key_pem,
+        )["ServerCertificateMetadata"]["Arn"]
+        asked = "GetServerCertificate"
+    keep("credentials", username="probe", password="word")
+    keep("authority", certificate=root.certificate_pem)
+    options = f"{CREDENTIALS} ca_secret_id=authority"
+    with serving(over_tls(tls_context(served, tmp_path), broker())) as server:
+        for name in ("a", "b"):
+            create(here, name, listener(server.port, "SSL", arn), certificate="external", probe=options)
+        create(here, "named", listener(1, "SSL", arn), probe=options, hostname="own.example.com")
+        create(here, "free", listener(1, "SSL", arn), probe="ca_secret_id=authority")
+        with here.counted() as calls:
+            verdicts = probe_all(here.invocation(), resolve=resolve)
+    assert calls.made.count(asked) == 1, "once, for those with a password and without a hostname"
+    found = {one.load_balancer: one.failure and one.failure.cause for one in verdicts}
+    assert found["a"] == found["b"] == (None if shown else "tls-unproven")
+
+
+def test_a_certificate_that_cannot_be_read_gets_no_password_and_keeps_nobody_else_from_being_probed(
+    here: Account, tmp_path: Path
+) -> None:
+    root = authority("Company CA")
+    keep("credentials", username="probe", password="word")
+    keep("authority", certificate=root.certificate_pem)
+    arn = here.world.upload()
+    served = over_tls(tls_context(leaf("own.example.com", signed_by=root), tmp_path), broker())
+    WATCHED.refuse = lambda name, _: "AccessDenied" if name == "GetServerCertificate" else None
+    with serving(served) as server, serving(broker()) as plain:
+        options = f"{CREDENTIALS} ca_secret_id=authority"
+        create(here, "external", listener(server.port, "SSL", arn), probe=options)
+        create(here, "other", listener(plain.port))
+        verdicts = probe_all(here.invocation(), resolve=resolve)
+    found = {one.load_balancer: one.failure and one.failure.cause for one in verdicts}
+    assert found == {"external": "tls-unproven", "other": None}
 
 
 @pytest.mark.parametrize(

@@ -223,12 +223,6 @@ def test_what_is_as_the_article_has_it_is_not_remarked_upon() -> None:
         ),
         ({"allow": Allow(mqtt=("203.0.113.0/24",))}, {}, "probe-blocked", "port 8883"),
         (
-            {"probe": ProbeOptions(credentials_secret_id="prod/mqtt")},
-            {},
-            "credentials-withheld",
-            "set `hostname`",
-        ),
-        (
             {
                 "listeners": (*MQTT_ONLY, Listener(1883, "TCP", 1883, "TCP")),
                 "scheme": "internal",
