@@ -285,8 +285,8 @@ class State:
     `private_ca` is the secret of a private CA that has to exist first. `private_ca_mark` is a private CA's
     secret and the tag to put on it once its certificate is kept apart from its key. `spare_groups` are target
     groups of our names that no listener of the load balancer uses: a killed run left them. `untouched` are
-    instances whose registration stays as it is. `record_changes` make its hostname lead to it, or no longer, by
-    the id of the hosted zone.
+    instances whose registration stays as it is. `record_changes` make its hostname lead to it, or no longer,
+    by the id of the hosted zone.
     """
 
     name: str
