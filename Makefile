@@ -13,6 +13,7 @@ help:
 	@echo 'make rehearse  chalice deploy, update and delete, on this machine, each function under its own policy'
 	@echo 'make quick     in under a minute: whether a line that was changed is wrong'
 	@echo 'make test      every test'
+	@echo 'make weather   every refusal of every call of every story; make storm SECONDS=600: random histories'
 	@echo 'make fresh     the demo and every test on a bare Debian (RELEASE=trixie or bookworm)'
 	@echo 'make check     ruff and mypy'
 	@echo 'make audit     whether a fault is known of a library that is deployed (asks PyPI)'
@@ -82,6 +83,15 @@ audit: $(VENV)/.dev
 format: $(VENV)/.dev
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
+
+# Every class of refusal of every call of every story (tests/weather); make test runs some 300 of them.
+.PHONY: weather storm
+weather: $(VENV)/.dev
+	@WEATHER=all $(RUN) -m pytest -n auto --dist worksteal tests/weather
+
+# Random histories (tests/storm), for as long as SECONDS says
+storm: $(VENV)/.dev
+	@SECONDS=$(or $(SECONDS),300) $(RUN) -m pytest -n 0 tests/storm -k longer
 
 # The README's commands on a bare Debian, in a directory: RELEASE=trixie or bookworm
 fresh:

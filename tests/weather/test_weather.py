@@ -1,0 +1,90 @@
+"""Every story, every call in it, every class of refusal: nothing that serves is worse off, and the next run
+in good weather ends in the same state.
+
+`make test` runs some 300 of them, at least one for each call of each story; `make weather` runs them all.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from tests.weather import certificates, membership, provision, watching
+from tests.weather.refusals import A_WHILE, OF_IT, Refusal, Sky, refusals
+from tests.weather.stories import Story, arranged, harm, in_good_weather, listed, serving, under
+from tests.world.provisioning import account
+
+STORIES: tuple[Story, ...] = (
+    *membership.STORIES,
+    *provision.STORIES,
+    *certificates.STORIES,
+    *watching.STORIES,
+)
+EVERY = 1 if os.environ.get("WEATHER") == "all" else 8
+
+good = cache(in_good_weather)
+
+
+def runs() -> Iterator[tuple[Story, Refusal]]:
+    """The refusals that each story meets: of each call at least one."""
+    for story in STORIES:
+        for call in story.kinds:
+            found = [*refusals(call)]
+            turn = zlib.crc32(f"{story.name} {call}".encode())
+            every = min(EVERY, len(found))
+            for place, refusal in enumerate(found):
+                if (turn + place) % every == 0:
+                    yield story, refusal
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_in_good_weather_a_story_makes_these_calls_and_ends(story: Story) -> None:
+    seen = good(story)
+    assert seen.failures == ()
+    assert {*story.kinds, *listed(story.also)} == {*seen.calls}
+
+
+@pytest.mark.parametrize(("story", "refusal"), [*runs()], ids=str)
+def test_a_refusal_does_no_harm_and_the_next_run_ends_well(story: Story, refusal: Refusal) -> None:
+    met(story, refusal)
+
+
+def differing(one: object, other: object, place: str = "") -> list[str]:
+    """Where two values differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [
+            found
+            for key in {*one, *other}
+            for found in differing(one.get(key), other.get(key), f"{place} {key}")
+        ]
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return [found for each in zip(one, other, strict=True) for found in differing(*each, place)]
+    return [] if one == other else [f"{place}: {one}, and not {other}"]
+
+
+def met(story: Story, refusal: Refusal) -> None:
+    """Run the story under a refusal, and what comes after it."""
+    fine = good(story)
+    with account() as here:
+        scene = arranged(story, here)
+        sky = Sky(here, scene.its, scene.others, refusal)
+        failures = under(sky, story.act, scene)
+        assert sky.refused, "the story makes the call"
+        now = serving(scene)
+        worse = harm(fine.before, now, fine.serving, story.moved)
+        assert not worse, worse
+        assert now["theirs"] == fine.before["theirs"], "nobody touches a stranger's"
+        if refusal.call.endswith(OF_IT):
+            assert now.get("neighbour") == fine.serving.get("neighbour"), "others are served"
+        assert {*map(type, failures)} == story.expected(refusal), [*map(str, failures)]
+        if not failures and not story.leaves(refusal):
+            assert now == fine.serving, "what must happen has happened"
+        here.sleep(A_WHILE.total_seconds())
+        left = story.again(scene)
+        assert left == (), [*map(str, left)]
+        end = story.end(scene)
+        assert end == fine.at_last, differing(end, fine.at_last)
