@@ -93,6 +93,7 @@ def test_the_key_is_read_as_cas_write_it(client: SecretsManagerClient, written: 
         {"hmac_key": HMAC_KEY},
         {"kid": "", "hmac_key": HMAC_KEY},
         {"kid": KID, "hmac_key": "hush hush"},
+        {"kid": KID, "hmac_key": "hushx"},
         {"kid": KID, "hmac_key": ["hush"]},
         {"kid": 7, "hmac_key": HMAC_KEY},
     ],

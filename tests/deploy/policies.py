@@ -70,6 +70,12 @@ def actions(statement: Mapping[str, Any]) -> list[str]:
     return [named] if isinstance(named, str) else list(named)
 
 
+def resources(statement: Mapping[str, Any]) -> list[str]:
+    """The resources that a statement names."""
+    named = statement["Resource"]
+    return [named] if isinstance(named, str) else list(named)
+
+
 def action(operation: Operation) -> str:
     """The IAM action of an operation."""
     service, name = operation

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.deploy.policies import (
     granted,
     policy,
     policy_files,
+    resources,
 )
 from tools.calls import ROOT, definitions
 from tools.policies import CHALICE, fault, files, write
@@ -120,6 +122,25 @@ def test_a_policy_fits_into_a_role(file: str) -> None:
     # IAM counts all inline policies of a role, without white space; each role of ours has this one.
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     assert len(json.dumps(policy(file), separators=(",", ":"))) <= 10_240
+
+
+@pytest.mark.parametrize(("function", "file"), sorted(policy_files("prod").items()))
+@pytest.mark.parametrize("more", ["-eu", "2", "_x", "-provision"])
+def test_nothing_of_an_owner_whose_name_goes_on_from_ours_is_ours(
+    function: str, file: str, more: str
+) -> None:
+    owner = "emq-elb-prod"
+    reached = {
+        pattern
+        for statement in allowing(policy(file))
+        for pattern in resources(statement)
+        if owner in pattern
+        # What stands for any text is nothing here, and something.
+        for text in ("", "x", "-x/x")
+        if fnmatchcase(pattern.replace(owner, owner + more).replace("*", text).replace("?", "x"), pattern)
+    }
+    # Dashboards have no tags, and their names end in the region: docs/security.md says so.
+    assert {one for one in reached if ":dashboard/" not in one} == set(), function
 
 
 def test_statements_are_named_once_in_a_policy() -> None:
