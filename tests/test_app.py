@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from chalice.app import IAMAuthorizer
 from chalice.test import Client, HTTPResponse
 
 import app
@@ -74,6 +75,12 @@ def problem(response: HTTPResponse, status: int, slug: str) -> Any:
     assert answer["title"]
     assert answer["detail"]
     return answer
+
+
+def test_there_is_no_route_without_a_signature() -> None:
+    routes = [entry for methods in app.app.routes.values() for entry in methods.values()]
+    assert len(routes) > 7
+    assert {type(entry.authorizer) for entry in routes} == {IAMAuthorizer}
 
 
 def test_put_creates_then_converges_then_changes_nothing(here: Account, api: Api) -> None:
