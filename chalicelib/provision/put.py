@@ -227,12 +227,15 @@ def _refuse_faults(declaration: Declaration, facts: Facts, faults: Sequence[Faul
 
 
 def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) -> None:
-    """Refuse what is not ours: without our tag, unless it is to be adopted; with another's, always."""
+    """Refuse what is not ours: without our tag, unless it is to be adopted; with another's, always.
+
+    A listener or target group of ours that carries another deployment's tag is that deployment's.
+    """
     if there is None:
         return
     match there.owner:
         case None if adopt:
-            return
+            pass
         case None:
             raise NotOurs(
                 f"there is a load balancer {there.name} that is not ours; look at it with"
@@ -240,6 +243,15 @@ def _refuse_strangers(there: LoadBalancer | None, owner: str, *, adopt: bool) ->
             )
         case other if other != owner:
             raise NotOurs(f"the load balancer {there.name} belongs to the deployment {other}")
+        case _:
+            pass
+    parts = (
+        *((f"the listener on port {one.port}", one.owner) for one in there.listeners),
+        *((f"the target group {one.name}", one.owner) for one in there.target_groups.values()),
+    )
+    for part, other in parts:
+        if other not in {None, owner}:
+            raise NotOurs(f"{part} of the load balancer {there.name} belongs to the deployment {other}")
 
 
 def _desire(

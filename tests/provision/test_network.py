@@ -7,10 +7,19 @@ import json
 import pytest
 
 from chalicelib.api.views import report_json
-from chalicelib.model.errors import Conflict
+from chalicelib.model.errors import Conflict, NotOurs
 from lab.fidelity.knobs import KNOBS
 from tests.world.by_hand import undone_exactly
-from tests.world.network import NETWORK_DRIFTS, full_network_body, network_body, targets
+from tests.world.network import (
+    NETWORK_DRIFTS,
+    balancer,
+    elbv2,
+    full_network_body,
+    listener,
+    network_body,
+    target_group,
+    targets,
+)
 from tests.world.provisioning import Account
 from tests.world.register import Fleet
 
@@ -45,6 +54,22 @@ def test_the_same_request_again_changes_nothing_and_reads_little(here: Account) 
     assert here.calls.writes == []
     assert len(here.calls.reads) <= 16
     assert not report.changed
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+@pytest.mark.parametrize("part", ["target group", "listener"])
+def test_a_part_that_carries_another_deployments_tag_stays_that_ones(
+    here: Account, part: str, adopt: bool
+) -> None:
+    body = network_body(here)
+    here.put(body)
+    arn = target_group(1883) if part == "target group" else listener(8883)["ListenerArn"]
+    elbv2().add_tags(ResourceArns=[arn], Tags=[{"Key": "emq-elb:owner", "Value": "another"}])
+    if adopt:
+        elbv2().remove_tags(ResourceArns=[balancer()["LoadBalancerArn"]], TagKeys=["emq-elb:owner"])
+    with pytest.raises(NotOurs, match=f"the {part} .* of the load balancer demo belongs to the .* another"):
+        here.put({**body, "keepalive": 200}, adopt=adopt)
+    assert here.calls.writes == []
 
 
 def test_get_shows_what_put_answered(here: Account) -> None:
