@@ -27,6 +27,7 @@ WRITES = [
     "ec2:DeleteTags",
     "ec2:RunInstances",
     "elasticloadbalancing:AddTags",
+    "elasticloadbalancing:CreateTargetGroup",
     "elasticloadbalancing:RemoveTags",
     "iam:TagServerCertificate",
     "secretsmanager:TagResource",
