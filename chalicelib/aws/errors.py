@@ -59,5 +59,6 @@ def translated(operation: str) -> Iterator[None]:
         reason = reason_of(error)
         message = f"AWS could not be reached: {reason}" if reason else "AWS could not be reached"
         raise errors.Throttled(operation, type(error).__name__, message) from None
-    except ResponseParserError:
-        raise errors.Throttled(operation, "ResponseParserError", "the answer could not be read") from None
+    # A page that leads to itself, and would be read for ever, is no answer either.
+    except (ResponseParserError, exceptions.PaginationError) as error:
+        raise errors.Throttled(operation, type(error).__name__, "the answer could not be read") from None

@@ -10,6 +10,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
+    PaginationError,
     ParamValidationError,
     ReadTimeoutError,
 )
@@ -46,6 +47,7 @@ def client_error(code: str, status: int = 400) -> ClientError:
         (ConnectTimeoutError(endpoint_url=URL), errors.Throttled, "ConnectTimeoutError"),
         (ReadTimeoutError(endpoint_url=URL), errors.Throttled, "ReadTimeoutError"),
         (ResponseParserError("<html>"), errors.Throttled, "ResponseParserError"),
+        (PaginationError(message="the same next token twice"), errors.Throttled, "PaginationError"),
         (NoCredentialsError(), errors.Denied, "NoCredentials"),
         (ParamValidationError(report="hush"), errors.Refused, "ParamValidation"),
     ],
