@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chalicelib.aws.errors import translated
 from chalicelib.model.errors import Absent, Fault, InvalidRequest
-from chalicelib.model.load_balancer import Certificate, Leaf
+from chalicelib.model.load_balancer import Certificate, Leaf, LoadBalancerType
 from chalicelib.x509.pem import serial_text
 
 if TYPE_CHECKING:
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
     from mypy_boto3_acm.type_defs import CertificateDetailTypeDef
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/ssl-server-cert.html
-_TAKEN_KEYS = frozenset({"RSA_1024", "RSA_2048", "RSA_3072"})
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/network/tls-listener-certificates.html
+_RSA = frozenset({"RSA_1024", "RSA_2048", "RSA_3072"})
+_TAKEN_KEYS: Mapping[LoadBalancerType, frozenset[str]] = {
+    "classic": _RSA,
+    "network": _RSA | {"EC_prime256v1", "EC_secp384r1", "EC_secp521r1"},
+}
 
 
 def find_acm_certificate(client: ACMClient, arn: str) -> Certificate | None:
@@ -28,10 +34,12 @@ def find_acm_certificate(client: ACMClient, arn: str) -> Certificate | None:
         return None
 
 
-def describe_certificate(client: ACMClient, arn: str, *, field: str = "certificate.arn") -> Certificate:
-    """Read a certificate that a listener is to serve.
+def describe_certificate(
+    client: ACMClient, arn: str, type_: LoadBalancerType, *, field: str = "certificate.arn"
+) -> Certificate:
+    """Read a certificate that a listener of a load balancer of that type is to serve.
 
-    `field` is the request's field that named it. Absent when it does not exist, InvalidRequest when no
+    `field` is the request's field that named it. Absent when it does not exist, InvalidRequest when no such
     listener can serve it.
     """
     detail = _described(client, arn)
@@ -40,9 +48,9 @@ def describe_certificate(client: ACMClient, arn: str, *, field: str = "certifica
     if status != "ISSUED" or certificate is None:
         raise InvalidRequest([Fault(field, f"ACM says {status} of this certificate: use one that is ISSUED")])
     algorithm = detail.get("KeyAlgorithm", "unknown").replace("-", "_")
-    if algorithm not in _TAKEN_KEYS:
+    if algorithm not in _TAKEN_KEYS[type_]:
         message = (
-            f"its key is {algorithm}, which a classic load balancer does not take from ACM: use one with"
+            f"its key is {algorithm}, which a {type_} load balancer does not take from ACM: use one with"
             " RSA_2048, or upload it with `pem`"
         )
         raise InvalidRequest([Fault(field, message)])

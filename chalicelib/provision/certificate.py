@@ -82,7 +82,8 @@ def _of_arn(
         if source and source.startswith(SECRET):
             return _of_secret(source.removeprefix(SECRET), declaration, invocation)
     # What is served stays, whatever became of it; what is not must be fit to be.
-    found = read_certificate(arn, invocation.clients, usable=arn not in current)
+    usable_for = None if arn in current else declaration.type
+    found = read_certificate(arn, invocation.clients, usable_for=usable_for)
     if found is None:
         raise InvalidRequest([Fault("certificate.arn", f"there is no certificate {arn}")])
     return Existing(certificate=found, source=source or "external", warnings=_expiring(found, invocation))

@@ -10,6 +10,7 @@ from botocore.stub import Stubber
 
 from chalicelib.aws.acm import describe_certificate, find_acm_certificate
 from chalicelib.model.errors import Absent, Fault, InvalidRequest
+from chalicelib.model.load_balancer import LoadBalancerType
 from tests.world.certificates import authority, leaf
 
 if TYPE_CHECKING:
@@ -36,19 +37,21 @@ def stubbed() -> Iterator[tuple[ACMClient, Stubber]]:
         yield client, stubber
 
 
-def faults(stubbed: tuple[ACMClient, Stubber], **different: Any) -> tuple[Fault, ...]:
+def faults(
+    stubbed: tuple[ACMClient, Stubber], type_: LoadBalancerType = "classic", **different: Any
+) -> tuple[Fault, ...]:
     client, stubber = stubbed
     detail = {key: value for key, value in {**ISSUED, **different}.items() if value is not None}
     stubber.add_response("describe_certificate", {"Certificate": detail})
     with pytest.raises(InvalidRequest) as raised:
-        describe_certificate(client, ARN)
+        describe_certificate(client, ARN, type_)
     return raised.value.faults
 
 
 def test_an_issued_certificate_is_described_by_one_call(stubbed: tuple[ACMClient, Stubber]) -> None:
     client, stubber = stubbed
     stubber.add_response("describe_certificate", {"Certificate": ISSUED}, {"CertificateArn": ARN})
-    found = describe_certificate(client, ARN)
+    found = describe_certificate(client, ARN, "classic")
     assert (found.arn, found.name, found.path, found.digest) == (ARN, None, None, None)
     assert (found.not_before, found.not_after) == (BEGIN, END)
     assert found.domains == ("mqtt.example.com", "*.example.org")
@@ -62,12 +65,30 @@ def test_one_that_is_not_issued_cannot_be_used(stubbed: tuple[ACMClient, Stubber
     assert status in fault.message
 
 
-@pytest.mark.parametrize("algorithm", ["RSA_4096", "EC_prime256v1", "EC_secp384r1"])
-def test_a_key_that_a_classic_load_balancer_does_not_take_from_acm_is_a_fault(
+@pytest.mark.parametrize(
+    ("type_", "algorithm"),
+    [
+        ("classic", "RSA_4096"),
+        ("classic", "EC_prime256v1"),
+        ("classic", "EC_secp384r1"),
+        ("network", "RSA_4096"),
+    ],
+)
+def test_a_key_that_a_load_balancer_of_that_type_does_not_take_from_acm_is_a_fault(
+    stubbed: tuple[ACMClient, Stubber], type_: LoadBalancerType, algorithm: str
+) -> None:
+    (fault,) = faults(stubbed, type_, KeyAlgorithm=algorithm)
+    assert algorithm in fault.message
+    assert f"a {type_} load balancer" in fault.message
+
+
+@pytest.mark.parametrize("algorithm", ["RSA_3072", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"])
+def test_a_network_load_balancer_takes_ecdsa_keys_from_acm(
     stubbed: tuple[ACMClient, Stubber], algorithm: str
 ) -> None:
-    (fault,) = faults(stubbed, KeyAlgorithm=algorithm)
-    assert algorithm in fault.message
+    client, stubber = stubbed
+    stubber.add_response("describe_certificate", {"Certificate": {**ISSUED, "KeyAlgorithm": algorithm}})
+    assert describe_certificate(client, ARN, "network").arn == ARN
 
 
 @pytest.mark.parametrize("status", ["ISSUED", "EXPIRED", "REVOKED", "INACTIVE"])
@@ -95,7 +116,7 @@ def test_one_that_is_not_there_is_absent(stubbed: tuple[ACMClient, Stubber]) -> 
     client, stubber = stubbed
     stubber.add_client_error("describe_certificate", "ResourceNotFoundException", "not found")
     with pytest.raises(Absent):
-        describe_certificate(client, ARN)
+        describe_certificate(client, ARN, "classic")
 
 
 @pytest.mark.usefixtures("aws")
@@ -107,6 +128,6 @@ def test_an_imported_certificate_is_read_from_the_corrected_moto() -> None:
         PrivateKey=device.private_key_pem.encode(),
         CertificateChain=device.root_pem.encode(),
     )["CertificateArn"]
-    found = describe_certificate(client, arn)
+    found = describe_certificate(client, arn, "network")
     assert found.not_after == device.certificate.not_valid_after_utc
     assert "mqtt.example.com" in found.domains
