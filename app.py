@@ -211,7 +211,7 @@ def reconcile(event: CloudWatchEvent) -> None:
     failures: list[tuple[str, Exception]] = []
     records, kept, swept = names.NOTHING_READ, names.KeptNames(), 0
     with gathering("dns", failures):
-        # Before the load balancers: whoever has a record is among those.
+        # Before the load balancers: each one that has a record is among those.
         records = names.read_records(work) if names.names_due(work.now()) else records
     look = story.reconcile(work)
     failures += look.failures

@@ -158,7 +158,7 @@ def find_listener(client: ElasticLoadBalancingv2Client, arn: str) -> ListenerTyp
 
 
 def default_certificate(listener: ListenerTypeDef) -> str | None:
-    """The ARN of what a listener serves to whoever names no other; None where it has none."""
+    """The ARN of the listener's default certificate; None where it has none."""
     return next((one.get("CertificateArn") for one in listener.get("Certificates", [])), None)
 
 
@@ -271,7 +271,7 @@ def listed_networks(
 
 
 def registered(targets: Targets) -> frozenset[str]:
-    """Those that are registered at the group's own port; whoever drains is not."""
+    """The instances that are registered at the group's own port, without those that drain."""
     return frozenset(id_ for id_, member in targets.members.items() if not member.draining)
 
 

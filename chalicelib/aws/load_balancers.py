@@ -89,7 +89,7 @@ class SecureListeners:
     """The secure listeners of the region, and the load balancers of one owner by name.
 
     `ours` are on these load balancers and may be changed; `foreign` are on them too, and do not carry the
-    owner's tag. `in_use` are the certificates on every listener that was seen, whoever owns it. `unread` are
+    owner's tag. `in_use` are the certificates on every listener that was seen, of any owner. `unread` are
     those whose listeners AWS does not show, and why.
     """
 

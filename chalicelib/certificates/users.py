@@ -61,7 +61,7 @@ SILENT = frozenset(
 
 @dataclass(frozen=True)
 class CertificateUser:
-    """A load balancer, whoever owns it, and the ARNs of the certificates on its listeners.
+    """A load balancer of any owner, and the ARNs of the certificates on its listeners.
 
     `type` is `classic`, or what the second API calls it: `network`, `application`.
     """

@@ -65,7 +65,7 @@ def names_to_keep(
 ) -> Iterator[NameToKeep]:
     """Return the names that load balancers of ours keep in the zone, and those of ours that are gone.
 
-    `balancers` are all of ours in the region, read after the records: whoever had a record then is among
+    `balancers` are all of ours in the region, read after the records: one that had a record then is among
     them, unless it is gone.
     """
     for balancer in balancers.values():

@@ -180,7 +180,7 @@ def withdraw(claim: Claim, found: NameInZone, targets: Collection[str]) -> tuple
 def withdraw_former(claim: Claim, found: NameInZone, region: str) -> tuple[Change, ...]:
     """Return the changes after which the name has no record of a load balancer that is gone.
 
-    What leads anywhere but to that one's DNS name is of another region, or somebody's, and stays as it is.
+    A record that leads elsewhere than to that load balancer's DNS name belongs to others, and stays.
     """
     if claim not in found.claims or _not_ours(claim.owner, found):
         return ()
@@ -293,7 +293,7 @@ def _names(claims: Iterable[Claim]) -> str:
 
 
 def _exchanged(there: Sequence[RecordSet], wanted: Sequence[RecordSet]) -> list[Change]:
-    """Those that are as they are to be stay; of all others what there is goes, and what is to be comes."""
+    """Keep the record sets that are as wanted; delete the others, and create the wanted ones."""
     kept = {_form(one) for one in there} & {_form(one) for one in wanted}
     gone = [one for one in there if _form(one) not in kept]
     come = [one for one in wanted if _form(one) not in kept]

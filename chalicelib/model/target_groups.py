@@ -2,7 +2,7 @@
 
     target_health_state.unhealthy.connection_termination.enabled   false: a slow status page would otherwise
                                                                    reset the sessions of every device
-    deregistration_delay.connection_termination.enabled            true: whoever was drained would otherwise
+    deregistration_delay.connection_termination.enabled            true: a drained instance would otherwise
                                                                    keep its sessions for ever
     preserve_client_ip.enabled                                     true: without it one address and port of an
                                                                    instance takes about 55,000 sessions

@@ -25,7 +25,7 @@ class Rule:
     peering: str | None = None
 
     def admits(self, port: int) -> bool:
-        """Whether it is for that TCP port, whoever its source is."""
+        """Whether it is for that TCP port, from any source."""
         if self.protocol == "tcp" and self.from_port is not None and self.to_port is not None:
             return self.from_port <= port <= self.to_port
         return self.protocol == "-1"

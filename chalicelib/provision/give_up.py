@@ -1,8 +1,8 @@
-"""The end of a PUT that AWS refuses for good: what was made goes again, or the answer says what is there.
+"""The end of a PUT that AWS refuses for good: delete what was made, or say in the answer what exists.
 
 A load balancer that was made stays, half made as it is: its `pending` tag says so, clients may use it, and
-the same request does the rest once it is mended. Where there is none yet, nothing else needs what was made
-for it: the certificate and the security group go again at once.
+the same request, once corrected, does the rest. Where none was made, nothing else needs the certificate and
+the security group that were made for it: they are deleted at once.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ def _with_routes(
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What a DELETE rests on: what there is, who is in service, and what that is not ours holds on to it.
+    """What a DELETE rests on: what exists, which members are in service, and what of others uses it.
 
     `attaching` are the Auto Scaling groups that attach it; `warnings` name regions that could not be asked.
     """

@@ -1,4 +1,4 @@
-"""The difference between what is to be and what there is, as AWS calls in an order that does no harm.
+"""The difference between the wanted and the actual state, as AWS calls in an order that does no harm.
 
     desired  actual   plan
     -------  ------   ----------------------------------------------------------------------------------
@@ -8,18 +8,17 @@
                       AWS makes of that one call (`as_created`)
     there    there    field by field, in this order; a field that is equal costs nothing
 
-    tags of instances (before the owner's: whoever is not tagged may be taken out) · tags · what is the
+    tags of instances (before the owner's: an untagged instance may be taken out) · tags · what is the
     type's own (`plan_classic.py`, `plan_network.py`) · rules and group no longer wanted · what
     only tidies up · access logs (what their bucket refuses keeps nothing else from being done) · the record
     of the hostname (where a name loses its record, right after the certificate and the group) · tags no
     longer wanted (the very last: `pending`)
 
-So a listener keeps the certificate and the policy that it has until the new one is there, nobody is let out
-before somebody is let in, and whatever call was the last one before a crash, the same plan made anew holds
-the rest.
+So a listener keeps its certificate and its policy until the new one is there, no instance is deregistered
+before others are registered, and after a crash, at any call, a new plan holds the rest.
 
-Where AWS takes no more of a kind beside what there is (rules, instances, tags), an exchange goes in turns:
-something that goes makes room for something that comes, and never all of it at once.
+Where AWS has no room for new rules, instances or tags beside the old ones, an exchange goes in turns: some
+old ones are removed, then new ones take their room, and never all at once.
 """
 
 from __future__ import annotations

@@ -325,7 +325,7 @@ def _over(
             return False
         if late and _resumable(facts, progress, invocation.settings.owner):
             return True
-    # The next try of the background goes on with what there is.
+    # The next try of the background goes on from here.
     raise error if in_background else given_up(error, facts, progress, invocation)
 
 

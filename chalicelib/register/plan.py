@@ -1,10 +1,11 @@
 """Which instances belong behind a load balancer, and why the others do not.
 
-An instance is in service for a load balancer when every line of `_CHECKS` lets it pass. Whoever is registered
-and does not belong is taken out, with these guards (ground rule 3): an instance that is itself going away may
-always leave; of the others, no look takes out more than half of the members, nor the last one in service,
-nor one that its Auto Scaling group registers itself.
-A tag alone takes nobody past the guards, because others may be able to write it: neither the cluster's, nor a
+An instance belongs behind a load balancer when every line of `_CHECKS` lets it pass. A registered instance
+that does not belong is deregistered, with these guards: an instance that is itself going away may always
+leave; of the others, no look takes out more than half of the members, nor the last one in service, nor one
+that its Auto Scaling group registers itself.
+
+A tag alone overrides no guard, because others may be able to write it: neither the cluster's, nor a
 `draining` mark on an instance that EC2 or Auto Scaling does not take away, nor `emq-elb:members`.
 """
 
@@ -183,15 +184,15 @@ def decide_membership(
     now: datetime,
     attaching: Collection[str] = (),
 ) -> Membership:
-    """Compare who belongs with who is registered.
+    """Compare the instances that belong with those that are registered.
 
     `attaching` are Auto Scaling groups that attach the load balancer: such a group registers its instances
     itself, and would do so again.
 
-    `load_balancer.instances` are the registered ones, of a network one in one target group at least: whoever
-    lacks in another is to be registered there. `members` is their health, which must be known whenever
-    somebody may have to leave. `instances` holds whoever is tagged, and every other registered one, asked for
-    by id; a registered id that it does not hold is gone from EC2.
+    `load_balancer.instances` are the registered ones, of a network load balancer in at least one target
+    group: an instance that lacks in another group is registered there too. `members` is their health, which
+    must be known whenever an instance may have to leave. `instances` holds every tagged instance, and every
+    other registered one, asked for by id; a registered id that it does not hold is gone from EC2.
     """
     registered = load_balancer.instances
     reasons: dict[str, str] = {}

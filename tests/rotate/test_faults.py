@@ -17,6 +17,8 @@ from tests.world.rotating import (
     Front,
     body,
     bundle,
+    changes_nothing_after_a_refused_look,
+    ends_after_a_refusal,
     keep_secret,
     make,
     names,
@@ -47,26 +49,12 @@ OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
 def test_a_step_that_is_refused_leaves_what_is_served_and_the_next_run_ends_it(
     here: Account, demo: Front, operation: str, code: str, kind: type[errors.AwsError]
 ) -> None:
-    old = make(here, demo.port)
-    WATCHED.refuse = refusing(operation, code)
-    with pytest.raises(errors.Unserved) as caught:
-        rotate(here, demo)
-    assert [type(error) for _, error in caught.value.failures] == [kind]
-    assert served(here, demo.port) == old
-    WATCHED.refuse = granted
-    (rotation,) = rotate(here, demo)
-    assert rotation.verified
-    assert served(here, demo.port) != old
-    assert len(names(here)) == 2, "none was left over"
+    ends_after_a_refusal(here, demo, make(here, demo.port), (operation, code), kind)
 
 
 @pytest.mark.parametrize("operation", OBSERVING)
 def test_a_look_that_is_refused_changes_nothing(here: Account, demo: Front, operation: str) -> None:
-    old = make(here, demo.port)
-    WATCHED.refuse = refusing(operation, "Throttling")
-    with pytest.raises(errors.Throttled):
-        rotate(here, demo)
-    assert (served(here, demo.port), here.calls.writes) == (old, [])
+    changes_nothing_after_a_refused_look(here, demo, make(here, demo.port), operation)
 
 
 @pytest.mark.parametrize("operation", ["DescribeRegions", "DeleteServerCertificate"])

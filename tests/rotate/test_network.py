@@ -26,6 +26,8 @@ from tests.world.rotating import (
     Front,
     body,
     bundle,
+    changes_nothing_after_a_refused_look,
+    ends_after_a_refusal,
     keep_secret,
     make,
     names,
@@ -279,26 +281,12 @@ def test_killed_in_a_roll_back_the_next_run_brings_the_old_one_back(
 def test_a_step_that_is_refused_leaves_what_is_served_and_the_next_run_ends_it(
     here: Account, demo: Front, operation: str, code: str, kind: type[errors.AwsError]
 ) -> None:
-    old = made(here, demo.port)
-    WATCHED.refuse = refusing(operation, code)
-    with pytest.raises(errors.Unserved) as caught:
-        rotate(here, demo)
-    assert [type(error) for _, error in caught.value.failures] == [kind]
-    assert served(here, demo.port) == old
-    WATCHED.refuse = granted
-    (rotation,) = rotate(here, demo)
-    assert rotation.verified
-    assert served(here, demo.port) != old
-    assert len(names(here)) == 2, "none was left over"
+    ends_after_a_refusal(here, demo, made(here, demo.port), (operation, code), kind)
 
 
 @pytest.mark.parametrize("operation", OBSERVING)
 def test_a_look_that_is_refused_changes_nothing(here: Account, demo: Front, operation: str) -> None:
-    old = made(here, demo.port)
-    WATCHED.refuse = refusing(operation, "Throttling")
-    with pytest.raises(errors.Throttled):
-        rotate(here, demo)
-    assert (served(here, demo.port), here.calls.writes) == (old, [])
+    changes_nothing_after_a_refused_look(here, demo, made(here, demo.port), operation)
 
 
 def test_one_whose_listeners_aws_does_not_show_stops_no_other(here: Account, demo: Front) -> None:

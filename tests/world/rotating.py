@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from moto.iam.models import iam_backends
 
+from chalicelib.model import errors
 from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.story import rotate_all, rotate_one
 from chalicelib.rotate.verify import TlsClient
@@ -305,3 +307,27 @@ def rotate(here: Account, wire: TlsClient | Front, within: float = 300) -> tuple
     """What the schedule does, counted."""
     with here.counted(here.calls.kill_after):
         return rotate_all(here.invocation(within), wire.wire if isinstance(wire, Front) else wire)
+
+
+def ends_after_a_refusal(
+    here: Account, front: Front, old: str, refused: tuple[str, str], kind: type[errors.AwsError]
+) -> None:
+    """Refuse one operation with a code: `old` stays served, and the next run ends the rotation."""
+    WATCHED.refuse = refusing(*refused)
+    with pytest.raises(errors.Unserved) as caught:
+        rotate(here, front)
+    assert [type(error) for _, error in caught.value.failures] == [kind]
+    assert served(here, front.port) == old
+    WATCHED.refuse = granted
+    (rotation,) = rotate(here, front)
+    assert rotation.verified
+    assert served(here, front.port) != old
+    assert len(names(here)) == 2, "none was left over"
+
+
+def changes_nothing_after_a_refused_look(here: Account, front: Front, old: str, operation: str) -> None:
+    """Refuse a read on which every rotation rests: nothing is written, and `old` stays served."""
+    WATCHED.refuse = refusing(operation, "Throttling")
+    with pytest.raises(errors.Throttled):
+        rotate(here, front)
+    assert (served(here, front.port), here.calls.writes) == (old, [])
