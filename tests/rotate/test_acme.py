@@ -84,10 +84,11 @@ def test_a_dry_run_asks_nobody(here: Account, ca: Authority) -> None:
     assert (ca.orders, here.calls.writes, account_keys(here)) == (0, [], [])
 
 
+@pytest.mark.parametrize("type_", ["classic", "network"])
 def test_one_that_is_due_is_renewed_and_its_new_serial_seen_on_the_wire(
-    here: Account, ca: Authority, demo: Front
+    here: Account, ca: Authority, demo: Front, type_: str
 ) -> None:
-    old = make_due(here, demo.port)
+    old = make_due(here, demo.port, type_=type_)
     (rotation,) = rotate(here, demo)
     assert (rotation.state, rotation.verified) == ("rotated", True), rotation.reason
     new = served(here, demo.port)

@@ -24,7 +24,7 @@ from lab.fidelity.knobs import KNOBS
 from tests.world.acme_front import Front as AcmeFront
 from tests.world.acme_front import front as acme_front
 from tests.world.provisioning import WATCHED, Account, Calls, Killed, granted
-from tests.world.rotating import Front, bundle, make, names, served, tags
+from tests.world.rotating import Front, bundle, make, names, served, tag, tags
 
 ZONE = "example.com"
 
@@ -112,12 +112,14 @@ def acme_for(*domains: str) -> dict[str, Any]:
     return {"issuer": "acme", **({"domains": list(domains)} if domains else {})}
 
 
-def make_due(here: Account, port: int = 8883, name: str = "demo", days: float = 20) -> str:
+def make_due(
+    here: Account, port: int = 8883, name: str = "demo", days: float = 20, *, type_: str = "classic"
+) -> str:
     """A load balancer of the ACME CA whose certificate, by somebody else, is due; return its ARN."""
     one = bundle(days)
     given = {"certificate": one.certificate_pem, "private_key": one.private_key_pem, "chain": one.chain_pem}
-    served = make(here, port, {"pem": given}, name, here.passed)
-    here.world.elb.add_tags(LoadBalancerNames=[name], Tags=[{"Key": "emq-elb:certificate", "Value": "acme"}])
+    served = make(here, port, {"pem": given}, name, here.passed, type_=type_)
+    tag(here, "certificate", "acme", name)
     return served
 
 

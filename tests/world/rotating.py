@@ -147,9 +147,13 @@ def uploaded_a_minute_ago() -> None:
         kept.upload_date -= timedelta(minutes=1)  # type: ignore[attr-defined] # moto's stubs have none
 
 
-def tag(here: Account, key: str, value: str) -> None:
+def tag(here: Account, key: str, value: str, name: str = "demo") -> None:
     """Set one of our tags on the load balancer."""
-    here.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=[{"Key": f"emq-elb:{key}", "Value": value}])
+    tags_ = [{"Key": f"emq-elb:{key}", "Value": value}]
+    if of_network := network_listeners(name):
+        elbv2().add_tags(ResourceArns=[of_network[0]["LoadBalancerArn"]], Tags=tags_)
+    else:
+        here.world.elb.add_tags(LoadBalancerNames=[name], Tags=tags_)
 
 
 def served(here: Account, port: int = 8883, name: str = "demo") -> str:
