@@ -15,10 +15,10 @@ VERSION = "1"
 
 FLAGS = {
     "dry_run": "Only plan: `actions` says what would be done, and nothing is.",
-    "adopt": "Also one that was made by hand and is nobody's: PUT takes it over, GET shows what it is.",
-    "new_ca": "Devices trust the private CA that is kept now, though another one signed what is served.",
+    "adopt": "Also one that was made by hand and has no owner: PUT takes it over, GET shows it.",
+    "new_ca": "Devices trust the present private CA, although another one signed the served certificate.",
     "force": "Also while members are in service.",
-    "deep": "What takes minutes, in the background; the result is in the log and in the metrics.",
+    "deep": "Run the checks that take minutes, in the background: the log and the metrics have the result.",
 }
 _PROBLEMS = {kind.status: kind.title for kind in reversed(KINDS)}
 # What everything that reads AWS can run into.
@@ -93,7 +93,7 @@ ROUTES = (
         body="PutBody",
         examples=EXAMPLES,
         answers={
-            200: Answer("It is, or with dry_run would be, as declared.", "Report"),
+            200: Answer("The load balancer is, or with dry_run would be, as declared.", "Report"),
             201: Answer("It was created.", "Report"),
             202: Answer(
                 "AWS needs more time, or a record of `dns` changes; it is carried on in the background.",
@@ -115,10 +115,10 @@ ROUTES = (
         method="delete",
         path="/load-balancers/{name}",
         operation="deleteLoadBalancer",
-        summary="Delete a load balancer and whatever was made for it",
+        summary="Delete a load balancer and everything that was made for it",
         flags=("dry_run", "force"),
         answers={
-            200: Answer("It is, or with dry_run would be, gone.", "Report"),
+            200: Answer("The load balancer is, or with dry_run would be, deleted.", "Report"),
             202: Answer(
                 "The record of `dns` goes first, or AWS still holds on to something; it is finished in the"
                 " background.",
@@ -142,7 +142,7 @@ ROUTES = (
         summary="Use the load balancer as a device would, at each of its addresses",
         flags=("deep",),
         answers={
-            200: Answer("How that went, good or bad.", "Verdict"),
+            200: Answer("The outcomes, good or bad.", "Verdict"),
             202: Answer("With deep: it goes on in the background.", "Pending"),
         },
         problems=(*_ANY, 404, 409),
@@ -154,7 +154,7 @@ ROUTES = (
         summary="Replace the certificate now, and prove it in TLS handshakes",
         flags=("dry_run", "new_ca"),
         answers={
-            200: Answer("What became of it, or with dry_run would.", "Rotation"),
+            200: Answer("The rotation, or with dry_run the planned one.", "Rotation"),
             202: Answer("AWS needs more time; it is carried on in the background.", "Rotation"),
         },
         problems=(*_ANY, 404, 409),

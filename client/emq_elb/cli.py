@@ -239,7 +239,7 @@ def list_(command: Command) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--adopt", is_flag=True, help="Also one that was made by hand and is nobody's.")
+@click.option("--adopt", is_flag=True, help="Also one that was made by hand and has no owner.")
 @click.option("--as-declaration", is_flag=True, help="As a file in which `plan` finds no change.")
 @reaching
 def get(command: Command, name: str, adopt: bool, as_declaration: bool) -> None:
