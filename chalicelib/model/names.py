@@ -20,13 +20,15 @@ The tags are all that is remembered between two invocations (`docs/architecture.
     emq-elb:members      load balancer   whose instances may join (`model/members.py`); absent: all that carry
                                          the cluster's tag
     emq-elb:pending      load balancer   since when and for what something still waits; absent: `ready`
-                                         (`model/pending.py`)
+                                         (`model/pending.py`); on a security group or a target group: since
+                                         when its load balancer is gone
     emq-elb:rejected     load balancer   the name of a certificate that failed in TLS handshakes, and when
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Literal
 
 OWNER_TAG = "emq-elb:owner"
@@ -41,6 +43,8 @@ PENDING_TAG = "emq-elb:pending"
 REJECTED_TAG = "emq-elb:rejected"
 
 DIGITS_IN_NAME = 16
+_CUT = 20
+_LAST_PORT = 65535
 
 
 def certificate_path(owner: str, region: str, load_balancer: str) -> str:
@@ -94,7 +98,7 @@ def target_group_name(load_balancer: str, instance_port: int) -> str:
     at most 32 characters.
     """
     digits = hashlib.sha256(load_balancer.encode()).hexdigest()[:4]
-    return f"{load_balancer[:20]}-{instance_port}-{digits}"
+    return f"{load_balancer[:_CUT]}-{instance_port}-{digits}"
 
 
 def future_arn(kind: Literal["loadbalancer", "listener", "targetgroup"], name: str) -> str:
@@ -104,9 +108,21 @@ def future_arn(kind: Literal["loadbalancer", "listener", "targetgroup"], name: s
 
 def port_of_target_group(group: str, load_balancer: str) -> int | None:
     """Return the instance port for which a target group of that name is the load balancer's, else None."""
-    port = group.removeprefix(f"{load_balancer[:20]}-").partition("-")[0]
+    port = group.removeprefix(f"{load_balancer[:_CUT]}-").partition("-")[0]
     found = int(port) if port.isdecimal() and len(port) <= len("65535") else 0
     return found if target_group_name(load_balancer, found) == group else None
+
+
+def load_balancer_of_target_group(group: str) -> str | None:
+    """Return the load balancer that a target group of that name was made for; None for another name.
+
+    Of a name of 20 characters and more only the first 20 are known.
+    """
+    found = re.fullmatch(r"(.{1,20})-([0-9]{1,5})-[0-9a-f]{4}", group)
+    if not found or not 0 < int(found[2]) <= _LAST_PORT:
+        return None
+    name = found[1]
+    return name if len(name) == _CUT or target_group_name(name, int(found[2])) == group else None
 
 
 def authority_certificate_secret(private_ca: str) -> str:

@@ -1,4 +1,4 @@
-"""The `emq-elb:pending` tag as a value: since when a load balancer or a security group waits, and for what.
+"""The `emq-elb:pending` tag as a value: since when a load balancer or a group waits, and for what.
 
     <since> provisioning                        a PUT is at work
     <since> waiting for AWS                     a PUT goes on in the background
@@ -6,7 +6,7 @@
     <since> certificate <name>                  `rotate` waits for that certificate to be served
     <since> issuing                             `rotate` has to have a certificate issued
     <since> deleting                            a DELETE goes on in the background: the hostname's record goes
-    <since> to be swept                         `sweep` deletes this security group an hour later
+    <since> to be swept                         `sweep` deletes this security or target group an hour later
     <since> <any of these> not before <time>    the CA takes no order until then; of `deleting`: resolvers may
                                                 have the record until then
 

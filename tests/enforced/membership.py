@@ -132,6 +132,8 @@ def swept(prod: Deployment) -> None:
     prod.at(10)
     prod.run("reconcile", sample("schedule-tick"))
     prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
+    prod.put({"type": "network", "subnets": prod.here.subnets[:2], "certificate": PRIVATE_CA}, "second")
+    elbv2().delete_load_balancer(LoadBalancerArn=balancer("second")["LoadBalancerArn"])
     prod.at(15)
     prod.run("reconcile", sample("schedule-tick"))
     prod.put({"subnets": prod.here.subnets[:2], "certificate": PRIVATE_CA})

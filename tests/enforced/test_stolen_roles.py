@@ -98,7 +98,16 @@ OWN: list[tuple[Call, set[str]]] = [
         (call("elbv2", operation, TargetGroupArn=OURS["target group"], Targets=[{"Id": "i-0"}]), MEMBERSHIP)
         for operation in ("RegisterTargets", "DeregisterTargets")
     ),
-    (call("elbv2", "DeleteTargetGroup", TargetGroupArn=OURS["target group"]), MAKERS),
+    (call("elbv2", "DeleteTargetGroup", TargetGroupArn=OURS["target group"]), SWEEPERS),
+    (
+        call(
+            "elbv2",
+            "AddTags",
+            ResourceArns=[OURS["target group"]],
+            Tags=owned(None, **{"emq-elb:pending": "x"}),
+        ),
+        SWEEPERS,
+    ),
     (call("elbv2", "DeleteLoadBalancer", LoadBalancerArn=OURS["load balancer"]), MAKERS),
     (call("elbv2", "DeleteListener", ListenerArn=OURS["listener"]), MAKERS),
     (call("elbv2", "SetSubnets", LoadBalancerArn=OURS["load balancer"], Subnets=["subnet-0"]), MAKERS),

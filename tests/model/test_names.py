@@ -93,3 +93,15 @@ def test_a_serial_number_is_written_as_openssl_writes_it(serial: int, text: str)
 
 def test_the_group_that_we_make_is_named_after_its_load_balancer() -> None:
     assert names.security_group_name("demo") == "demo-elb"
+
+
+@given(st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?", fullmatch=True), st.integers(1, 65535))
+def test_a_target_group_names_its_load_balancer_as_far_as_its_name_holds_it(name: str, port: int) -> None:
+    assert names.load_balancer_of_target_group(names.target_group_name(name, port)) == name[:20]
+
+
+@pytest.mark.parametrize(
+    "group", ["demo", "demo-1883", "demo-1883-ffff", "demo-0-2a97", "-1883-2a97", "demo-99999-2a97"]
+)
+def test_a_target_group_of_another_name_is_nobodys(group: str) -> None:
+    assert names.load_balancer_of_target_group(group) is None

@@ -215,7 +215,9 @@ def test_messages_of_qos_2_that_are_never_released_are_garbage(peak: Callable[[]
 
 def test_packets_of_other_kinds_that_are_too_much_together_are_garbage(peak: Callable[[], int]) -> None:
     flood = b"\xd0\x00" * 40_000  # PINGRESP
-    assert ended(served(broker({mqtt.PUBLISH: first(flood)}))) == ("puback", "puback-garbage")
+    # 33,000 of them are read, with every allocation traced: on a busy machine that has taken 20 seconds.
+    outcome = served(broker({mqtt.PUBLISH: first(flood)}), within=5 * AMPLE)
+    assert ended(outcome) == ("puback", "puback-garbage")
     assert peak() < PEAK
 
 
