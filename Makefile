@@ -4,11 +4,12 @@ export PYTHON
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo picture lab rehearse quick fresh test test-core check bench conform conform-app conform-sweep doctor deploy format models \
+.PHONY: help setup demo demo-network picture lab rehearse quick fresh test test-core check bench conform conform-app conform-sweep doctor deploy format models \
 	policies clean
 
 help:
 	@echo 'make demo      the whole story on this machine, without an AWS account'
+	@echo 'make demo-network  a second, network load balancer, and a fleet that moves to it by its name'
 	@echo 'make lab       the same lab, left running to play with (Ctrl-C ends it)'
 	@echo 'make rehearse  chalice deploy, update and delete, on this machine, each function under its own policy'
 	@echo 'make quick     in under a minute: whether a line that was changed is wrong'
@@ -39,6 +40,10 @@ $(VENV)/.wheels: requirements.txt lab/setup.sh | $(VENV)/.demo
 demo: $(VENV)/.demo
 	@lab/setup.sh --packages pebble
 	@$(RUN) -m lab demo
+
+demo-network: $(VENV)/.demo
+	@lab/setup.sh --packages pebble
+	@$(RUN) -m lab demo-network
 
 # The README's picture, of the report of the last demo.
 picture: setup

@@ -1,4 +1,4 @@
-"""`make lab`, `make demo`, `make rehearse`: leave a lab running, show its story, or that of a deployment."""
+"""`make lab`, `make demo`, `make rehearse` and the like: leave a lab running, or show a story in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.demo.declaration import FILE, NAME, write_declaration
 from lab.lab import Lab, brokers_setting, open_lab
 from lab.machine.processes import DidNotStartError, missing
 
-USAGE = "python -m lab [demo|picture|rehearse [--from COMMIT]]"
+USAGE = "python -m lab [demo|demo-network|picture|rehearse [--from COMMIT]]"
 
 
 def main(arguments: list[str]) -> int:
@@ -29,34 +29,43 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     try:
-        match arguments:
-            case []:
-                return leave_running()
-            case ["demo"]:
-                from lab.demo.demo import demo
-
-                return demo()
-            case ["picture"]:
-                from lab.demo.screenshot import screenshot
-
-                return screenshot()
-            case ["rehearse"]:
-                from lab.rehearsal.run import rehearse
-
-                return rehearse()
-            case ["rehearse", "--from", commit]:
-                from lab.rehearsal.run import rehearse_upgrade
-
-                return rehearse_upgrade(commit)
-            case _:
-                print(USAGE, file=sys.stderr)
-                return 2
+        return play(arguments)
     except (DidNotStartError, ValueError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; nothing is left running.", file=sys.stderr)
         return 130
+
+
+def play(arguments: list[str]) -> int:
+    """Do what was asked for, and return the exit status."""
+    match arguments:
+        case []:
+            return leave_running()
+        case ["demo"]:
+            from lab.demo.demo import demo
+
+            return demo()
+        case ["demo-network"]:
+            from lab.demo.demo_network import demo_network
+
+            return demo_network()
+        case ["picture"]:
+            from lab.demo.screenshot import screenshot
+
+            return screenshot()
+        case ["rehearse"]:
+            from lab.rehearsal.run import rehearse
+
+            return rehearse()
+        case ["rehearse", "--from", commit]:
+            from lab.rehearsal.run import rehearse_upgrade
+
+            return rehearse_upgrade(commit)
+        case _:
+            print(USAGE, file=sys.stderr)
+            return 2
 
 
 def leave_running() -> int:

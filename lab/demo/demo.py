@@ -16,9 +16,10 @@ from lab.demo import chapters_acme, chapters_deep, chapters_probe, chapters_regi
 from lab.demo.declaration import FILE, NAME, declaration, write_declaration
 from lab.demo.pictures import Seen
 from lab.demo.report import sampling, write
-from lab.demo.steps import SECURE, TOPIC, Story, inventory, refusal, send, state, watch
+from lab.demo.steps import SECURE, TOPIC, Story, refusal, send, state, watch
 from lab.demo.story import DidNotHoldError, Step, bold, hold, play, summary
-from lab.lab import brokers_setting, open_lab
+from lab.inventory import of_load_balancers
+from lab.lab import Lab, brokers_setting, open_lab
 from lab.machine.processes import slowness, until
 from lab.machine.tls import trusting
 from lab.nodes import brokers
@@ -29,34 +30,49 @@ MINUTE, LONGEST = 6.0, 15.0
 REPORT = Path(__file__).parents[2] / ".lab" / "demo.html"
 
 
+def quick(_aws: Aws) -> dict[str, str]:
+    """Return the settings by which the app waits no longer than a demo has to."""
+    return {"SETTLE_SECONDS": "2", "PROBE_TIMEOUT_SECONDS": str(min(10, math.ceil(3 * slowness())))}
+
+
 def demo() -> int:
     """Play the story and return the exit status."""
-    print(bold("A load balancer for an MQTT cluster, end to end on this machine"), flush=True)
+    status = run("A load balancer for an MQTT cluster, end to end on this machine", reported)
+    if status == 0:
+        print(f"The pictures: {REPORT.resolve().as_uri()}")
+    return status
+
+
+def run(
+    title: str, played: Callable[[Lab], tuple[Step, ...]], settings: Callable[[Aws], dict[str, str]] = quick
+) -> int:
+    """Open a lab, play a story in it, and return the exit status."""
+    print(bold(title), flush=True)
     try:
         with open_lab(
             brokers_running=brokers_setting(),
             minute=min(LONGEST, MINUTE * slowness()),
-            settings=quick,
+            settings=settings,
             say=lambda text: print(f"   {text}", flush=True),
         ) as lab:
-            story = Story(lab)
-            with sampling(lab) as samples:
-                steps = play(chapters(story), lab.aws.calls)
-            points = reader(lab.directory / "functions.log")()
-            write(REPORT, Seen(steps, story.probes, samples, points, lab.alarms, lab.minute))
+            steps = played(lab)
             print(f"\n{summary(steps)}\n", flush=True)
             hold(all(step.held for step in steps), f"It did not hold; the logs are in {lab.directory}")
     except DidNotHoldError as error:
         print(error)
         return 1
     print(closing(steps))
-    print(f"The pictures: {REPORT.resolve().as_uri()}")
     return 0
 
 
-def quick(_aws: Aws) -> dict[str, str]:
-    """Return the settings by which the app waits no longer than a demo has to."""
-    return {"SETTLE_SECONDS": "2", "PROBE_TIMEOUT_SECONDS": str(min(10, math.ceil(3 * slowness())))}
+def reported(lab: Lab) -> tuple[Step, ...]:
+    """Play the article's story, and write its report."""
+    story = Story(lab)
+    with sampling(lab) as samples:
+        steps = play(chapters(story), lab.aws.calls)
+    points = reader(lab.directory / "functions.log")()
+    write(REPORT, Seen(steps, story.probes, samples, points, lab.alarms, lab.minute))
+    return steps
 
 
 def closing(steps: tuple[Step, ...]) -> str:
@@ -90,7 +106,7 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
 
 def clustered(story: Story) -> str:
     """Publish at one node, receive at the other."""
-    story.before = inventory(story)
+    story.before = of_load_balancers(story.lab.aws)
     first, last = story.lab.nodes[0], story.lab.nodes[-1]
     client.subscribe(story.lab.processes, client.plainly(*first.endpoints[MQTT]), TOPIC)
     send(story, client.plainly(*last.endpoints[MQTT]), "from node to node")
@@ -102,7 +118,7 @@ def reviewed(story: Story) -> str:
     write_declaration(story.lab)
     said = client.emq_elb(story.lab, "plan", FILE)
     client.show(said)
-    hold(inventory(story) == story.before, "a plan makes nothing at AWS")
+    hold(of_load_balancers(story.lab.aws) == story.before, "a plan makes nothing at AWS")
     hold("Plan: 1 to create" in said, "one load balancer is to be created")
     return "planned, and nothing made"
 
@@ -197,6 +213,6 @@ def deleted(story: Story) -> str:
 
 def gone(story: Story) -> str:
     """Wait until AWS is as it was before the load balancer."""
-    until(lambda: inventory(story) == story.before, 60, "AWS is as it was before", pause=0.2)
+    until(lambda: of_load_balancers(story.lab.aws) == story.before, 60, "AWS is as it was before", pause=0.2)
     hold(client.request("GET", story.url).status == 404, "the load balancer is gone")
     return "no load balancer, certificate or security group that was not there before"

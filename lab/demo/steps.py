@@ -47,19 +47,6 @@ def send(story: Story, where: list[str], payload: str) -> str:
     return done.stdout
 
 
-def inventory(story: Story) -> frozenset[str]:
-    """Return everything at AWS that a load balancer could leave behind."""
-    aws = story.lab.aws
-    balancers = aws.elb().describe_load_balancers()["LoadBalancerDescriptions"]
-    certificates = aws.iam().list_server_certificates()["ServerCertificateMetadataList"]
-    groups = aws.ec2().describe_security_groups()["SecurityGroups"]
-    return frozenset(
-        [one["LoadBalancerName"] for one in balancers]
-        + [one["Arn"] for one in certificates]
-        + [one["GroupId"] for one in groups]
-    )
-
-
 def watch(story: Story, wanted: Callable[[dict[str, str]], bool], what: str) -> None:
     """Print each change of the nodes' states, by AWS's word, until they are as wanted."""
     printed: list[dict[str, str]] = []

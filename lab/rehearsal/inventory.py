@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from lab.aws import Aws
+from lab.inventory import flat, of_load_balancers
 
 
 def inventory(aws: Aws) -> frozenset[str]:
     """Return what there is, each thing as its kind and its name."""
     alarms = aws.cloudwatch().describe_alarms()
     kinds = {
-        "load balancer": [
-            one["LoadBalancerName"] for one in aws.elb().describe_load_balancers()["LoadBalancerDescriptions"]
-        ],
-        "server certificate": [
-            one["ServerCertificateName"]
-            for one in aws.iam().list_server_certificates()["ServerCertificateMetadataList"]
-        ],
-        "security group": [one["GroupId"] for one in aws.ec2().describe_security_groups()["SecurityGroups"]],
         "secret": [one["Name"] for one in aws.secretsmanager().list_secrets()["SecretList"]],
         "alarm": [one["AlarmName"] for one in alarms["MetricAlarms"]],
         "dashboard": [one["DashboardName"] for one in aws.cloudwatch().list_dashboards()["DashboardEntries"]],
@@ -32,4 +25,4 @@ def inventory(aws: Aws) -> frozenset[str]:
         "log group": [one["logGroupName"] for one in aws.client("logs").describe_log_groups()["logGroups"]],
         "bucket": [one["Name"] for one in aws.client("s3").list_buckets()["Buckets"]],
     }
-    return frozenset(f"{kind} {name}" for kind, names in kinds.items() for name in names)
+    return of_load_balancers(aws) | flat(kinds)
