@@ -70,6 +70,7 @@ def chapters(story: Story) -> list[tuple[str, Callable[[], str]]]:
         ("Half of the new sessions go to the network one", lambda: half(move)),
         ("Back again", lambda: moved(move, CLASSIC)),
         ("All new sessions go to the network one", lambda: moved(move, NETWORK)),
+        ("Another certificate for the network one", lambda: rotated(move)),
         ("The classic one is deleted", lambda: without_classic(move)),
         ("The network one is deleted, and nothing left", lambda: nothing_left(move)),
     ]
@@ -217,6 +218,15 @@ def moved(move: Move, name: str) -> str:
     move.fleet.start_again()
     hold(move.sessions()[name] == devices.COUNT, f"all sessions are at {name}, not {move.sessions()}")
     return f"{devices.COUNT} of {devices.COUNT} at {name}; {devices.unharmed(move.fleet)}"
+
+
+def rotated(move: Move) -> str:
+    """Replace the certificate of the network load balancer while the fleet is connected to it."""
+    before = move.fleet.seen()
+    client.show(client.emq_elb(move.story.lab, "rotate", NETWORK))
+    move.fleet.start_again()
+    hold(move.fleet.seen().drops == before.drops, "no session is dropped by another certificate")
+    return devices.unharmed(move.fleet)
 
 
 def without_classic(move: Move) -> str:
