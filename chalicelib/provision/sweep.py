@@ -18,7 +18,6 @@ from chalicelib.model import actions as do
 from chalicelib.model.errors import AwsError, Unserved
 from chalicelib.model.load_balancer import Certificate
 from chalicelib.model.names import (
-    OWNER_TAG,
     PENDING_TAG,
     certificates_path,
     load_balancer_of_group,
@@ -107,11 +106,8 @@ def _without_load_balancer(invocation: Invocation) -> dict[str, tuple[str, str |
         and load_balancer_of_target_group(found.get("TargetGroupName", "")) is not None
     }
     tags = elbv2.resource_tags(client, list(spare)) if spare else {}
-    return {
-        arn: (spare[arn], its.get(PENDING_TAG))
-        for arn, its in tags.items()
-        if its.get(OWNER_TAG) == invocation.settings.owner
-    }
+    ours = elbv2.owned_by(invocation.settings.owner, tags)
+    return {arn: (spare[arn], tags[arn].get(PENDING_TAG)) for arn in ours}
 
 
 def _target_groups(
