@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.fidelity import autoscaling
 from tests.enforced import OWNER, Deployment
-from tests.enforced.provisioning import PRIVATE_CA, acm_certificate
+from tests.enforced.provisioning import acm_certificate
 from tests.register.test_drain import DRAIN, READY, group
 from tests.world.dns import HOST, alias, change, records, zone
 from tests.world.network import balancer, elbv2
@@ -128,15 +128,16 @@ def names_kept(prod: Deployment) -> None:
 def swept(prod: Deployment) -> None:
     """Sweep what a load balancer left that somebody deleted, and the alarms with it."""
     use_in_second("network", False, "eu-central-1", acm_certificate())
-    prod.put({"subnets": prod.here.subnets[:2], "certificate": {"pem": pem(issued())}})
+    given = {"pem": pem(issued())}  # valid by the machine's clock, whatever the minute of the hour
+    prod.put({"subnets": prod.here.subnets[:2], "certificate": given})
     prod.at(10)
     prod.run("reconcile", sample("schedule-tick"))
     prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
-    prod.put({"type": "network", "subnets": prod.here.subnets[:2], "certificate": PRIVATE_CA}, "second")
+    prod.put({"type": "network", "subnets": prod.here.subnets[:2], "certificate": given}, "second")
     elbv2().delete_load_balancer(LoadBalancerArn=balancer("second")["LoadBalancerArn"])
     prod.at(15)
     prod.run("reconcile", sample("schedule-tick"))
-    prod.put({"subnets": prod.here.subnets[:2], "certificate": PRIVATE_CA})
+    prod.put({"subnets": prod.here.subnets[:2], "certificate": given})
     prod.at(30)
     prod.run("reconcile", sample("schedule-tick"))
     prod.here.world.elb.delete_load_balancer(LoadBalancerName="demo")
