@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from chalicelib.aws.refusals import Meaning
-from chalicelib.model.errors import Absent, AwsError, Conflict, NotYet, Unserved
+from chalicelib.model.errors import Absent, AwsError, Conflict, InvalidRequest, NotYet, Unserved
 from chalicelib.rotate.story import rotate_all, rotate_one
 from tests.weather.refusals import Refusal
 from tests.weather.stories import Failures, Scene, Story, configured
@@ -46,10 +46,12 @@ def _rotate(scene: Scene) -> Failures:
 SWAP = "SetLoadBalancerListenerSSLCertificate"
 
 
-def _answer(refusal: Refusal) -> type[Exception] | None:
+def _answer(refusal: Refusal) -> type[Exception] | Collection[type[Exception]] | None:
     """What ELB sees late is waited for; a private CA whose secret is gone is a conflict."""
     if refusal.call == "GetSecretValue" and refusal.meaning is Meaning.GONE:
-        return Conflict
+        return Conflict if refusal.lasting == "once" else [Conflict, InvalidRequest]
+    if refusal.meaning is Meaning.ALREADY_SO and refusal.lasting != "for ever":
+        return None
     late = refusal.call.startswith(SWAP) and refusal.meaning is Meaning.NOT_YET
     return None if late and refusal.lasting != "for ever" else refusal.error
 

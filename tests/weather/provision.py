@@ -8,11 +8,11 @@ from typing import Any
 
 from chalicelib import background
 from chalicelib.aws.refusals import OWNED, Meaning
-from chalicelib.model.errors import Absent, AwsError, EmqElbError, InvalidInstance, NotFound
+from chalicelib.model.errors import Absent, AwsError, EmqElbError, InvalidInstance, NotFound, NotOurs
 from lab.fidelity.knobs import KNOBS
 from tests.provision import test_crash as classic
 from tests.provision import test_network_crash as network
-from tests.weather.refusals import Refusal, operation_of
+from tests.weather.refusals import SECOND, Refusal, operation_of
 from tests.weather.stories import Failures, Scene, Story, configured, listed
 from tests.world.provisioning import OWNER, READS, WATCHED, Account, issued, pem
 
@@ -157,7 +157,6 @@ LEFT: Mapping[str, Collection[type[AwsError]]] = {
     # Then the review does not say whose bucket it is.
     "ListBuckets": [AwsError],
     "v2 DescribeListenerAttributes": [Absent],
-    "v2 DescribeTags": [Absent],
     "v2 DescribeTargetGroupAttributes": [Absent],
     "v2 DescribeTargetHealth": [Absent],
     # It only tidies up.
@@ -181,6 +180,7 @@ def _put(
     adopt: bool = False,
     just_ours: bool = True,
     before: Collection[str] = BEFORE_ITS_CERTIFICATE,
+    there: bool = True,
     moved: Collection[int] = (),
 ) -> Story:
     act = ADOPT if adopt else PUT
@@ -193,6 +193,7 @@ def _put(
         also=also,
         just_ours=just_ours,
         before=BEFORE_IT_IS_OURS if adopt else before,
+        there=there,
         moved=moved,
     )
 
@@ -208,6 +209,7 @@ def _story(
     just_ours: bool = True,
     pending: bool = True,
     before: Collection[str] = BEFORE_ITS_CERTIFICATE,
+    there: bool = True,
     moved: Collection[int] = (),
     left: Mapping[str, Collection[type[AwsError]]] = LEFT,
 ) -> Story:
@@ -221,20 +223,23 @@ def _story(
         nice=("Invoke", "PutEvents"),
         left=left,
         moved=moved,
-        answer=partial(_answer, just_ours=just_ours, pending=pending, before=before),
+        answer=partial(_answer, just_ours=just_ours, pending=pending, before=before, there=there),
         state=configured,
     )
 
 
 def _answer(
-    refusal: Refusal, *, just_ours: bool, pending: bool, before: Collection[str]
+    refusal: Refusal, *, just_ours: bool, pending: bool, before: Collection[str], there: bool
 ) -> type[Exception] | None:
     """What passes is waited for, and at last left to the background; what somebody did is looked at again.
 
     `just_ours`: the owner tag was put on something, by calls that are not among those `before`. `pending`: it
-    is a request, which the background may go on with.
+    is a request, which the background may go on with. `there`: the load balancer is, and its tags say that it
+    is ours; those of a network one are asked for together with others, and once more without these.
     """
     operation, passed = operation_of(refusal.call), refusal.lasting != "for ever"
+    if operation == "DescribeTags" and refusal.meaning is Meaning.GONE:
+        return NotOurs if there and not (passed and refusal.call.startswith(SECOND)) else None
     if operation.startswith(READS):
         return refusal.error
     ours = just_ours and operation in OWNED and operation not in before
@@ -248,6 +253,7 @@ STORIES = (
     _put(
         "create",
         classic.nothing_there,
+        there=False,
         calls="""
             AuthorizeSecurityGroupIngress
             ConfigureHealthCheck
@@ -351,6 +357,7 @@ STORIES = (
     _put(
         "network create",
         network.nothing_there,
+        there=False,
         calls="""
             v2 CreateListener
             v2 CreateLoadBalancer
@@ -460,11 +467,12 @@ STORIES = (
             DescribeRegions
             DeleteSecurityGroup
             DeleteServerCertificate
-            DescribeLoadBalancers
             PutEvents
+        """,
+        also="""
+            DescribeLoadBalancers
             v2 DescribeLoadBalancers
         """,
-        left={"DescribeLoadBalancers": [Absent], "v2 DescribeLoadBalancers": [Absent]},
         pending=False,
     ),
     _story(

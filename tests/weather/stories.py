@@ -71,7 +71,9 @@ class Story:
     moved: Collection[int] = ()
     state: Callable[[Scene], object] = lambda _: None
     left: Mapping[str, Collection[type[AwsError]]] = field(default_factory=dict)
-    answer: Callable[[Refusal], type[Exception] | None] = lambda refusal: refusal.error
+    answer: Callable[[Refusal], type[Exception] | Collection[type[Exception]] | None] = lambda refusal: (
+        refusal.error
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -81,7 +83,7 @@ class Story:
         if refusal.call in self.nice or self.leaves(refusal):
             return set()
         answer = self.answer(refusal)
-        return {answer} if answer else set()
+        return {answer} if isinstance(answer, type) else {*(answer or ())}
 
     def leaves(self, refusal: Refusal) -> bool:
         """Whether something waits for the next run, and nothing fails."""
@@ -108,7 +110,7 @@ Listeners = Mapping[int, tuple[str, ...]]
 @dataclass(frozen=True)
 class Serving:
     """What clients of one load balancer meet: the protocol, certificate and policies of each port, and who
-    is registered, of a network one with each target group."""
+    is registered, of a network one with the target group of each listener."""
 
     ports: Listeners
     members: Collection[str]
@@ -135,24 +137,22 @@ def serving(scene: Scene) -> dict[str, Serving]:
         }
         members = {instances[member["InstanceId"]] for member in one["Instances"]}
         found[one["LoadBalancerName"]] = Serving(ports, members)
-    groups = elbv2().describe_target_groups()["TargetGroups"]
     for one in elbv2().describe_load_balancers()["LoadBalancers"]:
-        arn = one["LoadBalancerArn"]
+        listeners = elbv2().describe_listeners(LoadBalancerArn=one["LoadBalancerArn"])["Listeners"]
         ports = {
             each["Port"]: (
                 each["Protocol"],
                 *(uploaded.get(c["CertificateArn"], "") for c in each.get("Certificates", [])),
                 each.get("SslPolicy", ""),
             )
-            for each in elbv2().describe_listeners(LoadBalancerArn=arn)["Listeners"]
+            for each in listeners
         }
         members = {
-            f"{instances[target['Target']['Id']]} at {group['Port']}"
-            for group in groups
-            if arn in group["LoadBalancerArns"]
-            for target in elbv2().describe_target_health(TargetGroupArn=group["TargetGroupArn"])[
-                "TargetHealthDescriptions"
-            ]
+            f"{instances[target['Target']['Id']]} for {each['Port']}"
+            for each in listeners
+            for target in elbv2().describe_target_health(
+                TargetGroupArn=each["DefaultActions"][0]["TargetGroupArn"]
+            )["TargetHealthDescriptions"]
             if target["TargetHealth"]["State"] != "draining"
         }
         found[f"network {one['LoadBalancerName']}"] = Serving(ports, members)
