@@ -158,6 +158,7 @@ STORIES = (
             DeleteServerCertificate of it
             DescribeLoadBalancers of it
             v2 DescribeLoadBalancers of it
+            v2 DescribeTargetGroups
         """,
         left={"DeleteSecurityGroup": [NotYet], "DeleteServerCertificate": [NotYet]},
         state=configured,
