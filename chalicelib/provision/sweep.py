@@ -34,7 +34,7 @@ Sweeping = Leftover | do.CreateTags | do.DeleteTags | do.AddTags
 
 _AGE = timedelta(hours=1)
 _MARK_HOLDS = timedelta(days=1)
-# Two reads that a look does not need, for what is an hour old: every quarter of an hour is soon enough.
+# Three reads that a look does not need, for what is an hour old: every quarter of an hour is soon enough.
 _EVERY_MINUTES = 15
 
 

@@ -237,7 +237,7 @@ def test_a_private_ca_that_vanished_is_a_conflict_and_never_a_new_one(here: Acco
     )
     changed = {**body, "certificate": {"issuer": "private-ca", "domains": ["new.example.com"]}}
     for name, asked in (("demo", changed), ("other", body)):
-        with pytest.raises(Conflict, match="the private CA is gone, and demo uses it"):
+        with pytest.raises(Conflict, match="the private CA is gone, and demo uses that CA"):
             here.put(asked, name=name)
         assert here.calls.writes == []
     # What is served is not the CA's business.

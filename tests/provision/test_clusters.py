@@ -107,7 +107,7 @@ def test_a_change_of_the_cluster_passes_no_guard_and_the_review_says_so(here: Ac
     here.launch("node-5", **{"emq-elb_cluster": "blue"})
     report = here.put(body(here, cluster="blue"), dry_run=dry_run)
     (warning,) = [one.message for one in report.warnings if one.code == "cluster-changes"]
-    assert f"from the cluster demo to blue, and {', '.join(sorted(ids))} are of another one" in warning
+    assert f"from the cluster demo to blue, and {', '.join(sorted(ids))} belong to another cluster" in warning
     assert [step.action for step in report.steps] == ["AddTags", "RegisterInstances", "DeregisterInstances"]
     assert report.view is not None
     assert report.view.load_balancer.cluster == "blue"

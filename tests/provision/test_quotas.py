@@ -134,7 +134,7 @@ def _with(instances: frozenset[str]) -> State:
 
 
 def test_tags_of_ours_that_go_make_room_for_those_that_come(here: Account) -> None:
-    many = {f"theirs-{number}": "x" for number in range(41)}
+    many = {f"theirs-{number}": "x" for number in range(40)}
     body = {
         **body_of(here, mqtt=["10.0.0.0/8"]),
         "tags": many,
@@ -143,7 +143,7 @@ def test_tags_of_ours_that_go_make_room_for_those_that_come(here: Account) -> No
     }
     here.put(body)
     here.world.elb.add_tags(
-        LoadBalancerNames=["demo"], Tags=[{"Key": f"more-{number}", "Value": "x"} for number in range(4)]
+        LoadBalancerNames=["demo"], Tags=[{"Key": f"more-{number}", "Value": "x"} for number in range(5)]
     )
     changed = {key: value for key, value in body.items() if key not in {"hostname", "probe"}}
     changed["tags"] = {**many, "one-more": "x"}
