@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib import background
 from chalicelib.aws.refusals import OWNED, Meaning
-from chalicelib.model.errors import Absent, AwsError, EmqElbError, InvalidInstance, NotFound, NotOurs
+from chalicelib.model.errors import Absent, AwsError, EmqElbError, InvalidInstance, NotFound, NotOurs, NotYet
 from lab.fidelity.knobs import KNOBS
 from tests.provision import test_crash as classic
 from tests.provision import test_network_crash as network
@@ -234,8 +234,9 @@ def _answer(
     """What passes is waited for, and at last left to the background; what somebody did is looked at again.
 
     `just_ours`: the owner tag was put on something, by calls that are not among those `before`. `pending`: it
-    is a request, which the background may go on with. `there`: the load balancer is, and its tags say that it
-    is ours; those of a network one are asked for together with others, and once more without these.
+    is a request, which the background may go on with; the background itself is tried again. `there`: the load
+    balancer is, and its tags say that it is ours; those of a network one are asked for together with others,
+    and once more without these.
     """
     operation, passed = operation_of(refusal.call), refusal.lasting != "for ever"
     if operation == "DescribeTags" and refusal.meaning is Meaning.GONE:
@@ -246,7 +247,9 @@ def _answer(
     late = refusal.meaning is Meaning.NOT_YET or (refusal.meaning is Meaning.NOT_ALLOWED and ours)
     if passed and (late or refusal.meaning in {Meaning.ALREADY_SO, Meaning.GONE}):
         return None
-    return Pending if late and pending and operation not in before else refusal.error
+    if late and operation not in before:
+        return Pending if pending else NotYet
+    return refusal.error
 
 
 STORIES = (
