@@ -121,8 +121,7 @@ def _target_groups(
     now = invocation.now()
     for arn, (group, tag) in spare.items():
         name = load_balancer_of_target_group(group) or group
-        pending = parse_pending(tag)
-        since = pending.since if pending else None
+        since = _marked(tag)
         if any(port_of_target_group(group, one) for one in alive):
             continue
         if since is None or since < now - _MARK_HOLDS:
@@ -139,8 +138,7 @@ def _groups(
     found: list[tuple[str, Sweeping]] = []
     for group in groups:
         name = load_balancer_of_group(group.name)
-        pending = parse_pending(group.pending)
-        since = pending.since if pending else None
+        since = _marked(group.pending)
         if name is None or group.id is None:
             continue
         if name in alive or group.id in attached:
@@ -155,3 +153,9 @@ def _groups(
         elif since < invocation.now() - _AGE:
             found.append((name, do.DeleteSecurityGroup(reason=f"{name} is gone", group=group.id)))
     return found
+
+
+def _marked(tag: str | None) -> datetime | None:
+    """When a look found a group alone, by its `emq-elb:pending` tag."""
+    pending = parse_pending(tag)
+    return pending.since if pending else None

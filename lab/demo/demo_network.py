@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from lab.aws import Aws
 from lab.demo import client, devices
+from lab.demo.declaration import HEALTH_CHECK, write_yaml
 from lab.demo.demo import quick, run
 from lab.demo.steps import SECURE, Story
 from lab.demo.story import hold, play
@@ -97,20 +96,14 @@ def body(move: Move, name: str) -> dict[str, Any]:
         "hostname": HOSTNAME,
         "dns": {"weight": move.weights[name]} if name in move.weights else name == CLASSIC,
         "keepalive": 60,
-        "health_check": {
-            "target": "TCP:1883",
-            "interval": 5,
-            "timeout": 2,
-            "unhealthy_threshold": 2,
-            "healthy_threshold": 2,
-        },
+        "health_check": HEALTH_CHECK,
     }
 
 
 def apply(move: Move, name: str) -> str:
     """Declare it as it should be now, wait until it is, and return what was said last."""
     file = f"{name}.yaml"
-    YAML().dump(body(move, name), move.story.lab.directory / file)
+    write_yaml(move.story.lab, file, body(move, name))
     said = client.emq_elb(move.story.lab, "apply", file, "--yes", "--wait")
     client.show(said)
     return said.strip().splitlines()[-1]
