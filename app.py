@@ -215,6 +215,7 @@ def reconcile(event: CloudWatchEvent) -> None:
         records = names.read_records(work) if names.names_due(work.now()) else records
     look = story.reconcile(work)
     failures += look.failures
+    failures += look.left_alone
     with gathering("dns", failures):
         if look.load_balancers is not None:
             kept = names.keep_names(records, look.load_balancers, work)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from chalicelib import telemetry
 from chalicelib.aws import elb, elbv2, route53
 from chalicelib.aws import vpc as vpcs
 from chalicelib.aws.certificate import read_certificate
@@ -47,13 +48,15 @@ class FoundLoadBalancer:
     """One load balancer and the health of its members.
 
     `spare_groups` are target groups of its names that no listener uses, `taken_groups` the names of those
-    that another load balancer uses.
+    that another load balancer uses. `same_name` is whether one of the other kind has its name and both are
+    ours.
     """
 
     load_balancer: LoadBalancer
     members: tuple[Member, ...]
     spare_groups: tuple[TargetGroup, ...] = ()
     taken_groups: tuple[str, ...] = ()
+    same_name: bool = False
 
 
 def find_load_balancer(name: str, invocation: Invocation) -> FoundLoadBalancer | None:
@@ -81,12 +84,12 @@ def read_described(
         *([_read_classic(classic, invocation)] if classic else []),
         *([_read_network(network, invocation, every_group=every_group)] if network else []),
     ]
+    if not found:
+        return None
     owner = invocation.settings.owner
-    return min(
-        found,
-        key=lambda one: (one.load_balancer.owner != owner, one.load_balancer.type != asked),
-        default=None,
-    )
+    counts = min(found, key=lambda one: (one.load_balancer.owner != owner, one.load_balancer.type != asked))
+    ours = [one for one in found if one.load_balancer.owner == owner]
+    return replace(counts, same_name=len(ours) > 1)
 
 
 def _read_classic(described: LoadBalancerDescriptionTypeDef, invocation: Invocation) -> FoundLoadBalancer:
@@ -213,6 +216,7 @@ def view(name: str, invocation: Invocation) -> View | None:
         members=found.members,
         now=invocation.now(),
         records=records.result(),
+        same_name=found.same_name,
     )
 
 
@@ -288,7 +292,8 @@ def ours_with_listeners(invocation: Invocation, unread: Unread = raise_unread) -
     """Every load balancer of ours with its listeners: the calls of `ours_of_either_kind`, and for network
     ones one each, and one for each 400 target groups of the region.
 
-    Of two of a name the classic one. Unless `unread` raises what it gets, the others are read all the same.
+    Of two of a name the classic one, and a log record says so. Unless `unread` raises what it gets, the
+    others are read all the same.
     """
     with ThreadPoolExecutor(2) as pool:
         network = pool.submit(list_networks, invocation)
@@ -296,9 +301,13 @@ def ours_with_listeners(invocation: Invocation, unread: Unread = raise_unread) -
     found: dict[str, LoadBalancer] = {}
     for kind, listing in (("network load balancers", network), ("classic load balancers", classic)):
         try:
-            found |= listing.result().ours
+            ours = listing.result().ours
         except AwsError as error:
             unread(kind, error)
+            continue
+        if both := found.keys() & ours:
+            telemetry.same_name(both)
+        found |= ours
     plain = [one for one in found.values() if one.arn is None]
     networks = [one for one in found.values() if one.arn is not None]
     return (*plain, *_with_listeners(networks, invocation, unread))

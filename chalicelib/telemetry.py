@@ -132,6 +132,11 @@ def certificate_kept(load_balancer: str, certificate: str) -> None:
     logger().warning("certificate kept", extra={"load_balancer": load_balancer, "certificate": certificate})
 
 
+def same_name(names: Collection[str]) -> None:
+    """Warn of names that a classic and a network load balancer of ours have: the latter is not served."""
+    logger().warning("two of one name", extra={"load_balancers": sorted(names)})
+
+
 def unannounced(error: str) -> None:
     """Log that a change was made and could not be put on EventBridge."""
     logger().warning("change not announced", extra={"error": error})

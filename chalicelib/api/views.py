@@ -37,6 +37,7 @@ from chalicelib.model.names import (
 from chalicelib.model.probe_options import ProbeOptions, read_probe_tag
 from chalicelib.model.report import Report, View
 from chalicelib.model.route53 import RecordSet
+from chalicelib.model.same_name import two_of_one_name
 from chalicelib.model.syntax import SOURCE_PATTERN, cidr_fault, matches
 from chalicelib.model.unmanaged import shown_policy, unmanaged
 from chalicelib.model.vpc import SecurityGroup
@@ -89,7 +90,7 @@ def view_json(view: View) -> Json:
         shown["dns"] = _dns_json(dns, view)
     shown["probe"] = _probe_json(read_probe_tag(balancer.tags.get(PROBE_TAG)))
     shown["tags"] = _user_tags(balancer.tags)
-    if sentences := (*unmanaged(balancer), *_elsewhere(view)):
+    if sentences := (*unmanaged(balancer), *_elsewhere(view), *_of_two(view)):
         shown["unmanaged"] = list(sentences)
     return shown
 
@@ -246,6 +247,12 @@ def _elsewhere(view: View) -> Iterator[str]:
     stray = strays(balancer.name, balancer.dns_name or "", view.records or ())
     if stray is not None:
         yield f"{described(stray)} does not lead to this load balancer: somebody else changed it"
+
+
+def _of_two(view: View) -> Iterator[str]:
+    """Say that this is one of two of its name."""
+    if view.same_name:
+        yield f"{two_of_one_name(view.load_balancer.name)}; until then PUT and DELETE refuse the name"
 
 
 def _probe_json(probe: ProbeOptions) -> Json:

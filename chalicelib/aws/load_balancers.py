@@ -90,7 +90,8 @@ class SecureListeners:
 
     `ours` are on these load balancers and may be changed; `foreign` are on them too, and do not carry the
     owner's tag. `in_use` are the certificates on every listener that was seen, of any owner. `unread` are
-    those whose listeners AWS does not show, and why.
+    those whose listeners AWS does not show, and why. `same_name` are names that a load balancer of ours of
+    each kind has.
     """
 
     load_balancers: Mapping[str, LoadBalancer]
@@ -98,6 +99,7 @@ class SecureListeners:
     foreign: tuple[SecureListener, ...]
     in_use: frozenset[str]
     unread: Mapping[str, AwsError] = field(default_factory=dict)
+    same_name: frozenset[str] = frozenset()
 
 
 def list_secure_listeners(clients: Clients, owner: str, sleep: Callable[[float], None]) -> SecureListeners:
@@ -116,7 +118,8 @@ def list_secure_listeners(clients: Clients, owner: str, sleep: Callable[[float],
         ours=(*classic.ours, *_others(network.ours, classic)),
         foreign=_others(network.foreign, classic),
         in_use=classic.in_use | network.in_use,
-        unread=network.unread,
+        unread={name: error for name, error in network.unread.items() if name not in classic.load_balancers},
+        same_name=frozenset(classic.load_balancers.keys() & network.load_balancers),
     )
 
 

@@ -20,6 +20,7 @@ PURE = (
     "probe_options",
     "report",
     "route53",
+    "same_name",
     "step",
     "syntax",
     "target_groups",

@@ -57,7 +57,8 @@ class View:
     """One load balancer as GET shows it.
 
     `records` are the record sets of its hostname in the hosted zones of its `emq-elb:dns` tag; None without
-    that tag, or where they cannot be read.
+    that tag, or where they cannot be read. `same_name` is whether one of the other kind has its name
+    and both are ours.
     """
 
     load_balancer: LoadBalancer
@@ -66,3 +67,4 @@ class View:
     members: tuple[Member, ...]
     now: datetime
     records: tuple[RecordSet, ...] | None = None
+    same_name: bool = False

@@ -31,6 +31,7 @@ from chalicelib.model.moments import rfc3339
 from chalicelib.model.names import PENDING_TAG, certificate_name_of
 from chalicelib.model.pending import DELETING, Pending, parse_pending
 from chalicelib.model.report import Report
+from chalicelib.model.same_name import two_of_one_name
 from chalicelib.model.syntax import name_fault, quoted
 from chalicelib.observe import find_load_balancer, view
 from chalicelib.provision import observe as survey
@@ -90,6 +91,8 @@ def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:
     there = standing.actual.load_balancer
     if there is not None and there.owner != owner:
         raise NotOurs(f"the load balancer {there.name} is not ours, so it is not ours to delete")
+    if standing.same_name:
+        raise Conflict(two_of_one_name(standing.actual.name))
     if standing.holders:
         raise Conflict(
             f"{', '.join(standing.holders)} uses what we made for {standing.actual.name}: change that first"

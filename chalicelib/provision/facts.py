@@ -38,7 +38,7 @@ class Facts:
     are in the region and `quota` how many there may be, where somebody asked. `attaching` are the Auto
     Scaling groups that register their instances with the load balancer themselves. `logs_are_ours` is whether
     the bucket of new access logs is this account's, None where nobody had to ask or may. `names` is None
-    where no record is kept, nor is to be.
+    where no record is kept, nor is to be. `same_name` is whether a classic and a network one of ours have it.
     Of network load balancers: `taken` is whether an application or gateway one has the name,
     `foreign_groups` are the names of target groups that are named as ours would be and are not ours, and
     `allocations` the Elastic IPs that the body names and the load balancer does not have, with whether
@@ -58,6 +58,7 @@ class Facts:
     attaching: frozenset[str] = frozenset()
     logs_are_ours: bool | None = None
     names: Names | None = None
+    same_name: bool = False
     taken: bool = False
     foreign_groups: frozenset[str] = frozenset()
     allocations: Mapping[str, bool] = field(default_factory=dict)

@@ -125,6 +125,7 @@ def for_put(declaration: Declaration, invocation: Invocation, *, reviewed: bool 
         gateway=gateway.result() if gateway else None,
         logs_are_ours=logs.result() if logs else None,
         names=names.result(),
+        same_name=found.same_name if found else False,
     )
 
 
@@ -216,6 +217,7 @@ class Standing:
     """What a DELETE rests on: what exists, which members are in service, and what of others uses it.
 
     `attaching` are the Auto Scaling groups that attach it; `warnings` name regions that could not be asked.
+    `same_name` is whether a classic and a network one of ours have the name.
     """
 
     actual: State
@@ -224,6 +226,7 @@ class Standing:
     attaching: frozenset[str] = frozenset()
     record_changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     warnings: tuple[ReviewWarning, ...] = ()
+    same_name: bool = False
 
 
 def for_delete(name: str, invocation: Invocation) -> Standing:
@@ -271,6 +274,7 @@ def for_delete(name: str, invocation: Invocation) -> Standing:
         attaching=attaching,
         record_changes=named.changes,
         warnings=(*users.warnings, *named.warnings),
+        same_name=found.same_name if found else False,
     )
 
 

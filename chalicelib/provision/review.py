@@ -22,6 +22,7 @@ from chalicelib.model.load_balancer import (
 )
 from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG, PENDING_TAG
 from chalicelib.model.report import ReviewWarning
+from chalicelib.model.same_name import two_of_one_name
 from chalicelib.model.syntax import quoted
 from chalicelib.model.vpc import RULES_MAX, Rule
 from chalicelib.provision.declaration import Declaration
@@ -121,6 +122,8 @@ def _group_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
 
 def conflict(declaration: Declaration, facts: Facts, desired: State) -> str | None:  # noqa: C901 - one case a reason
     """Why the declaration conflicts with what exists at AWS; None when it does not."""
+    if facts.same_name:
+        return two_of_one_name(declaration.name)
     for instance in facts.instances.values():
         named = instance.id in declaration.instances or instance.id in desired.cluster
         if named and instance.cluster not in {None, declaration.serves}:

@@ -25,7 +25,8 @@ class Clusters:
     """What one look read.
 
     `load_balancers` are ours, `others` those that are not, by name; `instances` carry the tag of some
-    cluster. Of the load balancers it knows what a listing and tags show, of network ones also the targets,
+    cluster. `same_name` are names of ours that a classic and a network one have: the latter is left out.
+    Of the load balancers it knows what a listing and tags show, of network ones also the targets,
     with their `health`. `unread` are network ones of ours whose targets are not known: why, None where it is
     not their turn; both by ARN. `unlisted` is why those of one kind are not known at all, `no_lifecycles` why
     the lifecycle states of instances in Auto Scaling groups are not.
@@ -38,6 +39,7 @@ class Clusters:
     unread: Mapping[str, AwsError | None] = field(default_factory=dict)
     unlisted: AwsError | None = None
     no_lifecycles: AwsError | None = None
+    same_name: frozenset[str] = frozenset()
 
     def undecided(self, load_balancer: LoadBalancer) -> AwsError | None:
         """Why nobody can say who belongs behind a load balancer: some of its cluster are in a group."""
@@ -151,17 +153,25 @@ def read_load_balancers(instance: Instance, invocation: Invocation) -> Clusters:
 
 
 def _listed(invocation: Invocation) -> Clusters:
-    """Both kinds, also where one of AWS's two APIs does not answer; of two of a name the classic one."""
+    """Both kinds, also where one of AWS's two APIs does not answer; of two of a name the classic one.
+
+    A log record says of which names there are two.
+    """
     with ThreadPoolExecutor(2) as pool:
         listings = [pool.submit(list_networks, invocation), pool.submit(list_all, invocation)]
     errors = [error for one in listings if isinstance(error := one.exception(), AwsError)]
     if len(errors) == len(listings):
         raise errors[-1]
     listed = [one.result() for one in listings if not isinstance(one.exception(), AwsError)]
+    names = [frozenset(one.ours) for one in listed]
+    both = names[0] & names[-1] if len(names) > 1 else frozenset[str]()
+    if both:
+        telemetry.same_name(both)
     return Clusters(
         load_balancers={name: one for each in listed for name, one in each.ours.items()},
         others={name: one for each in listed for name, one in each.others.items()},
         unlisted=next(iter(errors), None),
+        same_name=both,
     )
 
 

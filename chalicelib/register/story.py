@@ -22,9 +22,10 @@ from chalicelib.aws import ec2
 from chalicelib.aws.autoscaling import with_lifecycles
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
-from chalicelib.model.errors import Absent, AwsError, Unserved, in_vain
+from chalicelib.model.errors import Absent, AwsError, Conflict, Unserved, in_vain
 from chalicelib.model.load_balancer import Instance, LoadBalancer
 from chalicelib.model.names import DRAINING_TAG
+from chalicelib.model.same_name import unserved
 from chalicelib.model.step import Step
 from chalicelib.register.apply import apply_change, converge
 from chalicelib.register.events import (
@@ -62,7 +63,7 @@ class Look:
     `steps` and `failures` come with their load balancer. `registered` counts the instances afterwards, by
     load balancer; `left_out` says, by load balancer and id, why a tagged or registered instance does not
     belong. Both cover the load balancers that the look compared. `load_balancers` are all of ours, None where
-    a read failed.
+    a read failed. `same_name` are names of which the network load balancer is left alone.
     """
 
     began: datetime
@@ -71,11 +72,17 @@ class Look:
     registered: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     load_balancers: Mapping[str, LoadBalancer] | None = None
+    same_name: frozenset[str] = frozenset()
 
     @property
     def memory(self) -> Memory:
         """What a warm container remembers after it."""
         return Memory(LastLook(self.began, served=not self.failures))
+
+    @property
+    def left_alone(self) -> list[tuple[str, Conflict]]:
+        """What is not served until somebody acts, for `reconcile` to raise: another try would not help."""
+        return [(name, Conflict(unserved(name))) for name in sorted(self.same_name)]
 
     def complain(self) -> None:
         """Raise `Unserved` with every failure, so that Lambda tries again; nothing where there is none."""
@@ -197,6 +204,7 @@ def _look(
         registered=registered,
         left_out=left_out,
         load_balancers=None if unread else clusters.load_balancers,
+        same_name=clusters.same_name,
     )
     return look, clusters
 

@@ -49,6 +49,7 @@ class Region:
     """The region's certificates and load balancers, of which only ours; `in_use` are ARNs on any listener.
 
     `since` is when it was begun to be read; `unread` are load balancers whose listeners AWS does not show.
+    `same_name` are names of which a classic one is there and a network one, which is left alone.
     """
 
     since: datetime
@@ -57,6 +58,7 @@ class Region:
     in_use: frozenset[str]
     balancers: tuple[LoadBalancerCertificates, ...]
     unread: Mapping[str, AwsError]
+    same_name: frozenset[str]
 
 
 def observe_region(invocation: Invocation) -> Region:
@@ -72,6 +74,7 @@ def observe_region(invocation: Invocation) -> Region:
         in_use=there.in_use,
         balancers=_balancers(there, listing.result(), invocation),
         unread=there.unread,
+        same_name=there.same_name,
     )
 
 

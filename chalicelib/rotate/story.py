@@ -22,6 +22,7 @@ from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import ACME, PENDING_TAG, PRIVATE_CA, SECRET, WATCHED
 from chalicelib.model.pending import Pending, parse_pending
 from chalicelib.model.report import ReviewWarning
+from chalicelib.model.same_name import unserved
 from chalicelib.model.syntax import name_fault, shown_name
 from chalicelib.rotate.delete_superseded import retire_superseded
 from chalicelib.rotate.install import Failed, Swap, endpoints, install, reject, roll_back
@@ -65,7 +66,10 @@ def rotate_all(invocation: Invocation, client: TlsClient | None = None) -> tuple
     Raises Unserved at the end with all that went wrong, when everything else is done.
     """
     first = run = _run(invocation, client)
-    failures: list[tuple[str, Exception]] = [*run.region.unread.items()]
+    failures: list[tuple[str, Exception]] = [
+        *run.region.unread.items(),
+        *((name, errors.Conflict(unserved(name))) for name in sorted(run.region.same_name)),
+    ]
     rotations = []
     for name in [one.name for one in sorted(run.region.balancers, key=_end)]:
         try:
@@ -246,7 +250,7 @@ def _observe(
         client=client,
         invocation=invocation,
         progress=Progress(),
-        warnings=(*_warnings(authority, now), *_foreign(balancer)),
+        warnings=(*_warnings(authority, now), *_foreign(balancer), *_same_name(balancer, run.region)),
     )
     return facts, swap
 
@@ -325,6 +329,14 @@ def _foreign(balancer: LoadBalancerCertificates) -> tuple[ReviewWarning, ...]:
         " alone: a PUT of what GET shows tags them"
     )
     return (ReviewWarning("foreign-listener", message),)
+
+
+def _same_name(balancer: LoadBalancerCertificates, region: Region) -> tuple[ReviewWarning, ...]:
+    """Say which of its load balancers have a namesake that is left alone."""
+    return tuple(
+        ReviewWarning("same-name", unserved(name))
+        for name in sorted(region.same_name & {one.load_balancer for one in balancer.listeners})
+    )
 
 
 def _retire(rotations: list[Rotation], run: Run) -> tuple[list[Rotation], list[tuple[str, Exception]]]:

@@ -409,19 +409,6 @@ def test_killed_between_the_two_kinds_the_next_run_ends_it(here: Account, demo: 
     assert settled(here, demo.port) == (True, 2, False)
 
 
-def test_of_one_name_in_both_apis_the_classic_one_counts(here: Account, demo: Front) -> None:
-    old = make(here, demo.port)
-    use_in_second("network", False, "eu-central-1", old, name="demo")
-    found = listener()
-    elbv2().add_tags(
-        ResourceArns=[found["LoadBalancerArn"], found["ListenerArn"]],
-        Tags=[{"Key": OWNER_TAG, "Value": here.settings.owner}],
-    )
-    rotate(here, demo)
-    assert "SetLoadBalancerListenerSSLCertificate" in here.calls.writes
-    assert "ModifyListener" not in here.calls.writes
-
-
 def test_acms_warning_is_heard_for_a_network_one_too(here: Account) -> None:
     arn = made(here)
     assert report_expiring(Expiring(arns=frozenset({arn}), days=31), here.invocation()) == ("demo",)
