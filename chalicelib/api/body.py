@@ -8,7 +8,6 @@ how many fields an object has. Rules about two fields are in `provision/declarat
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal, LiteralString, Required
 
@@ -31,7 +30,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
 from chalicelib.api.wording import DRAINING, VALUE
-from chalicelib.model.ciphers import CIPHERS, NETWORK_POLICIES, PREDEFINED_POLICIES, PROTOCOLS
+from chalicelib.model.ciphers import (
+    CIPHERS,
+    NETWORK_POLICIES,
+    PREDEFINED_POLICIES,
+    PROTOCOLS,
+    near_policies,
+)
 from chalicelib.model.dns_options import WEIGHT_MAX
 from chalicelib.model.load_balancer import (
     AccessLogs,
@@ -72,6 +77,7 @@ from chalicelib.model.syntax import (
     SECRET_PATTERN,
     SECURITY_GROUP_PATTERN,
     SOURCE_PATTERN,
+    SSL_POLICY_PATTERN,
     SUBNET_PATTERN,
     address_fault,
     bucket_fault,
@@ -139,8 +145,6 @@ UNMANAGED_MAX = 1000
 """A sentence for each policy of a listener or an instance port, and few more."""
 UNKNOWN_MAX = 10
 """How many fields that it does not know an object may have before only their number is returned."""
-LONGEST_COMPARED = 80
-_POLICY_NAMES = tuple(dict.fromkeys((*PREDEFINED_POLICIES, *NETWORK_POLICIES)))
 _STRICT = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 # The rules about two fields that a schema can state; the default listeners need a certificate.
 _TOGETHER: JsonDict = {
@@ -291,10 +295,10 @@ def _log_prefix_fault(prefix: str) -> str | None:
 
 
 def _policy_fault(name: str) -> str | None:
-    if name in _POLICY_NAMES:
+    # Whether there is one of that name is left to `provision`, which knows what AWS shows.
+    if matches(SSL_POLICY_PATTERN, name):
         return None
-    near = get_close_matches(name[:LONGEST_COMPARED], _POLICY_NAMES, n=3, cutoff=0) or _POLICY_NAMES[:3]
-    return f"{quoted(name)} is no policy of AWS's: {', '.join(near)} … are"
+    return f"{quoted(name)} is no policy of AWS's: {', '.join(near_policies(name))} … are"
 
 
 def _secret_fault(secret: str) -> str | None:
@@ -557,7 +561,7 @@ CertificateBody = Annotated[
 PolicyName = Annotated[
     str,
     _judged(_policy_fault, "one_of"),
-    _shows(enum=list(_POLICY_NAMES)),
+    _shows(pattern=SSL_POLICY_PATTERN, examples=[*PREDEFINED_POLICIES[:1], *NETWORK_POLICIES[:1]]),
     Tag("text"),
 ]
 SslPolicyBody = Annotated[

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
+from chalicelib.aws.refusals import field_of
 from chalicelib.model.errors import (
     Absent,
     AwsError,
@@ -110,6 +111,9 @@ def problem(error: EmqElbError) -> Problem:
         case IssuerLimited():
             made = _problem(kind, str(error))
             return Problem(made.status, made.body, {**made.headers, "Retry-After": http_date(error.until)})
+        case Refused() if field := field_of(error):
+            errors = [{"field": field, "message": error.message}]
+            return _problem(kind, error.message, code=error.code, operation=error.operation, errors=errors)
         case AwsError():
             return _problem(kind, error.message, code=error.code, operation=error.operation)
         case _:

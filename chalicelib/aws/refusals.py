@@ -376,6 +376,19 @@ GROUP_UNKNOWN = "InvalidSecurityGroup"
 a user named, and `not yet` of one that we make."""
 
 
+_FIELDS: Mapping[str, str] = {
+    "AllocationIdNotFound": "addresses",
+    "AvailabilityZoneNotSupported": "subnets",
+    "InvalidScheme": "scheme",
+    "InvalidSecurityGroup": "security_groups",
+    "InvalidSubnet": "subnets",
+    "SSLPolicyNotFound": "ssl_policy",
+    "SubnetNotFound": "subnets",
+    # What classic ELB says of a reference to a policy that it does not have.
+    "CreateLoadBalancerPolicy InvalidConfigurationRequest": "ssl_policy",
+}
+"""The field of the body that a refusal is about, by its code, or by operation and code."""
+
 _FULL_NAMES = {
     "RegisterInstances": "RegisterInstancesWithLoadBalancer",
     "DeregisterInstances": "DeregisterInstancesFromLoadBalancer",
@@ -397,6 +410,11 @@ def _found(rows: Rows, code: str, message: str) -> Meaning | None:
     by_text = (meaning for meaning, name, part in parsed if name == code and part and part in message)
     by_code = (meaning for meaning, name, part in parsed if name == code and not part)
     return next(by_text, None) or next(by_code, None)
+
+
+def field_of(error: AwsError) -> str | None:
+    """The field of the body that a refusal is about; None where it does not say."""
+    return _FIELDS.get(error.code) or _FIELDS.get(f"{error.operation} {error.code}")
 
 
 def passes(error: AwsError, *, own_group: bool, just_ours: bool) -> bool:

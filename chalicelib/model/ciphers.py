@@ -7,7 +7,9 @@ and, of network ones, https://docs.aws.amazon.com/elasticloadbalancing/latest/ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from chalicelib.model.load_balancer import CustomPolicy, LoadBalancerType, PredefinedPolicy, SslPolicy
 
@@ -55,6 +57,12 @@ POLICIES: Mapping[LoadBalancerType, tuple[str, ...]] = {
     "network": NETWORK_POLICIES,
 }
 
+_KNOWN = tuple(dict.fromkeys((*PREDEFINED_POLICIES, *NETWORK_POLICIES)))
+_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])$")
+NEWEST = max(found[0] for name in _KNOWN if (found := _MONTH.search(name)))
+"""The month in the newest of these names: AWS adds policies, and names each by its month."""
+_LONGEST_COMPARED = 80
+
 PROTOCOLS = ("TLSv1.2", "TLSv1.1", "TLSv1", "SSLv3")
 """What a custom policy may allow, as the attribute `Protocol-…` has it. There is no TLS 1.3."""
 
@@ -92,19 +100,27 @@ OBSOLETE_PROTOCOLS = frozenset({"SSLv3", "TLSv1", "TLSv1.1"})
 """Retired by RFC 7568 and RFC 8996."""
 
 
+def unknown_policy(name: str) -> bool:
+    """Whether it stands in neither of AWS's lists as they were read for this version."""
+    return name not in _KNOWN
+
+
+def may_be_newer(name: str) -> bool:
+    """Whether AWS may have added a policy of that name since: by its month."""
+    found = _MONTH.search(name)
+    return found is not None and found[0] >= NEWEST
+
+
+def near_policies(name: str, type_: LoadBalancerType | None = None) -> tuple[str, ...]:
+    """Return three known policies, of one type or of either, whose names are most like that one."""
+    known = POLICIES[type_] if type_ else _KNOWN
+    return tuple(get_close_matches(name[:_LONGEST_COMPARED], known, n=3, cutoff=0)) or known[:3]
+
+
 _VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-# The oldest version that a policy's name promises, by what the name begins with after "ELBSecurityPolicy-".
-_OLDEST = {
-    "TLS13-1-3": "TLSv1.3",
-    "TLS13-1-2": "TLSv1.2",
-    "TLS13-1-1": "TLSv1.1",
-    "TLS-1-2": "TLSv1.2",
-    "TLS-1-1": "TLSv1.1",
-    "FS-1-2": "TLSv1.2",
-    "FS-1-1": "TLSv1.1",
-    "2014-01": "SSLv3",
-    "2011-08": "SSLv3",
-}
+# What a policy's name promises: the newest version, where it is not TLS 1.2, and the oldest one.
+_PROMISES = re.compile(r"ELBSecurityPolicy-(?:TLS(?P<newest>1[0-9])?|FS)-1-(?P<oldest>[0-3])-")
+_SSL_3 = frozenset({"ELBSecurityPolicy-2014-01", "ELBSecurityPolicy-2011-08"})
 _NEAREST: Mapping[LoadBalancerType, Mapping[str, str]] = {
     "classic": {
         "TLSv1.3": "ELBSecurityPolicy-TLS-1-2-2017-01",
@@ -121,19 +137,27 @@ _NEAREST: Mapping[LoadBalancerType, Mapping[str, str]] = {
 }
 
 
-def allowed_protocols(policy: SslPolicy) -> frozenset[str]:
-    """Return the protocol versions that the policy lets clients speak."""
+def allowed_protocols(policy: SslPolicy) -> frozenset[str] | None:
+    """Return the protocol versions that the policy lets clients speak.
+
+    None for a policy of AWS's that is not known here, and whose name does not say.
+    """
     match policy:
         case CustomPolicy(protocols=protocols):
             return protocols
         case PredefinedPolicy(name):
-            rest = name.removeprefix("ELBSecurityPolicy-")
-            oldest = next((version for start, version in _OLDEST.items() if rest.startswith(start)), "TLSv1")
-            newest = "TLSv1.3" if rest.startswith("TLS13-") else "TLSv1.2"
+            promised = _PROMISES.match(name)
+            if promised:
+                newest = "TLSv1.3" if promised["newest"] else "TLSv1.2"
+                oldest = f"TLSv1.{promised['oldest']}".removesuffix(".0")
+            elif unknown_policy(name):
+                return None
+            else:
+                newest, oldest = "TLSv1.2", "SSLv3" if name in _SSL_3 else "TLSv1"
             return frozenset(_VERSIONS[_VERSIONS.index(oldest) : _VERSIONS.index(newest) + 1])
 
 
 def nearest_policy(policy: SslPolicy, type_: LoadBalancerType) -> str:
     """Return the predefined policy of that type that lets the same old clients in, as far as it can."""
-    oldest = min(allowed_protocols(policy), key=_VERSIONS.index, default="TLSv1.2")
+    oldest = min(allowed_protocols(policy) or (), key=_VERSIONS.index, default="TLSv1.2")
     return _NEAREST[type_].get(oldest, _NEAREST[type_]["TLSv1"])

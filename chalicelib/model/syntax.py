@@ -23,6 +23,7 @@ SECRET_PATTERN = r"^[A-Za-z0-9/_+=.@:-]{1,248}$"  # noqa: S105 - the form of a s
 SOURCE_PATTERN = r"^(private-ca|acme|pem|external|secret:[A-Za-z0-9/_+=.@:-]{1,248})$"
 PROFILE_PATTERN = r"^[A-Za-z0-9_+=,.@-]{1,128}\*?$"
 GROUP_PATTERN = r"^(?!\*$)[!-9;-~]{1,255}$"
+SSL_POLICY_PATTERN = r"^ELBSecurityPolicy-[A-Za-z0-9-]{1,100}$"
 LOG_PREFIX_PATTERN = r"^[A-Za-z0-9._/-]*$"
 BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 

@@ -47,21 +47,32 @@ class Finding:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def obsolete_versions(policy: SslPolicy | None) -> tuple[tuple[str, bool], ...]:
-    """The obsolete TLS versions that can be tried, and whether the policy lets clients speak each."""
-    allowed = allowed_protocols(policy) if policy else frozenset()
+def obsolete_versions(policy: SslPolicy | None) -> tuple[tuple[str, bool | None], ...]:
+    """The obsolete TLS versions that can be tried, and whether the policy lets clients speak each.
+
+    None of a policy that is not known here.
+    """
+    allowed = allowed_protocols(policy) if policy else frozenset[str]()
     return tuple(
-        (version, version in allowed) for version in PROTOCOLS if version not in {"TLSv1.2", "SSLv3"}
+        (version, None if allowed is None else version in allowed)
+        for version in PROTOCOLS
+        if version not in {"TLSv1.2", "SSLv3"}
     )
 
 
-def judge_version(port: int, version: str, *, allowed: bool, accepted: bool | None) -> Finding:
-    """Hold what was seen against the policy; `accepted` None: this machine cannot speak that version."""
+def judge_version(port: int, version: str, *, allowed: bool | None, accepted: bool | None) -> Finding:
+    """Hold what was seen against the policy; `accepted` None: this machine cannot speak that version.
+
+    `allowed` None: nobody here knows what the policy says of it.
+    """
     if accepted is None:
         return Finding(
             check="obsolete-tls", port=port, result="untested", note=f"{version} cannot be spoken here"
         )
     seen = f"{version} is {'accepted' if accepted else 'refused'}"
+    if allowed is None:
+        note = f"{seen}, and what the SSL policy says of it is not known here"
+        return Finding(check="obsolete-tls", port=port, result="untested", note=note)
     said = f"and the SSL policy {'allows' if allowed else 'forbids'} it"
     note = f"{seen}, {said}"
     if accepted == allowed:

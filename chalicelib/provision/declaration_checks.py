@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from chalicelib.model.ciphers import POLICIES, nearest_policy
+from chalicelib.model.ciphers import POLICIES, nearest_policy, unknown_policy
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import (
     IDLE_TIMEOUT_MAX,
@@ -231,7 +231,7 @@ def _policy_of_type(declaration: Declaration) -> Iterator[Fault]:
     policy, type_ = declaration.ssl_policy, declaration.type
     nearest = nearest_policy(policy, type_)
     match policy:
-        case PredefinedPolicy(name) if name not in POLICIES[type_]:
+        case PredefinedPolicy(name) if name not in POLICIES[type_] and not unknown_policy(name):
             yield Fault("ssl_policy", f"a {type_} load balancer has no {name}: the nearest is {nearest}")
         case _:
             pass

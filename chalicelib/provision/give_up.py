@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chalicelib.apply import Progress
+from chalicelib.aws.refusals import field_of
 from chalicelib.certificates.chosen import Existing, ToOrder
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
+from chalicelib.model.ciphers import near_policies, unknown_policy
 from chalicelib.model.errors import AwsError, Denied, QuotaReached, Refused
+from chalicelib.model.load_balancer import PredefinedPolicy
 from chalicelib.model.names import ACME
+from chalicelib.provision.declaration import Declaration
 from chalicelib.provision.delete import Leftover, settled
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.report import exists
@@ -22,16 +26,32 @@ from chalicelib.provision.report import exists
 _REASON = "its load balancer could not be made"
 
 
-def given_up(error: AwsError, facts: Facts, progress: Progress, invocation: Invocation) -> AwsError:
+def given_up(
+    error: AwsError, declaration: Declaration, facts: Facts, progress: Progress, invocation: Invocation
+) -> AwsError:
     """Return the error, with a sentence about what this request did before it."""
     name = facts.actual.name
+    near = _near(error, declaration)
     if exists(facts, progress):
         what = _left_half_made(name, progress)
     elif isinstance(error, (Denied, QuotaReached, Refused)):
         what = _taken_away(name, facts, progress, invocation)
     else:
         what = ""
-    return type(error)(error.operation, error.code, f"{error.message}{what}") if what else error
+    said = f"{error.message}{near}{what}"
+    return type(error)(error.operation, error.code, said) if said != error.message else error
+
+
+def _near(error: AwsError, declaration: Declaration) -> str:
+    """Name the policies that may have been meant by one that AWS does not have."""
+    policy = declaration.ssl_policy
+    if (
+        isinstance(policy, PredefinedPolicy)
+        and unknown_policy(policy.name)
+        and field_of(error) == "ssl_policy"
+    ):
+        return f": the names most like it are {', '.join(near_policies(policy.name, declaration.type))}"
+    return ""
 
 
 def _left_half_made(name: str, progress: Progress) -> str:

@@ -326,7 +326,7 @@ def _over(
         if late and _resumable(facts, progress, invocation.settings.owner):
             return True
     # The next try of the background goes on from here.
-    raise error if in_background else given_up(error, facts, progress, invocation)
+    raise error if in_background else given_up(error, declaration, facts, progress, invocation)
 
 
 def _to_be_looked_at(error: errors.AwsError) -> bool:

@@ -11,13 +11,21 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import ip_network
 
 from chalicelib.certificates.chosen import Unusable
-from chalicelib.model.ciphers import OBSOLETE_PROTOCOLS, allowed_protocols
+from chalicelib.model.ciphers import (
+    NEWEST,
+    OBSOLETE_PROTOCOLS,
+    allowed_protocols,
+    may_be_newer,
+    near_policies,
+    unknown_policy,
+)
 from chalicelib.model.errors import Fault, QuotaReached
 from chalicelib.model.load_balancer import (
     LOAD_BALANCER_TAGS_MAX,
     Instance,
     LoadBalancer,
     LoadBalancerType,
+    PredefinedPolicy,
     State,
 )
 from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG, PENDING_TAG
@@ -57,8 +65,24 @@ def objections(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
             yield Fault(f"instances[{index}]", f"{id_} is in {where}, and the load balancer in {vpc}")
     if isinstance(facts.chosen, Unusable):
         yield from facts.chosen.faults
+    yield from _policy_faults(declaration, facts)
     yield from address_faults(declaration, facts)
     yield from hostname_faults(declaration, facts)
+
+
+def _policy_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
+    """A policy that is not known here may be one that AWS has added since, or that a listener has already."""
+    there = facts.actual.load_balancer
+    match declaration.ssl_policy:
+        case PredefinedPolicy(name) as policy if unknown_policy(name) and not may_be_newer(name):
+            if there is None or all(listener.ssl_policy != policy for listener in there.listeners):
+                near = ", ".join(near_policies(name, declaration.type))
+                yield Fault(
+                    "ssl_policy",
+                    f"AWS has no {name}: the names most like it are {near} (or one of after {NEWEST})",
+                )
+        case _:
+            pass
 
 
 def gone_instances(declaration: Declaration, facts: Facts) -> frozenset[str]:
@@ -310,10 +334,22 @@ def _unreachable(declaration: Declaration, wanted: LoadBalancer, facts: Facts) -
 
 
 def _tls(declaration: Declaration) -> Iterator[ReviewWarning]:
-    secure = any(listener.secure for listener in declaration.listeners)
-    if secure and (obsolete := sorted(allowed_protocols(declaration.ssl_policy) & OBSOLETE_PROTOCOLS)):
+    if not any(listener.secure for listener in declaration.listeners):
+        return
+    policy, allowed = declaration.ssl_policy, allowed_protocols(declaration.ssl_policy)
+    if obsolete := sorted((allowed or frozenset()) & OBSOLETE_PROTOCOLS):
         yield ReviewWarning(
             "obsolete-tls", f"`ssl_policy` lets clients speak {', '.join(obsolete)}, which RFC 8996 retired"
+        )
+    if isinstance(policy, PredefinedPolicy) and unknown_policy(policy.name):
+        versions = (
+            f"by its name it allows {', '.join(sorted(allowed))}"
+            if allowed
+            else ("its name does not say which TLS versions it allows")
+        )
+        yield ReviewWarning(
+            "unknown-policy",
+            f"this version does not know {policy.name}: AWS decides whether there is one, and {versions}",
         )
 
 

@@ -39,6 +39,10 @@ def test_the_policy_says_which_obsolete_versions_are_allowed() -> None:
         "TLSv1.1": True,
         "TLSv1": True,
     }
+    assert dict(obsolete_versions(PredefinedPolicy("ELBSecurityPolicy-Quantum-2031-02"))) == {
+        "TLSv1.1": None,
+        "TLSv1": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -49,9 +53,13 @@ def test_the_policy_says_which_obsolete_versions_are_allowed() -> None:
         (True, True, "passed"),
         (True, False, "failed"),
         (False, None, "untested"),
+        (None, True, "untested"),
+        (None, False, "untested"),
     ],
 )
-def test_a_version_is_held_against_the_policy(allowed: bool, accepted: bool | None, result: Result) -> None:
+def test_a_version_is_held_against_the_policy(
+    allowed: bool | None, accepted: bool | None, result: Result
+) -> None:
     assert judge_version(8883, "TLSv1", allowed=allowed, accepted=accepted).result == result
 
 
