@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from io import BytesIO
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from lab.aws import ACCOUNT, operation
+from lab.fidelity import elbv2_state
 from lab.fidelity.elb_instances import register_instances_with_load_balancer
 from lab.fidelity.elb_load_balancers import create_load_balancer
 from lab.fidelity.elb_state import region_of
+from lab.fidelity.elbv2_listeners import create_listener
+from lab.fidelity.elbv2_load_balancers import create_load_balancer as create_network
+from lab.fidelity.elbv2_target_groups import create_target_group, register_targets
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,6 +30,7 @@ Kept = tuple[str, list[tuple[str, str]], bytes]
 """Status, headers, body."""
 
 LISTENER = {"Protocol": "TCP", "LoadBalancerPort": 1883, "InstancePort": 1883}
+PORTS = (1883, 18083)
 
 
 def populate(region: str, balancers: int, members: int, cluster_tag: str, owner_tag: tuple[str, str]) -> None:
@@ -46,6 +52,45 @@ def populate(region: str, balancers: int, members: int, cluster_tag: str, owner_
         create_load_balancer(elb, balancer)
         ids = [{"InstanceId": launch(region, subnet.id, {cluster_tag: name})} for _ in range(members)]
         register_instances_with_load_balancer(elb, {"LoadBalancerName": name, "Instances": ids})
+
+
+def populate_network(
+    region: str, balancers: int, members: int, cluster_tag: str, owner_tag: tuple[str, str]
+) -> None:
+    """Make network load balancers of an owner, each with two target groups, and instances in both.
+
+    The instances were launched a day ago: whoever has just been launched is looked at out of turn.
+    """
+    from moto.ec2.models import ec2_backends
+
+    ec2: Any = ec2_backends[ACCOUNT][region]
+    elb = elbv2_state.region_of(ACCOUNT, region)
+    tags = [{"Key": owner_tag[0], "Value": owner_tag[1]}]
+    for number, subnet in zip(range(balancers), cycle(ec2.get_default_subnets().values()), strict=False):
+        name = f"lb-{number}"
+        balancer = {
+            "Name": name,
+            "Type": "network",
+            "Subnets": [subnet.id],
+            "Scheme": "internal",
+            "Tags": tags,
+        }
+        (made,) = create_network(elb, balancer)["LoadBalancers"]
+        ids = [launch(region, subnet.id, {cluster_tag: name}) for _ in range(members)]
+        for id_ in ids:
+            ec2.get_instance(id_).launch_time -= timedelta(days=1)
+        for port in PORTS:
+            group = {"Name": f"{name}-{port}", "Protocol": "TCP", "Port": port, "VpcId": subnet.vpc_id}
+            (behind,) = create_target_group(elb, {**group, "Tags": tags})["TargetGroups"]
+            arn = behind["TargetGroupArn"]
+            register_targets(elb, {"TargetGroupArn": arn, "Targets": [{"Id": one} for one in ids]})
+            listener = {
+                "LoadBalancerArn": made["LoadBalancerArn"],
+                "Protocol": "TCP",
+                "Port": port,
+                "DefaultActions": [{"Type": "forward", "TargetGroupArn": arn}],
+            }
+            create_listener(elb, {**listener, "Tags": tags})
 
 
 def launch(region: str, subnet: str, tags: Mapping[str, str], groups: Sequence[str] = ()) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import coldstart, probe, provision, reconcile, register, rotate, swap
+from bench import coldstart, network, network_reconcile, probe, provision, reconcile, register, rotate, swap
 from bench.job import Job
 
 JOBS: tuple[Job, ...] = (
@@ -10,6 +10,8 @@ JOBS: tuple[Job, ...] = (
     register.JOB,
     rotate.JOB,
     reconcile.JOB,
+    network.JOB,
+    network_reconcile.JOB,
     swap.JOB,
     probe.JOB,
     coldstart.JOB,

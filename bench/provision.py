@@ -8,65 +8,23 @@ client. Starting is shown apart: the same programs, ended before any work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
-from bench.account import CPU, MEMORY, READS, SECONDS, WRITES, Account, open_account
-from bench.job import Chart, Contender, Goal, Job, Lineup, NotRun, Run
-from bench.process import DidNotEndWellError
-from bench.provisioning import Asked, asked, lacking
-from bench.tools import CLI, FLOOR, PLAYBOOK, PUT, STORY, Tool, tools, versions
+from bench.account import CPU, MEMORY, READS, SECONDS, WRITES, open_account
+from bench.job import Chart, Contender, Goal, Job, Lineup, NotRun
+from bench.provisioning import asked, lacking
+from bench.tools import CLI, FLOOR, PLAYBOOK, PUT, STORY, tools, versions
+from bench.twice import Runs, contender
 
 FIRST, AGAIN, START = "first run", "run again", "start, no work"
-
-
-@dataclass(frozen=True)
-class Runs:
-    """One tool's runs: each begins in an empty account, and runs the tool twice."""
-
-    account: Account
-    tool: Tool
-    again: list[Run] = field(default_factory=list)
-
-    def first(self) -> Run:
-        """Run it in an empty account, see what it made, run it again, and return what the first run took."""
-        given = asked(self.account)
-        ran = self._run(given, self.tool.first)
-        if (lacks := lacking(self.account, given)) != self.tool.lacks:
-            raise RuntimeError(f"{self.tool.name} left out {sorted(lacks)}")
-        if self.tool.once:
-            self._refused(given)
-        else:
-            self.again.append(self._run(given, self.tool.again))
-        return ran
-
-    def second(self) -> Run:
-        """Return what the second run of this round took."""
-        return self.again.pop(0)
-
-    def start(self) -> Run:
-        """Start it, and end before any work."""
-        return self._run(asked(self.account), self.tool.start)
-
-    def _run(self, given: Asked, arguments: tuple[str, ...]) -> Run:
-        command = [*self.tool.command, *arguments]
-        environment = {**given.environment(), **self.tool.environment}
-        return self.account.run(self.tool.slug, command, more=environment)
-
-    def _refused(self, given: Asked) -> None:
-        try:
-            self._run(given, self.tool.again)
-        except DidNotEndWellError:
-            return
-        raise RuntimeError(f"{self.tool.name} can be run twice after all")
 
 
 @contextmanager
 def open_lineup() -> Iterator[Lineup]:
     """Yield every tool in each case, each run once already, so that everybody's bytecode is there."""
     with open_account() as account, tools(account) as found:
-        runs = {tool.name: Runs(account, tool) for tool in found}
+        runs = {tool.name: Runs(account, tool, asked, lacking) for tool in found}
         for one in runs.values():
             if not one.tool.missing:
                 one.first()
@@ -76,20 +34,14 @@ def open_lineup() -> Iterator[Lineup]:
 
 def _lineup(runs: Sequence[Runs]) -> Iterator[Contender | NotRun]:
     for one in runs:
-        yield _contender(FIRST, one.tool, one.first)
+        yield contender(FIRST, one.tool, one.first)
     for one in runs:
         if one.tool.once:
             yield NotRun(AGAIN, one.tool.name, one.tool.once)
         else:
-            yield _contender(AGAIN, one.tool, one.second)
+            yield contender(AGAIN, one.tool, one.second)
     for one in runs:
-        yield _contender(START, one.tool, one.start)
-
-
-def _contender(case: str, tool: Tool, run: Callable[[], Run]) -> Contender | NotRun:
-    if tool.missing:
-        return NotRun(case, tool.name, tool.missing, tool.note)
-    return Contender(case, tool.name, run, tool.note)
+        yield contender(START, one.tool, one.start)
 
 
 STACKS = (

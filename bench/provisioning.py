@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -80,7 +80,21 @@ def leaf() -> Bundle:
 
 
 def asked(account: Account) -> Asked:
-    """Empty the account but for two instances, and write the request to `request.json`."""
+    """Return the request for the article's classic load balancer."""
+    return request_to(account, POLICY, HEALTH_CHECK, ATTRIBUTES, {})
+
+
+def request_to(
+    account: Account,
+    policy: str,
+    health_check: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    body: Mapping[str, Any],
+) -> Asked:
+    """Empty the account but for two instances, and write the request to `request.json`.
+
+    `body` is what ours has beside subnets and certificate.
+    """
     vpc = account.empty()
     instances = account.launch(vpc, 2, {CLUSTER_TAG: NAME})
     made = leaf()
@@ -95,10 +109,10 @@ def asked(account: Account) -> Asked:
         certificate=str(account.write("certificate.pem", made.certificate)),
         private_key=str(account.write("key.pem", made.private_key)),
         chain=str(account.write("chain.pem", chain)),
-        policy=POLICY,
-        health_check=HEALTH_CHECK,
-        attributes=ATTRIBUTES,
-        body={"subnets": subnets, "certificate": {"pem": {**texts, "chain": chain}}},
+        policy=policy,
+        health_check={**health_check},
+        attributes={**attributes},
+        body={"subnets": subnets, "certificate": {"pem": {**texts, "chain": chain}}, **body},
     )
     account.write("request.json", asdict(request))
     return request

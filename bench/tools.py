@@ -19,6 +19,10 @@ from lab.machine.serving import serving
 PROGRAMS = ROOT / "bench" / "programs"
 FLOOR, STORY, PUT = "boto3, the floor", "ours: provision", "ours: PUT"
 CLI, PLAYBOOK, STACK = "AWS CLI script", "Ansible", "CloudFormation"
+FLOOR_NOTE = (
+    "knows what is there and what is asked, examines nothing and waits for nothing; its second run only"
+    " compares"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Tool:
     command: tuple[str, ...]
     first: tuple[str, ...]
     again: tuple[str, ...]
-    start: tuple[str, ...]
+    start: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     note: str = ""
     lacks: frozenset[str] = frozenset()
@@ -53,40 +57,43 @@ def tools(account: Account) -> Iterator[tuple[Tool, ...]]:
         yield (
             Tool(
                 FLOOR,
-                _python("provision_floor"),
+                python("provision_floor"),
                 ("create", request),
                 ("compare", request),
                 ("nothing", request),
-                note=(
-                    "knows what is there and what is asked, examines nothing and waits for nothing;"
-                    " its second run only compares"
-                ),
+                note=FLOOR_NOTE,
             ),
-            Tool(
-                STORY,
-                _python("provision_story"),
-                *_modes(request),
-                deployed(),
-                note=(
-                    "first examines certificate and key, subnets, routes, groups, instances and quota;"
-                    " its one write more than the floor's takes off the mark of what is half made"
-                ),
-            ),
-            Tool(
-                PUT,
-                _python("provision_put"),
-                *_modes(request),
-                deployed() | {"AWS_ENDPOINT_URL_LAMBDA": invoked},
-                note=(
-                    "beside what is counted it invokes a function in the background, which announces the"
-                    " changes and lets alarms follow; that one is not run here"
-                ),
-            ),
+            *ours(request, invoked),
             *_peers(request),
         )
 
 
-def _python(name: str) -> tuple[str, ...]:
+def ours(request: str, invoked: str) -> Iterator[Tool]:
+    """Yield the story and the PUT, which read the same request; Lambda's Invoke is answered at `invoked`."""
+    yield Tool(
+        STORY,
+        python("provision_story"),
+        *_modes(request),
+        deployed(),
+        note=(
+            "first examines certificate and key, subnets, routes, groups, instances and quota;"
+            " its one write more than the floor's takes off the mark of what is half made"
+        ),
+    )
+    yield Tool(
+        PUT,
+        python("provision_put"),
+        *_modes(request),
+        deployed() | {"AWS_ENDPOINT_URL_LAMBDA": invoked},
+        note=(
+            "beside what is counted it invokes a function in the background, which announces the"
+            " changes and lets alarms follow; that one is not run here"
+        ),
+    )
+
+
+def python(name: str) -> tuple[str, ...]:
+    """Return the command of one of `bench/programs`."""
     return tuple(str(one) for one in program(name))
 
 

@@ -1,6 +1,7 @@
-"""One look at everything without drift: `story` is ours, `floor` reads as few pages as AWS allows.
+"""One look at everything without drift: `story` is ours, the floors read as few pages as AWS allows.
 
-The floor knows the tag and the lists, and compares who carries the one with who is in the other.
+A floor knows the tag and the lists, and compares who carries the one with who is in the other; `floor` is
+that of classic load balancers, `network_floor` that of network ones.
 """
 
 from __future__ import annotations
@@ -37,15 +38,7 @@ def floor() -> None:
         for start in range(0, len(names), 20)
         for one in elb.describe_tags(LoadBalancerNames=names[start : start + 20])["TagDescriptions"]
     }
-    tagged: dict[str, set[str]] = {}
-    filters: Any = [{"Name": "tag-key", "Values": ["emq-elb:cluster"]}]
-    for page in ec2.get_paginator("describe_instances").paginate(
-        Filters=filters, PaginationConfig={"PageSize": 1000}
-    ):
-        for reservation in page["Reservations"]:
-            for instance in reservation["Instances"]:
-                tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
-                tagged.setdefault(tags["emq-elb:cluster"], set()).add(instance["InstanceId"])
+    tagged = members(ec2)
     drifted = [
         name
         for name, owner in owners.items()
@@ -55,9 +48,62 @@ def floor() -> None:
         raise SystemExit(f"{len(drifted)} have drifted")
 
 
+def network_floor() -> None:
+    """Read load balancers, their tags, the tagged instances, and the targets of every target group."""
+    import boto3
+
+    elb = boto3.client("elbv2")
+    names = {
+        one["LoadBalancerArn"]: one["LoadBalancerName"]
+        for page in elb.get_paginator("describe_load_balancers").paginate()
+        for one in page["LoadBalancers"]
+    }
+    arns = [*names]
+    owned = {
+        one["ResourceArn"]
+        for start in range(0, len(arns), 20)
+        for one in elb.describe_tags(ResourceArns=arns[start : start + 20])["TagDescriptions"]
+        if "emq-elb:owner" in {tag["Key"] for tag in one["Tags"]}
+    }
+    tagged = members(boto3.client("ec2"))
+    groups = [
+        one
+        for page in elb.get_paginator("describe_target_groups").paginate()
+        for one in page["TargetGroups"]
+        if owned.issuperset(one["LoadBalancerArns"])
+    ]
+    drifted = [
+        one["TargetGroupName"]
+        for one in groups
+        if {
+            each["Target"]["Id"]
+            for each in elb.describe_target_health(TargetGroupArn=one["TargetGroupArn"])[
+                "TargetHealthDescriptions"
+            ]
+        }
+        != tagged.get(names[one["LoadBalancerArns"][0]], set())
+    ]
+    if drifted:
+        raise SystemExit(f"{len(drifted)} have drifted")
+
+
+def members(ec2: Any) -> dict[str, set[str]]:
+    """Read the tagged instances, and return their ids by cluster."""
+    tagged: dict[str, set[str]] = {}
+    filters: Any = [{"Name": "tag-key", "Values": ["emq-elb:cluster"]}]
+    for page in ec2.get_paginator("describe_instances").paginate(
+        Filters=filters, PaginationConfig={"PageSize": 1000}
+    ):
+        for reservation in page["Reservations"]:
+            for instance in reservation["Instances"]:
+                tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+                tagged.setdefault(tags["emq-elb:cluster"], set()).add(instance["InstanceId"])
+    return tagged
+
+
 def main() -> None:
     """Look."""
-    {"story": story, "floor": floor}[sys.argv[1]]()
+    {"story": story, "floor": floor, "network_floor": network_floor}[sys.argv[1]]()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The AWS calls of others' rotation, in their order, as read from their code, and the floor.
 
-`floor`, `letsencrypt_aws` (alex/letsencrypt-aws: letsencrypt-aws.py) and `lemur` (Netflix/lemur: its AWS
-plugin and sources/service.py). Whoever issues, issues from the same CA by the same function, in this process.
-Left out are their calls of ACME and Route 53, their database and fixed sleeps.
+`floor`, `network_floor` (the same for network load balancers), `letsencrypt_aws` (alex/letsencrypt-aws:
+letsencrypt-aws.py) and `lemur` (Netflix/lemur: its AWS plugin and sources/service.py). Whoever issues, issues
+from the same CA by the same function, in this process. Left out are their calls of ACME and Route 53, their
+database and fixed sleeps.
 """
 
 from __future__ import annotations
@@ -73,17 +74,34 @@ def floor(_names: list[str], issuer: Issuer) -> None:
         for page in elb.get_paginator("describe_load_balancers").paginate(PaginationConfig={"PageSize": 400})
         for one in page["LoadBalancerDescriptions"]
     ]
-    ends = {
-        one["Arn"]: one["Expiration"]
-        for page in iam.get_paginator("list_server_certificates").paginate(
-            PaginationConfig={"PageSize": 1000}
-        )
-        for one in page["ServerCertificateMetadataList"]
-    }
+    ends = _ends(iam)
     for one in described:
         if issuer.due(ends[served(one)]):
             name = one["LoadBalancerName"]
             swap(elb, name, upload(iam, name, issuer.issue(name)))
+
+
+def network_floor(_names: list[str], issuer: Issuer) -> None:
+    """List load balancers, ask each for its listeners, list certificates; upload and swap."""
+    elb, iam = boto3.client("elbv2"), boto3.client("iam")
+    described = [
+        one
+        for page in elb.get_paginator("describe_load_balancers").paginate()
+        for one in page["LoadBalancers"]
+    ]
+    ends = _ends(iam)
+    for one in described:
+        (listener,) = elb.describe_listeners(LoadBalancerArn=one["LoadBalancerArn"])["Listeners"]
+        if issuer.due(ends[listener["Certificates"][0]["CertificateArn"]]):
+            name = one["LoadBalancerName"]
+            arn = upload(iam, name, issuer.issue(name))
+            elb.modify_listener(ListenerArn=listener["ListenerArn"], Certificates=[{"CertificateArn": arn}])
+
+
+def _ends(iam: Any) -> dict[str, datetime]:
+    """List certificates by the largest pages, and return when they end, by ARN."""
+    pages = iam.get_paginator("list_server_certificates").paginate(PaginationConfig={"PageSize": 1000})
+    return {one["Arn"]: one["Expiration"] for page in pages for one in page["ServerCertificateMetadataList"]}
 
 
 def letsencrypt_aws(names: list[str], issuer: Issuer) -> None:
@@ -141,6 +159,7 @@ def _assumed(service: str) -> Any:
 
 WAYS: Mapping[str, Callable[[list[str], Issuer], None]] = {
     "floor": floor,
+    "network_floor": network_floor,
     "letsencrypt_aws": letsencrypt_aws,
     "lemur": lemur,
 }
