@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from lab import quick
+
 SERVICES = (
     "acm",
     "apigateway",
@@ -27,5 +29,6 @@ SERVICES = (
 
 def install() -> None:
     """Correct the moto of this process, for `mock_aws` and for its server alike; twice is as good as once."""
+    quick.install()
     for service in SERVICES:
         import_module(f"lab.fidelity.{service}").install()

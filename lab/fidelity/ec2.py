@@ -10,6 +10,7 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, InvalidInstanceIdError
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZonesBackend
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, Reservation
@@ -33,6 +34,7 @@ def install() -> None:
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     corrections = (
         create_default_vpc,
+        describe_regions,
         get_all_network_interfaces,
         delete_subnet,
         start_instances,
@@ -61,6 +63,15 @@ def create_default_vpc(backend: EC2Backend) -> VPC:
         if table.vpc_id == vpc.id and table.main_association_id:
             backend.create_route(table.id, "0.0.0.0/0", gateway_id=gateway.id)
     return vpc
+
+
+def describe_regions(backend: EC2Backend, region_names: list[str] | None = None) -> list[Region]:
+    """Return the regions that the account can use, as without `AllRegions`.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRegions.html
+    """
+    found = RegionsAndZonesBackend.describe_regions(backend, region_names)
+    return [one for one in found if KNOBS.regions is None or one.name in KNOBS.regions]
 
 
 _do_resources_exist = EC2Backend.do_resources_exist

@@ -96,6 +96,10 @@ class Knobs:
     """Who knows the IPv4 addresses of a load balancer, given its DNS name: the lab's data plane. None, or
     nothing known: made-up addresses."""
 
+    regions: Sequence[str] | None = None
+    """The regions that the account can use; None: all that moto knows, some forty. Whoever asks all of them
+    makes a client for each."""
+
     now: Callable[[], float] = time.monotonic
     """The clock behind every delay above and behind connection draining, in seconds."""
 

@@ -36,6 +36,15 @@ def test_an_instance_that_is_started_again_was_launched_anew() -> None:
     assert launched() != LONG_AGO
 
 
+def test_an_account_has_the_regions_that_the_knob_says() -> None:
+    def regions() -> set[str]:
+        return {one["RegionName"] for one in World().ec2.describe_regions()["Regions"]}
+
+    assert regions() > {"eu-central-1", "us-east-1"}
+    KNOBS.regions = ("eu-central-1", "us-east-1")
+    assert regions() == {"eu-central-1", "us-east-1"}
+
+
 def test_the_error_about_instances_that_do_not_exist_names_them_all() -> None:
     world = World()
     (known,) = world.launch()

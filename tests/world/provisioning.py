@@ -38,6 +38,8 @@ from tests.world.certificates import Issued, authority, leaf
 OWNER = "emq-elb-test"
 CALLER = "app"
 """The access key id that distinguishes the app's calls from a stranger's."""
+REGIONS = ("eu-central-1", "eu-west-1", "us-east-1")
+"""The regions that the account can use: ours first. Who looks for a certificate's users asks each."""
 READS = ("Describe", "Get", "List")
 
 
@@ -403,6 +405,7 @@ def account() -> Iterator[Account]:
     """An empty account with AWS's default VPC."""
     fidelity.install()
     reset_knobs()
+    KNOBS.regions = REGIONS
     with mock_aws():
         here = Account()
         # What AWS needs time for counts the seconds that were slept here.
