@@ -85,6 +85,30 @@ BEYOND: tuple[tuple[str, str], ...] = (
         "Until ELB's service-linked role exists, it calls EC2 with the caller's rights.",
         "It needs an account that never had a load balancer; that the role is there afterwards is asked.",
     ),
+    (
+        "A region has 50 network load balancers, one of them 50 listeners, 25 certificates, 3,000 targets.",
+        "To fill a quota costs more than a run may; DescribeAccountLimits is asked for the numbers.",
+    ),
+    (
+        "An Elastic IP that something else has is ResourceInUse for a network load balancer.",
+        "A run takes no Elastic IP; an unknown one is asked about.",
+    ),
+    (
+        "DeleteLoadBalancer is ResourceInUse while an endpoint service of PrivateLink uses it.",
+        "An endpoint service costs more than a run may; deletion protection is asked about.",
+    ),
+    (
+        "A network load balancer's TLS listener forgets a connection after 350 silent seconds.",
+        "It needs a client that stays idle for minutes: `deep_probe` measures it on every load balancer.",
+    ),
+    (
+        "A network load balancer resets the sessions of an unhealthy target, unless an attribute forbids it.",
+        "It needs a client with an open connection inside the VPC.",
+    ),
+    (
+        "A target that was deregistered may get new connections for two minutes and more.",
+        "It needs a client inside the VPC that connects all the time.",
+    ),
     ("API Gateway takes 10 MB.", "Chalice's package never comes near it."),
     (
         "logs:PutLogEvents is enough to write any metric.",

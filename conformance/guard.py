@@ -12,7 +12,7 @@ from conformance.account import Budget
 from conformance.record import shown
 from conformance.rule import Rule
 from conformance.run import estimate, made
-from conformance.sweep import Thing, balancer_tags
+from conformance.sweep import Thing, balancer_tags, network_tags
 
 OWNER = "emq-elb:owner"
 OURS = "/emq-elb/"
@@ -24,7 +24,7 @@ Client = Callable[..., Any]
 
 def is_aws(client: Client) -> bool:
     """Say whether the endpoints are AWS's own: an emulator's answer confirms nothing."""
-    services = ("ec2", "elb", "iam", "route53")
+    services = ("ec2", "elb", "elbv2", "iam", "route53")
     hosts = [urlsplit(client(service).meta.endpoint_url).hostname or "" for service in services]
     return all(host.endswith(AWS) for host in hosts)
 
@@ -38,7 +38,7 @@ def deployments(client: Client) -> Iterator[str]:
     for region in client("ec2").describe_regions()["Regions"]:
         name = region["RegionName"]
         try:
-            for balancer, tags in balancer_tags(client("elb", name)):
+            for balancer, tags in (*balancer_tags(client("elb", name)), *network_tags(client("elbv2", name))):
                 if any(tag["Key"] == OWNER for tag in tags):
                     yield f"load balancer {balancer} in {name}"
         except (ClientError, BotoCoreError) as error:  # an organisation may deny a region

@@ -19,6 +19,7 @@ from conformance.account import CERTIFICATES, TAG, Account, Need
 from conformance.answer import code_and_message
 
 ELB_HOUR = 0.028
+NETWORK_HOUR = 0.026
 INSTANCE_HOUR = 0.006
 HANDLER = "def handler(event, context):\n    return {'bytes': len(str(event))}\n"
 
@@ -42,6 +43,15 @@ class Uploaded:
     name: str
     arn: str
     bundle: pki.Bundle = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network load balancer, and how many seconds it took until it was active."""
+
+    name: str
+    arn: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -223,6 +233,72 @@ def _balancer(aws: Account) -> str:
     return str(request["LoadBalancerName"])
 
 
+def network_request(aws: Account, **changes: object) -> dict[str, Any]:
+    """Return the parameters of CreateLoadBalancer for an internal network one, with changes."""
+    return {
+        "Name": aws.name("net"),
+        "Type": "network",
+        "Scheme": "internal",
+        "Subnets": [aws.need(VPC).first],
+        "SecurityGroups": [aws.need(GROUP)],
+        "Tags": aws.tags,
+        **changes,
+    }
+
+
+def new_network(aws: Account, **changes: object) -> str:
+    """Make a network load balancer for a rule, which is deleted when that ends; return its ARN."""
+    aws.spend(NETWORK_HOUR)
+    elbv2 = aws.client("elbv2")
+    arn: str = elbv2.create_load_balancer(**network_request(aws, **changes))["LoadBalancers"][0][
+        "LoadBalancerArn"
+    ]
+    aws.defer(elbv2.delete_load_balancer, LoadBalancerArn=arn)
+    return arn
+
+
+def _network(aws: Account) -> Network:
+    """An active network load balancer in the shared group: AWS needs minutes for it."""
+    elbv2, request, began = aws.client("elbv2"), network_request(aws), aws.place.clock()
+    arn = elbv2.create_load_balancer(**request)["LoadBalancers"][0]["LoadBalancerArn"]
+
+    def active() -> bool:
+        (found,) = elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        return bool(found["State"]["Code"] == "active")
+
+    aws.until(active, 600, "the network load balancer is active")
+    return Network(str(request["Name"]), arn, aws.place.clock() - began)
+
+
+def targets_request(aws: Account, **changes: object) -> dict[str, Any]:
+    """Return the parameters of CreateTargetGroup for instances by TCP, with changes."""
+    return {
+        "Name": aws.name("tgt"),
+        "Protocol": "TCP",
+        "Port": 1883,
+        "VpcId": aws.need(VPC).id,
+        "TargetType": "instance",
+        "Tags": aws.tags,
+        **changes,
+    }
+
+
+def new_targets(aws: Account, **changes: object) -> str:
+    """Make a target group for a rule, which is deleted when that ends; return its ARN."""
+    elbv2 = aws.client("elbv2")
+    arn: str = elbv2.create_target_group(**targets_request(aws, **changes))["TargetGroups"][0][
+        "TargetGroupArn"
+    ]
+    aws.defer(elbv2.delete_target_group, TargetGroupArn=arn)
+    return arn
+
+
+def _targets(aws: Account) -> str:
+    made = aws.client("elbv2").create_target_group(**targets_request(aws))
+    arn: str = made["TargetGroups"][0]["TargetGroupArn"]
+    return arn
+
+
 def run_instance(aws: Account, subnet: str, group: str = "") -> str:
     """Run a small instance in the shared group, or another one; return its id once it runs."""
     ec2 = aws.client("ec2")
@@ -361,6 +437,8 @@ CERTIFICATE = Need("certificate", lambda aws: upload(aws, pki.leaf()))
 OTHER_CERTIFICATE = Need("second certificate", lambda aws: upload(aws, pki.leaf()))
 BALANCER = Need("load balancer", _balancer, dollars=ELB_HOUR, of=(VPC, GROUP))
 OTHER_BALANCER = Need("second load balancer", _balancer, dollars=ELB_HOUR, of=(VPC, GROUP))
+NETWORK = Need("network load balancer", _network, dollars=NETWORK_HOUR, minutes=3, of=(VPC, GROUP))
+TARGETS = Need("target group", _targets, of=(VPC,))
 INSTANCE = Need(
     "instance",
     lambda aws: run_instance(aws, aws.need(VPC).first),

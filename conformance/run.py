@@ -21,6 +21,8 @@ SWEEP_SECONDS = 600.0
 LANES = {
     **dict.fromkeys(("autoscaling", "events", "functions", "apigateway"), 1),
     **dict.fromkeys(("elb_instances", "elb_deletion", "cloudwatch"), 2),
+    **dict.fromkeys(("elbv2_balancers", "elbv2_listeners"), 3),
+    "elbv2_targets": 4,
 }
 """The lane of a topic, 0 for those that are not named: each takes about as long as the others."""
 

@@ -145,17 +145,51 @@ def load_balancers(client: Client) -> Iterator[Thing]:
 
     All those in a VPC of a run are its own: the program gives its load balancers no tag of anybody else's.
     """
-    elb = client("elb")
-    runs = {
-        vpc["VpcId"]: run_of(vpc["Tags"])
-        for vpc in pages(client("ec2"), "describe_vpcs", "Vpcs", Filters=TAGGED)
-    }
+    elb, runs = client("elb"), runs_by_vpc(client)
     if not runs:
         return
     for one in pages(elb, "describe_load_balancers", "LoadBalancerDescriptions"):
         name = one["LoadBalancerName"]
         delete = partial(elb.delete_load_balancer, LoadBalancerName=name)
         yield Thing("load balancer", name, runs.get(one["VPCId"], ""), delete)
+
+
+def runs_by_vpc(client: Client) -> dict[str, str]:
+    """Return the VPCs that runs made, each with its run."""
+    found = pages(client("ec2"), "describe_vpcs", "Vpcs", Filters=TAGGED)
+    return {vpc["VpcId"]: run_of(vpc["Tags"]) for vpc in found}
+
+
+def network_load_balancers(client: Client) -> Iterator[Thing]:
+    """Load balancers of the second API in the VPCs of runs, with their listeners."""
+    elbv2, runs = client("elbv2"), runs_by_vpc(client)
+    if not runs:
+        return
+    for one in pages(elbv2, "describe_load_balancers", "LoadBalancers"):
+        delete = partial(_delete_network, elbv2, one["LoadBalancerArn"])
+        name = one["LoadBalancerName"]
+        yield Thing(f"{one['Type']} load balancer", name, runs.get(one["VpcId"], ""), delete)
+
+
+def _delete_network(elbv2: Any, arn: str) -> None:
+    try:
+        elbv2.delete_load_balancer(LoadBalancerArn=arn)
+    except ClientError as error:
+        if code_and_message(error)[0] != "OperationNotPermitted":
+            raise
+        off = [{"Key": "deletion_protection.enabled", "Value": "false"}]
+        elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=off)
+        elbv2.delete_load_balancer(LoadBalancerArn=arn)
+
+
+def target_groups(client: Client) -> Iterator[Thing]:
+    """Target groups in the VPCs of runs, once their load balancers have let go of them."""
+    elbv2, runs = client("elbv2"), runs_by_vpc(client)
+    if not runs:
+        return
+    for one in pages(elbv2, "describe_target_groups", "TargetGroups"):
+        delete = partial(elbv2.delete_target_group, TargetGroupArn=one["TargetGroupArn"])
+        yield Thing("target group", one["TargetGroupName"], runs.get(one.get("VpcId", ""), ""), delete)
 
 
 def balancer_tags(elb: Any) -> Iterator[tuple[str, list[Any]]]:
@@ -167,6 +201,19 @@ def balancer_tags(elb: Any) -> Iterator[tuple[str, list[Any]]]:
         answer = elb.describe_tags(LoadBalancerNames=names[start : start + 20])
         for described in answer["TagDescriptions"]:
             yield described["LoadBalancerName"], described["Tags"]
+
+
+def network_tags(elbv2: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Return the name of every load balancer of the second API with its tags."""
+    names = {
+        one["LoadBalancerArn"]: one["LoadBalancerName"]
+        for one in pages(elbv2, "describe_load_balancers", "LoadBalancers")
+    }
+    arns = [*names]
+    for start in range(0, len(arns), 20):
+        answer = elbv2.describe_tags(ResourceArns=arns[start : start + 20])
+        for described in answer["TagDescriptions"]:
+            yield names[described["ResourceArn"]], described["Tags"]
 
 
 def instances(client: Client) -> Iterator[Thing]:
@@ -372,6 +419,8 @@ TAGGED = [{"Name": "tag-key", "Values": [TAG]}]
 FINDS: tuple[Find, ...] = (
     auto_scaling_groups,
     load_balancers,
+    network_load_balancers,
+    target_groups,
     instances,
     launch_templates,
     event_rules,

@@ -49,6 +49,12 @@ def inventory(client: Callable[[str], Any]) -> frozenset[str]:
             one["LoadBalancerName"]
             for one in client("elb").describe_load_balancers()["LoadBalancerDescriptions"]
         ],
+        "network load balancer": [
+            one["LoadBalancerName"] for one in client("elbv2").describe_load_balancers()["LoadBalancers"]
+        ],
+        "target group": [
+            one["TargetGroupName"] for one in client("elbv2").describe_target_groups()["TargetGroups"]
+        ],
         "certificate": [
             one["ServerCertificateName"]
             for one in iam.list_server_certificates()["ServerCertificateMetadataList"]
@@ -144,7 +150,7 @@ def test_nothing_is_left_of_a_run_that_is_killed_after_any_call(killing: Killing
     assert len(killing.tried) > 60
 
 
-PREFIXES = {"elb": "elasticloadbalancing"}
+PREFIXES = {"elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing"}
 VERBS = {"Create": "POST", "Import": "POST", "Put": "PUT", "Get": "GET", "Delete": "DELETE"}
 # What only AWS itself is asked, by rules that are left out on moto, and what AWS asks for besides: tags as
 # things are made, roles of its own, images.

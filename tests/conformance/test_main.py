@@ -14,7 +14,7 @@ import conformance.__main__ as entry
 from conformance import guard, record
 from conformance.account import Account, Budget, Run
 from conformance.emulated import PLACE, emulated
-from conformance.needs import VPC, new_balancer, new_vpc
+from conformance.needs import GROUP, NETWORK, TARGETS, VPC, network_request, new_balancer, new_vpc
 from conformance.rule import RULES
 from conformance.run import Result
 from conformance.sweep import things
@@ -60,6 +60,26 @@ def test_an_account_with_a_deployment_is_refused(aws: Account, capsys: pytest.Ca
     assert not entry.allowed(aws, [*RULES.values()], beside=False, ask=lambda _: "yes")
     assert f"load balancer {name} in eu-central-1" in capsys.readouterr().out
     assert entry.allowed(aws, [*RULES.values()], beside=True, ask=lambda _: "yes")
+
+
+def test_an_account_with_a_network_load_balancer_of_a_deployment_is_refused(
+    aws: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with aws.asking([VPC, GROUP]):
+        request = network_request(aws, Tags=[{"Key": "emq-elb:owner", "Value": "emq-elb-prod"}])
+    aws.client("elbv2").create_load_balancer(**request)
+    assert not entry.allowed(aws, [*RULES.values()], beside=False, ask=lambda _: "yes")
+    assert f"load balancer {request['Name']} in eu-central-1" in capsys.readouterr().out
+
+
+def test_the_sweep_takes_a_network_load_balancer_that_is_protected_from_deletion(aws: Account) -> None:
+    with aws.asking([NETWORK, TARGETS]):
+        arn = aws.need(NETWORK).arn
+    protected = [{"Key": "deletion_protection.enabled", "Value": "true"}]
+    aws.client("elbv2").modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=protected)
+    assert {"network load balancer", "target group"} <= {one.kind for one in things(aws.client)}
+    assert entry.sweep_up(aws, aws.run.name) == 0
+    assert things(aws.client) == []
 
 
 def test_nothing_begins_without_a_yes(aws: Account, capsys: pytest.CaptureFixture[str]) -> None:
