@@ -1,6 +1,8 @@
 # Everything a user or a developer types. `make` alone lists it.
 # PYTHON=/path/to/python3.12 makes .venv with that one; without it lab/setup.sh chooses.
 export PYTHON
+# A run starts some hundred processes of Python: a module is compiled once, not by each of them.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 RUN := $(VENV)/bin/python
 

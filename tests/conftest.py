@@ -46,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and let `--quick` try few examples of each property."""
     config.addinivalue_line("markers", "quick: needs AWS, and is run by `make quick` all the same")
+    config.addinivalue_line("markers", "thorough: takes long, and is not run by `make quick`")
     if config.getoption("--quick"):
         settings.load_profile("quick")
 
@@ -58,14 +59,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs AWS and is not marked."""
+    """Leave out what needs AWS and is not marked, and what takes long."""
     if not config.getoption("--quick"):
         return
     chosen = [
         item
         for item in items
         if item.get_closest_marker("quick")
-        or (is_pure(item.path) and not WORLDLY & {*getattr(item, "fixturenames", ())})
+        or (
+            is_pure(item.path)
+            and not item.get_closest_marker("thorough")
+            and not WORLDLY & {*getattr(item, "fixturenames", ())}
+        )
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen

@@ -143,11 +143,11 @@ def own(module: str) -> bool:
 def pure() -> frozenset[str]:
     """The modules that each folder's `__init__.py` names in `PURE`."""
     found = set()
-    for module, tree in modules().items():
-        for node in tree.body:
+    for path in (ROOT / "chalicelib").rglob("__init__.py"):
+        for node in ast.parse(path.read_text()).body:
             match node:
                 case ast.Assign(targets=[ast.Name(id="PURE")], value=value):
-                    found |= {f"{module}.{name}" for name in ast.literal_eval(value)}
+                    found |= {f"{dotted(path)}.{name}" for name in ast.literal_eval(value)}
                 case _:
                     pass
     return frozenset(found)

@@ -179,6 +179,7 @@ def peak(raw: bytes) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("element", ["{}", "0", '"i-0123456789abcdef0"', "[]"])
 @pytest.mark.parametrize("place", LISTS, ids=id_of)
 def test_a_long_list_takes_no_more_than_its_json(place: Place, element: str) -> None:
@@ -186,6 +187,7 @@ def test_a_long_list_takes_no_more_than_its_json(place: Place, element: str) -> 
     assert peak(filled(element, place)) < PEAK / TENTH
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", OBJECTS, ids=id_of)
 def test_an_object_of_many_fields_takes_no_more_than_its_json(place: Place) -> None:
     read_put("demo", SOUND)
@@ -196,6 +198,7 @@ def test_an_object_of_many_fields_takes_no_more_than_its_json(place: Place) -> N
 SHOWN_DOMAINS = SCHEMA["$defs"]["ArnBody"]["properties"]["domains"]["maxItems"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "body",
     [
@@ -220,6 +223,7 @@ def test_the_worst_within_the_bounds_takes_little_more(body: object) -> None:
     assert peak(json.dumps(body).encode()) < PEAK
 
 
+@pytest.mark.thorough
 def test_many_keys_that_come_twice_take_no_more() -> None:
     raw = json.dumps({f"x{n}": 0 for n in range(35_000)})
     tracemalloc.start()

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from chalicelib.model.names import CLUSTER_TAG, DRAINING_TAG
 from chalicelib.register.lifecycle import DRAIN_HOOK, READY_HOOK
 
@@ -19,6 +21,7 @@ def block(language: str) -> str:
     return str(found)
 
 
+@pytest.mark.thorough
 def test_the_linter_takes_the_cloudformation_example(tmp_path: Path) -> None:
     template = tmp_path / "nodes.yaml"
     template.write_text(block("yaml"))

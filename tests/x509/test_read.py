@@ -299,6 +299,7 @@ def test_a_text_that_was_cut_or_altered_anywhere_gives_a_bundle_or_a_fault(data:
     faults(*texts)
 
 
+@pytest.mark.thorough
 @given(st.data())
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_bytes_altered_inside_a_certificate_or_a_key_raise_nothing(data: st.DataObject) -> None:
