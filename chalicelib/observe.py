@@ -26,7 +26,7 @@ from chalicelib.model.load_balancer import (
     Member,
     TargetGroup,
 )
-from chalicelib.model.names import DNS_TAG, HOSTNAME_TAG, port_of_target_group, security_group_name
+from chalicelib.model.names import DNS_TAG, port_of_target_group, security_group_name
 from chalicelib.model.report import View
 from chalicelib.model.route53 import RecordSet
 from chalicelib.model.syntax import name_fault, shown_name
@@ -78,7 +78,8 @@ def read_described(
 ) -> FoundLoadBalancer | None:
     """Read the rest of the load balancer of one name: ours, else the one of the type that is `asked` for.
 
-    With `every_group` all target groups of the region are read, to find spare ones.
+    With `every_group` all target groups of the region are read, to find spare ones. Raises Absent where it
+    vanished since it was described.
     """
     found = [
         *([_read_classic(classic, invocation)] if classic else []),
@@ -101,7 +102,7 @@ def _read_classic(described: LoadBalancerDescriptionTypeDef, invocation: Invocat
         policies = pool.submit(elb.policies, client, name)
         members = pool.submit(elb.members, client, name)
     found = elb.parse_load_balancer(
-        described, attributes.result(), policies.result(), tags.result().get(name, {})
+        described, attributes.result(), policies.result(), _there(name, tags.result())
     )
     return FoundLoadBalancer(found, members.result())
 
@@ -157,7 +158,7 @@ def _read_network(
     ]
     found = elbv2.parse_network(
         described,
-        tags.get(arn, {}),
+        _there(arn, tags),
         attributes=attributes.result(),
         listeners=said,
         groups=by_port,
@@ -170,6 +171,13 @@ def _read_network(
         spare_groups=tuple(parsed[each] for each in holding if each in spare),
         taken_groups=tuple(sorted(groups[each].get("TargetGroupName", "") for each in named - spare)),
     )
+
+
+def _there(one: str, tags: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """The tags of a load balancer; raises Absent where it vanished since it was listed."""
+    if one not in tags:
+        raise Absent("DescribeTags", "LoadBalancerNotFound", f"{one} is gone")
+    return tags[one]
 
 
 def spare_groups(name: str, invocation: Invocation) -> tuple[TargetGroup, ...]:
@@ -222,7 +230,7 @@ def view(name: str, invocation: Invocation) -> View | None:
 
 def _records(there: LoadBalancer, invocation: Invocation) -> tuple[RecordSet, ...] | None:
     """Read its hostname in each hosted zone that its tag names, a call each; None where that is refused."""
-    kept, hostname = read_dns_tag(there.tags.get(DNS_TAG)), there.tags.get(HOSTNAME_TAG)
+    kept, hostname = read_dns_tag(there.tags.get(DNS_TAG)), there.hostname
     if kept is None or hostname is None:
         return None
     client = invocation.clients.route53
@@ -235,7 +243,10 @@ def _records(there: LoadBalancer, invocation: Invocation) -> tuple[RecordSet, ..
 
 def show(name: str, invocation: Invocation, *, adopt: bool = False) -> View:
     """Return a load balancer of ours, or with `adopt` one without an owner; raises NotFound."""
-    found = None if name_fault(name) else view(name, invocation)
+    try:
+        found = None if name_fault(name) else view(name, invocation)
+    except Absent:  # it vanished while it was read
+        found = None
     owner = found.load_balancer.owner if found else None
     if found is None or not (owner == invocation.settings.owner or (adopt and owner is None)):
         raise NotFound(f"there is no load balancer {shown_name(name)} of ours")

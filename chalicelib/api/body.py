@@ -37,7 +37,7 @@ from chalicelib.model.ciphers import (
     PROTOCOLS,
     near_policies,
 )
-from chalicelib.model.dns_options import WEIGHT_MAX
+from chalicelib.model.dns_options import WEIGHT_MAX, ZONES_MAX
 from chalicelib.model.load_balancer import (
     AccessLogs,
     CustomPolicy,
@@ -45,17 +45,6 @@ from chalicelib.model.load_balancer import (
     LoadBalancerType,
     Protocol,
     Scheme,
-)
-from chalicelib.model.names import (
-    CERTIFICATE_TAG,
-    CLUSTER_TAG,
-    DNS_TAG,
-    HOSTNAME_TAG,
-    MEMBERS_TAG,
-    OWNER_TAG,
-    PENDING_TAG,
-    PROBE_TAG,
-    REJECTED_TAG,
 )
 from chalicelib.model.probe_options import ProbeOptions
 from chalicelib.model.syntax import (
@@ -91,11 +80,10 @@ from chalicelib.model.syntax import (
     profile_fault,
     quoted,
     scaling_group_fault,
-    tag_text_fault,
 )
+from chalicelib.model.user_tags import OUR_TAGS, TAG_KEY_MAX, TAG_VALUE_MAX, TAGS_MAX, tag_faults
 from chalicelib.model.vpc import RULES_MAX
 from chalicelib.provision.declaration import Allow, Declaration
-from chalicelib.provision.declaration_checks import TAG_VALUE_MAX
 
 # The quotas of a load balancer's listeners and instances, and of a VPC's subnets and a group's inbound rules:
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-limits.html
@@ -121,26 +109,7 @@ LOG_PREFIX_MAX = 512
 QOS = (0, 1, 2)
 MEMBERS_MAX = 100
 """Names of profiles and of groups, each: more do not fit into a tag."""
-ZONES_MAX = 5
-"""As many ids of hosted zones, and a weight, fit into a tag."""
 ANSWERS_MAX = 1000
-TAG_KEY_MAX = 127
-OUR_TAGS = (
-    OWNER_TAG,
-    CLUSTER_TAG,
-    CERTIFICATE_TAG,
-    HOSTNAME_TAG,
-    DNS_TAG,
-    MEMBERS_TAG,
-    PROBE_TAG,
-    PENDING_TAG,
-    REJECTED_TAG,
-)
-TAGS_MAX = 50 - len(OUR_TAGS)
-"""A load balancer's tags that are the user's: 50, less those that we may need ourselves.
-
-https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.html
-"""
 UNMANAGED_MAX = 1000
 """A sentence for each policy of a listener or an instance port, and few more."""
 UNKNOWN_MAX = 10
@@ -270,17 +239,7 @@ def _of_aws(known: Collection[str]) -> _Rule:
 def _tags(given: dict[str, str], wrong: Collection[int | str]) -> _Found:
     for key, value in given.items():
         if key not in wrong:
-            yield from (((), f"{quoted(key)}: {message}") for message in _tag(key, value))
-
-
-def _tag(key: str, value: str) -> Iterator[str]:
-    if not 1 <= len(key) <= TAG_KEY_MAX:
-        yield f"a key has 1 to {TAG_KEY_MAX} characters"
-    if len(value) > TAG_VALUE_MAX:
-        yield f"its value has {len(value)} characters, at most {TAG_VALUE_MAX} are allowed"
-    if key.lower().startswith(("aws:", "emq-elb:")):
-        yield "a key cannot begin with aws: or emq-elb:, which are kept for AWS and for us"
-    yield from (wrong for wrong in (tag_text_fault(key), tag_text_fault(value)) if wrong is not None)
+            yield from (((), f"{quoted(key)}: {message}") for message in tag_faults(key, value))
 
 
 def _log_prefix_fault(prefix: str) -> str | None:
@@ -545,6 +504,10 @@ def _form_of_certificate(value: object) -> str | None:
     return named[0] if len(named) == 1 else None
 
 
+def _as_it_is_or_policy(value: object) -> str | None:
+    return "as it is" if value is None else _text_or_object(value)
+
+
 def _text_or_object(value: object) -> str | None:
     return "text" if isinstance(value, str) else "object" if isinstance(value, dict) else None
 
@@ -565,11 +528,14 @@ PolicyName = Annotated[
     Tag("text"),
 ]
 SslPolicyBody = Annotated[
-    PolicyName | Annotated[CustomPolicyBody, _few_unknown(CustomPolicyBody), Tag("object")],
+    PolicyName
+    | Annotated[CustomPolicyBody, _few_unknown(CustomPolicyBody), Tag("object")]
+    | Annotated[None, Tag("as it is")],
     Discriminator(
-        _text_or_object,
+        _as_it_is_or_policy,
         custom_error_type="text_or_object",
-        custom_error_message="it must be the name of an AWS policy, or an object with protocols and ciphers",
+        custom_error_message="it must be the name of an AWS policy, an object with protocols and ciphers, or"
+        " null: each secure listener keeps what it has",
     ),
 ]
 

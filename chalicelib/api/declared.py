@@ -60,7 +60,9 @@ def _certificate(given: Mapping[str, Any]) -> CertificateSource:
             return GivenIssuer(given["issuer"], tuple(given.get("domains", GivenIssuer.domains)))
 
 
-def _ssl_policy(given: str | Mapping[str, Any]) -> SslPolicy:
+def _ssl_policy(given: str | Mapping[str, Any] | None) -> SslPolicy | None:
+    if given is None:
+        return None
     if isinstance(given, str):
         return PredefinedPolicy(given)
     return CustomPolicy(

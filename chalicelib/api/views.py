@@ -5,7 +5,7 @@ What `view_json` returns can be sent back as PUT's body and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import assert_never
 
@@ -23,12 +23,11 @@ from chalicelib.model.load_balancer import (
     keepalive_of,
     longest_idle_timeout,
 )
-from chalicelib.model.members import read_members_tag
+from chalicelib.model.members import Members, read_members_tag
 from chalicelib.model.moments import rfc3339
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     DNS_TAG,
-    HOSTNAME_TAG,
     MEMBERS_TAG,
     PENDING_TAG,
     PROBE_TAG,
@@ -40,6 +39,7 @@ from chalicelib.model.route53 import RecordSet
 from chalicelib.model.same_name import two_of_one_name
 from chalicelib.model.syntax import SOURCE_PATTERN, cidr_fault, matches
 from chalicelib.model.unmanaged import shown_policy, unmanaged
+from chalicelib.model.user_tags import shown_tags
 from chalicelib.model.vpc import SecurityGroup
 
 Json = dict[str, object]
@@ -81,15 +81,15 @@ def view_json(view: View) -> Json:
     shown["instances"] = [
         _member_json(member) for member in sorted(view.members, key=lambda member: member.id)
     ]
-    if (members := read_members_tag(balancer.tags.get(MEMBERS_TAG))) is not None:
-        named = {kind: list(names) for kind, names in vars(members).items() if names}
+    members = read_members_tag(balancer.tags.get(MEMBERS_TAG)) or Members()
+    if named := {kind: list(names) for kind, names in vars(members).items() if names}:
         shown["members"] = named
-    if (hostname := balancer.tags.get(HOSTNAME_TAG)) is not None:
-        shown["hostname"] = hostname
-    if (dns := read_dns_tag(balancer.tags.get(DNS_TAG))) is not None:
-        shown["dns"] = _dns_json(dns, view)
+    if balancer.hostname is not None:
+        shown["hostname"] = balancer.hostname
+        if (dns := read_dns_tag(balancer.tags.get(DNS_TAG))) is not None:
+            shown["dns"] = _dns_json(dns, view)
     shown["probe"] = _probe_json(read_probe_tag(balancer.tags.get(PROBE_TAG)))
-    shown["tags"] = _user_tags(balancer.tags)
+    shown["tags"] = shown_tags(balancer.tags)
     if sentences := (*unmanaged(balancer), *_elsewhere(view), *_of_two(view)):
         shown["unmanaged"] = list(sentences)
     return shown
@@ -178,8 +178,11 @@ def _certificate_json(view: View) -> Json:
 
 
 def _policy_json(balancer: LoadBalancer) -> Json:
+    """The policy as it is; null where a body cannot say it, or there is none."""
+    if not any(listener.secure for listener in balancer.listeners):
+        return {}
     policy = shown_policy(balancer)
-    return {"ssl_policy": _ssl_policy(policy)} if policy else {}
+    return {"ssl_policy": _ssl_policy(policy) if policy else None}
 
 
 def _ssl_policy(policy: SslPolicy) -> object:
@@ -267,7 +270,3 @@ def _probe_json(probe: ProbeOptions) -> Json:
         "protocol": probe.protocol,
         **{key: value for key, value in optional.items() if value is not None},
     }
-
-
-def _user_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: tags[key] for key in sorted(tags) if not key.lower().startswith(("aws:", "emq-elb:"))}

@@ -30,7 +30,7 @@ from chalicelib.dns.plan import (
 )
 from chalicelib.model.dns_options import read_dns_tag
 from chalicelib.model.load_balancer import LoadBalancer
-from chalicelib.model.names import DNS_TAG, HOSTNAME_TAG, PENDING_TAG
+from chalicelib.model.names import DNS_TAG, PENDING_TAG
 from chalicelib.model.pending import parse_pending
 from chalicelib.model.route53 import Alias, Change, RecordSet, Zone
 
@@ -70,7 +70,7 @@ def names_to_keep(
     """
     for balancer in balancers.values():
         options = read_dns_tag(balancer.tags.get(DNS_TAG))
-        host = balancer.tags.get(HOSTNAME_TAG, "").lower()
+        host = (balancer.hostname or "").lower()
         if options is None or zone.id not in options.zone_ids or not host or _busy(balancer):
             continue
         claim = Claim(owner, balancer.name)

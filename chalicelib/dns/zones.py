@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from chalicelib.model.errors import Fault
 from chalicelib.model.route53 import Zone
@@ -42,13 +42,19 @@ def zone_faults(
     missing: Iterable[str],
     zone_ids: Sequence[str],
     *,
+    lost: Collection[str] = (),
     internal: bool,
     vpc: str | None,
 ) -> Iterator[Fault]:
-    """What keeps the name's record from having a zone; `missing` are ids of DNS_ZONES that do not exist."""
+    """What keeps the name's record from having a zone; `missing` are ids of DNS_ZONES that do not exist.
+
+    `lost` are zones that keep the record that they have, though nobody can change it.
+    """
     known = {zone.id: zone for zone in zones}
     gone = {*missing}
     for place, id_ in enumerate(zone_ids):
+        if id_ in lost:
+            continue
         if id_ in gone:
             yield Fault(f"dns.zone_ids[{place}]", f"there is no hosted zone {id_} (any more)")
         elif id_ not in known:

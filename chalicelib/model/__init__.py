@@ -25,5 +25,6 @@ PURE = (
     "syntax",
     "target_groups",
     "unmanaged",
+    "user_tags",
     "vpc",
 )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from chalicelib.model.syntax import HOSTED_ZONE_PATTERN, matches
 
+ZONES_MAX = 5
+"""As many ids of hosted zones, and a weight, fit into a tag."""
 WEIGHT_MAX = 255
 """https://docs.aws.amazon.com/Route53/latest/APIReference/API_ResourceRecordSet.html"""
 
@@ -38,14 +40,33 @@ def dns_tag(options: DnsOptions | None) -> str | None:
 def read_dns_tag(text: str | None) -> DnsOptions | None:
     """Return what the tag says; None without a zone that can be read.
 
-    The tag can be edited by hand: a weight that cannot be read counts as none.
+    The tag can be edited by hand: a weight that cannot be read counts as none, and so does a zone beyond
+    `ZONES_MAX`.
     """
     pairs = (text or "").split(" ")
-    zones = [one.removeprefix(_ZONE) for one in pairs if one.startswith(_ZONE)]
-    known = tuple(dict.fromkeys(id_ for id_ in zones if matches(HOSTED_ZONE_PATTERN, id_)))
-    weights = [one.removeprefix(_WEIGHT) for one in pairs if one.startswith(_WEIGHT)]
-    return DnsOptions(known, next((int(one) for one in weights if _is_weight(one)), None)) if known else None
+    known = [one.removeprefix(_ZONE) for one in pairs if _is_zone(one)]
+    weights = [int(one.removeprefix(_WEIGHT)) for one in pairs if _is_weight(one)]
+    zones = tuple(dict.fromkeys(known))[:ZONES_MAX]
+    return DnsOptions(zones, next(iter(weights), None)) if zones else None
 
 
-def _is_weight(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= WEIGHT_MAX
+def dns_unread(text: str) -> bool:
+    """Return whether the tag has a part that cannot be read."""
+    pairs = text.split(" ")
+    zones = {one for one in pairs if _is_zone(one)}
+    return len(zones) > ZONES_MAX or not all(_is_zone(one) or _is_weight(one) for one in pairs)
+
+
+def _is_zone(part: str) -> bool:
+    return part.startswith(_ZONE) and matches(HOSTED_ZONE_PATTERN, part.removeprefix(_ZONE))
+
+
+def _is_weight(part: str) -> bool:
+    text = part.removeprefix(_WEIGHT)
+    return (
+        part.startswith(_WEIGHT)
+        and text.isascii()
+        and text.isdigit()
+        and len(text) <= 3
+        and int(text) <= WEIGHT_MAX
+    )

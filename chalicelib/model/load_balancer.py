@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from chalicelib.model.names import CLUSTER_TAG, OWNER_TAG
+from chalicelib.model.names import CLUSTER_TAG, HOSTNAME_TAG, OWNER_TAG
+from chalicelib.model.syntax import host_fault
 
 if TYPE_CHECKING:
     from chalicelib.model.route53 import Change
@@ -269,6 +270,12 @@ class LoadBalancer:
     def cluster(self) -> str:
         """The cluster whose instances are its members: that of its tag, else of its own name."""
         return self.tags.get(CLUSTER_TAG) or self.name
+
+    @property
+    def hostname(self) -> str | None:
+        """The name that clients use, as its tag says; None where that is no name of a host."""
+        text = self.tags.get(HOSTNAME_TAG)
+        return text if text is not None and host_fault(text) is None else None
 
     @property
     def everywhere(self) -> frozenset[str]:

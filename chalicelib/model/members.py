@@ -10,8 +10,11 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/add-remove-tags.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+
+from chalicelib.model.syntax import profile_fault, scaling_group_fault
 
 _PROFILE, _GROUP = "profile=", "group="
 # What AWS takes in a tag, without the space between pairs and the colon that begins an escape.
@@ -49,17 +52,29 @@ def members_tag(members: Members | None) -> str | None:
 def read_members_tag(text: str | None) -> Members | None:
     """Return the names that the tag admits; None without a tag.
 
-    A part that cannot be read admits nobody: a damaged tag admits fewer instances, never more.
+    A part that is no name, or a `*` alone, admits nobody: a damaged tag admits fewer instances, never more.
     """
     if text is None:
         return None
-    pairs = text.split(" ")
+    parts = [one for one in _parts(text) if one]
     return Members(
-        instance_profiles=tuple(
-            _read(one.removeprefix(_PROFILE)) for one in pairs if one.startswith(_PROFILE)
-        ),
-        auto_scaling_groups=tuple(_read(one.removeprefix(_GROUP)) for one in pairs if one.startswith(_GROUP)),
+        instance_profiles=tuple(dict.fromkeys(name for kind, name in parts if kind == _PROFILE)),
+        auto_scaling_groups=tuple(dict.fromkeys(name for kind, name in parts if kind == _GROUP)),
     )
+
+
+def members_unread(text: str) -> bool:
+    """Return whether the tag has a part that cannot be read."""
+    return not all(_parts(text))
+
+
+def _parts(text: str) -> Iterator[tuple[str, str] | None]:
+    """Each part's kind and name; None for one that is no name."""
+    for part in text.split(" "):
+        kind = next((one for one in (_PROFILE, _GROUP) if part.startswith(one)), None)
+        name = _read(part.removeprefix(kind)) if kind else ""
+        fault = profile_fault if kind == _PROFILE else scaling_group_fault
+        yield (kind, name) if kind and fault(name) is None else None
 
 
 def _written(name: str) -> str:

@@ -67,5 +67,24 @@ def read_probe_tag(text: str | None) -> ProbeOptions:
     )
 
 
+def probe_unread(text: str) -> bool:
+    """Return whether the tag has a part that cannot be read."""
+    return not all(_is_option(*part.partition("=")) for part in text.split(" "))
+
+
+def _is_option(key: str, _: str, value: str) -> bool:
+    match key:
+        case "enabled" | "plain_credentials":
+            return value in _BOOLEAN
+        case "qos":
+            return value in _QOS
+        case "protocol":
+            return value in _PROTOCOL
+        case "credentials_secret_id" | "ca_secret_id":
+            return _secret(value) is not None
+        case _:
+            return False
+
+
 def _secret(text: str | None) -> str | None:
     return text if text and matches(SECRET_PATTERN, text) else None

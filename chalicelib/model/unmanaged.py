@@ -7,6 +7,8 @@
     an idle timeout longer than a keepalive makes it  a classic one's guide allows 4000 seconds, a keepalive
                                                       makes 3600 at most
     AWS's other attributes, of target groups too      unless they have their defaults
+    a policy, a tag or a part of one of our tags      AWS may know ciphers that we do not; a tag of ours may
+    that a body cannot say                            have been edited by hand
     listeners of a network one by other protocols,    and targets that are registered at another port than
     or that forward to targets of another type        their group's
 
@@ -17,17 +19,33 @@ between still finds the old value there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from chalicelib.model.ciphers import CIPHERS, POLICIES, PROTOCOLS, unknown_policy
+from chalicelib.model.dns_options import dns_unread, read_dns_tag
 from chalicelib.model.load_balancer import (
+    CustomPolicy,
     ForeignPolicy,
     Listener,
     LoadBalancer,
     LoadBalancerType,
+    PredefinedPolicy,
     SslPolicy,
     longest_idle_timeout,
 )
-from chalicelib.model.names import certificate_path, certificate_path_of
+from chalicelib.model.members import members_unread
+from chalicelib.model.names import (
+    CERTIFICATE_TAG,
+    DNS_TAG,
+    HOSTNAME_TAG,
+    MEMBERS_TAG,
+    PROBE_TAG,
+    certificate_path,
+    certificate_path_of,
+)
+from chalicelib.model.probe_options import probe_unread
+from chalicelib.model.syntax import SOURCE_PATTERN, SSL_POLICY_PATTERN, matches
+from chalicelib.model.user_tags import tags_left
 
 _CERTIFICATE_GONE = "Invalid-Certificate"
 """What ELB shows for a certificate that was deleted.
@@ -65,8 +83,20 @@ def shown_certificate(balancer: LoadBalancer) -> str | None:
 
 
 def shown_policy(balancer: LoadBalancer) -> SslPolicy | None:
-    """The SSL policy that GET shows."""
-    return next((one.ssl_policy for one in _by_port(balancer) if one.secure and one.ssl_policy), None)
+    """The SSL policy that GET shows; None where a body cannot say it, or no listener has one."""
+    policies = (one.ssl_policy for one in _by_port(balancer) if one.secure and one.ssl_policy)
+    policy = next(policies, None)
+    return policy if policy and _sayable(policy, balancer.type) else None
+
+
+def _sayable(policy: SslPolicy, type_: LoadBalancerType) -> bool:
+    """Whether a body can say it: AWS may know protocols and ciphers that we do not."""
+    match policy:
+        case PredefinedPolicy(name):
+            return matches(SSL_POLICY_PATTERN, name) and (name in POLICIES[type_] or unknown_policy(name))
+        case CustomPolicy(protocols, ciphers):
+            known = protocols <= {*PROTOCOLS} and ciphers <= {*CIPHERS}
+            return bool(known and protocols and ciphers and type_ == "classic")
 
 
 def keeps_certificate(before: Listener, certificate: str | None, there: LoadBalancer) -> bool:
@@ -87,7 +117,7 @@ def _uploaded_by_us(listener: Listener, balancer: LoadBalancer) -> bool:
 
 def keeps_policy(before: Listener, policy: SslPolicy | None, there: LoadBalancer) -> bool:
     """Whether the listener keeps its own, since the declaration asks for what GET shows."""
-    return policy == shown_policy(there) and _by_hand(before)
+    return policy == shown_policy(there) and (before.ssl_policy is None or _by_hand(before))
 
 
 def _by_hand(listener: Listener) -> bool:
@@ -113,6 +143,8 @@ def unmanaged(balancer: LoadBalancer) -> tuple[str, ...]:
         *_of_instance_ports(balancer),
         *_of_attributes(balancer),
         *_of_target_groups(balancer),
+        *_of_our_tags(balancer),
+        *tags_left(balancer.tags),
     )
 
 
@@ -123,7 +155,11 @@ def _of_listeners(balancer: LoadBalancer) -> Iterator[str]:
         if differs and not _uploaded_by_us(one, balancer):
             yield f"the listener on port {one.port} serves another certificate, {one.certificate}"
         names = sorted(one.policy_names)
-        if one.secure and one.ssl_policy != policy and _by_hand(one):
+        if one.secure and one.ssl_policy is None:
+            yield f"the listener on port {one.port} has no SSL policy"
+        elif one.secure and policy is None:
+            yield f"the listener on port {one.port} has a policy that a body cannot say, {', '.join(names)}"
+        elif one.secure and one.ssl_policy != policy and _by_hand(one):
             yield f"the listener on port {one.port} negotiates by another policy, {', '.join(names)}"
         for name in names:
             if isinstance(found := balancer.policies.get(name), ForeignPolicy):
@@ -153,6 +189,26 @@ def _of_target_groups(balancer: LoadBalancer) -> Iterator[str]:
             if _GROUP_DEFAULTS.get(name) != value:
                 yield f"the attribute {name} of target group {group.name} is {value}"
         yield from group.unmanaged
+
+
+def _of_our_tags(balancer: LoadBalancer) -> Iterator[str]:
+    tags = balancer.tags
+    if HOSTNAME_TAG in tags and balancer.hostname is None:
+        yield f"the tag {HOSTNAME_TAG} is no name of a host"
+    if not matches(SOURCE_PATTERN, tags.get(CERTIFICATE_TAG, "external")):
+        yield f"the tag {CERTIFICATE_TAG} says no source of a certificate"
+    for key, unread in _UNREAD.items():
+        if key in tags and unread(tags[key]):
+            yield f"the tag {key} has a part that cannot be read"
+    if read_dns_tag(tags.get(DNS_TAG)) and balancer.hostname is None:
+        yield f"the tag {DNS_TAG} keeps no record, since there is no hostname"
+
+
+_UNREAD: Mapping[str, Callable[[str], bool]] = {
+    DNS_TAG: dns_unread,
+    MEMBERS_TAG: members_unread,
+    PROBE_TAG: probe_unread,
+}
 
 
 def _by_port(balancer: LoadBalancer) -> list[Listener]:

@@ -16,7 +16,6 @@ from chalicelib.model.load_balancer import TCP_PROTOCOLS, LoadBalancer
 from chalicelib.model.names import (
     DIGITS_IN_NAME,
     DNS_TAG,
-    HOSTNAME_TAG,
     PENDING_TAG,
     PROBE_TAG,
     certificate_home,
@@ -271,7 +270,7 @@ def targets(
             host=load_balancer.dns_name or "",
             port=listener.port,
             secure=listener.secure,
-            hostname=load_balancer.tags.get(HOSTNAME_TAG),
+            hostname=load_balancer.hostname,
             certificate=_certificate_name(listener.certificate),
             installed=(installed or {}).get(listener.certificate or "", frozenset()),
             options=read_probe_tag(load_balancer.tags.get(PROBE_TAG)),
@@ -290,7 +289,7 @@ def hostname_records(ours: Iterable[LoadBalancer]) -> Mapping[str, HostnameRecor
     kept = [
         (one, options, hostname.lower())
         for one in ours
-        if (options := read_dns_tag(one.tags.get(DNS_TAG))) and (hostname := one.tags.get(HOSTNAME_TAG))
+        if (options := read_dns_tag(one.tags.get(DNS_TAG))) and (hostname := one.hostname)
     ]
     return {
         one.name: HostnameRecord(
@@ -324,7 +323,7 @@ def certificates_to_read(load_balancer: LoadBalancer) -> frozenset[str]:
     None where there is no password or a hostname, and not those whose name in IAM has their digest.
     """
     options = read_probe_tag(load_balancer.tags.get(PROBE_TAG))
-    if options.credentials_secret_id is None or HOSTNAME_TAG in load_balancer.tags:
+    if options.credentials_secret_id is None or load_balancer.hostname is not None:
         return frozenset()
     ports = {target.port for target in targets(load_balancer) if target.secure}
     served = {one.certificate for one in load_balancer.listeners if one.port in ports and one.certificate}

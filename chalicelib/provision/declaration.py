@@ -93,6 +93,7 @@ DEFAULT_PROBE = ProbeOptions()
 class Declaration:
     """The body of a PUT, with every default filled in. Listeners carry no certificate and no policy yet.
 
+    `ssl_policy` None: each secure listener keeps what it has, and a new one gets the default.
     `cluster` None: that of its own name. `keepalive` is seconds; the idle timeout follows from it.
     `security_groups` None: we make one. `members` None: every instance that carries the cluster's tag may
     join. `dns` None: no record is kept for `hostname`; without zones it is in the one that fits. `places` are
@@ -110,7 +111,7 @@ class Declaration:
     scheme: Scheme = "internet-facing"
     listeners: tuple[Listener, ...] = DEFAULT_LISTENERS
     certificate: CertificateSource | None = None
-    ssl_policy: SslPolicy = DEFAULT_POLICY
+    ssl_policy: SslPolicy | None = DEFAULT_POLICY
     security_groups: tuple[str, ...] | None = None
     allow: Allow = Allow()
     health_check: HealthCheck = DEFAULT_HEALTH_CHECK

@@ -28,10 +28,10 @@ from chalicelib.model.members import members_tag
 from chalicelib.model.names import security_group_name
 from chalicelib.model.probe_options import probe_tag
 from chalicelib.model.syntax import certificate_arn_fault, quoted
+from chalicelib.model.user_tags import TAG_VALUE_MAX
 from chalicelib.provision.declaration import DEFAULTS, Allow, Declaration, GivenArn, GivenIssuer
 from chalicelib.x509.domains import covers
 
-TAG_VALUE_MAX = 255
 _HIGHEST_PORT = 65535
 
 
@@ -130,7 +130,7 @@ def _certificate_wanted(declaration: Declaration) -> Iterator[Fault]:
 
 
 def _policy_wanted(declaration: Declaration) -> Iterator[Fault]:
-    custom = declaration.ssl_policy != DEFAULTS[declaration.type]["ssl_policy"]
+    custom = declaration.ssl_policy not in {None, DEFAULTS[declaration.type]["ssl_policy"]}
     if custom and declaration.listeners and not _secure(declaration):
         yield Fault("ssl_policy", "no listener would use it: none speaks SSL, TLS or HTTPS")
 
@@ -228,10 +228,10 @@ def _words_of_classic(declaration: Declaration) -> Iterator[Fault]:
 
 
 def _policy_of_type(declaration: Declaration) -> Iterator[Fault]:
-    policy, type_ = declaration.ssl_policy, declaration.type
-    nearest = nearest_policy(policy, type_)
-    match policy:
-        case PredefinedPolicy(name) if name not in POLICIES[type_] and not unknown_policy(name):
+    type_ = declaration.type
+    match declaration.ssl_policy:
+        case PredefinedPolicy(name) as policy if name not in POLICIES[type_] and not unknown_policy(name):
+            nearest = nearest_policy(policy, type_)
             yield Fault("ssl_policy", f"a {type_} load balancer has no {name}: the nearest is {nearest}")
         case _:
             pass

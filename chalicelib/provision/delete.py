@@ -51,7 +51,7 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
     if name_fault(name):
         # Where AWS takes patterns, as for names of groups, it could stand for other load balancers' things.
         raise NotFound(f"no load balancer can be named {quoted(name)}")
-    standing = survey.for_delete(name, invocation)
+    standing = _observe(name, invocation)
     steps = plan(State(name=name, record_changes=standing.record_changes), standing.actual)
     if not steps:
         raise NotFound(f"there is no load balancer {name}")
@@ -85,6 +85,17 @@ def delete(name: str, invocation: Invocation, *, dry_run: bool = False, force: b
         warnings=standing.warnings,
         carry_on=_payload(left) if left else {},
     )
+
+
+def _observe(name: str, invocation: Invocation) -> survey.Standing:
+    """Read AWS; where something vanished between two reads, look again."""
+    waits = invocation.waits()
+    while True:
+        try:
+            return survey.for_delete(name, invocation)
+        except errors.Absent:
+            if next(waits, None) is None:
+                raise
 
 
 def _refuse(standing: survey.Standing, owner: str, *, force: bool) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 
-from chalicelib.certificates.chosen import ToOrder, ToUpload, reference, source_of
+from chalicelib.certificates.chosen import Chosen, ToOrder, ToUpload, reference, source_of
 from chalicelib.model.load_balancer import (
     TCP_PROTOCOLS,
     Listener,
     LoadBalancer,
     LoadBalancerType,
     Protocol,
+    SslPolicy,
     State,
     TargetGroup,
     idle_timeout,
     tcp_idle_timeout,
 )
-from chalicelib.model.members import members_tag, read_members_tag
+from chalicelib.model.members import Members, members_tag, read_members_tag
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     CLUSTER_TAG,
@@ -30,10 +31,11 @@ from chalicelib.model.names import (
     security_group_name,
     target_group_name,
 )
-from chalicelib.model.probe_options import probe_tag
+from chalicelib.model.probe_options import probe_tag, read_probe_tag
+from chalicelib.model.syntax import SOURCE_PATTERN, matches
 from chalicelib.model.target_groups import managed_attributes
 from chalicelib.model.vpc import Rule, SecurityGroup
-from chalicelib.provision.declaration import Declaration
+from chalicelib.provision.declaration import DEFAULTS, Declaration
 from chalicelib.provision.facts import Facts
 from chalicelib.provision.hostname import hostname_tag
 from chalicelib.register.plan import Membership, decide_membership, has_no_room
@@ -65,7 +67,7 @@ def desire(declaration: Declaration, facts: Facts, owner: str) -> State:
             replace(
                 listener,
                 certificate=reference(facts.chosen) if listener.secure and facts.chosen else None,
-                ssl_policy=declaration.ssl_policy if listener.secure else None,
+                ssl_policy=_policy(declaration, listener, there) if listener.secure else None,
             )
             for listener in sorted(declaration.listeners, key=lambda listener: listener.port)
         ),
@@ -165,6 +167,15 @@ def _target_group(listener: Listener, wanted: LoadBalancer, there: LoadBalancer 
     )
 
 
+def _policy(declaration: Declaration, listener: Listener, there: LoadBalancer | None) -> SslPolicy | None:
+    """Return the SSL policy that is declared, else the one that the listener has, or none as it has none."""
+    if declaration.ssl_policy is not None:
+        return declaration.ssl_policy
+    default: SslPolicy = DEFAULTS[declaration.type]["ssl_policy"]
+    before = (one for one in (there.listeners if there else ()) if one.port == listener.port and one.secure)
+    return next((one.ssl_policy for one in before), default)
+
+
 _OF_TYPE: Mapping[
     LoadBalancerType, Callable[[LoadBalancer, Declaration, LoadBalancer | None], LoadBalancer]
 ] = {"classic": _as_classic, "network": _as_network}
@@ -235,18 +246,22 @@ def _group(declaration: Declaration, facts: Facts, vpc: str) -> SecurityGroup | 
 
 
 def _tags(declaration: Declaration, facts: Facts, owner: str) -> Mapping[str, str]:
-    """Tags that the body does not name are left alone; ours follow from it."""
+    """Tags that the body does not name are left alone; ours follow from it.
+
+    One of ours of which nothing can be read, so that GET shows nothing, is left alone as well.
+    """
     there = facts.actual.load_balancer
+    before = there.tags if there else {}
     ours = {
         OWNER_TAG: owner,
         CLUSTER_TAG: _cluster(declaration, there, owner),
-        CERTIFICATE_TAG: source_of(facts.chosen) if facts.chosen else None,
-        HOSTNAME_TAG: declaration.hostname,
+        CERTIFICATE_TAG: _source(facts.chosen, there, owner),
+        HOSTNAME_TAG: _hostname(declaration, there),
         DNS_TAG: hostname_tag(declaration, facts),
-        MEMBERS_TAG: _members(declaration, there.tags.get(MEMBERS_TAG) if there else None),
-        PROBE_TAG: probe_tag(declaration.probe),
+        MEMBERS_TAG: _members(declaration, before.get(MEMBERS_TAG)),
+        PROBE_TAG: _probe(declaration, before.get(PROBE_TAG)),
     }
-    kept = {key: value for key, value in (there.tags if there else {}).items() if key not in _FROM_BODY}
+    kept = {key: value for key, value in before.items() if key not in _FROM_BODY}
     return {**kept, **declaration.tags, **{key: value for key, value in ours.items() if value is not None}}
 
 
@@ -257,9 +272,34 @@ def _cluster(declaration: Declaration, there: LoadBalancer | None, owner: str) -
     return declaration.serves
 
 
+def _source(chosen: Chosen | None, there: LoadBalancer | None, owner: str) -> str | None:
+    """The tag's text; one that says no source, or none at all, means `external` as well."""
+    said = source_of(chosen) if chosen else None
+    if there is None or there.owner != owner:
+        return said
+    before = there.tags.get(CERTIFICATE_TAG)
+    if said is None and not any(listener.secure for listener in there.listeners):
+        return before
+    unread = before is None or not matches(SOURCE_PATTERN, before)
+    return before if said == "external" and unread else said
+
+
+def _hostname(declaration: Declaration, there: LoadBalancer | None) -> str | None:
+    if declaration.hostname is None and there is not None and there.hostname is None:
+        return there.tags.get(HOSTNAME_TAG)
+    return declaration.hostname
+
+
 def _members(declaration: Declaration, there: str | None) -> str | None:
     """The tag's text; a text with the same meaning in another order or spelling stays."""
-    return there if read_members_tag(there) == declaration.members else members_tag(declaration.members)
+    before = read_members_tag(there)
+    nobody = declaration.members is None and before == Members()
+    return there if nobody or before == declaration.members else members_tag(declaration.members)
+
+
+def _probe(declaration: Declaration, there: str | None) -> str | None:
+    """The tag's text; a text with the same meaning stays."""
+    return there if read_probe_tag(there) == declaration.probe else probe_tag(declaration.probe)
 
 
 def _uploaded(facts: Facts) -> frozenset[str]:

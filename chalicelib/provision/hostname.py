@@ -22,11 +22,11 @@ from chalicelib.dns.zones import hiding, zone_faults, zones_for
 from chalicelib.model.dns_options import DnsOptions, dns_tag, read_dns_tag
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import LoadBalancer
-from chalicelib.model.names import DNS_TAG, HOSTNAME_TAG
+from chalicelib.model.names import DNS_TAG
 from chalicelib.model.report import ReviewWarning
 from chalicelib.model.route53 import Alias, Change, RecordSet, Zone
 from chalicelib.provision.declaration import Declaration
-from chalicelib.provision.facts import Facts, Names
+from chalicelib.provision.facts import Facts
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def names_to_read(
 
 def kept_names(there: LoadBalancer | None, zones: Sequence[Zone]) -> tuple[tuple[Zone, str], ...]:
     """Return the hostname with each of the hosted zones in which the load balancer's tags keep its record."""
-    kept, host = _kept(there), _lower(there.tags.get(HOSTNAME_TAG)) if there else ""
+    kept, host = _kept(there), _lower(there.hostname) if there else ""
     return tuple((zone, host) for zone in zones if kept and host and zone.id in kept.zone_ids)
 
 
@@ -68,25 +68,32 @@ def withdrawals(
 def hostname_faults(declaration: Declaration, facts: Facts) -> Iterator[Fault]:
     """Return why the hostname's record has no hosted zone; a deployment without any is a conflict instead."""
     names = facts.names
-    if names is None or declaration.dns is None or declaration.hostname is None or _off(names):
+    if names is None or declaration.dns is None or declaration.hostname is None or _off(declaration, facts):
         return
     yield from zone_faults(
         declaration.hostname,
         names.zones,
         names.missing,
         declaration.dns.zone_ids,
+        lost=_lost(declaration, facts),
         internal=declaration.scheme == "internal",
         vpc=names.vpc,
     )
 
 
 def hostname_tag(declaration: Declaration, facts: Facts) -> str | None:
-    """Return the text of the tag `emq-elb:dns`; one that says the same in another order stays."""
-    if declaration.dns is None or facts.names is None:
-        return None
-    ids = tuple(zone.id for zone in _zones(declaration, facts.names.zones, facts.names.vpc))
+    """Return the text of the tag `emq-elb:dns`; one that says the same in another order stays.
+
+    So does one that keeps no record, since it names no hosted zone or there is no hostname.
+    """
     there = facts.actual.load_balancer
     before = _kept(there)
+    if declaration.dns is None and there and (before is None or there.hostname is None):
+        return there.tags.get(DNS_TAG)
+    if declaration.dns is None or facts.names is None:
+        return None
+    known = (zone.id for zone in _zones(declaration, facts.names.zones, facts.names.vpc))
+    ids = (*known, *_lost(declaration, facts))
     if there and before and {*before.zone_ids} == {*ids} and before.weight == declaration.dns.weight:
         return there.tags[DNS_TAG]
     return dns_tag(DnsOptions(ids, declaration.dns.weight)) if ids else None
@@ -100,7 +107,7 @@ def plan_records(declaration: Declaration, facts: Facts, owner: str, *, adopt: b
     names, there = facts.names, facts.actual.load_balancer
     if names is None:
         return RecordPlan()
-    if declaration.dns and _off(names):
+    if declaration.dns and _off(declaration, facts):
         return RecordPlan(
             conflict="`dns` needs hosted zones of Route 53, and the setting DNS_ZONES of this deployment"
             " names none: set it to their ids and deploy again (docs/dns.md), or leave `dns` out"
@@ -174,7 +181,7 @@ def unknown_zones(there: LoadBalancer, zones: Iterable[Zone]) -> Iterator[Review
         if id_ not in known:
             yield ReviewWarning(
                 "dns-zone-unknown",
-                f"the record of {there.tags.get(HOSTNAME_TAG)} in the hosted zone {id_} stays as it is: the"
+                f"the record of {there.hostname} in the hosted zone {id_} stays as it is: the"
                 " zone is gone, or the setting DNS_ZONES does not name it any more",
             )
 
@@ -195,7 +202,7 @@ def _asked_before(found: NameInZone, wanted: DnsOptions, there: LoadBalancer | N
         and before is not None
         and found.zone.id in before.zone_ids
         and before.weight == wanted.weight
-        and _lower(there.tags.get(HOSTNAME_TAG)) == found.hostname
+        and _lower(there.hostname) == found.hostname
     )
 
 
@@ -211,6 +218,22 @@ def _lower(name: str | None) -> str:
     return (name or "").lower()
 
 
-def _off(names: Names) -> bool:
-    """Whether the deployment keeps no records at all."""
-    return not names.zones and not names.missing
+def _lost(declaration: Declaration, facts: Facts) -> tuple[str, ...]:
+    """The hosted zones that the body and the load balancer's tag name, and that are gone, or not ours now.
+
+    The record there stays as it is.
+    """
+    there, names, dns = facts.actual.load_balancer, facts.names, declaration.dns
+    before = _kept(there)
+    if there is None or names is None or dns is None or before is None:
+        return ()
+    if _lower(there.hostname) != _lower(declaration.hostname):
+        return ()
+    known = {zone.id for zone in names.zones}
+    return tuple(id_ for id_ in dns.zone_ids if id_ in before.zone_ids and id_ not in known)
+
+
+def _off(declaration: Declaration, facts: Facts) -> bool:
+    """Whether the deployment keeps no records at all, and the body asks for one."""
+    names = facts.names
+    return names is not None and not names.zones and not names.missing and not _lost(declaration, facts)

@@ -35,7 +35,6 @@ from chalicelib.model.names import (
     CERTIFICATE_TAG,
     CLUSTER_TAG,
     DNS_TAG,
-    HOSTNAME_TAG,
     OWNER_TAG,
     PENDING_TAG,
     authority_certificate_secret,
@@ -277,7 +276,7 @@ def _loses_a_name(wanted: LoadBalancer, there: LoadBalancer) -> bool:
     before, after = (read_dns_tag(one.tags.get(DNS_TAG)) for one in (there, wanted))
     if before is None:
         return False
-    names = [(one.tags.get(HOSTNAME_TAG) or "").lower() for one in (there, wanted)]
+    names = [(one.hostname or "").lower() for one in (there, wanted)]
     return after is None or names[0] != names[1] or not {*before.zone_ids} <= {*after.zone_ids}
 
 

@@ -108,7 +108,7 @@ def _converge(
     progress = Progress(looked=background is not None)
     waits = invocation.waits()
     while True:
-        facts = _observe(declaration, faults, invocation, reviewed=background is None)
+        facts = _observe(declaration, faults, waits, invocation, reviewed=background is None)
         declaration = declaration.as_it_is(facts.actual.load_balancer)
         declaration = _without_gone_instances(declaration, facts, progress)
         there = facts.actual.load_balancer
@@ -159,9 +159,17 @@ def _converge(
 
 
 def _observe(
-    declaration: Declaration, faults: Sequence[Fault], invocation: Invocation, *, reviewed: bool
+    declaration: Declaration,
+    faults: Sequence[Fault],
+    waits: Iterator[timedelta],
+    invocation: Invocation,
+    *,
+    reviewed: bool,
 ) -> Facts:
-    """Read AWS; where a fault of the body keeps it from being read, raise those of the body alone."""
+    """Read AWS, again where something vanished between two reads.
+
+    Where a fault of the body keeps it from being read, raise those of the body alone.
+    """
     wrong = {fault.field.partition(".")[0] for fault in faults}
     # What is known to be wrong is neither looked up, nor issued for, nor quoted: a key may stand there.
     sound = replace(
@@ -178,12 +186,14 @@ def _observe(
         certificate=None if "certificate" in wrong else declaration.certificate,
         hostname=None if "hostname" in wrong else declaration.hostname,
     )
-    try:
-        return survey.for_put(sound, invocation, reviewed=reviewed)
-    except errors.EmqElbError:
-        if not faults:
-            raise
-        raise InvalidRequest(faults) from None
+    while True:
+        try:
+            return survey.for_put(sound, invocation, reviewed=reviewed)
+        except errors.EmqElbError as error:
+            if faults:
+                raise InvalidRequest(faults) from None
+            if not isinstance(error, errors.Absent) or next(waits, None) is None:
+                raise
 
 
 def _without_gone_instances(declaration: Declaration, facts: Facts, progress: Progress) -> Declaration:

@@ -241,7 +241,7 @@ def warnings(declaration: Declaration, facts: Facts, desired: State) -> Iterator
         )
     yield from _exposed(declaration)
     yield from _unreachable(declaration, wanted, facts)
-    yield from _tls(declaration)
+    yield from _tls(wanted)
     if facts.attaching:
         yield ReviewWarning(
             "attached-by-group",
@@ -333,24 +333,25 @@ def _unreachable(declaration: Declaration, wanted: LoadBalancer, facts: Facts) -
         yield ReviewWarning("frontend-blocked", f"no client can reach the listener on port {port}: {why}")
 
 
-def _tls(declaration: Declaration) -> Iterator[ReviewWarning]:
-    if not any(listener.secure for listener in declaration.listeners):
-        return
-    policy, allowed = declaration.ssl_policy, allowed_protocols(declaration.ssl_policy)
-    if obsolete := sorted((allowed or frozenset()) & OBSOLETE_PROTOCOLS):
+def _tls(wanted: LoadBalancer) -> Iterator[ReviewWarning]:
+    policies = dict.fromkeys(one.ssl_policy for one in wanted.listeners if one.ssl_policy)
+    allowed = {version for policy in policies for version in allowed_protocols(policy) or ()}
+    if obsolete := sorted(allowed & OBSOLETE_PROTOCOLS):
         yield ReviewWarning(
             "obsolete-tls", f"`ssl_policy` lets clients speak {', '.join(obsolete)}, which RFC 8996 retired"
         )
-    if isinstance(policy, PredefinedPolicy) and unknown_policy(policy.name):
-        versions = (
-            f"by its name it allows {', '.join(sorted(allowed))}"
-            if allowed
-            else ("its name does not say which TLS versions it allows")
-        )
-        yield ReviewWarning(
-            "unknown-policy",
-            f"this version does not know {policy.name}: AWS decides whether there is one, and {versions}",
-        )
+    for policy in policies:
+        if isinstance(policy, PredefinedPolicy) and unknown_policy(policy.name):
+            promised = allowed_protocols(policy)
+            versions = (
+                f"by its name it allows {', '.join(sorted(promised))}"
+                if promised
+                else "its name does not say which TLS versions it allows"
+            )
+            yield ReviewWarning(
+                "unknown-policy",
+                f"this version does not know {policy.name}: AWS decides whether there is one, and {versions}",
+            )
 
 
 def _changing_over(wanted: LoadBalancer, facts: Facts) -> Iterator[ReviewWarning]:

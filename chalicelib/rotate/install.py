@@ -17,7 +17,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model import errors
 from chalicelib.model.load_balancer import Certificate, LoadBalancer, SecureListener
-from chalicelib.model.names import HOSTNAME_TAG, PENDING_TAG, REJECTED_TAG
+from chalicelib.model.names import PENDING_TAG, REJECTED_TAG
 from chalicelib.model.pending import Pending, parse_pending, until_served
 from chalicelib.model.rejected import Rejected
 from chalicelib.model.report import ReviewWarning
@@ -103,7 +103,7 @@ def endpoints(
     found = []
     for listener in balancer.listeners:
         if load_balancer := load_balancers.get(listener.load_balancer):
-            hostname = load_balancer.tags.get(HOSTNAME_TAG)
+            hostname = load_balancer.hostname
             lent = listener.load_balancer != balancer.name and names
             name = None if lent and hostname and not covers(names, hostname) else hostname
             host = load_balancer.dns_name or ""

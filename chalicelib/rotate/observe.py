@@ -26,7 +26,6 @@ from chalicelib.model.load_balancer import (
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     DIGITS_IN_NAME,
-    HOSTNAME_TAG,
     REJECTED_TAG,
     WATCHED,
     certificate_path,
@@ -122,7 +121,7 @@ def _balancer(
         listeners=listeners,
         certificates=own,
         served=current(listeners, own, rejected) or current(listeners, listed, rejected),
-        hostname=load_balancer.tags.get(HOSTNAME_TAG),
+        hostname=load_balancer.hostname,
         rejected=rejected,
         barred=failed is not None and failed.barred(now),
     )

@@ -142,14 +142,19 @@ def test_what_is_wrong_is_a_fault_of_its_field(here: Account, body: dict[str, An
     assert here.calls.writes == []
 
 
-def test_a_zone_that_is_gone_is_named(here: Account, zone_id: str, body: dict[str, Any]) -> None:
+def test_the_record_in_a_zone_that_is_gone_stays_as_it_is_until_it_is_asked_for_no_longer(
+    here: Account, zone_id: str, body: dict[str, Any]
+) -> None:
     put_through(here, {**body, "dns": {"zone_ids": [zone_id]}})
     for one in ("A", "TXT"):
         change(zone_id, "DELETE", one, *([TEXT] if one == "TXT" else []), **shown(zone_id, one))
     boto3.client("route53").delete_hosted_zone(Id=zone_id)
     assert "answers" not in here.get()["dns"]
+    report = here.put(here.get())
+    assert (report.state, here.calls.writes, codes(report)) == ("ready", [], {"dns-zone-unknown"})
+    assert here.get()["dns"]["zone_ids"] == [zone_id]
     with pytest.raises(InvalidRequest, match="there is no hosted zone"):
-        here.put(here.get())
+        here.put({**here.get(), "hostname": OTHER})
     without = {key: value for key, value in body.items() if key != "dns"}
     report = here.put(without)
     assert (report.state, codes(report)) == ("ready", {"dns-zone-unknown"})
@@ -364,6 +369,8 @@ def test_a_zone_that_the_deployment_lost_keeps_its_record(
     here.settings = replace(here.settings, dns_zones=())
     with pytest.raises(Conflict, match="DNS_ZONES"):
         here.put(body)
+    report = here.put(here.get())
+    assert (report.state, here.calls.writes, codes(report)) == ("ready", [], {"dns-zone-unknown"})
     report = here.put({**body, "dns": False})
     assert codes(report) == {"dns-zone-unknown"}
     assert records(zone_id) == OURS

@@ -8,11 +8,11 @@ from typing import Any
 
 from chalicelib import background
 from chalicelib.aws.refusals import OWNED, Meaning
-from chalicelib.model.errors import Absent, AwsError, EmqElbError, InvalidInstance, NotFound, NotOurs, NotYet
+from chalicelib.model.errors import Absent, AwsError, EmqElbError, InvalidInstance, NotFound, NotYet
 from lab.fidelity.knobs import KNOBS
 from tests.provision import test_crash as classic
 from tests.provision import test_network_crash as network
-from tests.weather.refusals import SECOND, Refusal, operation_of
+from tests.weather.refusals import Refusal, operation_of
 from tests.weather.stories import Failures, Scene, Story, configured, listed
 from tests.world.provisioning import OWNER, READS, WATCHED, Account, issued, pem
 
@@ -239,10 +239,10 @@ def _answer(
     and once more without these.
     """
     operation, passed = operation_of(refusal.call), refusal.lasting != "for ever"
-    if operation == "DescribeTags" and refusal.meaning is Meaning.GONE:
-        return NotOurs if there and not (passed and refusal.call.startswith(SECOND)) else None
     if operation.startswith(READS):
-        return refusal.error
+        vanished = refusal.meaning is Meaning.GONE
+        unread = operation == "DescribeTags" and not there
+        return None if vanished and (passed or unread) else refusal.error
     ours = just_ours and operation in OWNED and operation not in before
     late = refusal.meaning is Meaning.NOT_YET or (refusal.meaning is Meaning.NOT_ALLOWED and ours)
     if passed and (late or refusal.meaning in {Meaning.ALREADY_SO, Meaning.GONE}):

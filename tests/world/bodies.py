@@ -69,8 +69,10 @@ def certificate_of(source: CertificateSource | None) -> dict[str, Any] | None:
             assert_never(source)
 
 
-def policy_of(policy: SslPolicy) -> str | dict[str, Any]:
+def policy_of(policy: SslPolicy | None) -> str | dict[str, Any] | None:
     match policy:
+        case None:
+            return None
         case PredefinedPolicy():
             return policy.name
         case CustomPolicy():
