@@ -87,7 +87,7 @@ def test_the_order_in_which_outcomes_came_does_not_count(outcomes: list[Outcome]
 @given(OUTCOMES)
 def test_another_failure_never_makes_it_better(outcomes: list[Outcome]) -> None:
     order = ("ok", "degraded", "failed")
-    worse = [replace(outcomes[0], failure=REFUSED), *outcomes[1:]]
+    worse = [replace(outcomes[0], failure=outcomes[0].failure or REFUSED), *outcomes[1:]]
     assert order.index(judge_outcomes("demo", worse).grade) >= order.index(
         judge_outcomes("demo", outcomes).grade
     )
