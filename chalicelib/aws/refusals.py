@@ -201,6 +201,8 @@ ELBV2: Mapping[str, Rows] = {
     },
     "SetSubnets": {
         GONE: "LoadBalancerNotFound",
+        # The subnet that was just removed from the zone is still seen there, as with classic ones.
+        NOT_YET: "InvalidConfigurationRequest: multiple subnets in the same Availability Zone",
         THEIRS: "ResourceInUse",
         FULL: "CapacityReservationPending CapacityDecreaseRequestsLimitExceeded",
         WRONG: """

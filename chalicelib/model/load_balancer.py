@@ -400,6 +400,12 @@ class Certificate:
         return self.leaf.issuer_key if self.leaf else None
 
 
+NETWORK_LISTENERS_MAX = 50
+"""Of one network load balancer, and fixed.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html
+"""
+
 IDLE_TIMEOUT_MAX = 3600
 """Seconds: https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-idle-timeout.html"""
 

@@ -16,6 +16,7 @@ from chalicelib.model.ciphers import POLICIES, nearest_policy, unknown_policy
 from chalicelib.model.errors import Fault
 from chalicelib.model.load_balancer import (
     IDLE_TIMEOUT_MAX,
+    NETWORK_LISTENERS_MAX,
     SECURE_PROTOCOLS,
     TCP_PROTOCOLS,
     TLS_IDLE_TIMEOUT,
@@ -237,6 +238,13 @@ def _policy_of_type(declaration: Declaration) -> Iterator[Fault]:
             pass
 
 
+def _listeners_of_network(declaration: Declaration) -> Iterator[Fault]:
+    if (count := len(declaration.listeners)) > NETWORK_LISTENERS_MAX:
+        yield Fault(
+            "listeners", f"a network load balancer has at most {NETWORK_LISTENERS_MAX} listeners, not {count}"
+        )
+
+
 def _no_custom_policy(declaration: Declaration) -> Iterator[Fault]:
     match declaration.ssl_policy:
         case CustomPolicy() as policy:
@@ -343,6 +351,7 @@ _OF_TYPE: Mapping[LoadBalancerType, tuple[tuple[str, Callable[[Declaration], Ite
         ("addresses", _no_addresses),
     ),
     "network": (
+        ("listeners", _listeners_of_network),
         ("ssl_policy", _policy_of_type),
         ("ssl_policy", _no_custom_policy),
         ("listeners keepalive", _keepalive_of_network),

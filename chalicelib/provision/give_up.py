@@ -15,7 +15,7 @@ from chalicelib.certificates.chosen import Existing, ToOrder
 from chalicelib.invocation import Invocation
 from chalicelib.model import actions as do
 from chalicelib.model.ciphers import near_policies, unknown_policy
-from chalicelib.model.errors import AwsError, Denied, QuotaReached, Refused
+from chalicelib.model.errors import AwsError, Denied, QuotaReached, Refused, Theirs
 from chalicelib.model.load_balancer import PredefinedPolicy
 from chalicelib.model.names import ACME
 from chalicelib.provision.declaration import Declaration
@@ -34,7 +34,7 @@ def given_up(
     near = _near(error, declaration)
     if exists(facts, progress):
         what = _left_half_made(name, progress)
-    elif isinstance(error, (Denied, QuotaReached, Refused)):
+    elif isinstance(error, (Denied, QuotaReached, Refused, Theirs)):
         what = _taken_away(name, facts, progress, invocation)
     else:
         what = ""

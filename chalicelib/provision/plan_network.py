@@ -30,6 +30,7 @@ from dataclasses import replace
 from chalicelib.model import actions as do
 from chalicelib.model.batches import batches
 from chalicelib.model.load_balancer import (
+    NETWORK_LISTENERS_MAX,
     HealthCheck,
     Listener,
     LoadBalancer,
@@ -246,12 +247,22 @@ def _deregistered(group: TargetGroup, wanted: LoadBalancer, desired: State) -> I
 
 
 def _listeners(wanted: LoadBalancer, there: LoadBalancer, groups: Mapping[int, str]) -> Iterator[do.Action]:
-    """The highest port first: the lowest says what was declared before (`model/unmanaged.py`)."""
+    """The highest port first: the lowest says what was declared before (`model/unmanaged.py`).
+
+    What is new is there before what is not wanted goes. Where AWS has no room for both they are exchanged one
+    by one.
+    """
     actual = {listener.port: listener for listener in there.listeners}
+    going = sorted(actual.keys() - {listener.port for listener in wanted.listeners})
+    room = NETWORK_LISTENERS_MAX - len(actual) - len(there.foreign_listeners)
     for listener in sorted(wanted.listeners, key=lambda one: -one.port):
         before = actual.get(listener.port)
         reference = groups[listener.instance_port]
         if before is None:
+            if room <= 0 and going:
+                yield _unwanted(actual[going.pop()])
+            else:
+                room -= 1
             yield do.CreateListener(
                 reason="a listener that is missing",
                 arn=there.arn or "",
@@ -261,8 +272,14 @@ def _listeners(wanted: LoadBalancer, there: LoadBalancer, groups: Mapping[int, s
         else:
             yield from _changed(listener, before, reference, there)
         yield from _idle_timeout(listener, before, wanted, there)
-    for port in sorted(actual.keys() - {listener.port for listener in wanted.listeners}):
-        yield do.DeleteListener(reason="a listener that is not wanted", arn=actual[port].arn or "", port=port)
+    for port in going:
+        yield _unwanted(actual[port])
+
+
+def _unwanted(listener: Listener) -> do.DeleteListener:
+    return do.DeleteListener(
+        reason="a listener that is not wanted", arn=listener.arn or "", port=listener.port
+    )
 
 
 def _changed(

@@ -131,9 +131,12 @@ def _dns_name(region: Region, name: str, scheme: str, arn: str, type_: str) -> s
     return f"{name}-{arn.rpartition('/')[2]}.elb.{region.name}.{suffix}"
 
 
-def asked_places(region: Region, request: Request, scheme: str, type_: str) -> list[Address]:
+def asked_places(
+    region: Region, request: Request, scheme: str, type_: str, had: Mapping[str, Address] | None = None
+) -> list[Address]:
     """Return the subnets that a request names with their addresses, or refuse: one a zone, all of one VPC.
 
+    An Elastic IP that a subnet `had` may be named for it again.
     https://docs.aws.amazon.com/elasticloadbalancing/latest/network/availability-zones.html
     """
     mappings = request.get("SubnetMappings", [])
@@ -166,7 +169,9 @@ def asked_places(region: Region, request: Request, scheme: str, type_: str) -> l
         for subnet, mapping in zip(subnets, asked, strict=True)
     ]
     for place in places:
-        _refuse_address(region, place, scheme)
+        before = (had or {}).get(place.subnet)
+        if before is None or before.allocation != place.allocation:
+            _refuse_address(region, place, scheme)
     return places
 
 
@@ -354,7 +359,7 @@ def set_subnets(region: Region, request: Request) -> Answer:
     https://docs.aws.amazon.com/elasticloadbalancing/latest/network/availability-zones.html
     """
     one = load_balancer(region, required(request, "LoadBalancerArn"))
-    places = asked_places(region, request, one.scheme, one.type)
+    places = asked_places(region, request, one.scheme, one.type, one.addresses)
     had = {place.zone: place for place in one.addresses.values()}
     for place in places:
         before = had.get(place.zone)

@@ -177,6 +177,9 @@ def test_an_elastic_ip_serves_one_load_balancer(here: Network) -> None:
     assert code(here.create, "other", SubnetMappings=[mapping]) == "ResourceInUse"
     unknown = mapping | {"AllocationId": "eipalloc-12345678"}
     assert code(here.create, "other", SubnetMappings=[unknown]) == "AllocationIdNotFound"
+    more = [mapping, {"SubnetId": here.world.subnets[1]}]
+    there = here.api.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    here.api.set_subnets(LoadBalancerArn=there, SubnetMappings=more)  # its own is no other's
     private = {"SubnetId": here.world.subnets[0], "PrivateIPv4Address": "172.31.0.9"}
     assert code(here.create, "other", SubnetMappings=[private]) == "InvalidConfigurationRequest"
 

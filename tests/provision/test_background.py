@@ -12,14 +12,26 @@ import pytest
 from chalicelib.model import errors
 from chalicelib.model.report import Report
 from lab.fidelity.knobs import KNOBS
+from tests.world.kinds import (
+    CLASSIC,
+    NETWORK,
+    Kind,
+    article,
+    each_kind,
+    registered,
+    security_groups,
+    served,
+    without_group,
+)
+from tests.world.network import network_snapshot
 from tests.world.provisioning import Account, Killed, issued, pem
 
 KEY = issued("new.example.com", key="new").private_key_pem
 
 
-def there(here: Account) -> dict[str, Any]:
+def there(here: Account, kind: Kind = CLASSIC) -> dict[str, Any]:
     """The body of a load balancer that is there, with a certificate that AWS knows."""
-    body = here.article
+    body = article(here, kind)
     here.put(body)
     KNOBS.certificate_propagation_seconds = 120
     return body
@@ -33,8 +45,9 @@ def state(here: Account) -> str:
     return str(here.get()["state"])
 
 
-def test_past_the_deadline_the_background_finishes_what_was_begun(here: Account) -> None:
-    body = there(here)
+@each_kind
+def test_past_the_deadline_the_background_finishes_what_was_begun(here: Account, kind: Kind) -> None:
+    body = there(here, kind)
     asked = new({**body, "connection_draining": 60})
     report = here.put(asked)
     assert report.state == "pending"
@@ -44,7 +57,7 @@ def test_past_the_deadline_the_background_finishes_what_was_begun(here: Account)
     assert finished is not None
     assert finished.state == "ready"
     assert state(here) == "ready"
-    assert here.served().partition("/")[2].startswith("emq-elb/emq-elb-test/eu-central-1/demo/")
+    assert served(here).partition("/")[2].startswith("emq-elb/emq-elb-test/eu-central-1/demo/")
     assert here.calls.writes.count("UploadServerCertificate") == 0
 
 
@@ -70,6 +83,24 @@ def test_a_load_balancer_that_is_not_there_yet_is_made_in_the_background(here: A
     assert here.calls.writes == []
 
 
+def test_a_network_one_takes_no_client_until_aws_knows_its_certificate(here: Account) -> None:
+    KNOBS.certificate_propagation_seconds = 120
+    body = {
+        **article(here, NETWORK),
+        "certificate": {"issuer": "private-ca", "domains": ["mqtt.example.com"]},
+    }
+    report = here.put(body)
+    assert (report.state, state(here)) == ("pending", "pending")
+    assert registered(here) == ["node-1", "node-2"]
+    assert 8883 not in {one["port"] for one in here.get()["listeners"]}
+    finished = here.carry_on(report, body)
+    assert finished is not None
+    assert (finished.state, state(here)) == ("ready", "ready")
+    assert here.get()["certificate"]["domains"] == ["mqtt.example.com"]
+    here.put(body)
+    assert here.calls.writes == []
+
+
 def test_whose_the_bucket_of_the_logs_is_is_asked_for_the_answer_and_not_in_the_background(
     here: Account,
 ) -> None:
@@ -84,8 +115,11 @@ def test_whose_the_bucket_of_the_logs_is_is_asked_for_the_answer_and_not_in_the_
     assert "ListBuckets" not in here.calls.reads
 
 
-def test_the_background_installs_the_certificate_that_it_was_given_whatever_is_served(here: Account) -> None:
-    body = {**here.article, "certificate": {"issuer": "private-ca", "domains": ["old.example.com"]}}
+@each_kind
+def test_the_background_installs_the_certificate_that_it_was_given_whatever_is_served(
+    here: Account, kind: Kind
+) -> None:
+    body = {**article(here, kind), "certificate": {"issuer": "private-ca", "domains": ["old.example.com"]}}
     here.put(body)
     KNOBS.certificate_propagation_seconds = 120
     asked = {**body, "certificate": {"issuer": "private-ca", "domains": ["new.example.com"]}}
@@ -98,15 +132,17 @@ def test_the_background_installs_the_certificate_that_it_was_given_whatever_is_s
     assert here.calls.writes == []
 
 
-def test_what_the_background_is_given_holds_no_key(here: Account) -> None:
-    body = there(here)
+@each_kind
+def test_what_the_background_is_given_holds_no_key(here: Account, kind: Kind) -> None:
+    body = there(here, kind)
     report = here.put(new(body))
     text = json.dumps(report.carry_on) + repr(report) + repr(here.steps)
     assert not [line for line in KEY.splitlines() if line in text]
 
 
-def test_the_background_reads_aws_again_before_every_call(here: Account) -> None:
-    body = there(here)
+@each_kind
+def test_the_background_reads_aws_again_before_every_call(here: Account, kind: Kind) -> None:
+    body = there(here, kind)
     report = here.put(new({**body, "connection_draining": 60, "keepalive": 60, "tags": {"team": "iot"}}))
     KNOBS.certificate_propagation_seconds = 0
     here.carry_on(report, {**body, "connection_draining": 60, "keepalive": 60, "tags": {"team": "iot"}})
@@ -117,20 +153,22 @@ def test_the_background_reads_aws_again_before_every_call(here: Account) -> None
         assert "DescribeLoadBalancers" in made[before:after]
 
 
-def test_a_later_request_stops_the_background_before_its_next_call(here: Account) -> None:
-    body = there(here)
+@each_kind
+def test_a_later_request_stops_the_background_before_its_next_call(here: Account, kind: Kind) -> None:
+    body = there(here, kind)
     report = here.put(new(body))
     here.passed += timedelta(seconds=5)
     here.put({**body, "connection_draining": 30})
-    before = here.snapshot()
+    before = network_snapshot(here)
     here.passed += timedelta(minutes=10)
     assert here.carry_on(report, body) is None
     assert here.calls.writes == []
-    assert here.snapshot() == before
+    assert network_snapshot(here) == before
 
 
-def test_a_later_request_that_waits_too_takes_the_work_over(here: Account) -> None:
-    body = there(here)
+@each_kind
+def test_a_later_request_that_waits_too_takes_the_work_over(here: Account, kind: Kind) -> None:
+    body = there(here, kind)
     first = here.put(new(body))
     here.passed += timedelta(seconds=5)
     KNOBS.certificate_propagation_seconds = 1000
@@ -178,12 +216,14 @@ def test_of_two_requests_that_wait_for_one_that_is_not_there_yet_the_later_count
     assert (state(here), here.get()["connection_draining"]) == ("ready", 60)
 
 
-def test_what_was_deleted_in_the_meantime_is_not_made_again(here: Account) -> None:
-    body = there(here)
+@each_kind
+def test_what_was_deleted_in_the_meantime_is_not_made_again(here: Account, kind: Kind) -> None:
+    body = there(here, kind)
     report = here.put(new(body))
     here.delete(force=True)
     assert here.carry_on(report, body) is None
-    assert here.snapshot()["load balancers"] == {}
+    left = network_snapshot(here)
+    assert left["load balancers"] == left["network"] == {}
 
 
 def test_what_was_deleted_before_it_was_made_is_not_made_in_the_background(here: Account) -> None:
@@ -220,9 +260,12 @@ def test_the_background_that_made_it_does_not_make_it_again_either(here: Account
     assert here.carry_on(existed, body) is None
 
 
+@each_kind
 @pytest.mark.parametrize("kill_after", [1, 2, 3])
-def test_a_killed_background_run_is_resumed_by_lambdas_retry(here: Account, kill_after: int) -> None:
-    body = there(here)
+def test_a_killed_background_run_is_resumed_by_lambdas_retry(
+    here: Account, kind: Kind, kill_after: int
+) -> None:
+    body = there(here, kind)
     asked = {**body, "keepalive": 60, "tags": {"team": "iot"}, "ssl_policy": "ELBSecurityPolicy-2016-08"}
     report = here.put(new(asked))
     here.calls.kill_after = kill_after
@@ -235,8 +278,9 @@ def test_a_killed_background_run_is_resumed_by_lambdas_retry(here: Account, kill
     assert state(here) == "ready"
 
 
-def test_what_takes_even_longer_is_an_error_so_that_lambda_tries_again(here: Account) -> None:
-    body = there(here)
+@each_kind
+def test_what_takes_even_longer_is_an_error_so_that_lambda_tries_again(here: Account, kind: Kind) -> None:
+    body = there(here, kind)
     KNOBS.certificate_propagation_seconds = 3600
     report = here.put(new(body))
     with pytest.raises(errors.NotYet):
@@ -244,8 +288,9 @@ def test_what_takes_even_longer_is_an_error_so_that_lambda_tries_again(here: Acc
     assert state(here) == "pending"
 
 
-def test_the_same_request_finishes_what_the_background_did_not(here: Account) -> None:
-    body = there(here)
+@each_kind
+def test_the_same_request_finishes_what_the_background_did_not(here: Account, kind: Kind) -> None:
+    body = there(here, kind)
     report = here.put(new(body))
     assert report.state == "pending"
     KNOBS.certificate_propagation_seconds = 0
@@ -254,10 +299,11 @@ def test_the_same_request_finishes_what_the_background_did_not(here: Account) ->
     assert len(here.certificates()) == 2
 
 
-def test_a_group_that_is_let_go_slowly_is_carried_on_too(here: Account) -> None:
-    body = {key: value for key, value in here.article.items() if key != "security_groups"}
+@each_kind
+def test_a_group_that_is_let_go_slowly_is_carried_on_too(here: Account, kind: Kind) -> None:
+    body = without_group(article(here, kind))
     here.put(body)
-    own = here.world.describe()["SecurityGroups"][0]
+    (own,) = security_groups(here, kind)
     # Somebody's interface is in the group: AWS does not let it go while it is.
     interface = here.world.ec2.create_network_interface(SubnetId=here.subnets[0], Groups=[own])
     report = here.put({**body, "security_groups": [here.group()]})

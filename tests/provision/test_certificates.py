@@ -15,6 +15,7 @@ from chalicelib.model.errors import Conflict, InvalidRequest
 from lab.fidelity import iam as fidelity_iam
 from lab.fidelity.knobs import KNOBS
 from tests.world.certificates import authority, leaf, self_signed
+from tests.world.kinds import Kind, each_kind
 from tests.world.provisioning import Account, Killed, issued, pem
 
 SECURE = {"protocol": "SSL", "port": 8883, "instance_protocol": "TCP", "instance_port": 1883}
@@ -261,9 +262,10 @@ def test_of_two_requests_that_make_the_private_ca_at_once_one_does(here: Account
     assert len(here.certificates()) == 2
 
 
-def test_a_new_certificate_is_waited_for(here: Account) -> None:
+@each_kind
+def test_a_new_certificate_is_waited_for(here: Account, kind: Kind) -> None:
     KNOBS.certificate_propagation_seconds = 12
-    report = here.put(body_with(here, {"pem": pem(issued())}))
+    report = here.put(body_with(here, {"pem": pem(issued())}, type=kind.type))
     assert report.state == "ready"
     assert timedelta(seconds=12) <= here.passed < timedelta(seconds=20)
     assert here.calls.writes.count("UploadServerCertificate") == 1

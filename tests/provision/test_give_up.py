@@ -9,12 +9,15 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from chalicelib.model.errors import AwsError, Denied, InvalidRequest, QuotaReached, Refused
+from chalicelib.model.errors import AwsError, Denied, InvalidRequest, QuotaReached, Refused, Theirs
+from tests.world.kinds import CLASSIC, Kind, each_kind
+from tests.world.network import network_snapshot
 from tests.world.provisioning import WATCHED, Account, granted, issued, pem
 
 
-def body_of(here: Account) -> dict[str, Any]:
+def body_of(here: Account, kind: Kind = CLASSIC) -> dict[str, Any]:
     return {
+        "type": kind.type,
         "subnets": here.subnets[:2],
         "certificate": {"pem": pem(issued())},
         "instances": here.launch("node-1"),
@@ -37,18 +40,20 @@ def refuse(operation: str, code: str, *, naming: str | None = None) -> None:
         ("ValidationError", Refused),
         ("InvalidSubnet", Refused),
         ("TooManyLoadBalancers", QuotaReached),
+        ("ResourceInUse", Theirs),  # somebody took an address of a network one
         ("AccessDenied", Denied),
     ],
 )
+@each_kind
 def test_what_was_made_for_one_that_aws_does_not_make_is_gone_again(
-    here: Account, code: str, error: type[AwsError]
+    here: Account, kind: Kind, code: str, error: type[AwsError]
 ) -> None:
-    body = body_of(here)
-    before = here.snapshot()
+    body = body_of(here, kind)
+    before = network_snapshot(here)
     refuse("CreateLoadBalancer", code)
     with pytest.raises(error, match="demo was not made, and what was made for it was deleted again"):
         here.put(body)
-    after = here.snapshot()
+    after = network_snapshot(here)
     assert after == before
     WATCHED.refuse = granted
     assert here.put(body).created
@@ -63,8 +68,11 @@ def test_what_a_private_ca_signed_goes_and_the_ca_stays(here: Account) -> None:
     assert here.secrets()
 
 
-def test_a_bucket_that_elb_may_not_write_to_keeps_nothing_else_from_being_done(here: Account) -> None:
-    body = body_of(here)
+@each_kind
+def test_a_bucket_that_elb_may_not_write_to_keeps_nothing_else_from_being_done(
+    here: Account, kind: Kind
+) -> None:
+    body = body_of(here, kind)
     refuse("ModifyLoadBalancerAttributes", "InvalidConfigurationRequest", naming="logs")
     with pytest.raises(Refused, match="demo was made and is pending: fix this and send the request again"):
         here.put(body)
@@ -79,13 +87,14 @@ def test_a_bucket_that_elb_may_not_write_to_keeps_nothing_else_from_being_done(h
     assert here.get()["state"] == "ready"
 
 
+@each_kind
 @pytest.mark.parametrize(("bucket", "warned"), [("logs", False), ("elsewhere", True)])
 def test_logs_that_go_into_the_bucket_of_another_account_are_a_warning(
-    here: Account, bucket: str, warned: bool
+    here: Account, kind: Kind, bucket: str, warned: bool
 ) -> None:
     s3 = boto3.client("s3", region_name="us-east-1", config=Config(s3={"addressing_style": "path"}))
     s3.create_bucket(Bucket="logs")
-    report = here.put({**body_of(here), "access_logs": {"bucket": bucket}})
+    report = here.put({**body_of(here, kind), "access_logs": {"bucket": bucket}})
     assert ("foreign-bucket" in {one.code for one in report.warnings}) is warned
     # A bucket that gets the logs already is not asked for again.
     with here.counted() as calls:
@@ -120,9 +129,13 @@ def private_vpc(here: Account) -> tuple[str, str]:
     return vpc, subnet["SubnetId"]
 
 
-def test_without_an_internet_gateway_it_is_a_fault_and_without_a_route_a_warning(here: Account) -> None:
+@each_kind
+def test_without_an_internet_gateway_it_is_a_fault_and_without_a_route_a_warning(
+    here: Account, kind: Kind
+) -> None:
     vpc, subnet = private_vpc(here)
-    body = {"subnets": [subnet], "certificate": {"arn": here.world.upload("by-hand")}}
+    arn = here.world.upload("by-hand")
+    body = {"type": kind.type, "subnets": [subnet], "certificate": {"arn": arn}}
     with pytest.raises(InvalidRequest, match="no internet gateway"):
         here.put(body)
     assert here.calls.writes == []

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.model import actions as do
-from chalicelib.model.errors import QuotaReached
+from chalicelib.model.errors import InvalidRequest, QuotaReached
 from chalicelib.model.load_balancer import State
 from chalicelib.model.vpc import RULES_MAX, Rule, SecurityGroup
 from chalicelib.provision.desired import desire
 from chalicelib.provision.plan import plan
 from tests.world.facts import DECLARATION, OWNER, facts
+from tests.world.kinds import CLASSIC, NETWORK, Kind, each_kind
+from tests.world.network import balancer, elbv2
 from tests.world.provisioning import Account
 from tests.world.pure_aws import OWN_GROUP, performed
 from tests.world.states import pairs
@@ -33,9 +35,14 @@ def body_of(here: Account, **allow: list[str]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("count", [1, 20, 30, 31, 40, 59, 60])
-def test_as_many_networks_as_a_group_takes_are_exchanged_for_others(here: Account, count: int) -> None:
-    body = body_of(here, mqtt=networks(0, count))
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [*((CLASSIC, count) for count in (1, 20, 30, 31, 40, 59, 60)), (NETWORK, 31), (NETWORK, 60)],
+)
+def test_as_many_networks_as_a_group_takes_are_exchanged_for_others(
+    here: Account, kind: Kind, count: int
+) -> None:
+    body = {**body_of(here, mqtt=networks(0, count)), "type": kind.type}
     here.put(body)
     changed = {**body, "allow": {"mqtt": networks(100, count)}}
     assert here.put(changed).state == "ready"
@@ -46,12 +53,13 @@ def test_as_many_networks_as_a_group_takes_are_exchanged_for_others(here: Accoun
     assert here.calls.writes == []
 
 
-def test_more_rules_than_a_group_takes_are_refused_before_anything_is_made(here: Account) -> None:
+@each_kind
+def test_more_rules_than_a_group_takes_are_refused_before_anything_is_made(here: Account, kind: Kind) -> None:
     listeners = [
         {"protocol": "SSL", "port": port, "instance_protocol": "TCP", "instance_port": 1883}
         for port in (8883, 8884)
     ]
-    body = {**body_of(here, mqtt=networks(0, 31)), "listeners": listeners}
+    body = {**body_of(here, mqtt=networks(0, 31)), "listeners": listeners, "type": kind.type}
     for dry_run in (True, False):
         with pytest.raises(QuotaReached, match="62 rules, and a security group takes 60"):
             here.put(body, dry_run=dry_run)
@@ -97,19 +105,34 @@ def test_no_turn_asks_for_too_many_rules_nor_shuts_everybody_out(
         assert state.group.rules == after
 
 
-def test_as_many_listeners_as_a_load_balancer_takes_are_exchanged_for_others(here: Account) -> None:
-    def listeners(first: int) -> list[dict[str, Any]]:
-        return [
-            {"protocol": "TCP", "port": port, "instance_protocol": "TCP", "instance_port": 1883}
-            for port in range(first, first + 60)
-        ]
+def listeners(first: int, count: int) -> list[dict[str, Any]]:
+    return [
+        {"protocol": "TCP", "port": port, "instance_protocol": "TCP", "instance_port": 1883}
+        for port in range(first, first + count)
+    ]
 
-    body = {"subnets": here.subnets[:2], "security_groups": [here.group()], "listeners": listeners(2000)}
+
+@pytest.mark.parametrize(("kind", "count"), [(CLASSIC, 60), (NETWORK, 30), (NETWORK, 50)])
+def test_as_many_listeners_as_a_load_balancer_takes_are_exchanged_for_others(
+    here: Account, kind: Kind, count: int
+) -> None:
+    body: dict[str, Any] = {
+        "type": kind.type,
+        "subnets": here.subnets[:2],
+        "security_groups": [here.group()],
+        "listeners": listeners(2000, count),
+    }
     here.put(body)
-    changed = {**body, "listeners": listeners(3000)}
+    changed = {**body, "listeners": listeners(3000, count)}
     assert here.put(changed).state == "ready"
-    assert len(here.get()["listeners"]) == 60
+    assert {one["port"] for one in here.get()["listeners"]} == {*range(3000, 3000 + count)}
     here.put(changed)
+    assert here.calls.writes == []
+
+
+def test_more_listeners_than_a_network_one_takes_are_a_fault(here: Account) -> None:
+    with pytest.raises(InvalidRequest, match="at most 50 listeners, not 51"):
+        here.put({"type": "network", "subnets": here.subnets[:2], "listeners": listeners(2000, 51)})
     assert here.calls.writes == []
 
 
@@ -133,18 +156,22 @@ def _with(instances: frozenset[str]) -> State:
     return replace(made, group=None, load_balancer=replace(made.load_balancer, instances=instances))
 
 
-def test_tags_of_ours_that_go_make_room_for_those_that_come(here: Account) -> None:
+@each_kind
+def test_tags_of_ours_that_go_make_room_for_those_that_come(here: Account, kind: Kind) -> None:
     many = {f"theirs-{number}": "x" for number in range(40)}
     body = {
         **body_of(here, mqtt=["10.0.0.0/8"]),
+        "type": kind.type,
         "tags": many,
         "hostname": "mqtt.example.com",
         "probe": {"qos": 2},
     }
     here.put(body)
-    here.world.elb.add_tags(
-        LoadBalancerNames=["demo"], Tags=[{"Key": f"more-{number}", "Value": "x"} for number in range(5)]
-    )
+    more = [{"Key": f"more-{number}", "Value": "x"} for number in range(5)]
+    if kind is CLASSIC:
+        here.world.elb.add_tags(LoadBalancerNames=["demo"], Tags=more)
+    else:
+        elbv2().add_tags(ResourceArns=[balancer()["LoadBalancerArn"]], Tags=more)
     changed = {key: value for key, value in body.items() if key not in {"hostname", "probe"}}
     changed["tags"] = {**many, "one-more": "x"}
     here.put(changed)

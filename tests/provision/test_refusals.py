@@ -12,7 +12,18 @@ from chalicelib.api.problems import problem
 from chalicelib.model import errors
 from chalicelib.model.errors import Conflict, InvalidRequest
 from lab.fidelity.knobs import KNOBS
-from tests.world.by_hand import register
+from tests.world.kinds import (
+    CLASSIC,
+    NETWORK,
+    Kind,
+    article,
+    each_kind,
+    make_by_hand,
+    registered,
+    security_groups,
+    without_group,
+)
+from tests.world.network import elbv2, network_snapshot
 from tests.world.provisioning import WATCHED, Account, granted, issued, just_before, pem
 
 KEY = issued().private_key_pem
@@ -107,8 +118,28 @@ def test_every_fault_is_answered_at_once_those_that_only_aws_knows_beside_those_
         ),
         (lambda here: {"security_groups": [elsewhere(here)[2]]}, "security_groups[0]", "in the VPC"),
         (lambda here: {"instances": [elsewhere(here)[1]]}, "instances[0]", "and the load balancer in"),
+        (
+            lambda here: {"type": "network", "security_groups": [elsewhere(here)[2]]},
+            "security_groups[0]",
+            "VPC",
+        ),
+        (lambda here: {"type": "network", "instances": [elsewhere(here)[1]]}, "instances[0]", "balancer in"),
+        (
+            lambda here: {"type": "network", "subnets": [elsewhere(here)[0], here.subnets[0]]},
+            "subnets[1]",
+            "one",
+        ),
     ],
-    ids=["too small", "two VPCs", "two in a zone", "group", "instance"],
+    ids=[
+        "too small",
+        "two VPCs",
+        "two in a zone",
+        "group",
+        "instance",
+        "group of a network one",
+        "instance of a network one",
+        "two VPCs of a network one",
+    ],
 )
 def test_what_does_not_go_together_at_aws_is_a_fault(
     here: Account, change: Any, field: str, says: str
@@ -215,91 +246,104 @@ def test_the_faults_of_a_body_are_answered_even_where_aws_cannot_be_asked(here: 
     ],
     ids=["scheme", "VPC", "member of another"],
 )
-def test_what_there_is_stands_against_it(here: Account, change: Any, says: str) -> None:
-    body = here.article | {"scheme": "internal"}
+@each_kind
+def test_what_there_is_stands_against_it(here: Account, kind: Kind, change: Any, says: str) -> None:
+    body = article(here, kind) | {"scheme": "internal"}
     here.put(body)
     asked = body | change(here)
-    before = here.snapshot()
+    before = network_snapshot(here)
     with pytest.raises(Conflict, match=says):
         here.put(asked)
     assert here.calls.writes == []
-    assert here.snapshot() == before
+    assert network_snapshot(here) == before
 
 
-def test_the_only_zones_subnet_cannot_be_exchanged(here: Account) -> None:
-    body = here.article | {"subnets": here.subnets[:1], "scheme": "internal"}
+@pytest.mark.parametrize(
+    ("kind", "writes"),
+    [
+        (
+            CLASSIC,
+            [
+                "AttachLoadBalancerToSubnets",
+                "AddTags",
+                "DetachLoadBalancerFromSubnets",
+                "AttachLoadBalancerToSubnets",
+                "RemoveTags",
+            ],
+        ),
+        (NETWORK, ["AddTags", "SetSubnets", "SetSubnets", "SetSubnets", "RemoveTags"]),
+    ],
+)
+def test_the_only_zones_subnet_cannot_be_exchanged(here: Account, kind: Kind, writes: list[str]) -> None:
+    body = article(here, kind) | {"subnets": here.subnets[:1], "scheme": "internal"}
     here.put(body)
     with pytest.raises(Conflict, match="AWS cannot exchange the subnet of the only zone"):
         here.put(body | {"subnets": [private_subnet(here)]})
     assert here.calls.writes == []
     here.put(body | {"subnets": [private_subnet(here, cidr="172.31.97.0/24"), here.subnets[1]]})
-    assert here.calls.writes == [
-        "AttachLoadBalancerToSubnets",
-        "AddTags",
-        "DetachLoadBalancerFromSubnets",
-        "AttachLoadBalancerToSubnets",
-        "RemoveTags",
-    ]
+    assert here.calls.writes == writes
 
 
+@each_kind
 @pytest.mark.parametrize("name", ["demo-elb", "Demo-ELB"])
-def test_a_group_of_the_name_that_ours_would_have_is_a_conflict(here: Account, name: str) -> None:
+def test_a_group_of_the_name_that_ours_would_have_is_a_conflict(here: Account, kind: Kind, name: str) -> None:
     here.group(name)
-    body = {key: value for key, value in here.article.items() if key != "security_groups"}
+    body = without_group(article(here, kind))
     with pytest.raises(Conflict, match=rf"a security group {name} in vpc-.* that is not ours"):
         here.put(body)
     assert here.calls.writes == []
 
 
+@each_kind
 @pytest.mark.parametrize("outgoing", [False, True])
-def test_a_group_that_others_refer_to_is_not_given_up(here: Account, outgoing: bool) -> None:
-    body = {key: value for key, value in here.article.items() if key != "security_groups"}
+def test_a_group_that_others_refer_to_is_not_given_up(here: Account, kind: Kind, outgoing: bool) -> None:
+    body = without_group(article(here, kind))
     here.put(body)
-    own = here.world.describe()["SecurityGroups"][0]
+    (own,) = security_groups(here, kind)
     nodes = here.group("nodes", own, outgoing=outgoing)
     with pytest.raises(Conflict, match=f"{nodes} names the security group"):
         here.put(body | {"security_groups": [here.group()]})
     assert here.calls.writes == []
     # Beside another one it may stay.
     here.put(body | {"security_groups": [here.group(), own]})
-    assert here.calls.writes == ["ApplySecurityGroupsToLoadBalancer"]
+    assert here.calls.writes == [kind.gives_groups]
 
 
-def test_one_instance_that_aws_does_not_take_keeps_no_other_out(here: Account) -> None:
-    body = here.article | {"instances": here.launch("node-3", "node-4", "node-5")}
+@each_kind
+def test_one_instance_that_aws_does_not_take_keeps_no_other_out(here: Account, kind: Kind) -> None:
+    body = article(here, kind) | {"instances": here.launch("node-3", "node-4", "node-5")}
     bad = body["instances"][1]
 
     def refuse(operation: str, parameters: Any) -> str | None:
-        registering = operation == "RegisterInstancesWithLoadBalancer"
-        return "InvalidInstance" if registering and bad in parameters.values() else None
+        registering = operation == kind.registers
+        return kind.not_taken if registering and bad in parameters.values() else None
 
     WATCHED.refuse = refuse
     report = here.put(body)
     assert report.state == "ready"
-    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
-    assert [warning.code for warning in report.warnings].count("instance-refused") == 1
+    assert registered(here) == ["node-3", "node-5"]
+    refused = [one.message for one in report.warnings if one.code == "instance-refused"]
+    assert len(refused) == kind.changes
     # The call for all, and four at most to find one of three by halves.
-    assert here.calls.writes.count("RegisterInstancesWithLoadBalancer") <= 5
-    actions = [step for step in report.steps if step.action == "RegisterInstances"]
-    taken = sorted(id_ for step in actions for id_ in cast("list[str]", step.fields["instances"]))
+    assert here.calls.writes.count(kind.registers) <= 5 * kind.changes
+    actions = [step for step in report.steps if step.action in {"RegisterInstances", "RegisterTargets"}]
+    taken = sorted({id_ for step in actions for id_ in cast("list[str]", step.fields["instances"])})
     assert taken == sorted({*body["instances"]} - {bad}), "actions name the calls that AWS took"
     assert report.view is not None
     assert bad not in {member.id for member in report.view.members}
 
 
-def test_an_instance_that_ends_in_the_middle_of_a_put_keeps_no_other_out(here: Account) -> None:
-    body = here.article | {"instances": here.launch("node-3", "node-4", "node-5")}
+@each_kind
+def test_an_instance_that_ends_in_the_middle_of_a_put_keeps_no_other_out(here: Account, kind: Kind) -> None:
+    body = article(here, kind) | {"instances": here.launch("node-3", "node-4", "node-5")}
     ends = body["instances"][1]
-    just_before(
-        "RegisterInstancesWithLoadBalancer",
-        lambda: here.world.ec2.terminate_instances(InstanceIds=[ends]),
-    )
+    just_before(kind.registers, lambda: here.world.ec2.terminate_instances(InstanceIds=[ends]))
     report = here.put(body)
     assert report.state == "ready"
-    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
-    (warning,) = [one for one in report.warnings if one.code == "instance-refused"]
-    assert warning.message == f"AWS does not register {ends}: it is terminated"
-    assert here.calls.writes.count("RegisterInstancesWithLoadBalancer") == 2
+    assert registered(here) == ["node-3", "node-5"]
+    warnings = {one.message for one in report.warnings if one.code == "instance-refused"}
+    assert warnings == {f"AWS does not register {ends}: it is terminated"}
+    assert here.calls.writes.count(kind.registers) == 2 * kind.changes
 
 
 def fill(here: Account, instance: str, left: int = 0) -> None:
@@ -310,12 +354,13 @@ def fill(here: Account, instance: str, left: int = 0) -> None:
         here.tag([instance], f"theirs-{number}", "x")
 
 
+@each_kind
 @pytest.mark.parametrize("exists", [False, True], ids=["created", "converged"])
 def test_an_instance_without_room_for_the_tag_is_named_and_everything_else_is_done(
-    here: Account, exists: bool
+    here: Account, kind: Kind, exists: bool
 ) -> None:
     """EC2 allows 50 tags; before, nothing was done, and the answer was 502 without a name."""
-    body = here.article
+    body = article(here, kind)
     if exists:
         here.put(body)
     (full,) = here.launch("full")
@@ -325,42 +370,50 @@ def test_an_instance_without_room_for_the_tag_is_named_and_everything_else_is_do
     assert "tags-full" in {warning.code for warning in planned.warnings}
     report = here.put(body)
     assert report.state == "ready"
-    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-1", "node-2"]
+    assert registered(here) == ["node-1", "node-2"]
     with pytest.raises(errors.QuotaReached, match=rf"^CreateTags: TagLimitExceeded: {full} carries as many"):
         report.complain()
     here.put(body)
     assert here.calls.writes == []
     here.world.ec2.delete_tags(Resources=[full], Tags=[{"Key": "theirs-0"}])
     here.put(body).complain()
-    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["full", "node-1", "node-2"]
+    assert registered(here) == ["full", "node-1", "node-2"]
 
 
-def test_an_instance_that_gets_its_last_tag_since_it_was_read_is_named_as_well(here: Account) -> None:
-    body = here.article
+@each_kind
+def test_an_instance_that_gets_its_last_tag_since_it_was_read_is_named_as_well(
+    here: Account, kind: Kind
+) -> None:
+    body = article(here, kind)
     full = body["instances"][0]
     fill(here, full, left=1)
     just_before("CreateTags", lambda: here.tag([full], "theirs-too", "x"))
     report = here.put(body)
-    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-2"]
+    assert registered(here) == ["node-2"]
     with pytest.raises(errors.QuotaReached, match=full):
         report.complain()
 
 
-def test_nothing_is_adopted_whose_members_would_be_taken_out_for_want_of_a_tag(here: Account) -> None:
-    body = here.article
+@each_kind
+def test_nothing_is_adopted_whose_members_would_be_taken_out_for_want_of_a_tag(
+    here: Account, kind: Kind
+) -> None:
+    body = article(here, kind)
     full, other = body.pop("instances")
     fill(here, full)
-    here.world.create("demo", Subnets=here.subnets[:2])
-    register(here, [full, other])
+    make_by_hand(here, kind, [full, other])
     with pytest.raises(errors.QuotaReached, match=f"{full} carries .* nothing was changed"):
         here.put(body, adopt=True)
     assert here.calls.writes == []
 
 
+@each_kind
 @pytest.mark.parametrize("exists", [False, True], ids=["created", "converged"])
-def test_an_instance_that_ends_before_it_is_tagged_keeps_no_other_out(here: Account, exists: bool) -> None:
+def test_an_instance_that_ends_before_it_is_tagged_keeps_no_other_out(
+    here: Account, kind: Kind, exists: bool
+) -> None:
     """EC2 tags none of them then, and what was begun is finished without it."""
-    body = here.article | {"instances": here.launch("node-3")}
+    body = article(here, kind) | {"instances": here.launch("node-3")}
     if exists:
         here.put(body)
     body["instances"] += here.launch("node-4", "node-5")
@@ -375,14 +428,15 @@ def test_an_instance_that_ends_before_it_is_tagged_keeps_no_other_out(here: Acco
     WATCHED.refuse = end
     report = here.put(body)
     assert report.state == "ready"
-    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-3", "node-5"]
+    assert registered(here) == ["node-3", "node-5"]
     (warning,) = [one for one in report.warnings if one.code == "instance-refused"]
     assert ends in warning.message
     assert here.calls.writes.count("CreateTags") == 2
 
 
-def test_the_background_goes_on_without_an_instance_that_has_ended_since(here: Account) -> None:
-    body = here.article | {"certificate": {"pem": pem(issued())}}
+@each_kind
+def test_the_background_goes_on_without_an_instance_that_has_ended_since(here: Account, kind: Kind) -> None:
+    body = article(here, kind) | {"certificate": {"pem": pem(issued())}}
     KNOBS.certificate_propagation_seconds = 120
     report = here.put(body)
     here.sleep(120)
@@ -390,48 +444,67 @@ def test_the_background_goes_on_without_an_instance_that_has_ended_since(here: A
     done = here.carry_on(report, body)
     assert done is not None
     assert done.state == "ready"
-    assert here.snapshot()["load balancers"]["demo"]["instances"] == ["node-2"]
+    assert registered(here) == ["node-2"]
 
 
-def test_an_instance_that_aws_does_not_take_is_tried_once_in_the_background(here: Account) -> None:
+@each_kind
+@pytest.mark.parametrize("late", [False, True], ids=["named", "tagged meanwhile"])
+def test_an_instance_that_aws_does_not_take_is_tried_once_in_the_background(
+    here: Account, kind: Kind, late: bool
+) -> None:
     """One call a look is made there, and every look would plan it again."""
-    body = here.article | {"certificate": {"pem": pem(issued())}}
-    bad = body["instances"][0]
+    body = article(here, kind) | {"certificate": {"pem": pem(issued())}}
     KNOBS.certificate_propagation_seconds = 120
     report = here.put(body)
     assert report.state == "pending"
     here.sleep(120)
+    bad = here.launch("late")[0] if late else body["instances"][0]
+    here.tag([bad], "emq-elb:cluster", "demo")
     calls = [0]
 
     def refuse(operation: str, parameters: Any) -> str | None:
-        if operation != "RegisterInstancesWithLoadBalancer" or bad not in parameters.values():
+        if operation != kind.registers or bad not in parameters.values():
             return None
         calls[0] += 1
-        assert calls[0] < 10
-        return "InvalidInstance"
+        return kind.not_taken if calls[0] < 10 else None
 
     WATCHED.refuse = refuse
     done = here.carry_on(report, body)
     assert done is not None
     assert done.state == "ready"
-    assert calls == [2], "with the others, and alone"
+    if kind is NETWORK and not late:
+        assert calls == [0], "it is registered before a listener needs the certificate"
+    else:
+        assert 0 < calls[0] <= 4, "with others, in halves, and alone"
 
 
 @pytest.mark.parametrize(
-    ("operation", "code", "error"),
+    ("kind", "operation", "code", "error"),
     [
-        ("DescribeTags", "Throttling", errors.Throttled),
-        ("CreateLoadBalancer", "TooManyLoadBalancers", errors.QuotaReached),
-        ("CreateLoadBalancer", "AccessDenied", errors.Denied),
-        ("CreateLoadBalancer", "InvalidSubnet", errors.Refused),
-        ("ConfigureHealthCheck", "Throttling", errors.Throttled),
-        ("RegisterInstancesWithLoadBalancer", "InternalFailure", errors.Throttled),
+        *(
+            (kind, operation, code, error)
+            for kind in (CLASSIC, NETWORK)
+            for operation, code, error in (
+                ("DescribeTags", "Throttling", errors.Throttled),
+                ("CreateLoadBalancer", "TooManyLoadBalancers", errors.QuotaReached),
+                ("CreateLoadBalancer", "AccessDenied", errors.Denied),
+                ("CreateLoadBalancer", "InvalidSubnet", errors.Refused),
+                (kind.registers, "InternalFailure", errors.Throttled),
+            )
+        ),
+        (CLASSIC, "ConfigureHealthCheck", "Throttling", errors.Throttled),
+        (NETWORK, "CreateLoadBalancer", "ResourceInUse", errors.Theirs),
+        (NETWORK, "CreateTargetGroup", "TooManyTargetGroups", errors.QuotaReached),
+        (NETWORK, "ModifyTargetGroupAttributes", "Throttling", errors.Throttled),
+        (NETWORK, "RegisterTargets", "TooManyTargets", errors.QuotaReached),
+        (NETWORK, "CreateListener", "TooManyCertificates", errors.QuotaReached),
+        (NETWORK, "CreateListener", "TargetGroupAssociationLimit", errors.Theirs),
     ],
 )
 def test_what_aws_refuses_is_reported_at_once_and_the_next_request_goes_on(
-    here: Account, operation: str, code: str, error: type[errors.AwsError]
+    here: Account, kind: Kind, operation: str, code: str, error: type[errors.AwsError]
 ) -> None:
-    body = here.article
+    body = article(here, kind)
     if operation == "DescribeTags":
         here.put(body)
     refusing(operation, code)
@@ -446,47 +519,73 @@ def test_what_aws_refuses_is_reported_at_once_and_the_next_request_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("operation", "code"),
+    ("kind", "operation", "code"),
     [
-        ("CreateLoadBalancer", "InvalidSecurityGroup"),
-        ("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"),
-        ("CreateLoadBalancerPolicy", "LoadBalancerNotFound"),
-        ("CreateLoadBalancerPolicy", "DuplicatePolicyName"),
-        ("SetLoadBalancerPoliciesOfListener", "PolicyNotFound"),
+        (CLASSIC, "CreateLoadBalancer", "InvalidSecurityGroup"),
+        (CLASSIC, "AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"),
+        (CLASSIC, "CreateLoadBalancerPolicy", "LoadBalancerNotFound"),
+        (CLASSIC, "CreateLoadBalancerPolicy", "DuplicatePolicyName"),
+        (CLASSIC, "SetLoadBalancerPoliciesOfListener", "PolicyNotFound"),
+        (NETWORK, "CreateLoadBalancer", "InvalidSecurityGroup"),
+        (NETWORK, "AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"),
+        (NETWORK, "CreateTargetGroup", "DuplicateTargetGroupName"),
+        (NETWORK, "ModifyTargetGroupAttributes", "TargetGroupNotFound"),
+        (NETWORK, "CreateListener", "LoadBalancerNotFound"),
+        (NETWORK, "CreateListener", "TargetGroupNotFound"),
+        (NETWORK, "CreateListener", "CertificateNotFound"),
+        (NETWORK, "CreateListener", "DuplicateListener"),
+        (NETWORK, "ModifyListenerAttributes", "ListenerNotFound"),
     ],
 )
-def test_what_aws_sees_a_moment_later_is_tried_again(here: Account, operation: str, code: str) -> None:
-    body = {key: value for key, value in here.article.items() if key != "security_groups"}
+def test_what_aws_sees_a_moment_later_is_tried_again(
+    here: Account, kind: Kind, operation: str, code: str
+) -> None:
+    body = without_group(article(here, kind))
     refusing(operation, code, times=2)
     assert here.put(body).state == "ready"
     assert here.passed
-    assert len(here.snapshot()["groups"]) == 2
+    assert len(network_snapshot(here)["groups"]) == 2
     here.put(body)
     assert here.calls.writes == []
 
 
-def test_what_aws_never_sees_is_an_error_and_not_pending(here: Account) -> None:
-    refusing("SetLoadBalancerPoliciesOfListener", "PolicyNotFound")
+@pytest.mark.parametrize(
+    ("kind", "operation", "code"),
+    [
+        (CLASSIC, "SetLoadBalancerPoliciesOfListener", "PolicyNotFound"),
+        (NETWORK, "CreateListener", "TargetGroupNotFound"),
+    ],
+)
+def test_what_aws_never_sees_is_an_error_and_not_pending(
+    here: Account, kind: Kind, operation: str, code: str
+) -> None:
+    refusing(operation, code)
     with pytest.raises(errors.Absent):
-        here.put(here.article)
+        here.put(article(here, kind))
 
 
-def test_an_upload_that_aws_holds_up_cannot_be_carried_on_without_its_key(here: Account) -> None:
+@each_kind
+def test_an_upload_that_aws_holds_up_cannot_be_carried_on_without_its_key(here: Account, kind: Kind) -> None:
     refusing("UploadServerCertificate", "ConcurrentModification")
     with pytest.raises(errors.NotYet):
-        here.put(here.article | {"certificate": {"pem": pem(issued())}})
-    assert here.snapshot()["load balancers"] == {}
+        here.put(article(here, kind) | {"certificate": {"pem": pem(issued())}})
+    there = network_snapshot(here)
+    assert there["load balancers"] == there["network"] == {}
 
 
-def test_the_regions_quota_is_warned_of_before_it_is_reached(here: Account) -> None:
-    KNOBS.load_balancers_quota = 20
-    body = here.article
-    for number in range(15):
-        here.world.create(f"lb-{number:02}", Subnets=here.subnets[:1])
+@pytest.mark.parametrize(("kind", "count"), [(CLASSIC, 15), (NETWORK, 40)])
+def test_the_regions_quota_is_warned_of_before_it_is_reached(here: Account, kind: Kind, count: int) -> None:
+    KNOBS.load_balancers_quota, KNOBS.network_load_balancers_quota = 20, 50
+    body = article(here, kind)
+    for number in range(count):
+        if kind is CLASSIC:
+            here.world.create(f"lb-{number:02}", Subnets=here.subnets[:1])
+        else:
+            elbv2().create_load_balancer(Name=f"lb-{number:02}", Type="network", Subnets=here.subnets[:1])
     report = here.put(body, dry_run=True)
     assert "quota" in {warning.code for warning in report.warnings}
-    KNOBS.load_balancers_quota = 15
-    for asked in (body, {key: value for key, value in body.items() if key != "security_groups"}):
-        with pytest.raises(errors.QuotaReached, match="the region has 15 load balancers"):
+    KNOBS.load_balancers_quota = KNOBS.network_load_balancers_quota = count
+    for asked in (body, without_group(body)):
+        with pytest.raises(errors.QuotaReached, match=f"the region has {count} load balancers"):
             here.put(asked)
         assert here.calls.writes == []
