@@ -131,7 +131,7 @@ hearings = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 12)), max_size=
 
 
 # Few, since each lives three lives: every run of the tests tries others.
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stories, hearings, st.randoms(use_true_random=False))
 def test_one_reconcile_ends_in_the_same_state_whatever_was_heard(
     story: list[tuple[int, str]], hearing: list[tuple[int, int]], random: Any

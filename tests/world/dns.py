@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import boto3
-
 from chalicelib.model.report import Report
+from tests.lab import load_balancing
 from tests.world.provisioning import Account
 
 HOST = "mqtt.example.com"
@@ -17,7 +16,7 @@ TEXT = f"_emq-elb.{HOST}"
 
 def zone(here: Account, name: str = "example.com", vpc: str | None = None, *, kept: bool = True) -> str:
     """Make a hosted zone, a private one where a VPC is named; `kept` puts it into the setting DNS_ZONES."""
-    client: Any = boto3.client("route53")
+    client: Any = load_balancing.client("route53")
     private: Any = {}
     if vpc:
         private = {
@@ -33,7 +32,7 @@ def zone(here: Account, name: str = "example.com", vpc: str | None = None, *, ke
 
 def change(zone_id: str, action: str, type_: str, name: str = HOST, **record: Any) -> None:
     """Change one record set by hand."""
-    client: Any = boto3.client("route53")
+    client: Any = load_balancing.client("route53")
     batch = {"Changes": [{"Action": action, "ResourceRecordSet": {"Name": name, "Type": type_, **record}}]}
     client.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
 
@@ -56,7 +55,9 @@ def alias(here: Account, name: str = "demo", **more: Any) -> Mapping[str, Any]:
 
 def raw(zone_id: str, name: str) -> list[Any]:
     """The record sets of a name, as Route 53 has them."""
-    listed = boto3.client("route53").list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]
+    listed = load_balancing.client("route53").list_resource_record_sets(HostedZoneId=zone_id)[
+        "ResourceRecordSets"
+    ]
     return [one for one in listed if one["Name"] == f"{name}."]
 
 

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import boto3
 import pytest
 import requests.adapters
 
@@ -21,6 +20,7 @@ from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.story import rotate_one
 from lab.certificates.acme import Acme
 from lab.fidelity.knobs import KNOBS
+from tests.lab import load_balancing
 from tests.world.acme_front import Front as AcmeFront
 from tests.world.acme_front import front as acme_front
 from tests.world.provisioning import WATCHED, Account, Calls, Killed, granted
@@ -55,14 +55,14 @@ class Authority:
         return {one["Name"]: one["TTL"] for one in self._texts(zone)}
 
     def _texts(self, zone: str | None) -> list[Any]:
-        client = boto3.client("route53")
+        client = load_balancing.client("route53")
         listed = client.list_resource_record_sets(HostedZoneId=zone or self.zone)["ResourceRecordSets"]
         return [one for one in listed if one["Type"] == "TXT"]
 
     def add_zone(self, name: str, *, private: bool = False) -> str:
         """Make a hosted zone."""
         config = {"HostedZoneConfig": {"PrivateZone": True}} if private else {}
-        client: Any = boto3.client("route53")
+        client: Any = load_balancing.client("route53")
         made = client.create_hosted_zone(Name=name, CallerReference=f"{name} {private}", **config)
         return str(made["HostedZone"]["Id"]).rpartition("/")[2]
 
@@ -74,7 +74,7 @@ class Authority:
             "TTL": ttl,
             "ResourceRecords": [{"Value": value} for value in values],
         }
-        boto3.client("route53").change_resource_record_sets(
+        load_balancing.client("route53").change_resource_record_sets(
             HostedZoneId=zone or self.zone,
             ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]},
         )
@@ -195,7 +195,7 @@ def dying(
 
 def account_keys(here: Account) -> list[str]:
     """The account keys that are kept, PEM."""
-    client = boto3.client("secretsmanager")
+    client = load_balancing.client("secretsmanager")
     kept = [
         json.loads(client.get_secret_value(SecretId=one["Name"])["SecretString"]) for one in here.secrets()
     ]

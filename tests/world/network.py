@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import boto3
-
+from tests.lab import load_balancing
 from tests.world.provisioning import OWNER, Account
 
 CLIENT_PORT, DASHBOARD = 8883, 18083
@@ -14,7 +13,7 @@ CLIENT_PORT, DASHBOARD = 8883, 18083
 
 def elbv2() -> Any:
     """The second API, as a stranger calls it."""
-    return boto3.client("elbv2")
+    return load_balancing.client("elbv2")
 
 
 def network_body(here: Account, **more: Any) -> dict[str, Any]:

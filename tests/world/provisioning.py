@@ -16,7 +16,6 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 from cryptography import x509
 from moto import mock_aws
 
@@ -32,6 +31,7 @@ from chalicelib.provision import put as provision
 from chalicelib.settings import Settings
 from lab import fidelity
 from lab.fidelity.knobs import KNOBS, reset_knobs
+from tests.lab import load_balancing
 from tests.lab.load_balancing import World
 from tests.world.certificates import Issued, authority, leaf
 
@@ -371,7 +371,7 @@ class Account:
 
     def secrets(self) -> list[Any]:
         """Every secret that is there."""
-        return [*boto3.client("secretsmanager").list_secrets()["SecretList"]]
+        return [*load_balancing.client("secretsmanager").list_secrets()["SecretList"]]
 
     def _certificate(self, metadata: Any) -> str:
         name = metadata["ServerCertificateName"]

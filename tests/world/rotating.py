@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto.iam.models import iam_backends
 
@@ -28,6 +27,7 @@ from chalicelib.rotate.model import Rotation
 from chalicelib.rotate.story import rotate_all, rotate_one
 from chalicelib.rotate.verify import TlsClient
 from lab.aws import ACCOUNT, server_certificate_pem
+from tests.lab import load_balancing
 from tests.world.certificates import Issued, authority, leaf
 from tests.world.network import elbv2
 from tests.world.provisioning import WATCHED, Account, granted
@@ -183,10 +183,10 @@ def use_in(region: str, certificate: str) -> None:
 
 
 def _use_by_classic(region: str, certificate: str) -> None:
-    zone = boto3.client("ec2", region).describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
-    boto3.client("elb", region).create_load_balancer(
+    zones = load_balancing.client("ec2", region).describe_availability_zones()["AvailabilityZones"]
+    load_balancing.client("elb", region).create_load_balancer(
         LoadBalancerName="elsewhere",
-        AvailabilityZones=[str(zone)],
+        AvailabilityZones=[zones[0]["ZoneName"]],
         Listeners=[
             {
                 "Protocol": "SSL",
@@ -201,18 +201,18 @@ def _use_by_classic(region: str, certificate: str) -> None:
 
 def use_in_second(type_: str, beside: bool, region: str, certificate: str, name: str = "elsewhere") -> None:
     """Serve it by a load balancer of the second API, as a listener's default or beside another one."""
-    api, ec2 = boto3.client("elbv2", region), boto3.client("ec2", region)
+    api, ec2 = load_balancing.client("elbv2", region), load_balancing.client("ec2", region)
     subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
     made = api.create_load_balancer(
         Name=name,
-        Type=type_,  # type: ignore[arg-type] # network or application
+        Type=type_,
         Scheme="internal",
         Subnets=[one["SubnetId"] for one in subnets[:2]],
     )["LoadBalancers"][0]
     behind, before = {"network": ("TCP", "TLS"), "application": ("HTTP", "HTTPS")}[type_]
     group = api.create_target_group(
         Name=name,
-        Protocol=behind,  # type: ignore[arg-type] # one of these two
+        Protocol=behind,
         Port=1883,
         VpcId=made["VpcId"],
     )["TargetGroups"][0]
@@ -220,7 +220,7 @@ def use_in_second(type_: str, beside: bool, region: str, certificate: str, name:
     listener = api.create_listener(
         LoadBalancerArn=made["LoadBalancerArn"],
         Port=8883,
-        Protocol=before,  # type: ignore[arg-type] # one of these two
+        Protocol=before,
         Certificates=[{"CertificateArn": default}],
         DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}],
     )["Listeners"][0]
@@ -233,12 +233,12 @@ def use_in_second(type_: str, beside: bool, region: str, certificate: str, name:
 def _another() -> str:
     """A stranger's certificate."""
     one = bundle(50, key="strangers")
-    uploaded = boto3.client("iam").upload_server_certificate(
+    uploaded = load_balancing.client("iam").upload_server_certificate(
         ServerCertificateName="strangers",
         CertificateBody=one.certificate_pem,
         PrivateKey=one.private_key_pem,
     )
-    return uploaded["ServerCertificateMetadata"]["Arn"]
+    return str(uploaded["ServerCertificateMetadata"]["Arn"])
 
 
 USES: dict[str, Callable[[str, str], None]] = {
@@ -293,7 +293,7 @@ def bundle(days: float = 60, *, host: str = HOST, key: str = "leaf", life: float
 
 def keep_secret(one: Issued | str, name: str = "mqtt") -> None:
     """Put a bundle into Secrets Manager, as other tooling does; a second time as a new version."""
-    client = boto3.client("secretsmanager", "eu-central-1")
+    client = load_balancing.client("secretsmanager", "eu-central-1")
     text = (
         one
         if isinstance(one, str)
