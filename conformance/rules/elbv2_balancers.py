@@ -277,6 +277,34 @@ def a_subnet_of_16_addresses_is_large_enough(aws: Account) -> None:
     same(set_subnets(aws, vpc.first, vpc.tiny), {vpc.first, vpc.tiny}, "the subnets")
 
 
+@rule(
+    VPC,
+    GROUP,
+    code="provision/plan_network",
+    corrects="elbv2_load_balancers",
+    dollars=NETWORK_HOUR,
+    minutes=3.5,
+)
+def an_address_is_named_again_with_its_subnet(aws: Account) -> None:
+    """SetSubnets takes the address that an enabled subnet has already, and leaves it as it is.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_SetSubnets.html
+    """
+    elbv2, vpc, address = aws.client("elbv2"), aws.need(VPC), "10.213.1.77"
+    mapping = {"SubnetId": vpc.first, "PrivateIPv4Address": address}
+    arn = new_network(aws, SubnetMappings=[mapping], Subnets=[])
+
+    def shown() -> Any:
+        (found,) = elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        return found
+
+    aws.until(lambda: shown()["State"]["Code"] == "active", 600, "it is active")
+    elbv2.set_subnets(LoadBalancerArn=arn, SubnetMappings=[mapping, {"SubnetId": vpc.second}])
+    zones = {one["SubnetId"]: one["LoadBalancerAddresses"] for one in shown()["AvailabilityZones"]}
+    same(zones.keys(), {vpc.first, vpc.second}, "the subnets")
+    same([one.get("PrivateIPv4Address") for one in zones[vpc.first]], [address], "the address")
+
+
 @question(NETWORK, VPC, code="provision/plan_network", corrects="elbv2_load_balancers", minutes=0.5)
 def a_zones_subnet_exchanged_in_one_call(aws: Account) -> str:
     """Whether SetSubnets exchanges the subnet of a zone for another one of the same zone is not said.

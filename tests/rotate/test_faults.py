@@ -10,6 +10,7 @@ from chalicelib.model import errors
 from chalicelib.rotate.story import rotate_one
 from chalicelib.rotate.verify import TlsClient
 from lab.fidelity.knobs import KNOBS
+from tests.world.kinds import CLASSIC, NETWORK, Kind, each_kind
 from tests.world.provisioning import WATCHED, Account, Killed, granted, issued
 from tests.world.rotating import (
     HOST,
@@ -18,6 +19,7 @@ from tests.world.rotating import (
     body,
     bundle,
     changes_nothing_after_a_refused_look,
+    due,
     ends_after_a_refusal,
     keep_secret,
     make,
@@ -27,34 +29,45 @@ from tests.world.rotating import (
     rotate,
     rotating_beside,
     served,
-    tags,
+    settled,
 )
 
 OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
 
 
 @pytest.mark.parametrize(
-    ("operation", "code", "kind"),
+    ("kind", "refused", "error"),
     [
-        ("GetSecretValue", "ThrottlingException", errors.Throttled),
-        ("GetSecretValue", "AccessDeniedException", errors.Denied),
-        ("UploadServerCertificate", "Throttling", errors.Throttled),
-        ("UploadServerCertificate", "AccessDenied", errors.Denied),
-        ("UploadServerCertificate", "LimitExceeded", errors.QuotaReached),
-        ("SetLoadBalancerListenerSSLCertificate", "Throttling", errors.Throttled),
-        ("SetLoadBalancerListenerSSLCertificate", "AccessDenied", errors.Denied),
-        ("SetLoadBalancerListenerSSLCertificate", "InvalidConfigurationRequest", errors.Refused),
+        *(
+            (kind, refused, error)
+            for kind in (CLASSIC, NETWORK)
+            for refused, error in (
+                (("GetSecretValue", "ThrottlingException"), errors.Throttled),
+                (("GetSecretValue", "AccessDeniedException"), errors.Denied),
+                (("UploadServerCertificate", "Throttling"), errors.Throttled),
+                (("UploadServerCertificate", "AccessDenied"), errors.Denied),
+                (("UploadServerCertificate", "LimitExceeded"), errors.QuotaReached),
+                ((kind.swaps, "Throttling"), errors.Throttled),
+                ((kind.swaps, "AccessDenied"), errors.Denied),
+                ((kind.swaps, "InvalidConfigurationRequest"), errors.Refused),
+            )
+        ),
+        (NETWORK, ("ModifyListener", "TooManyCertificates"), errors.QuotaReached),
     ],
 )
 def test_a_step_that_is_refused_leaves_what_is_served_and_the_next_run_ends_it(
-    here: Account, demo: Front, operation: str, code: str, kind: type[errors.AwsError]
+    here: Account, demo: Front, kind: Kind, refused: tuple[str, str], error: type[errors.AwsError]
 ) -> None:
-    ends_after_a_refusal(here, demo, make(here, demo.port), (operation, code), kind)
+    old = make(here, demo.port, type_=kind.type)
+    ends_after_a_refusal(here, demo, old, refused, error)
 
 
+@each_kind
 @pytest.mark.parametrize("operation", OBSERVING)
-def test_a_look_that_is_refused_changes_nothing(here: Account, demo: Front, operation: str) -> None:
-    changes_nothing_after_a_refused_look(here, demo, make(here, demo.port), operation)
+def test_a_look_that_is_refused_changes_nothing(
+    here: Account, kind: Kind, demo: Front, operation: str
+) -> None:
+    changes_nothing_after_a_refused_look(here, demo, make(here, demo.port, type_=kind.type), operation)
 
 
 @pytest.mark.parametrize("operation", ["DescribeRegions", "DeleteServerCertificate"])
@@ -84,22 +97,13 @@ def test_one_that_aws_still_holds_on_to_is_left_to_the_next_run(here: Account, d
     assert len(names(here)) == 2
 
 
-def settled(here: Account, port: int) -> tuple[bool, int, bool]:
-    """What every good run ends in: a certificate is served, two are there, nothing is waited for."""
-    return served(here, port).startswith("arn:"), len(names(here)), "emq-elb:pending" in tags(here)
-
-
+@each_kind
 @pytest.mark.parametrize("after", [1, 2, 3])
 @pytest.mark.parametrize("source", ["private-ca", "secret"])
 def test_killed_after_any_call_the_next_run_ends_in_the_same_state(
-    here: Account, demo: Front, after: int, source: str
+    here: Account, kind: Kind, demo: Front, after: int, source: str
 ) -> None:
-    if source == "secret":
-        keep_secret(bundle(40))
-        old = make(here, demo.port, SECRET, passed=timedelta())
-        keep_secret(bundle(70, key="other"))
-    else:
-        old = make(here, demo.port)
+    old = due(here, demo.port, source, kind)
     here.calls.kill_after = after
     with pytest.raises(Killed):
         rotate(here, demo)
@@ -110,13 +114,12 @@ def test_killed_after_any_call_the_next_run_ends_in_the_same_state(
     assert settled(here, demo.port) == (True, 2, False)
 
 
+@each_kind
 @pytest.mark.parametrize("after", [1, 2, 3, 4])
 def test_killed_in_a_roll_back_the_next_run_brings_the_old_one_back(
-    here: Account, demo: Front, after: int
+    here: Account, kind: Kind, demo: Front, after: int
 ) -> None:
-    keep_secret(bundle(40))
-    old = make(here, demo.port, SECRET, passed=timedelta())
-    keep_secret(bundle(70, key="other"))
+    old = due(here, demo.port, "secret", kind)
     demo.good = old
     here.calls.kill_after = after
     with pytest.raises(Killed):
@@ -129,11 +132,12 @@ def test_killed_in_a_roll_back_the_next_run_brings_the_old_one_back(
     assert names(here) == [old.rpartition("/")[2]]
 
 
+@each_kind
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_two_rotations_at_once_end_with_one_certificate_served_everywhere(
-    here: Account, demo: Front, at: int
+    here: Account, kind: Kind, demo: Front, at: int
 ) -> None:
-    old = make(here, demo.port)
+    old = make(here, demo.port, type_=kind.type)
     calls = 0
 
     def now(operation: str) -> bool:

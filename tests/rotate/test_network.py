@@ -1,8 +1,7 @@
-"""Rotate for network load balancers: swapped by ModifyListener, seen in TLS handshakes, put back, retired."""
+"""Rotate for network load balancers: what only they have, and both kinds beside one another."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,37 +10,26 @@ import boto3
 import pytest
 
 from chalicelib.model import errors
-from chalicelib.rotate.events import Expiring
-from chalicelib.rotate.report import report_expiring
-from chalicelib.rotate.story import carry_on, rotate_one
+from chalicelib.rotate.story import rotate_one
 from chalicelib.rotate.verify import TlsClient
-from lab.fidelity.knobs import KNOBS
-from tests.world.certificates import authority
 from tests.world.network import elbv2
-from tests.world.provisioning import WATCHED, Account, Killed, granted, just_before, pem
+from tests.world.provisioning import WATCHED, Account, Killed, granted, just_before
 from tests.world.rotating import (
-    HOST,
     PRIVATE,
-    SECRET,
     Front,
     body,
     bundle,
-    changes_nothing_after_a_refused_look,
-    ends_after_a_refusal,
-    keep_secret,
     make,
-    names,
     network_listeners,
     nowhere,
     refusing,
     rotate,
     served,
-    tags,
+    settled,
     use_in_second,
 )
 
 OWNER_TAG = "emq-elb:owner"
-OBSERVING = ["DescribeLoadBalancers", "DescribeTags", "ListServerCertificates"]
 
 
 def made(
@@ -53,16 +41,6 @@ def made(
 ) -> str:
     """A network load balancer, made long ago unless it is said when; the certificate that it serves."""
     return make(here, port, certificate, name, type_="network", **when)
-
-
-def due(here: Account, port: int, source: str) -> str:
-    """A network load balancer whose certificate is due; what it serves."""
-    if source == "private-ca":
-        return made(here, port)
-    keep_secret(bundle(40))
-    old = made(here, port, SECRET, passed=timedelta())
-    keep_secret(bundle(70, key="other"))
-    return old
 
 
 def listener(name: str = "demo", port: int | None = None) -> Any:
@@ -80,30 +58,6 @@ def untag(name: str = "demo") -> None:
     elbv2().remove_tags(ResourceArns=[listener(name)["ListenerArn"]], TagKeys=[OWNER_TAG])
 
 
-def settled(here: Account, port: int) -> tuple[bool, int, bool]:
-    """What every good run ends in: a certificate is served, two are there, nothing is waited for."""
-    return served(here, port).startswith("arn:"), len(names(here)), "emq-elb:pending" in tags(here)
-
-
-@pytest.mark.quick
-@pytest.mark.parametrize("source", ["private-ca", "secret"])
-def test_one_that_is_due_is_replaced_in_place_and_seen_in_handshakes(
-    here: Account, demo: Front, source: str
-) -> None:
-    old = due(here, demo.port, source)
-    before = listener()
-    (rotation,) = rotate(here, demo)
-    assert (rotation.state, rotation.verified) == ("rotated", True), rotation.reason
-    new = served(here, demo.port)
-    assert new != old
-    assert rotation.certificate is not None
-    assert (rotation.certificate.arn, rotation.certificate.domains) == (new, (HOST,))
-    assert demo.seen[-1] == new
-    assert listener() == {**before, "Certificates": [{"CertificateArn": new}]}
-    assert here.calls.writes == ["UploadServerCertificate", "ModifyListener", "PutEvents"]
-    assert len(names(here)) == 2, "the old one is kept to roll back to"
-
-
 def test_only_the_certificate_is_named_in_the_call(here: Account, demo: Front) -> None:
     made(here, demo.port)
     asked: list[Any] = []
@@ -117,46 +71,6 @@ def test_only_the_certificate_is_named_in_the_call(here: Account, demo: Front) -
     assert asked == [{"ListenerArn", "Certificates"}]
 
 
-def test_one_that_is_not_due_is_left_alone(here: Account, demo: Front) -> None:
-    old = made(here, demo.port, passed=timedelta(days=-59))
-    (rotation,) = rotate(here, demo)
-    assert (rotation.state, served(here, demo.port), here.calls.writes) == ("kept", old, [])
-
-
-@pytest.mark.parametrize("given", ["pem", "external"])
-def test_what_nobody_renews_is_only_watched(here: Account, given: str) -> None:
-    certificate = {"arn": here.world.upload()} if given == "external" else {"pem": pem(bundle(10))}
-    old = made(here, 8883, certificate, passed=timedelta())
-    (rotation,) = rotate(here, nowhere())
-    assert rotation.state == "kept"
-    assert (served(here), here.calls.writes) == (old, [])
-    with pytest.raises(errors.Conflict, match="you renew it"):
-        rotate_one("demo", here.invocation(), nowhere())
-
-
-def test_one_can_be_replaced_on_request_and_a_dry_run_shows_it(here: Account, demo: Front) -> None:
-    old = made(here, demo.port, passed=timedelta())
-    foreseen = rotate_one("demo", here.invocation(), demo.wire, dry_run=True)
-    assert (foreseen.state, served(here, demo.port), len(names(here))) == ("rotated", old, 1)
-    rotation = rotate_one("demo", here.invocation(), demo.wire)
-    assert (rotation.state, rotation.verified) == ("rotated", True)
-    assert served(here, demo.port) != old
-
-
-def test_another_private_ca_is_used_only_when_somebody_says_that_devices_trust_it(
-    here: Account, demo: Front
-) -> None:
-    old = made(here, demo.port)
-    other = authority("Another CA")
-    kept = {"certificate": other.certificate_pem, "private_key": other.private_key_pem}
-    keep_secret(json.dumps(kept), here.settings.private_ca_secret)
-    with pytest.raises(errors.Unserved, match="not the one that signed it"):
-        rotate(here, demo)
-    assert served(here, demo.port) == old
-    rotation = rotate_one("demo", here.invocation(), demo.wire, trusted=True)
-    assert (rotation.state, rotation.verified) == ("rotated", True)
-
-
 def test_who_renews_one_of_acm_is_said_as_acm_says_it(here: Account, demo: Front) -> None:
     given = boto3.client("acm").import_certificate(
         Certificate=bundle(50).certificate_pem.encode(), PrivateKey=bundle(50).private_key_pem.encode()
@@ -166,127 +80,6 @@ def test_who_renews_one_of_acm_is_said_as_acm_says_it(here: Account, demo: Front
         rotate_one("demo", here.invocation(), demo.wire)
     (rotation,) = rotate(here, demo)
     assert "ACM renews what it issued itself" in rotation.reason
-
-
-def test_what_fails_in_handshakes_is_put_back_and_not_installed_again_for_a_day(
-    here: Account, demo: Front
-) -> None:
-    old = due(here, demo.port, "secret")
-    demo.good = old
-    with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed"):
-        rotate(here, demo)
-    assert served(here, demo.port) == old
-    rejected = tags(here)["emq-elb:rejected"].partition(" ")[0]
-    assert here.calls.writes[:4] == ["UploadServerCertificate", "ModifyListener", "AddTags", "ModifyListener"]
-    with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed"):
-        rotate(here, demo)
-    assert not {"UploadServerCertificate", "ModifyListener"} & {*here.calls.made}
-    assert rejected not in names(here), "what failed is deleted"
-    demo.good = None
-    here.passed += timedelta(hours=25)
-    (rotation,) = rotate(here, demo)
-    assert (rotation.state, rotation.verified) == ("rotated", True)
-    assert "emq-elb:rejected" not in tags(here)
-
-
-def test_an_address_that_still_serves_the_old_one_is_waited_for(here: Account, demo: Front) -> None:
-    demo.stale = made(here, demo.port)
-    (rotation,) = rotate(here, demo)
-    assert (rotation.state, rotation.verified) == ("pending", False)
-    new = served(here, demo.port)
-    assert tags(here)["emq-elb:pending"].endswith(f"certificate {new.rpartition('/')[2]}")
-    demo.stale = None
-    (rotation,) = rotate(here, demo)
-    assert rotation.verified
-    assert "emq-elb:pending" not in tags(here)
-    assert served(here, demo.port) == new
-
-
-def test_a_certificate_that_elb_does_not_know_yet_is_waited_for(here: Account, demo: Front) -> None:
-    made(here, demo.port)
-    KNOBS.certificate_propagation_seconds = 20
-    (rotation,) = rotate(here, demo)
-    assert (rotation.state, rotation.verified) == ("rotated", True)
-    assert here.passed >= timedelta(seconds=20)
-
-
-def test_what_elb_did_not_know_in_time_is_installed_by_the_background(here: Account, demo: Front) -> None:
-    old = made(here, demo.port, passed=timedelta(minutes=-1))
-    KNOBS.certificate_propagation_seconds = 120
-    rotation = rotate_one("demo", here.invocation(20), demo.wire)
-    assert (rotation.state, served(here, demo.port), len(names(here))) == ("pending", old, 2)
-    rotation = carry_on("demo", here.invocation(600), demo.wire)
-    assert (rotation.state, rotation.verified) == ("rotated", True)
-    assert settled(here, demo.port) == (True, 2, False)
-
-
-def test_superseded_ones_are_retired_but_for_one(here: Account, demo: Front) -> None:
-    made(here, demo.port, passed=timedelta(days=-80))
-    rotate(here, demo)
-    for _ in range(2):
-        rotate_one("demo", here.invocation(), demo.wire)
-    assert len(names(here)) == 4
-    here.passed = timedelta(hours=2)
-    rotate(here, demo)
-    assert len(names(here)) == 2
-    assert served(here, demo.port).rpartition("/")[2] in names(here)
-
-
-@pytest.mark.parametrize("after", [1, 2, 3])
-@pytest.mark.parametrize("source", ["private-ca", "secret"])
-def test_killed_after_any_call_the_next_run_ends_in_the_same_state(
-    here: Account, demo: Front, after: int, source: str
-) -> None:
-    old = due(here, demo.port, source)
-    here.calls.kill_after = after
-    with pytest.raises(Killed):
-        rotate(here, demo)
-    here.calls.kill_after = None
-    (rotation,) = rotate(here, demo)
-    assert rotation.verified, rotation.reason
-    assert served(here, demo.port) != old
-    assert settled(here, demo.port) == (True, 2, False)
-
-
-@pytest.mark.parametrize("after", [1, 2, 3, 4])
-def test_killed_in_a_roll_back_the_next_run_brings_the_old_one_back(
-    here: Account, demo: Front, after: int
-) -> None:
-    old = due(here, demo.port, "secret")
-    demo.good = old
-    here.calls.kill_after = after
-    with pytest.raises(Killed):
-        rotate(here, demo)
-    here.calls.kill_after = None
-    for _ in range(2):
-        with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed"):
-            rotate(here, demo)
-    assert served(here, demo.port) == old
-    assert names(here) == [old.rpartition("/")[2]]
-
-
-@pytest.mark.parametrize(
-    ("operation", "code", "kind"),
-    [
-        ("GetSecretValue", "ThrottlingException", errors.Throttled),
-        ("UploadServerCertificate", "Throttling", errors.Throttled),
-        ("UploadServerCertificate", "AccessDenied", errors.Denied),
-        ("UploadServerCertificate", "LimitExceeded", errors.QuotaReached),
-        ("ModifyListener", "Throttling", errors.Throttled),
-        ("ModifyListener", "AccessDenied", errors.Denied),
-        ("ModifyListener", "InvalidConfigurationRequest", errors.Refused),
-        ("ModifyListener", "TooManyCertificates", errors.QuotaReached),
-    ],
-)
-def test_a_step_that_is_refused_leaves_what_is_served_and_the_next_run_ends_it(
-    here: Account, demo: Front, operation: str, code: str, kind: type[errors.AwsError]
-) -> None:
-    ends_after_a_refusal(here, demo, made(here, demo.port), (operation, code), kind)
-
-
-@pytest.mark.parametrize("operation", OBSERVING)
-def test_a_look_that_is_refused_changes_nothing(here: Account, demo: Front, operation: str) -> None:
-    changes_nothing_after_a_refused_look(here, demo, made(here, demo.port), operation)
 
 
 def test_one_whose_listeners_aws_does_not_show_stops_no_other(here: Account, demo: Front) -> None:
@@ -407,11 +200,6 @@ def test_killed_between_the_two_kinds_the_next_run_ends_it(here: Account, demo: 
     rotate(here, demo)
     assert served(here, 8883, "second") == served(here, demo.port) != old
     assert settled(here, demo.port) == (True, 2, False)
-
-
-def test_acms_warning_is_heard_for_a_network_one_too(here: Account) -> None:
-    arn = made(here)
-    assert report_expiring(Expiring(arns=frozenset({arn}), days=31), here.invocation()) == ("demo",)
 
 
 def test_a_name_for_every_network_load_balancer_of_the_region_is_the_default(here: Account) -> None:

@@ -22,14 +22,17 @@ from chalicelib.tls.handshake import Handshake
 from lab.fidelity.knobs import KNOBS
 from tests.world.certificates import AROUND, authority, leaf
 from tests.world.emitted import emitted
+from tests.world.kinds import CLASSIC, NETWORK, Kind, each_kind
 from tests.world.provisioning import OWNER, WATCHED, Account, Killed, granted
 from tests.world.rotating import (
     HOST,
     LONG_AGO,
     SECRET,
     Front,
+    beside_the_certificate,
     body,
     bundle,
+    due,
     keep_secret,
     make,
     names,
@@ -49,12 +52,14 @@ def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
     return {record.get("LoadBalancer") or record["Owner"]: record for record in records}
 
 
+@each_kind
 @pytest.mark.quick
+@pytest.mark.parametrize("source", ["private-ca", "secret"])
 def test_one_that_is_due_is_replaced_in_place_and_seen_on_the_wire(
-    here: Account, demo: Front, capsys: pytest.CaptureFixture[str]
+    here: Account, kind: Kind, demo: Front, source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = make(here, demo.port)
-    before = here.world.describe()["ListenerDescriptions"]
+    old = due(here, demo.port, source, kind)
+    before = beside_the_certificate(here, demo.port)
     (rotation,) = rotate(here, demo)
     assert (rotation.state, rotation.verified) == ("rotated", True), rotation.reason
     new = served(here, demo.port)
@@ -62,18 +67,19 @@ def test_one_that_is_due_is_replaced_in_place_and_seen_on_the_wire(
     assert rotation.certificate is not None
     assert (rotation.certificate.arn, rotation.certificate.domains) == (new, (HOST,))
     assert demo.seen[-1] == new
-    after = here.world.describe()["ListenerDescriptions"]
-    assert after[0]["PolicyNames"] == before[0]["PolicyNames"]
+    assert beside_the_certificate(here, demo.port) == before
+    assert here.calls.writes == ["UploadServerCertificate", kind.swaps, "PutEvents"]
     assert len(names(here)) == 2, "the old one is kept to roll back to"
     emitted = metrics(capsys)["demo"]
     assert (emitted["CertificatesRotated"], emitted["CertificateRollbacks"]) == (1, 0)
-    assert int(emitted["CertificateDaysToExpiry"]) == 89
+    assert round(emitted["CertificateDaysToExpiry"]) == {"private-ca": 90, "secret": 70}[source]
 
 
+@each_kind
 def test_one_that_is_not_due_is_left_alone(
-    here: Account, demo: Front, capsys: pytest.CaptureFixture[str]
+    here: Account, kind: Kind, demo: Front, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = make(here, demo.port, passed=timedelta(days=-59))
+    old = make(here, demo.port, type_=kind.type, passed=timedelta(days=-59))
     (rotation,) = rotate(here, demo)
     assert (rotation.state, served(here, demo.port), here.calls.writes) == ("kept", old, [])
     put = metrics(capsys)
@@ -81,8 +87,11 @@ def test_one_that_is_not_due_is_left_alone(
     assert OWNER not in put, "a zero would let the alarm ring twice"
 
 
-def test_a_rotation_that_was_asked_for_does_not_wait_for_the_end(here: Account, demo: Front) -> None:
-    old = make(here, demo.port, passed=timedelta())
+@each_kind
+def test_a_rotation_that_was_asked_for_does_not_wait_for_the_end(
+    here: Account, kind: Kind, demo: Front
+) -> None:
+    old = make(here, demo.port, type_=kind.type, passed=timedelta())
     foreseen = rotate_one("demo", here.invocation(), demo.wire, dry_run=True)
     assert (foreseen.state, served(here, demo.port), len(names(here))) == ("rotated", old, 1)
     rotation = rotate_one("demo", here.invocation(), demo.wire)
@@ -144,21 +153,24 @@ def test_a_secret_whose_certificate_ends_sooner_is_not_taken(here: Account, demo
     assert (served(here, demo.port), here.calls.writes) == (old, [])
 
 
-def test_a_secret_that_is_gone_leaves_what_is_served_and_fails_the_run(here: Account, demo: Front) -> None:
+@each_kind
+def test_a_secret_that_is_gone_leaves_what_is_served_and_fails_the_run(
+    here: Account, kind: Kind, demo: Front
+) -> None:
     keep_secret(bundle(40))
-    old = make(here, demo.port, SECRET, passed=timedelta())
+    old = make(here, demo.port, SECRET, type_=kind.type, passed=timedelta())
     boto3.client("secretsmanager", "eu-central-1").delete_secret(SecretId="mqtt")
     with pytest.raises(errors.Unserved, match="there is no secret mqtt"):
         rotate(here, demo)
     assert served(here, demo.port) == old
 
 
-@pytest.mark.quick
+@pytest.mark.parametrize("kind", [pytest.param(CLASSIC, marks=pytest.mark.quick), NETWORK])
 def test_what_fails_on_the_wire_is_rolled_back_and_not_installed_again(
-    here: Account, demo: Front, capsys: pytest.CaptureFixture[str]
+    here: Account, kind: Kind, demo: Front, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keep_secret(bundle(40))
-    old = make(here, demo.port, SECRET, passed=timedelta())
+    old = make(here, demo.port, SECRET, type_=kind.type, passed=timedelta())
     rotate(here, demo)
     keep_secret(bundle(70, key="other"))
     demo.good = old
@@ -172,13 +184,13 @@ def test_what_fails_on_the_wire_is_rolled_back_and_not_installed_again(
     assert rejected != old.rpartition("/")[2]
     assert here.calls.writes[:4] == [
         "UploadServerCertificate",
-        "SetLoadBalancerListenerSSLCertificate",
+        kind.swaps,
         "AddTags",
-        "SetLoadBalancerListenerSSLCertificate",
+        kind.swaps,
     ]
     with pytest.raises(errors.Unserved, match=r"TLS handshakes with .* failed before"):
         rotate(here, demo)
-    assert "UploadServerCertificate" not in here.calls.made
+    assert not {"UploadServerCertificate", kind.swaps} & {*here.calls.made}
     assert served(here, demo.port) == old
     assert rejected not in names(here), "what failed is deleted"
     demo.good = None
@@ -213,10 +225,11 @@ def test_resets_for_some_seconds_reject_nothing(here: Account, demo: Front) -> N
     assert "emq-elb:rejected" not in tags(here)
 
 
+@each_kind
 def test_an_address_that_still_serves_the_old_one_is_waited_for_and_looked_at_again(
-    here: Account, demo: Front
+    here: Account, kind: Kind, demo: Front
 ) -> None:
-    demo.stale = make(here, demo.port)
+    demo.stale = make(here, demo.port, type_=kind.type)
     (rotation,) = rotate(here, demo)
     assert (rotation.state, rotation.verified) == ("pending", False)
     new = served(here, demo.port)
@@ -229,26 +242,31 @@ def test_an_address_that_still_serves_the_old_one_is_waited_for_and_looked_at_ag
     assert served(here, demo.port) == new
 
 
-def test_one_that_cannot_be_reached_is_rotated_and_reported_as_unverified(here: Account) -> None:
-    old = make(here)
+@each_kind
+def test_one_that_cannot_be_reached_is_rotated_and_reported_as_unverified(here: Account, kind: Kind) -> None:
+    old = make(here, type_=kind.type)
     (rotation,) = rotate(here, nowhere())
     assert (rotation.state, rotation.verified) == ("rotated", False)
     assert [warning.code for warning in rotation.warnings] == ["unverified"]
     assert served(here) != old
 
 
-def test_a_certificate_that_elb_does_not_know_yet_is_waited_for(here: Account, demo: Front) -> None:
-    make(here, demo.port)
+@each_kind
+def test_a_certificate_that_elb_does_not_know_yet_is_waited_for(
+    here: Account, kind: Kind, demo: Front
+) -> None:
+    make(here, demo.port, type_=kind.type)
     KNOBS.certificate_propagation_seconds = 20
     (rotation,) = rotate(here, demo)
     assert (rotation.state, rotation.verified) == ("rotated", True)
     assert here.passed >= timedelta(seconds=20)
 
 
+@each_kind
 def test_what_elb_did_not_know_in_time_is_installed_by_the_next_run_and_not_issued_again(
-    here: Account, demo: Front
+    here: Account, kind: Kind, demo: Front
 ) -> None:
-    old = make(here, demo.port, passed=timedelta(minutes=-1))
+    old = make(here, demo.port, type_=kind.type, passed=timedelta(minutes=-1))
     KNOBS.certificate_propagation_seconds = 120
     rotation = rotate_one("demo", here.invocation(20), demo.wire)
     assert (rotation.state, served(here, demo.port), len(names(here))) == ("pending", old, 2)
@@ -274,10 +292,11 @@ def test_a_private_ca_that_is_gone_is_reported_and_never_made_anew(here: Account
         rotate_one("demo", here.invocation(), demo.wire)
 
 
+@each_kind
 def test_another_private_ca_is_used_only_when_somebody_says_that_devices_trust_it(
-    here: Account, demo: Front
+    here: Account, kind: Kind, demo: Front
 ) -> None:
-    old = make(here, demo.port)
+    old = make(here, demo.port, type_=kind.type)
     other = authority("Another CA")
     keep_secret(
         json.dumps({"certificate": other.certificate_pem, "private_key": other.private_key_pem}),
@@ -345,9 +364,10 @@ def test_what_stands_around_the_pem_blocks_of_a_secret_stops_nothing(
     assert served(here, demo.port) != old
 
 
+@each_kind
 @pytest.mark.parametrize("source", ["pem", "external"])
 def test_what_nobody_renews_is_only_watched(
-    here: Account, source: str, capsys: pytest.CaptureFixture[str]
+    here: Account, kind: Kind, source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = bundle(10)
     given: dict[str, Any] = {
@@ -365,7 +385,7 @@ def test_what_nobody_renews_is_only_watched(
             CertificateChain=one.chain_pem or one.root_pem,
         )
         given = {"arn": answer["ServerCertificateMetadata"]["Arn"]}
-    old = make(here, 8883, given, passed=timedelta())
+    old = make(here, 8883, given, type_=kind.type, passed=timedelta())
     (rotation,) = rotate(here, nowhere())
     assert [warning.code for warning in rotation.warnings] == ["expires-soon"]
     assert (served(here), here.calls.writes) == (old, [])
@@ -374,10 +394,11 @@ def test_what_nobody_renews_is_only_watched(
         rotate_one("demo", here.invocation(), nowhere())
 
 
+@each_kind
 def test_acms_warning_becomes_a_metric_of_each_load_balancer_that_serves_it(
-    here: Account, capsys: pytest.CaptureFixture[str]
+    here: Account, kind: Kind, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arn = make(here)
+    arn = make(here, type_=kind.type)
     assert report_expiring(Expiring(arns=frozenset({arn}), days=31), here.invocation()) == ("demo",)
     assert metrics(capsys)["demo"]["CertificateDaysToExpiry"] == 31
     assert report_expiring(Expiring(arns=frozenset({f"{arn}x"}), days=31), here.invocation()) == ()
@@ -402,8 +423,11 @@ def invalidate(arn: str) -> None:
     del kept[next(key for key, one in kept.items() if one.arn == arn)]
 
 
-def test_superseded_ones_are_retired_but_for_those_that_are_kept(here: Account, demo: Front) -> None:
-    make(here, demo.port, passed=timedelta(days=-80))
+@each_kind
+def test_superseded_ones_are_retired_but_for_those_that_are_kept(
+    here: Account, kind: Kind, demo: Front
+) -> None:
+    make(here, demo.port, type_=kind.type, passed=timedelta(days=-80))
     rotate(here, demo)
     for _ in range(2):
         rotate_one("demo", here.invocation(), demo.wire)

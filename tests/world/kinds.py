@@ -23,19 +23,32 @@ from tests.world.provisioning import Account
 @dataclass(frozen=True)
 class Kind:
     """What AWS names otherwise: how instances are registered, and the code for one that it does not take; how
-    security groups are given; how many calls a change of the members takes."""
+    security groups are given; how many calls a change of the members takes; how a certificate is swapped."""
 
     type: LoadBalancerType
     registers: str
     not_taken: str
     gives_groups: str
     changes: int
+    swaps: str
 
 
 CLASSIC = Kind(
-    "classic", "RegisterInstancesWithLoadBalancer", "InvalidInstance", "ApplySecurityGroupsToLoadBalancer", 1
+    "classic",
+    registers="RegisterInstancesWithLoadBalancer",
+    not_taken="InvalidInstance",
+    gives_groups="ApplySecurityGroupsToLoadBalancer",
+    changes=1,
+    swaps="SetLoadBalancerListenerSSLCertificate",
 )
-NETWORK = Kind("network", "RegisterTargets", "InvalidTarget", "SetSecurityGroups", 2)
+NETWORK = Kind(
+    "network",
+    registers="RegisterTargets",
+    not_taken="InvalidTarget",
+    gives_groups="SetSecurityGroups",
+    changes=2,
+    swaps="ModifyListener",
+)
 
 each_kind = pytest.mark.parametrize("kind", [CLASSIC, NETWORK], ids=lambda kind: kind.type)
 

@@ -29,6 +29,7 @@ from chalicelib.rotate.verify import TlsClient
 from lab.aws import ACCOUNT, server_certificate_pem
 from tests.lab import load_balancing
 from tests.world.certificates import Issued, authority, leaf
+from tests.world.kinds import Kind
 from tests.world.network import elbv2
 from tests.world.provisioning import WATCHED, Account, granted
 from tests.world.servers import ADDRESS, server_context, serving
@@ -154,6 +155,31 @@ def tag(here: Account, key: str, value: str, name: str = "demo") -> None:
         elbv2().add_tags(ResourceArns=[of_network[0]["LoadBalancerArn"]], Tags=tags_)
     else:
         here.world.elb.add_tags(LoadBalancerNames=[name], Tags=tags_)
+
+
+def due(here: Account, port: int, source: str, kind: Kind) -> str:
+    """Make one whose certificate, the private CA's or a secret's, is due; return what it serves."""
+    if source == "private-ca":
+        return make(here, port, type_=kind.type)
+    keep_secret(bundle(40))
+    old = make(here, port, SECRET, passed=timedelta(), type_=kind.type)
+    keep_secret(bundle(70, key="other"))
+    return old
+
+
+def beside_the_certificate(here: Account, port: int, name: str = "demo") -> dict[str, Any]:
+    """Everything that AWS shows of the listener but its certificate."""
+    for one in network_listeners(name):
+        if one["Port"] == port:
+            return {key: value for key, value in one.items() if key != "Certificates"}
+    (found,) = here.world.describe(name)["ListenerDescriptions"]
+    listener = {key: value for key, value in found["Listener"].items() if key != "SSLCertificateId"}
+    return {**listener, "policies": found["PolicyNames"]}
+
+
+def settled(here: Account, port: int) -> tuple[bool, int, bool]:
+    """What every good run ends in: a certificate is served, two are there, nothing is waited for."""
+    return served(here, port).startswith("arn:"), len(names(here)), "emq-elb:pending" in tags(here)
 
 
 def served(here: Account, port: int = 8883, name: str = "demo") -> str:
