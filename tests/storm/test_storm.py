@@ -314,7 +314,7 @@ class Storm(RuleBasedStateMachine):
             assert self.here.calls.writes == [], "what GET shows can be sent back"
 
 
-SHARES, HISTORIES = 6, 35
+SHARES, HISTORIES = 12, 18
 """The histories are shared out to so many tests, so that they spread over the workers."""
 QUICK = settings(
     max_examples=HISTORIES,
