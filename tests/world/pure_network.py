@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from chalicelib.model import actions as do
 from chalicelib.model.load_balancer import (
+    NETWORK_LISTENERS_MAX,
     TCP_IDLE_TIMEOUTS,
     Listener,
     LoadBalancer,
@@ -131,6 +132,7 @@ def network_changed(actual: State, there: LoadBalancer, action: do.Action) -> St
         case do.CreateListener(arn=arn, listener=listener):
             assert arn == there.arn, "LoadBalancerNotFound"
             assert listener.port not in {one.port for one in there.listeners}, "DuplicateListener"
+            assert len(there.listeners) < NETWORK_LISTENERS_MAX, "TooManyListeners"
             made = replace(
                 listener,
                 arn=f"arn:{future_arn('listener', f'{there.name}/{listener.port}')}",
