@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib import background
 from chalicelib.aws.refusals import OWNED, Meaning
-from chalicelib.model.errors import Absent, AwsError, EmqElbError, InvalidInstance, NotFound, NotYet
+from chalicelib.model.errors import Absent, AwsError, Conflict, EmqElbError, InvalidInstance, NotFound, NotYet
 from lab.fidelity.knobs import KNOBS
 from tests.provision import test_crash as classic
 from tests.provision import test_network_crash as network
@@ -17,6 +17,8 @@ from tests.weather.stories import Failures, Scene, Story, configured, listed
 from tests.world.provisioning import OWNER, READS, WATCHED, Account, issued, pem
 
 Body = dict[str, Any]
+BACKGROUND = 90
+"""Seconds in place of Lambda's 900, in which it would look a hundred times for what does not come."""
 LATE = 30
 """Seconds that AWS needs, longer than a request may take."""
 
@@ -70,7 +72,7 @@ def _background(scene: Scene) -> Failures:
     waiting, scene.more["invoked"][:] = [*scene.more["invoked"]], []
     for payload in waiting:
         try:
-            background.go_on(payload, scene.here.invocation(890))
+            background.go_on(payload, scene.here.invocation(BACKGROUND))
         except EmqElbError as error:
             failures.append(error)
             scene.more["invoked"].append(payload)
@@ -111,6 +113,29 @@ def _made_slowly(scene: Scene) -> None:
     scene.more["body"] = _own_group(scene.here)
     assert [*map(type, PUT(scene))] == [Pending]
     scene.here.sleep(LATE)
+
+
+def _seen_late(scene: Scene) -> None:
+    """A request for a load balancer whose certificate ELB sees later than a request can wait."""
+    _world(scene)
+    KNOBS.certificate_propagation_seconds = LATE
+    scene.more["body"] = _own_group(scene.here)
+
+
+def _held_on_to(scene: Scene) -> None:
+    """A request to delete what AWS holds on to for longer than a request can wait."""
+    _made(_own_group)(scene)
+    KNOBS.certificate_hold_seconds = KNOBS.interface_linger_seconds = LATE
+
+
+def _left(act: Callable[[Scene], Failures]) -> Callable[[Scene], Failures]:
+    """A request that is answered with 202, as it is to be."""
+
+    def leave(scene: Scene) -> Failures:
+        failures = act(scene)
+        return tuple(one for one in failures if not isinstance(one, Pending))
+
+    return leave
 
 
 def _gone(scene: Scene) -> Failures:
@@ -180,6 +205,7 @@ def _put(
     adopt: bool = False,
     just_ours: bool = True,
     before: Collection[str] = BEFORE_ITS_CERTIFICATE,
+    denied: Collection[str] = (),
     there: bool = True,
     moved: Collection[int] = (),
 ) -> Story:
@@ -193,6 +219,7 @@ def _put(
         also=also,
         just_ours=just_ours,
         before=BEFORE_IT_IS_OURS if adopt else before,
+        denied=denied,
         there=there,
         moved=moved,
     )
@@ -209,9 +236,11 @@ def _story(
     just_ours: bool = True,
     pending: bool = True,
     before: Collection[str] = BEFORE_ITS_CERTIFICATE,
+    denied: Collection[str] = (),
     there: bool = True,
     moved: Collection[int] = (),
     left: Mapping[str, Collection[type[AwsError]]] = LEFT,
+    nice: Collection[str] = ("Invoke", "PutEvents"),
 ) -> Story:
     return Story(
         name=name,
@@ -220,30 +249,41 @@ def _story(
         again=again,
         calls=calls,
         also=also,
-        nice=("Invoke", "PutEvents"),
+        nice=nice,
         left=left,
         moved=moved,
-        answer=partial(_answer, just_ours=just_ours, pending=pending, before=before, there=there),
+        answer=partial(
+            _answer, just_ours=just_ours, pending=pending, before=before, denied=denied, there=there
+        ),
         state=configured,
     )
 
 
 def _answer(
-    refusal: Refusal, *, just_ours: bool, pending: bool, before: Collection[str], there: bool
+    refusal: Refusal,
+    *,
+    just_ours: bool,
+    pending: bool,
+    before: Collection[str],
+    denied: Collection[str],
+    there: bool,
 ) -> type[Exception] | None:
     """What passes is waited for, and at last left to the background; what somebody did is looked at again.
 
-    `just_ours`: the owner tag was put on something, by calls that are not among those `before`. `pending`: it
-    is a request, which the background may go on with; the background itself is tried again. `there`: the load
-    balancer is, and its tags say that it is ours; those of a network one are asked for together with others,
-    and once more without these.
+    `just_ours`: the owner tag was put on something, by calls that are not among those `before` and `denied`.
+    `pending`: it is a request, which the background may go on with; the background itself is tried again.
+    `there`: the load balancer is, and its tags say that it is ours.
     """
     operation, passed = operation_of(refusal.call), refusal.lasting != "for ever"
     if operation.startswith(READS):
         vanished = refusal.meaning is Meaning.GONE
         unread = operation == "DescribeTags" and not there
         return None if vanished and (passed or unread) else refusal.error
-    ours = just_ours and operation in OWNED and operation not in before
+    if operation == "Invoke":
+        return refusal.error
+    if operation == "CreateSecret" and refusal.meaning is Meaning.THEIRS:
+        return Conflict
+    ours = just_ours and operation in OWNED and operation not in {*before, *denied}
     late = refusal.meaning is Meaning.NOT_YET or (refusal.meaning is Meaning.NOT_ALLOWED and ours)
     if passed and (late or refusal.meaning in {Meaning.ALREADY_SO, Meaning.GONE}):
         return None
@@ -386,7 +426,7 @@ STORIES = (
     _put(
         "network change",
         network.everything_else,
-        before=(*BEFORE_ITS_CERTIFICATE, "AuthorizeSecurityGroupIngress", "AddTags", "SetSubnets"),
+        denied=("AuthorizeSecurityGroupIngress", "AddTags", "SetSubnets"),
         calls=NETWORK
         + """
             AuthorizeSecurityGroupIngress
@@ -459,6 +499,41 @@ STORIES = (
         """
         + _without(FIRST, "DescribeInstances", "DescribeRouteTables", "DescribeSubnets")
         + NETWORK,
+    ),
+    _story(
+        "create later",
+        _seen_late,
+        _left(PUT),
+        _then(PUT),
+        calls="Invoke",
+        also=_without(FIRST, "DescribeAutoScalingGroups")
+        + """
+            AuthorizeSecurityGroupIngress
+            CreateLoadBalancer
+            CreateSecurityGroup
+            GetAccountSummary
+            GetServerCertificate
+            ListBuckets
+            UploadServerCertificate
+        """,
+        nice=(),
+    ),
+    _story(
+        "delete later",
+        _held_on_to,
+        _left(_delete),
+        _gone,
+        calls="Invoke",
+        also=_without(FIRST, "DescribeInstances", "DescribeRouteTables", "DescribeSubnets")
+        + CLASSIC
+        + """
+            DescribeRegions
+            DeleteLoadBalancer
+            DeleteSecurityGroup
+            DeleteServerCertificate
+            ListServerCertificates
+        """,
+        nice=(),
     ),
     _story(
         "finish",

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.weather import certificates, membership, provision, watching
+from tests.weather.apart import Stage
 from tests.weather.refusals import A_WHILE, OF_IT, Refusal, Sky, refusals
-from tests.weather.stories import Story, arranged, harm, in_good_weather, listed, serving, under
-from tests.world.provisioning import account
+from tests.weather.stories import Good, Scene, Story, busy, harm, listed, serving, under
 
 STORIES: tuple[Story, ...] = (
     *membership.STORIES,
@@ -26,12 +25,28 @@ STORIES: tuple[Story, ...] = (
 )
 EVERY = 1 if os.environ.get("WEATHER") == "all" else 8
 
-good = cache(in_good_weather)
+
+@pytest.fixture(scope="module")
+def stages() -> Iterator[Callable[[Story], Stage]]:
+    """The scene of a story: that of the last one is kept, since its runs follow one another."""
+    kept: dict[Story, Stage] = {}
+
+    def stage(story: Story) -> Stage:
+        if story not in kept:
+            for other in [*kept]:
+                kept.pop(other).close()
+            kept[story] = Stage(story)
+        return kept[story]
+
+    yield stage
+    for one in kept.values():
+        one.close()
 
 
-def runs() -> Iterator[tuple[Story, Refusal]]:
-    """The refusals that each story meets: of each call at least one."""
+def runs() -> Iterator[tuple[Story, Refusal | None]]:
+    """Each story in good weather, and the refusals that it meets: of each call at least one."""
     for story in STORIES:
+        yield story, None
         for call in story.kinds:
             found = [*refusals(call)]
             turn = zlib.crc32(f"{story.name} {call}".encode())
@@ -41,16 +56,16 @@ def runs() -> Iterator[tuple[Story, Refusal]]:
                     yield story, refusal
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-def test_in_good_weather_a_story_makes_these_calls_and_ends(story: Story) -> None:
-    seen = good(story)
-    assert seen.failures == ()
-    assert {*story.kinds, *listed(story.also)} == {*seen.calls}
-
-
-@pytest.mark.parametrize(("story", "refusal"), [*runs()], ids=str)
-def test_a_refusal_does_no_harm_and_the_next_run_ends_well(story: Story, refusal: Refusal) -> None:
-    met(story, refusal)
+@pytest.mark.parametrize(("story", "refusal"), [*runs()], ids=lambda one: str(one or "good weather"))
+def test_a_story_ends_well_and_a_refusal_does_no_harm(
+    stages: Callable[[Story], Stage], story: Story, refusal: Refusal | None
+) -> None:
+    stage = stages(story)
+    assert stage.good.failures == ()
+    if refusal:
+        stage.play(met, refusal)
+    else:
+        assert {*story.kinds, *listed(story.also)} == {*stage.good.calls}
 
 
 def differing(one: object, other: object, place: str = "") -> list[str]:
@@ -66,25 +81,23 @@ def differing(one: object, other: object, place: str = "") -> list[str]:
     return [] if one == other else [f"{place}: {one}, and not {other}"]
 
 
-def met(story: Story, refusal: Refusal) -> None:
+def met(story: Story, scene: Scene, fine: Good, refusal: Refusal) -> None:
     """Run the story under a refusal, and what comes after it."""
-    fine = good(story)
-    with account() as here:
-        scene = arranged(story, here)
-        sky = Sky(here, scene.its, scene.others, refusal)
-        failures = under(sky, story.act, scene)
-        assert sky.refused, "the story makes the call"
-        now = serving(scene)
-        worse = harm(fine.before, now, fine.serving, story.moved)
-        assert not worse, worse
-        assert now["theirs"] == fine.before["theirs"], "nobody touches a stranger's"
-        if refusal.call.endswith(OF_IT):
-            assert now.get("neighbour") == fine.serving.get("neighbour"), "others are served"
-        assert {*map(type, failures)} == story.expected(refusal), [*map(str, failures)]
-        if not failures and not story.leaves(refusal):
-            assert now == fine.serving, "what must happen has happened"
-        here.sleep(A_WHILE.total_seconds())
-        left = story.again(scene)
-        assert left == (), [*map(str, left)]
-        end = story.end(scene)
-        assert end == fine.at_last, differing(end, fine.at_last)
+    busy(scene.here)
+    sky = Sky(scene.here, scene.its, scene.others, refusal)
+    failures = under(sky, story.act, scene)
+    assert sky.refused, "the story makes the call"
+    now = serving(scene)
+    worse = harm(fine.before, now, fine.serving, story.moved)
+    assert not worse, worse
+    assert now["theirs"] == fine.before["theirs"], "nobody touches a stranger's"
+    if refusal.call.endswith(OF_IT):
+        assert now.get("neighbour") == fine.serving.get("neighbour"), "others are served"
+    assert {*map(type, failures)} == story.expected(refusal), [*map(str, failures)]
+    if not failures and not story.leaves(refusal):
+        assert now == fine.serving, "what must happen has happened"
+    scene.here.sleep(A_WHILE.total_seconds())
+    left = story.again(scene)
+    assert left == (), [*map(str, left)]
+    end = story.end(scene)
+    assert end == fine.at_last, differing(end, fine.at_last)

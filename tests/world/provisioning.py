@@ -165,12 +165,16 @@ def pem(one: Issued) -> dict[str, str]:
 
 @dataclass
 class Account:
-    """One account, as the stories see it (`invocation`) and as a stranger sees it (`world`)."""
+    """One account, as the stories see it (`invocation`) and as a stranger sees it (`world`).
+
+    `oversleep` is how many times longer than it asked for a story sleeps.
+    """
 
     world: World = field(default_factory=World)
     calls: Calls = field(default_factory=Calls)
     steps: list[tuple[str, Step]] = field(default_factory=list)
     passed: timedelta = timedelta()
+    oversleep: float = 1
     settings: Settings = field(
         default_factory=lambda: Settings(owner=OWNER, private_ca_secret=f"{OWNER}/private-ca")
     )
@@ -194,7 +198,7 @@ class Account:
             clients=clients(),
             settings=self.settings,
             now=self.now,
-            sleep=self.sleep,
+            sleep=lambda seconds: self.sleep(self.oversleep * seconds),
             deadline=self.now() + timedelta(seconds=within),
             log=lambda name, step: self.steps.append((name, step)),
         )

@@ -38,17 +38,22 @@ class Pool:
 
     def __init__(self, generate: Callable[[int, int], RSAPrivateKey]) -> None:
         self.generate = generate
+        self.most = POOL
         self.asked: dict[tuple[int, int], count[int]] = {}
         self.made: dict[tuple[int, int, int], RSAPrivateKey] = {}
 
     def __call__(self, public_exponent: int, key_size: int, backend: object = None) -> RSAPrivateKey:  # noqa: ARG002 - the signature
-        """Return a key of that size that none of the last `POOL - 1` calls returned."""
-        size = (public_exponent, key_size)
-        number = (*size, next(self.asked.setdefault(size, count())) % POOL)
-        if number not in self.made:
-            self.made[number] = self.generate(*size)
-            SOUND.add(self.made[number].private_numbers())
-        return self.made[number]
+        """Return a key of that size that none of the last `most - 1` calls returned."""
+        turn = next(self.asked.setdefault((public_exponent, key_size), count()))
+        return self.key(public_exponent, key_size, turn % self.most)
+
+    def key(self, public_exponent: int, key_size: int, number: int) -> RSAPrivateKey:
+        """Return the key of that number; it is made when somebody asks for it first."""
+        which = (public_exponent, key_size, number)
+        if which not in self.made:
+            self.made[which] = self.generate(public_exponent, key_size)
+            SOUND.add(self.made[which].private_numbers())
+        return self.made[which]
 
 
 def checked_once(load: Callable[..., Any]) -> Callable[..., Any]:
