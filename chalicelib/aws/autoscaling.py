@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.errors import translated
 from chalicelib.model.batches import batches
-from chalicelib.model.load_balancer import Instance
+from chalicelib.model.load_balancer import Instance, LoadBalancer
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -39,17 +39,16 @@ def lifecycles(client: AutoScalingClient, ids: Iterable[str]) -> Mapping[str, tu
 
 
 def attaching(
-    client: AutoScalingClient,
-    load_balancer: str,
-    among: Iterable[str] | None = None,
-    target_groups: Collection[str] = (),
+    client: AutoScalingClient, load_balancer: LoadBalancer, among: Iterable[str] | None = None
 ) -> frozenset[str]:
     """The groups that attach the load balancer, and so register their instances with it: a call for each 100.
 
-    A network one is attached by its `target_groups`, which are ARNs. All groups of the region are looked at,
-    or those `among` these names.
+    A classic one is attached by its name, a network one by its target groups. All groups of the region are
+    looked at, or those `among` these names.
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/attach-load-balancer-asg.html
     """
+    names = set() if load_balancer.arn else {load_balancer.name}
+    target_groups = {group.arn for group in load_balancer.target_groups.values() if group.arn}
     asked = client.get_paginator("describe_auto_scaling_groups")
     pages = (
         [asked.paginate(PaginationConfig={"PageSize": _GROUPS})]
@@ -62,8 +61,8 @@ def attaching(
             for part in pages
             for page in part
             for group in page["AutoScalingGroups"]
-            if load_balancer in group.get("LoadBalancerNames", [])
-            or not {*target_groups}.isdisjoint(group.get("TargetGroupARNs", []))
+            if not names.isdisjoint(group.get("LoadBalancerNames", []))
+            or not target_groups.isdisjoint(group.get("TargetGroupARNs", []))
         )
 
 

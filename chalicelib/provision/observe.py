@@ -164,9 +164,7 @@ def _allocations(declaration: Declaration, there: LoadBalancer | None) -> frozen
 
 def _attaching(found: FoundLoadBalancer, invocation: Invocation) -> frozenset[str]:
     """The Auto Scaling groups that register their instances with it themselves."""
-    there, client = found.load_balancer, invocation.clients.autoscaling
-    groups = [group.arn for group in there.target_groups.values() if group.arn]
-    return autoscaling.attaching(client, there.name, target_groups=groups)
+    return autoscaling.attaching(invocation.clients.autoscaling, found.load_balancer)
 
 
 def _names(

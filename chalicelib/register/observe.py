@@ -243,7 +243,7 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
     ]
     health = read_health(load_balancer, clusters, invocation) if strangers else {}
     members = members_of(health)
-    attaching = _attaching(name, strangers, invocation)
+    attaching = _attaching(load_balancer, strangers, invocation)
     decided = decide_membership(load_balancer, members, instances, now, attaching)
     doubtful = [id_ for id_ in decided.register if may_be_interrupted(instances[id_], now)]
     if not doubtful or not (taken := _interrupted(name, doubtful, invocation)):
@@ -252,15 +252,17 @@ def membership(name: str, clusters: Clusters, invocation: Invocation) -> Members
     return decide_membership(load_balancer, members, marked, now, attaching)
 
 
-def _attaching(name: str, strangers: Iterable[Instance], invocation: Invocation) -> frozenset[str]:
+def _attaching(
+    load_balancer: LoadBalancer, strangers: Iterable[Instance], invocation: Invocation
+) -> frozenset[str]:
     """Those of their groups that attach the load balancer; all of them where Auto Scaling cannot be asked."""
     groups = frozenset(one.group_name for one in strangers if one.group_name)
     if not groups:
         return groups
     try:
-        return autoscaling.attaching(invocation.clients.autoscaling, name, groups)
+        return autoscaling.attaching(invocation.clients.autoscaling, load_balancer, groups)
     except AwsError as error:
-        telemetry.groups_unknown(name, groups, str(error))
+        telemetry.groups_unknown(load_balancer.name, groups, str(error))
         return groups
 
 

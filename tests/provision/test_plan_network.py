@@ -209,9 +209,10 @@ def test_a_listener_that_stays_always_leads_to_members_and_has_its_certificate_o
     assert actual.load_balancer is not None
     before = {one.port: one for one in actual.load_balancer.listeners}
     whole = all(group.registered for group in actual.load_balancer.target_groups.values())
-    *_, last = stages(declaration, actual)
+    found = stages(declaration, actual)
+    last = found[-1]
     after = {one.port: one for one in last.listeners}
-    for stage in stages(declaration, actual):
+    for stage in found:
         now = {one.port: one for one in stage.listeners}
         for port in before.keys() & after.keys():
             assert now[port].certificate in {before[port].certificate, after[port].certificate}
