@@ -226,7 +226,7 @@ def reconcile(event: CloudWatchEvent) -> None:
             alarms.converge_alarms(work, own_arn(event.context), app.app_name)
     telemetry.canonical(
         "reconcile",
-        drift=sorted({name for name, step in look.steps if step.action.endswith("Instances")}),
+        drift=look.drift,
         left_out=look.left_out,
         swept=swept,
         names=kept.changed,

@@ -15,12 +15,13 @@ from chalicelib.aws.eventbridge import Announcement, put_events
 from chalicelib.model.errors import AwsError
 from chalicelib.model.step import Step
 
-_MEMBERSHIP = {
+MEMBERSHIP = {
     "RegisterInstances": "Instances Registered",
     "RegisterTargets": "Instances Registered",
     "DeregisterInstances": "Instances Deregistered",
     "DeregisterTargets": "Instances Deregistered",
 }
+"""The actions that change who is registered, and how each is announced."""
 
 
 def announce(announcements: Sequence[Announcement], clients: Clients) -> None:
@@ -41,9 +42,9 @@ def of_steps(steps: Iterable[tuple[str, Step]]) -> tuple[Announcement, ...]:
     found: list[Announcement] = []
     for load_balancer, step in steps:
         instances = step.fields.get("instances")
-        if step.action in _MEMBERSHIP and isinstance(instances, list):
+        if step.action in MEMBERSHIP and isinstance(instances, list):
             detail = {"load_balancer": load_balancer, "instances": instances, "reason": step.reason}
-            said = Announcement(_MEMBERSHIP[step.action], detail)
+            said = Announcement(MEMBERSHIP[step.action], detail)
             if said not in found:
                 found.append(said)
     return tuple(found)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from chalicelib import telemetry
-from chalicelib.announce import announce, of_steps
+from chalicelib.announce import MEMBERSHIP, announce, of_steps
 from chalicelib.apply import Progress, apply
 from chalicelib.aws import ec2
 from chalicelib.aws.autoscaling import with_lifecycles
@@ -73,6 +73,11 @@ class Look:
     left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     load_balancers: Mapping[str, LoadBalancer] | None = None
     same_name: frozenset[str] = frozenset()
+
+    @property
+    def drift(self) -> list[str]:
+        """The load balancers at which the look changed who is registered."""
+        return sorted({name for name, step in self.steps if step.action in MEMBERSHIP})
 
     @property
     def memory(self) -> Memory:

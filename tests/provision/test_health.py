@@ -12,6 +12,7 @@ from chalicelib import background
 from chalicelib.model.load_balancer import HealthCheck, Member
 from chalicelib.provision.health import takes_effect_within, unanswered, watch_health_check
 from lab.fidelity.knobs import KNOBS, Health
+from tests.world.kinds import CLASSIC, NETWORK, Kind, article
 from tests.world.provisioning import Account
 
 Logged = Callable[[], list[dict[str, Any]]]
@@ -32,16 +33,25 @@ def failing_after(here: Account, wait: timedelta) -> None:
         return Health("OutOfService", "Instance", "failed checks") if late else Health("InService")
 
     KNOBS.instance_health = health
+    KNOBS.target_health = lambda _group, id_, _port: (
+        ("healthy", "", "")
+        if health("", id_).state == "InService"
+        else ("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
+    )
 
 
+@pytest.mark.parametrize(
+    ("kind", "action"), [(CLASSIC, "ConfigureHealthCheck"), (NETWORK, "ModifyTargetGroup")]
+)
 def test_a_target_that_no_member_answers_is_reported_when_elb_has_looked_often_enough(
-    here: Account, logged: Logged
+    here: Account, kind: Kind, action: str, logged: Logged
 ) -> None:
-    body = {**here.article, "health_check": {"target": "HTTP:8081/wrong"}}
-    here.put(body)
+    here.put(article(here, kind))
+    report = here.put({**here.get(), "health_check": {"target": "HTTP:8081/wrong"}})
+    assert action in {step.action for step in report.steps}
     failing_after(here, timedelta(seconds=60))
     before = here.passed
-    background.look_after(SET, here.invocation(within=800))
+    background.look_after({**SET, "actions": [action]}, here.invocation(within=800))
     assert reported(logged) == [("demo", "HTTP:8081/wrong")]
     assert timedelta(seconds=60) <= here.passed - before < timedelta(seconds=90)
 

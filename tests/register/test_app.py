@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import container
 from chalicelib.model.errors import Throttled, Unserved
-from tests.world.chalice_client import app_client
+from tests.world.chalice_client import OWNER, app_client
 from tests.world.provisioning import Account
 from tests.world.register import Fleet, sample
 
@@ -37,7 +37,7 @@ DRAIN = [
 def fleet(here: Account) -> Fleet:
     """An account with a load balancer of the deployment `emq-elb-dev`."""
     fleet = Fleet(here)
-    fleet.balancer("demo", owner="emq-elb-dev")
+    fleet.balancer("demo", owner=OWNER)
     return fleet
 
 
@@ -119,11 +119,13 @@ def test_a_state_change_of_an_instance_without_the_tag_is_logged_as_such(
 def test_reconcile_looks_and_logs_what_was_drift(
     fleet: Fleet, invoke: Callable[[str, Any], object], logged: Callable[[], list[Any]]
 ) -> None:
+    fleet.network("demo-network", owner=OWNER, cluster="demo")
+    fleet.network("untouched", owner=OWNER)
     (node,) = fleet.nodes("demo")
     invoke("reconcile", sample("schedule-tick"))
-    assert fleet.registered() == {node}
+    assert fleet.registered() == fleet.in_each("demo-network") == {node}
     (record,) = [one for one in logged() if one.get("function") == "reconcile"]
-    assert record["drift"] == ["demo"]
+    assert record["drift"] == ["demo", "demo-network"]
 
 
 def refuse(**_: Any) -> tuple[Any, Any]:
