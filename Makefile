@@ -91,7 +91,7 @@ format: $(VENV)/.dev
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
-# Every class of refusal of every call of every story (tests/weather); make test runs some 300 of them.
+# Every class of refusal of every call of every story (tests/weather); make test runs some 600 of them.
 .PHONY: weather storm
 weather: $(VENV)/.dev
 	@WEATHER=all $(RUN) -m pytest -n auto --dist worksteal tests/weather

@@ -410,7 +410,9 @@ class HealthCheckBody(TypedDict, total=False):
         _shows(pattern=HEALTH_TARGET_PATTERN, default=HealthCheck.target),
     ]
     interval: Annotated[int, Field(ge=5, le=300), _shows(default=HealthCheck.interval)]
-    timeout: Annotated[int, Field(ge=2, le=60), _shows(default=HealthCheck.timeout)]
+    timeout: Annotated[
+        int, Field(ge=2, le=120), _shows("Of a classic one at most 60.", default=HealthCheck.timeout)
+    ]
     unhealthy_threshold: Annotated[int, Field(ge=2, le=10), _shows(default=HealthCheck.unhealthy_threshold)]
     healthy_threshold: Annotated[int, Field(ge=2, le=10), _shows(default=HealthCheck.healthy_threshold)]
 

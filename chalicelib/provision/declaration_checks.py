@@ -33,6 +33,7 @@ from chalicelib.model.user_tags import TAG_VALUE_MAX
 from chalicelib.provision.declaration import DEFAULTS, Allow, Declaration, GivenArn, GivenIssuer
 from chalicelib.x509.domains import covers
 
+CLASSIC_TIMEOUT_MAX = 60
 _HIGHEST_PORT = 65535
 
 
@@ -186,10 +187,26 @@ def _name_of_record(declaration: Declaration) -> Iterator[Fault]:
 
 def _health_check(declaration: Declaration) -> Iterator[Fault]:
     check = declaration.health_check
-    if check.timeout >= check.interval:
+    if check.timeout > check.interval:
         yield Fault(
             "health_check.timeout",
             f"{quoted(check.timeout)} must be below the interval, {quoted(check.interval)} seconds",
+        )
+
+
+def _health_check_of_classic(declaration: Declaration) -> Iterator[Fault]:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-healthchecks.html"""
+    check = declaration.health_check
+    if check.timeout == check.interval:
+        yield Fault(
+            "health_check.timeout",
+            f"{quoted(check.timeout)} must be below the interval: a classic load balancer takes no equal one",
+        )
+    elif check.timeout > CLASSIC_TIMEOUT_MAX:
+        yield Fault(
+            "health_check.timeout",
+            f"{quoted(check.timeout)} seconds are too long: a classic load balancer takes"
+            f" {CLASSIC_TIMEOUT_MAX} at most",
         )
 
 
@@ -348,6 +365,7 @@ _OF_TYPE: Mapping[LoadBalancerType, tuple[tuple[str, Callable[[Declaration], Ite
         ("listeners", _words_of_classic),
         ("ssl_policy", _policy_of_type),
         ("keepalive", _keepalive_of_classic),
+        ("health_check", _health_check_of_classic),
         ("addresses", _no_addresses),
     ),
     "network": (

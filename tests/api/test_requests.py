@@ -189,7 +189,7 @@ def test_faults_of_every_kind_are_returned_at_once() -> None:
             {"protocol": "SSL", "port": 70000, "instance_protocol": "HTTP", "instance_port": 1883},
             {"protocol": "TCP", "port": 70000, "instance_protocol": "TCP", "instance_port": 1883},
         ],
-        "health_check": {"timeout": 30},
+        "health_check": {"timeout": 31},
     }
     assert sorted(fields_of(body)) == [
         "certificate",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.api.requests import read_put
 from chalicelib.api.views import view_json
 from chalicelib.certificates.chosen import Existing
+from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.load_balancer import (
     Certificate,
     CustomPolicy,
@@ -33,6 +34,8 @@ from chalicelib.provision.facts import Names
 from chalicelib.provision.hostname import hostname_faults, plan_records
 from chalicelib.provision.plan import plan
 from tests.world.facts import ARN, DECLARATION, NOW, OWNER, facts, instance
+from tests.world.network import network_body
+from tests.world.provisioning import Account
 from tests.world.strategies import clusters
 
 IDS = {"subnet-a": "subnet-0123456a", "subnet-b": "subnet-0123456b"}
@@ -190,3 +193,14 @@ def test_a_new_listener_gets_the_default_where_none_is_declared() -> None:
     wanted = desire(declaration, facts(actual=State(name="demo", load_balancer=there)), OWNER).load_balancer
     assert wanted is not None
     assert {one.port: one.ssl_policy for one in wanted.listeners if one.secure} == {8883: None, 8885: TLS}
+
+
+@pytest.mark.parametrize(("interval", "timeout"), [(10, 10), (300, 120)])
+def test_so_it_is_with_a_health_check_that_only_a_network_one_may_have(
+    here: Account, interval: int, timeout: int
+) -> None:
+    body = network_body(here, health_check={"interval": interval, "timeout": timeout})
+    here.put(body)
+    assert here.put(here.get(), dry_run=True).steps == ()
+    with pytest.raises(InvalidRequest, match=r"health_check\.timeout"):
+        here.put({**body, "type": "classic"}, "other", dry_run=True)
