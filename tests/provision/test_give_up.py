@@ -102,6 +102,14 @@ def test_logs_that_go_into_the_bucket_of_another_account_are_a_warning(
     assert "ListBuckets" not in calls.made
 
 
+@pytest.mark.parametrize("code", ["AccessDenied", "SlowDown", "ServiceUnavailable"])
+def test_a_bucket_that_s3_does_not_speak_of_is_no_warning_and_stops_nothing(here: Account, code: str) -> None:
+    refuse("ListBuckets", code)
+    report = here.put(body_of(here))
+    assert report.state == "ready"
+    assert "foreign-bucket" not in {one.code for one in report.warnings}
+
+
 def test_of_a_change_that_is_refused_in_the_middle_is_said_what_was_done(here: Account) -> None:
     body = body_of(here)
     here.put(body)

@@ -83,6 +83,13 @@ def _looks(scene: Scene) -> Failures:
     return (*_reconcile(scene), *_reconcile(scene), *_reconcile(scene))
 
 
+def _looks_later(scene: Scene) -> Failures:
+    """A look, and those of three minutes once connections have had their time to drain."""
+    first = _reconcile(scene)
+    scene.here.sleep(300)
+    return (*first, *_looks(scene))
+
+
 def _drain_again(scene: Scene) -> Failures:
     return (*_drain(scene), *_looks(scene))
 
@@ -251,6 +258,7 @@ def _story(  # noqa: PLR0917 - a table's columns
 DRAINS: Mapping[str, Collection[type[AwsError]]] = {
     **LEFT,
     "DescribeLoadBalancers of it": [Absent],
+    "DescribeTags of it": [Absent],
     "v2 DescribeLoadBalancers of it": [Absent],
 }
 """Who drains one instance has nothing to do at a load balancer that vanished."""
@@ -278,5 +286,5 @@ STORIES = (
     _story("launching", _launching, _drain, _drain_again, AT_ONCE + HELD, _lifecycle, left=DRAINS),
     _story("let in", _launching, _reconcile, _looks, LOOK + LET_IN, _lifecycle),
     _story("terminating", _terminating, _drain, _drain_again, AT_ONCE + RETIRED, _lifecycle, left=DRAINS),
-    _story("let go", _terminating, _reconcile, _looks, LOOK + LET_GO, _lifecycle),
+    _story("let go", _terminating, _reconcile, _looks_later, LOOK + LET_GO, _lifecycle),
 )

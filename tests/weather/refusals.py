@@ -84,6 +84,7 @@ class Sky:
     """Answers in AWS's place, and keeps the kinds of calls that were made.
 
     `refusal` is None in good weather. A call is of `demo` when it names any of `its` and none of `others`.
+    `spared` counts the calls that AWS could not answer so.
     """
 
     here: Account
@@ -92,6 +93,7 @@ class Sky:
     refusal: Refusal | None = None
     calls: set[str] = field(default_factory=set)
     refused: int = 0
+    spared: int = 0
     until: timedelta = timedelta.max
 
     def refuse(self, operation: str, parameters: Mapping[str, str]) -> str | None:
@@ -101,6 +103,9 @@ class Sky:
         if not self.refusal or self.refusal.call != call or self.here.passed >= self.until:
             return None
         if self.refusal.lasting.startswith("once") and self.refused:
+            return None
+        if not _sayable(self.refusal, parameters):
+            self.spared += 1
             return None
         if not self.refused and self.refusal.lasting == "for a while":
             self.until = self.here.passed + A_WHILE
@@ -116,3 +121,9 @@ class Sky:
             return any(name in value for value in values for name in some)
 
         return f"{second}{operation}{OF_IT if names(self.its) and not names(self.others) else ''}"
+
+
+def _sayable(refusal: Refusal, parameters: Mapping[str, str]) -> bool:
+    """Whether AWS could say it of a call: that an instance is not there, only of one that the call names."""
+    instances = operation_of(refusal.call) == "DescribeInstances" and refusal.meaning is Meaning.GONE
+    return not instances or any(key.startswith("InstanceId") for key in parameters)
