@@ -3,7 +3,8 @@
 Ours is the story behind the function `register`, warm, one event after another as reserved concurrency 1
 hands them over. A burst is replayed with a clock of its own, which goes only while somebody waits: wall time
 means nothing here, and is left out. Beside it the two functions that are written first: register whoever is
-launched; describe, look at the tag, register.
+launched; describe, look at the tag, register. A look of ours has five reads: the instance of the event, both
+kinds of load balancers, their tags, the instances of the region.
 """
 
 from __future__ import annotations
