@@ -257,6 +257,9 @@ def _without_authority(
     served = balancer.served
     if authority is None:
         return Keep(reason=f"{reason}, and the private CA is gone", code="private-ca-missing")
+    if served and served.leaf is None and not trusted:
+        # It vanished since it was listed.
+        return Keep(reason=f"{reason}, and IAM does not show who signed it: the next run looks again")
     if served and served.issuer_key != authority.key_id and not trusted:
         return Keep(
             reason=f"{reason}, and the private CA is not the one that signed it: devices may not trust the"

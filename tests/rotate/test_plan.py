@@ -179,6 +179,7 @@ def decide(
         (holding("private-ca", DUE), None, "keep private-ca-missing"),
         (holding("private-ca", DUE), OTHER_CA, "keep private-ca-changed"),
         (holding("private-ca", saying(DUE, issuer_key=None)), CA, "keep private-ca-changed"),
+        (holding("private-ca", replace(DUE, leaf=None)), CA, "keep"),
         (holding("private-ca", DUE), ENDING_CA, "keep private-ca-ends"),
         (holding("private-ca", GONE), OTHER_CA, "keep private-ca-changed"),
         (holding("private-ca", NEW, OLD, rejected="new"), CA, "back to old"),

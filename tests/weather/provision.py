@@ -426,7 +426,10 @@ STORIES = (
     _put(
         "network change",
         network.everything_else,
-        denied=("AuthorizeSecurityGroupIngress", "AddTags", "SetSubnets"),
+        denied=(
+            *("AuthorizeSecurityGroupIngress", "AddTags", "SetSubnets"),
+            *("ModifyTargetGroup", "ModifyTargetGroupAttributes", "RegisterTargets"),
+        ),
         calls=NETWORK
         + """
             AuthorizeSecurityGroupIngress
