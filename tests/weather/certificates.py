@@ -98,6 +98,8 @@ def _answer(refusal: Refusal) -> type[Exception] | Collection[type[Exception]] |
     """What ELB sees late is waited for; a private CA whose secret is gone is a conflict."""
     if refusal.call == "GetSecretValue" and refusal.meaning is Meaning.GONE:
         return Conflict if refusal.lasting == "once" else [Conflict, InvalidRequest]
+    if refusal.call == "GetSecretValue" and refusal.meaning is Meaning.NOT_ALLOWED:
+        return [Denied, InvalidRequest]
     if refusal.meaning is Meaning.ALREADY_SO and refusal.lasting != "for ever":
         return None
     late = refusal.call.startswith(SWAP) and refusal.meaning is Meaning.NOT_YET
@@ -117,8 +119,6 @@ def _ordering(refusal: Refusal) -> type[Exception] | Collection[type[Exception]]
             return Conflict
         case "GetSecretValue", Meaning.GONE:
             return None if passed else InvalidRequest
-        case "GetSecretValue", Meaning.NOT_ALLOWED:
-            return [Denied, InvalidRequest]
         case _:
             return _answer(refusal)
 
@@ -225,7 +225,7 @@ STORIES = (
             ListServerCertificates
             v2 DescribeLoadBalancers
         """,
-        left={"DeleteServerCertificate of it": [NotYet]},
+        left={"DeleteServerCertificate of it": [NotYet, Absent]},
         state=configured,
     ),
 )

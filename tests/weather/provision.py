@@ -182,6 +182,7 @@ LEFT: Mapping[str, Collection[type[AwsError]]] = {
     # Then the review does not say whose bucket it is.
     "ListBuckets": [AwsError],
     "v2 DescribeListenerAttributes": [Absent],
+    "v2 DescribeListenerCertificates": [Absent],
     "v2 DescribeTargetGroupAttributes": [Absent],
     "v2 DescribeTargetHealth": [Absent],
     # It only tidies up.
