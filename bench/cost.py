@@ -60,7 +60,7 @@ class Cpu:
     load_balancer: float
 
 
-CPU = Cpu(target=0.0022, load_balancer=0.0018)
+CPU = Cpu(target=0.0022, load_balancer=0.0048)
 """Rounded up; a test holds it to the last benchmarks."""
 
 
