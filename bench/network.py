@@ -34,8 +34,8 @@ from bench.estate import BY_STORY, DAYS_LEFT, NetworkEstate, Way, rotated
 from bench.job import Chart, Contender, Goal, Job, Lineup, NotRun, Run
 from bench.network_provisioning import asked, lacking
 from bench.network_tools import TERRAFORM, TERRAFORM_NOTE, tools
-from bench.tools import FLOOR, PLAYBOOK, PUT, STORY, versions
-from bench.twice import Runs, contender
+from bench.tools import FLOOR, STORY, versions
+from bench.twice import Runs, contender, cpu_goals
 
 FIRST, AGAIN = "first run", "run again"
 DUE = {"1 is due": 1, "20 are due": 20}
@@ -66,9 +66,7 @@ def open_lineup() -> Iterator[Lineup]:
     with open_account() as account, tools(account) as found:
         runs = [Runs(account, tool, asked, lacking) for tool in found]
         for one in runs:
-            if not one.tool.missing:
-                one.first()
-                one.again.clear()
+            one.warm()
         for name in NOTES:
             rotate(account, 1, name)
         yield Lineup((*provisioned(runs), *rotated_by(account)), versions())
@@ -114,23 +112,7 @@ JOB = Job(
             most=14,
         ),
         Goal("at most 0.6 of Terraform's calls", "calls", (FIRST, STORY), (FIRST, TERRAFORM), most=0.6),
-        Goal(
-            "CPU of the story, at most 1.3 times the floor's", "cpu", (FIRST, STORY), (FIRST, FLOOR), most=1.3
-        ),
-        Goal(
-            "CPU of the whole PUT, at most 1.3 times the floor's",
-            "cpu",
-            (FIRST, PUT),
-            (FIRST, FLOOR),
-            most=1.3,
-        ),
-        Goal(
-            "Ansible takes at least 4 times the story's CPU",
-            "cpu",
-            (FIRST, PLAYBOOK),
-            (FIRST, STORY),
-            least=4,
-        ),
+        *cpu_goals(FIRST),
         Goal("a second run writes nothing", "writes", (AGAIN, STORY), most=0),
         Goal("a second run: at most 16 calls", "calls", (AGAIN, STORY), most=16),
         Goal(

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from bench.account import CPU, MEMORY, READS, SECONDS, WRITES, open_account
 from bench.job import Chart, Contender, Goal, Job, Lineup, NotRun
 from bench.provisioning import asked, lacking
-from bench.tools import CLI, FLOOR, PLAYBOOK, PUT, STORY, tools, versions
-from bench.twice import Runs, contender
+from bench.tools import CLI, FLOOR, STORY, tools, versions
+from bench.twice import Runs, contender, cpu_goals
 
 FIRST, AGAIN, START = "first run", "run again", "start, no work"
 
@@ -26,9 +26,7 @@ def open_lineup() -> Iterator[Lineup]:
     with open_account() as account, tools(account) as found:
         runs = {tool.name: Runs(account, tool, asked, lacking) for tool in found}
         for one in runs.values():
-            if not one.tool.missing:
-                one.first()
-                one.again.clear()
+            one.warm()
         yield Lineup(tuple(_lineup(tuple(runs.values()))), versions())
 
 
@@ -58,23 +56,7 @@ JOB = Job(
     charts=(Chart("cpu", "CPU to provision the article's load balancer, seconds"),),
     goals=(
         Goal("as many writes as the floor", "writes", (FIRST, STORY), beside=(FIRST, FLOOR), most=1),
-        Goal(
-            "CPU of the story, at most 1.3 times the floor's", "cpu", (FIRST, STORY), (FIRST, FLOOR), most=1.3
-        ),
-        Goal(
-            "CPU of the whole PUT, at most 1.3 times the floor's",
-            "cpu",
-            (FIRST, PUT),
-            (FIRST, FLOOR),
-            most=1.3,
-        ),
-        Goal(
-            "Ansible takes at least 4 times the story's CPU",
-            "cpu",
-            (FIRST, PLAYBOOK),
-            (FIRST, STORY),
-            least=4,
-        ),
+        *cpu_goals(FIRST),
         Goal(
             "the CLI script takes at least 4 times the story's CPU",
             "cpu",

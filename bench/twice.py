@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bench.account import Account
-from bench.job import Contender, NotRun, Run
+from bench.job import Contender, Goal, NotRun, Run
 from bench.process import DidNotEndWellError
 from bench.provisioning import Asked
-from bench.tools import Tool
+from bench.tools import FLOOR, PLAYBOOK, PUT, STORY, Tool
 
 Ask = Callable[[Account], Asked]
 """Empties the account but for what everybody is given, and returns the request."""
@@ -26,6 +26,12 @@ class Runs:
     ask: Ask
     lacking: Lacking
     again: list[Run] = field(default_factory=list)
+
+    def warm(self) -> None:
+        """Run it once, so that its bytecode is there; one that is missing is left out."""
+        if not self.tool.missing:
+            self.first()
+            self.again.clear()
 
     def first(self) -> Run:
         """Run it in an empty account, see what it made, run it again, and return what the first run took."""
@@ -65,3 +71,26 @@ def contender(case: str, tool: Tool, run: Callable[[], Run], rounds: int | None 
     if tool.missing:
         return NotRun(case, tool.name, tool.missing, tool.note)
     return Contender(case, tool.name, run, tool.note, rounds)
+
+
+def cpu_goals(first: str) -> tuple[Goal, ...]:
+    """Return what the CPU of a first run may be, of either kind of load balancer; `first` is that case."""
+    return (
+        Goal(
+            "CPU of the story, at most 1.3 times the floor's", "cpu", (first, STORY), (first, FLOOR), most=1.3
+        ),
+        Goal(
+            "CPU of the whole PUT, at most 1.3 times the floor's",
+            "cpu",
+            (first, PUT),
+            (first, FLOOR),
+            most=1.3,
+        ),
+        Goal(
+            "Ansible takes at least 4 times the story's CPU",
+            "cpu",
+            (first, PLAYBOOK),
+            (first, STORY),
+            least=4,
+        ),
+    )

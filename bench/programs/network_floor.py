@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 
 from bench.programs.attributes import pairs
+from bench.programs.floor import group_and_certificate
 
 PORTS = {8883: ("TLS", 1883), 18083: ("TCP", 18083)}
 """The listeners' ports, with protocol and instance port."""
@@ -22,18 +23,7 @@ PORTS = {8883: ("TLS", 1883), 18083: ("TCP", 18083)}
 def create(asked: dict[str, Any], elb: Any, ec2: Any, iam: Any) -> None:
     """Make the group, the certificate, the load balancer and what is behind it: thirteen writes."""
     name = asked["name"]
-    group = ec2.create_security_group(
-        GroupName=f"{name}-elb", Description="MQTT from everywhere", VpcId=asked["vpc"]
-    )["GroupId"]
-    ec2.authorize_security_group_ingress(
-        GroupId=group, IpProtocol="tcp", FromPort=8883, ToPort=8883, CidrIp="0.0.0.0/0"
-    )
-    certificate = iam.upload_server_certificate(
-        ServerCertificateName=name,
-        CertificateBody=Path(asked["certificate"]).read_text(),
-        PrivateKey=Path(asked["private_key"]).read_text(),
-        CertificateChain=Path(asked["chain"]).read_text(),
-    )["ServerCertificateMetadata"]["Arn"]
+    group, certificate = group_and_certificate(asked, ec2, iam)
     (made,) = elb.create_load_balancer(
         Name=name,
         Type="network",

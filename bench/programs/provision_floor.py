@@ -12,22 +12,13 @@ from typing import Any
 
 import boto3
 
+from bench.programs.floor import group_and_certificate
+
 
 def create(asked: dict[str, Any], elb: Any, ec2: Any, iam: Any) -> None:
     """Make the group, the certificate and the load balancer: nine writes."""
     name = asked["name"]
-    group = ec2.create_security_group(
-        GroupName=f"{name}-elb", Description="MQTT from everywhere", VpcId=asked["vpc"]
-    )["GroupId"]
-    ec2.authorize_security_group_ingress(
-        GroupId=group, IpProtocol="tcp", FromPort=8883, ToPort=8883, CidrIp="0.0.0.0/0"
-    )
-    arn = iam.upload_server_certificate(
-        ServerCertificateName=name,
-        CertificateBody=Path(asked["certificate"]).read_text(),
-        PrivateKey=Path(asked["private_key"]).read_text(),
-        CertificateChain=Path(asked["chain"]).read_text(),
-    )["ServerCertificateMetadata"]["Arn"]
+    group, arn = group_and_certificate(asked, ec2, iam)
     elb.create_load_balancer(
         LoadBalancerName=name,
         Listeners=[

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from chalicelib.model.syntax import SECRET_PATTERN, matches
 
@@ -57,34 +57,31 @@ def read_probe_tag(text: str | None) -> ProbeOptions:
     The tag can be edited by hand: an unknown key or value is ignored, and does not stop the probe.
     """
     pairs = dict(pair.split("=", 1) for pair in (text or "").split(" ") if "=" in pair)
-    return ProbeOptions(
-        enabled=_BOOLEAN.get(pairs.get("enabled", "")),
-        qos=_QOS.get(pairs.get("qos", ""), _DEFAULT.qos),
-        protocol=_PROTOCOL.get(pairs.get("protocol", ""), _DEFAULT.protocol),
-        credentials_secret_id=_secret(pairs.get("credentials_secret_id")),
-        plain_credentials=_BOOLEAN.get(pairs.get("plain_credentials", ""), _DEFAULT.plain_credentials),
-        ca_secret_id=_secret(pairs.get("ca_secret_id")),
-    )
+    read = {key: _value(key, said) for key, said in pairs.items()}
+    return replace(_DEFAULT, **{key: value for key, value in read.items() if value is not None})
 
 
 def probe_unread(text: str) -> bool:
     """Return whether the tag has a part that cannot be read."""
-    return not all(_is_option(*part.partition("=")) for part in text.split(" "))
+    parts = (part.partition("=") for part in text.split(" "))
+    return any(_value(key, said) is None for key, _, said in parts)
 
 
-def _is_option(key: str, _: str, value: str) -> bool:
-    match key:
-        case "enabled" | "plain_credentials":
-            return value in _BOOLEAN
-        case "qos":
-            return value in _QOS
-        case "protocol":
-            return value in _PROTOCOL
-        case "credentials_secret_id" | "ca_secret_id":
-            return _secret(value) is not None
-        case _:
-            return False
+def _value(key: str, text: str) -> Any:
+    """What an option's text means; None where it means nothing, or there is no such option."""
+    read = _READ.get(key)
+    return read(text) if read else None
 
 
-def _secret(text: str | None) -> str | None:
-    return text if text and matches(SECRET_PATTERN, text) else None
+def _secret(text: str) -> str | None:
+    return text if matches(SECRET_PATTERN, text) else None
+
+
+_READ: Mapping[str, Callable[[str], object]] = {
+    "enabled": _BOOLEAN.get,
+    "qos": _QOS.get,
+    "protocol": _PROTOCOL.get,
+    "credentials_secret_id": _secret,
+    "plain_credentials": _BOOLEAN.get,
+    "ca_secret_id": _secret,
+}

@@ -163,12 +163,15 @@ def _listed(invocation: Invocation) -> Clusters:
     if len(errors) == len(listings):
         raise errors[-1]
     listed = [one.result() for one in listings if not isinstance(one.exception(), AwsError)]
-    names = [frozenset(one.ours) for one in listed]
-    both = names[0] & names[-1] if len(names) > 1 else frozenset[str]()
+    ours: dict[str, LoadBalancer] = {}
+    both: frozenset[str] = frozenset()
+    for one in listed:
+        both |= ours.keys() & one.ours.keys()
+        ours |= one.ours
     if both:
         telemetry.same_name(both)
     return Clusters(
-        load_balancers={name: one for each in listed for name, one in each.ours.items()},
+        load_balancers=ours,
         others={name: one for each in listed for name, one in each.others.items()},
         unlisted=next(iter(errors), None),
         same_name=both,

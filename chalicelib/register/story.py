@@ -25,7 +25,7 @@ from chalicelib.model import actions as do
 from chalicelib.model.errors import Absent, AwsError, Conflict, Unserved, in_vain
 from chalicelib.model.load_balancer import Instance, LoadBalancer
 from chalicelib.model.names import DRAINING_TAG
-from chalicelib.model.same_name import unserved
+from chalicelib.model.same_name import left_alone
 from chalicelib.model.step import Step
 from chalicelib.register.apply import apply_change, converge
 from chalicelib.register.events import (
@@ -87,7 +87,7 @@ class Look:
     @property
     def left_alone(self) -> list[tuple[str, Conflict]]:
         """What is not served until somebody acts, for `reconcile` to raise: another try would not help."""
-        return [(name, Conflict(unserved(name))) for name in sorted(self.same_name)]
+        return left_alone(self.same_name)
 
     def complain(self) -> None:
         """Raise `Unserved` with every failure, so that Lambda tries again; nothing where there is none."""

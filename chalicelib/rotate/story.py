@@ -22,7 +22,7 @@ from chalicelib.model.load_balancer import Certificate, uploaded
 from chalicelib.model.names import ACME, PENDING_TAG, PRIVATE_CA, SECRET, WATCHED
 from chalicelib.model.pending import Pending, parse_pending
 from chalicelib.model.report import ReviewWarning
-from chalicelib.model.same_name import unserved
+from chalicelib.model.same_name import left_alone, unserved
 from chalicelib.model.syntax import name_fault, shown_name
 from chalicelib.rotate.delete_superseded import retire_superseded
 from chalicelib.rotate.install import Failed, Swap, endpoints, install, reject, roll_back
@@ -68,7 +68,7 @@ def rotate_all(invocation: Invocation, client: TlsClient | None = None) -> tuple
     first = run = _run(invocation, client)
     failures: list[tuple[str, Exception]] = [
         *run.region.unread.items(),
-        *((name, errors.Conflict(unserved(name))) for name in sorted(run.region.same_name)),
+        *left_alone(run.region.same_name),
     ]
     rotations = []
     for name in [one.name for one in sorted(run.region.balancers, key=_end)]:
