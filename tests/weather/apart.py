@@ -19,30 +19,18 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
-from chalicelib.issuers.private_ca import AUTHORITY_KEY_BITS, LEAF_KEY_BITS
 from tests.weather.stories import Good, Scene, Story, arranged, in_good_weather
 from tests.world.provisioning import account
 
-if TYPE_CHECKING:
-    from tests.world.quick import Pool
-
-_POOL = cast("Pool", rsa.generate_private_key)
 Play = Callable[[Story, Scene, Good, Any], None]
-_KEYS = 4
-"""A run gets no more RSA keys of a size: they are made before, since a copy's own would be lost with it."""
 
 
 class Stage:
     """The process with the scene. It ends when this one closes the pipe, or ends itself."""
 
     def __init__(self, story: Story) -> None:
-        for size in (AUTHORITY_KEY_BITS, LEAF_KEY_BITS):
-            for number in range(_KEYS):
-                _POOL.key(65537, size, number)
         self._ours, theirs = Pipe()
         self._pid = _forked(lambda: _serve(story, theirs, self._ours))
         theirs.close()
@@ -69,7 +57,6 @@ class Stage:
 def _serve(story: Story, requests: Connection, other_end: Connection) -> None:
     """Arrange the scene, say how it goes in good weather, then play whatever is asked for."""
     other_end.close()
-    _POOL.most = _KEYS
     with account() as here:
         scene = arranged(story, here)
         gc.freeze()

@@ -1,59 +1,104 @@
-"""What every process of the tests makes once: RSA keys, the check of a key, and botocore's models.
+"""What the tests do often and look at never, made quick: RSA keys, and what botocore does around each call.
 
 `install` comes before every other import of the tests, so that modules that import these functions by name
-get the quick ones. Nothing that a test can see changes: keys are real keys, and a key that this process has
-not made or checked before is checked.
+get the quick ones. Nothing that a test can see changes: keys are real keys, and a key that was not made or
+checked here before is checked. Nobody reads a call's signature, its user agent and its id where moto answers
+in the same process; what goes to a server, or signs by itself, signs as ever.
 """
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Callable
+from functools import cache
 from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
+import botocore.auth
+import botocore.endpoint
+import botocore.parsers
+from botocore.auth import SigV4Auth
 from botocore.loaders import Loader
+from botocore.useragent import UserAgentString
+from botocore.utils import parse_timestamp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 POOL = 24
-"""A process makes so many RSA keys of a size, then hands out the first again: more than any test asks for."""
+"""So many RSA keys of a size are made, then the first is handed out again: more than any test asks for."""
+
+KEPT = Path(__file__).parents[2] / ".pytest_cache" / "keys"
+"""Where a checkout keeps the keys of its tests."""
+
+_LOAD_DER = serialization.load_der_private_key
 
 SOUND: set[RSAPrivateNumbers] = set()
-"""The RSA keys that this process has made or checked."""
+"""The RSA keys that were made here, or that this process has checked."""
 
 
 def install() -> None:
     """Make the functions quick; a second time is as good as once."""
     if isinstance(rsa.generate_private_key, Pool):
         return
-    rsa.generate_private_key = Pool(rsa.generate_private_key)
+    rsa.generate_private_key = Pool(rsa.generate_private_key, KEPT)
     serialization.load_pem_private_key = checked_once(serialization.load_pem_private_key)
     serialization.load_der_private_key = checked_once(serialization.load_der_private_key)
     Loader._cache = SharedCache()  # type: ignore[attr-defined] # its stubs show no private names
+    botocore.parsers.DEFAULT_TIMESTAMP_PARSER = cache(parse_timestamp)
+    botocore.auth.AUTH_TYPE_MAPS["v4"] = Unread
+    setattr(UserAgentString, "to_string", lambda _: "tests")  # noqa: B010 - mypy takes no other method in its place
+    vars(botocore.endpoint)["uuid"] = SimpleNamespace(uuid4=lambda: UUID(int=random.getrandbits(128)))
+
+
+class Unread(SigV4Auth):
+    """Says who signs, when, and for which service of which region, as AWS wants it, and does not sign."""
+
+    def canonical_request(self, request: Any) -> str:  # noqa: ARG002 - the signature
+        """Nothing."""
+        return ""
+
+    def signature(self, string_to_sign: str, request: Any) -> str:  # noqa: ARG002 - the signature
+        """Zeros."""
+        return 64 * "0"
 
 
 class Pool:
-    """Makes RSA keys, at most `POOL` of each size: one takes 60 ms, one of 4096 bits half a second."""
+    """Makes RSA keys, at most `POOL` of each size, and keeps them for the next run: one of 2,048 bits takes
+    60 ms, one of 4,096 half a second."""
 
-    def __init__(self, generate: Callable[[int, int], RSAPrivateKey]) -> None:
+    def __init__(self, generate: Callable[[int, int], RSAPrivateKey], kept: Path) -> None:
         self.generate = generate
-        self.most = POOL
+        self.kept = kept
         self.asked: dict[tuple[int, int], count[int]] = {}
         self.made: dict[tuple[int, int, int], RSAPrivateKey] = {}
 
     def __call__(self, public_exponent: int, key_size: int, backend: object = None) -> RSAPrivateKey:  # noqa: ARG002 - the signature
-        """Return a key of that size that none of the last `most - 1` calls returned."""
+        """Return a key of that size that none of the last `POOL - 1` calls returned."""
         turn = next(self.asked.setdefault((public_exponent, key_size), count()))
-        return self.key(public_exponent, key_size, turn % self.most)
-
-    def key(self, public_exponent: int, key_size: int, number: int) -> RSAPrivateKey:
-        """Return the key of that number; it is made when somebody asks for it first."""
-        which = (public_exponent, key_size, number)
+        which = (public_exponent, key_size, turn % POOL)
         if which not in self.made:
-            self.made[which] = self.generate(public_exponent, key_size)
+            self.made[which] = self._kept_or_new(*which)
             SOUND.add(self.made[which].private_numbers())
         return self.made[which]
+
+    def _kept_or_new(self, public_exponent: int, key_size: int, number: int) -> RSAPrivateKey:
+        path = self.kept / f"{public_exponent}-{key_size}-{number}.der"
+        try:
+            key = _LOAD_DER(path.read_bytes(), None, unsafe_skip_rsa_key_validation=True)
+        except (OSError, ValueError):
+            key = self.generate(public_exponent, key_size)
+            self.kept.mkdir(parents=True, exist_ok=True)
+            begun = path.with_suffix(f".{os.getpid()}")
+            begun.write_bytes(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+            begun.replace(path)
+        assert isinstance(key, RSAPrivateKey)
+        return key
 
 
 def checked_once(load: Callable[..., Any]) -> Callable[..., Any]:

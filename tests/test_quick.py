@@ -1,0 +1,57 @@
+"""What is made quick for the tests is what it is without that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from lab.fidelity.authorization import SIGNED
+from tests.world.quick import POOL, Pool
+
+BITS = 1024
+KEYS = rsa.generate_private_key
+assert isinstance(KEYS, Pool)
+MAKE = KEYS.generate
+
+
+@pytest.mark.parametrize("damage", [b"", b"no key"])
+def test_the_next_run_finds_the_keys_of_this_one_and_makes_anew_what_is_damaged(
+    tmp_path: Path, damage: bytes
+) -> None:
+    def numbers(key: RSAPrivateKey) -> int:
+        return key.private_numbers().p
+
+    first, second = Pool(MAKE, tmp_path / "keys"), Pool(MAKE, tmp_path / "keys")
+    one, other = numbers(first(65537, BITS)), numbers(first(65537, BITS))
+    assert one != other
+    assert [numbers(second(65537, BITS)), numbers(second(65537, BITS))] == [one, other]
+    for path in (tmp_path / "keys").iterdir():
+        path.write_bytes(damage)
+    anew = Pool(MAKE, tmp_path / "keys")
+    assert numbers(anew(65537, BITS)) not in {one, other}
+
+
+def test_a_key_comes_again_after_all_others(tmp_path: Path) -> None:
+    pool = Pool(MAKE, tmp_path)
+    keys = [pool(65537, BITS) for _ in range(POOL + 1)]
+    assert len({id(key) for key in keys}) == POOL
+    assert keys[0] is keys[-1]
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_call_says_who_makes_it_in_which_region() -> None:
+    sent: list[AWSPreparedRequest] = []
+    elb = boto3.client("elb", "eu-west-1", aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret")
+    elb.meta.events.register_first(
+        "before-send.elastic-load-balancing.*", lambda request, **_: sent.append(request)
+    )
+    elb.describe_load_balancers()
+    header = sent[0].headers["Authorization"]
+    found = SIGNED.search(header.decode() if isinstance(header, bytes) else header)
+    assert found
+    assert (found["access_key"], found["region"]) == ("AKIDEXAMPLE", "eu-west-1")
