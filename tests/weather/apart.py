@@ -57,11 +57,17 @@ class Stage:
 def _serve(story: Story, requests: Connection, other_end: Connection) -> None:
     """Arrange the scene, say how it goes in good weather, then play whatever is asked for."""
     other_end.close()
+    try:
+        # In this process, so that no copy has to read a model or import a module again.
+        with account() as here:
+            good = in_good_weather(story, arranged(story, here))
+    except BaseException:  # noqa: BLE001 - the one who asked gets it
+        requests.send((None, traceback.format_exc()))
+        return
     with account() as here:
         scene = arranged(story, here)
         gc.freeze()
-        good, failure = _copied(lambda: in_good_weather(story, scene))
-        requests.send((good, failure))
+        requests.send((good, None))
         while True:
             try:
                 play, about = requests.recv()

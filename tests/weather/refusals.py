@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Literal
 
 from chalicelib.aws.errors import of_code
@@ -45,8 +46,13 @@ def operation_of(call: str) -> str:
     return call.removesuffix(OF_IT).removeprefix(SECOND)
 
 
-def refusals(call: str) -> Iterator[Refusal]:
+@cache
+def refusals(call: str) -> tuple[Refusal, ...]:
     """Each class of refusal for the calls of a kind, for as long as it may last."""
+    return tuple(_refusals(call))
+
+
+def _refusals(call: str) -> Iterator[Refusal]:
     operation = operation_of(call)
     own = REFUSALS[operation]
     seen: set[tuple[Meaning, type[AwsError]]] = set()

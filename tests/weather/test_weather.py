@@ -48,7 +48,7 @@ def runs() -> Iterator[tuple[Story, Refusal | None]]:
     for story in STORIES:
         yield story, None
         for call in story.kinds:
-            found = [*refusals(call)]
+            found = refusals(call)
             turn = zlib.crc32(f"{story.name} {call}".encode())
             every = min(EVERY, len(found))
             for place, refusal in enumerate(found):
