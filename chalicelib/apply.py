@@ -6,7 +6,7 @@ own functions. Each call is its service's adapter's, in `aws/`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from chalicelib.aws import autoscaling, cloudwatch, ec2, iam, load_balancers, route53, secrets
@@ -16,7 +16,7 @@ from chalicelib.invocation import Invocation
 from chalicelib.issuers import private_ca
 from chalicelib.model import actions as do
 from chalicelib.model.actions import makes_ours, tidies_up, to_step
-from chalicelib.model.errors import AwsError, Duplicate
+from chalicelib.model.errors import AwsError, Duplicate, Refused
 from chalicelib.model.names import (
     CERTIFICATE_TAG,
     OWNER_TAG,
@@ -65,19 +65,24 @@ def apply(
     progress: Progress,
     invocation: Invocation,
     material: KeyMaterial | None = None,
+    *,
+    registered: Set[str] = frozenset(),
 ) -> None:
     """Make the calls in their order; the first that fails ends it, and what was done stays in `progress`.
 
     One that only tidies up ends nothing.
 
     `name` is the load balancer's, or another place for the log. `material` holds the keys that the plan names
-    and does not hold.
+    and does not hold. `registered` are the instances that serve now: a listener stays where it is, with
+    `Refused`, when AWS does not take one of them into the target group that it is to forward to.
     """
     material = material or KeyMaterial()
     for action in plan:
         progress.wrote = True
+        bound = do.bind(action, progress.bound)
+        _refuse_to_lose(bound, registered, progress.not_taken)
         try:
-            for done in _done(name, do.bind(action, progress.bound), progress, invocation, material):
+            for done in _done(name, bound, progress, invocation, material):
                 progress.became_ours = progress.became_ours or makes_ours(done)
                 note(name, done, progress, invocation)
         except AwsError as error:
@@ -85,6 +90,19 @@ def apply(
                 raise
             progress.left_behind.append(action)
             progress.warnings.append(ReviewWarning("left-behind", f"a later change tries it again: {error}"))
+
+
+def _refuse_to_lose(action: do.Action, registered: Set[str], not_taken: Iterable[NotTaken]) -> None:
+    if not isinstance(action, do.ModifyListener) or action.target_group_arn is None:
+        return
+    for one in not_taken:
+        if one.error and one.target_group == action.target_group_arn and one.instance in registered:
+            raise Refused(
+                one.error.operation,
+                one.error.code,
+                f"port {action.port} stays as it is: AWS does not register {one.instance}, which serves it,"
+                f" in the target group for instance port {action.instance_port}: {one.reason}",
+            )
 
 
 def note(name: str, action: do.Action | do.NewOrder, progress: Progress, invocation: Invocation) -> None:

@@ -38,12 +38,14 @@ class NotTaken:
     """One instance for which AWS took no call, and why.
 
     `error` is None where nothing is left to do: the instance has ended or does not run, or it was to be
-    deregistered and is not registered any more.
+    deregistered and is not registered any more. `target_group` is the ARN of the one that it was to be
+    registered in.
     """
 
     instance: str
     reason: str
     error: InvalidInstance | None = None
+    target_group: str | None = None
 
 
 def register_or_deregister(
@@ -83,7 +85,8 @@ def by_halves(
     if not middle:
         # Of one that is not registered any more, and so is deregistered, AWS says the same.
         leaving = isinstance(change, DeregisterInstances | DeregisterTargets)
-        yield NotTaken(change.instances[0], refused.message, None if leaving else refused)
+        group = change.arn if isinstance(change, RegisterTargets) else None
+        yield NotTaken(change.instances[0], refused.message, None if leaving else refused, group)
         return
     for half in (change.instances[:middle], change.instances[middle:]):
         yield from by_halves(call, replace(change, instances=half))

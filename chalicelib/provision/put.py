@@ -134,7 +134,8 @@ def _converge(
         now = steps[:1] if background else steps[: len(steps) - len(in_the_background(steps))]
         try:
             material = facts.chosen.material if isinstance(facts.chosen, ToUpload) else None
-            apply(declaration.name, now, progress, invocation, material)
+            registered = there.instances if there else frozenset[str]()
+            apply(declaration.name, now, progress, invocation, material, registered=registered)
         except errors.AwsError as error:
             recent = background is not None and invocation.now() < since + _TAG_SEEN
             if _over(

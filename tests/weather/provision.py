@@ -8,7 +8,16 @@ from typing import Any
 
 from chalicelib import background
 from chalicelib.aws.refusals import OWNED, Meaning
-from chalicelib.model.errors import Absent, AwsError, Conflict, EmqElbError, InvalidInstance, NotFound, NotYet
+from chalicelib.model.errors import (
+    Absent,
+    AwsError,
+    Conflict,
+    EmqElbError,
+    InvalidInstance,
+    NotFound,
+    NotYet,
+    Refused,
+)
 from lab.fidelity.knobs import KNOBS
 from tests.provision import test_crash as classic
 from tests.provision import test_network_crash as network
@@ -209,6 +218,7 @@ def _put(
     denied: Collection[str] = (),
     there: bool = True,
     moved: Collection[int] = (),
+    needed: Collection[str] = (),
 ) -> Story:
     act = ADOPT if adopt else PUT
     return _story(
@@ -223,6 +233,7 @@ def _put(
         denied=denied,
         there=there,
         moved=moved,
+        needed=needed,
     )
 
 
@@ -241,6 +252,7 @@ def _story(
     there: bool = True,
     moved: Collection[int] = (),
     left: Mapping[str, Collection[type[AwsError]]] = LEFT,
+    needed: Collection[str] = (),
     nice: Collection[str] = ("Invoke", "PutEvents"),
 ) -> Story:
     return Story(
@@ -252,6 +264,7 @@ def _story(
         also=also,
         nice=nice,
         left=left,
+        needed=needed,
         moved=moved,
         answer=partial(
             _answer, just_ours=just_ours, pending=pending, before=before, denied=denied, there=there
@@ -282,6 +295,8 @@ def _answer(
         return None if vanished and (passed or unread) else refusal.error
     if operation == "Invoke":
         return refusal.error
+    if refusal.error is InvalidInstance:
+        return Refused
     if operation == "CreateSecret" and refusal.meaning is Meaning.THEIRS:
         return Conflict
     ours = just_ours and operation in OWNED and operation not in {*before, *denied}
@@ -431,6 +446,8 @@ STORIES = (
             *("AuthorizeSecurityGroupIngress", "AddTags", "SetSubnets"),
             *("ModifyTargetGroup", "ModifyTargetGroupAttributes", "RegisterTargets"),
         ),
+        # No listener is moved to a target group that does not take the members.
+        needed=["v2 RegisterTargets"],
         calls=NETWORK
         + """
             AuthorizeSecurityGroupIngress

@@ -55,9 +55,9 @@ class Story:
 
     `nice` are those that it can do without: what must happen happens although AWS refuses them. `left` has
     answers, by call, after which nothing fails and something waits for the next run: what cannot be asked is
-    taken for somebody's, what is gone for gone. `answer` is the one failure that a refusal leads to, else.
-    `moved` are ports that are taken away before they come again,
-    and that ELB makes with a policy of its own.
+    taken for somebody's, what is gone for gone; not of calls that are `needed` and refused for ever. `answer`
+    is the one failure that a refusal leads to, else. `moved` are ports that are taken away before they come
+    again, and that ELB makes with a policy of its own.
     `state` adds to what is compared at last; `configured`, where more than who is served how changes, is all
     that is compared.
     """
@@ -72,6 +72,7 @@ class Story:
     moved: Collection[int] = ()
     state: Callable[[Scene], object] = lambda _: None
     left: Mapping[str, Collection[type[AwsError]]] = field(default_factory=dict)
+    needed: Collection[str] = ()
     answer: Callable[[Refusal], type[Exception] | Collection[type[Exception]] | None] = lambda refusal: (
         refusal.error
     )
@@ -88,7 +89,8 @@ class Story:
 
     def leaves(self, refusal: Refusal) -> bool:
         """Whether something waits for the next run, and nothing fails."""
-        return issubclass(refusal.error, tuple(self.left.get(refusal.call, ())))
+        needed = refusal.call in self.needed and refusal.lasting == "for ever"
+        return not needed and issubclass(refusal.error, tuple(self.left.get(refusal.call, ())))
 
     @property
     def kinds(self) -> tuple[str, ...]:
