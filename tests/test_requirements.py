@@ -1,0 +1,65 @@
+"""A command's packages are those that its code imports: what the lab needs is not left to the tests' list."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"app", "bench", "chalicelib", "conformance", "emq_elb", "lab", "tests", "tools"}
+# `make picture` alone, which asks for the tests' packages.
+ELSEWHERE = {Path("lab/demo/screenshot.py"): {"playwright"}}
+
+
+def canonical(distribution: str) -> str:
+    """The name of a distribution as PyPI compares it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def listed(file: str) -> set[str]:
+    """The distributions of a list of requirements."""
+    lines = (ROOT / file).read_text().splitlines()
+    return {canonical(re.split(r"[=<>;\[ ]", line)[0]) for line in lines if re.match(r"[A-Za-z]", line)}
+
+
+def needed(tree: ast.AST) -> Iterator[str]:
+    """The distributions of what a module imports, and those whose files it asks for by name."""
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        modules: list[str] = []
+        match node:
+            case ast.Import(names=names):
+                modules = [one.name for one in names]
+            case ast.ImportFrom(module=str(module), level=0):
+                modules = [module]
+            case ast.Call(func=ast.Name(id="distribution"), args=[ast.Constant(value=str(name))]):
+                yield canonical(name)
+        for module in modules:
+            top = module.partition(".")[0]
+            if top not in OURS and top not in sys.stdlib_module_names:
+                yield from {canonical(one) for one in packages_distributions().get(top, [top])}
+
+
+@pytest.mark.parametrize("place", ["lab", "bench", "conformance", "tools"])
+def test_what_is_run_without_the_tests_needs_no_package_of_theirs(place: str) -> None:
+    there = listed("requirements-demo.txt")
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (ROOT / place).rglob("*.py")
+        for name in needed(ast.parse(path.read_text()))
+        if name not in there and name not in ELSEWHERE.get(path.relative_to(ROOT), set())
+    }
+    assert missing == set()
