@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -15,6 +16,12 @@ ROOT = Path(__file__).parents[1]
 OURS = {"app", "bench", "chalicelib", "conformance", "emq_elb", "lab", "tests", "tools"}
 # `make picture` alone, which asks for the tests' packages.
 ELSEWHERE = {Path("lab/demo/screenshot.py"): {"playwright"}}
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """What is installed, by the names of its modules."""
+    return packages_distributions()
 
 
 def canonical(distribution: str) -> str:
@@ -50,7 +57,7 @@ def needed(tree: ast.AST) -> Iterator[str]:
         for module in modules:
             top = module.partition(".")[0]
             if top not in OURS and top not in sys.stdlib_module_names:
-                yield from {canonical(one) for one in packages_distributions().get(top, [top])}
+                yield from {canonical(one) for one in _distributions().get(top, [top])}
 
 
 @pytest.mark.parametrize("place", ["lab", "bench", "conformance", "tools"])
