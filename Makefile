@@ -70,7 +70,7 @@ quick: $(VENV)/.dev
 # Many tests wait for servers and clocks: two processes more than there are cores.
 test: setup
 	@lab/setup.sh --packages chromium curl libatomic1 pebble  # playwright's own node needs libatomic
-	@$(RUN) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist worksteal
+	@$(RUN) -m pytest -n $$(($$(nproc) + 2)) --dist worksteal
 
 # What depends on the version of Python most: the core, and the package as Lambda would run it.
 test-core: setup
