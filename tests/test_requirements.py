@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -11,6 +10,9 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
+
+from tests.world.requirements import names_in
 
 ROOT = Path(__file__).parents[1]
 OURS = {"app", "bench", "chalicelib", "conformance", "emq_elb", "lab", "tests", "tools"}
@@ -22,17 +24,6 @@ ELSEWHERE = {Path("lab/demo/screenshot.py"): {"playwright"}}
 def _distributions() -> Mapping[str, list[str]]:
     """What is installed, by the names of its modules."""
     return packages_distributions()
-
-
-def canonical(distribution: str) -> str:
-    """The name of a distribution as PyPI compares it."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
-
-
-def listed(file: str) -> set[str]:
-    """The distributions of a list of requirements."""
-    lines = (ROOT / file).read_text().splitlines()
-    return {canonical(re.split(r"[=<>;\[ ]", line)[0]) for line in lines if re.match(r"[A-Za-z]", line)}
 
 
 def needed(tree: ast.AST) -> Iterator[str]:
@@ -53,16 +44,16 @@ def needed(tree: ast.AST) -> Iterator[str]:
             case ast.ImportFrom(module=str(module), level=0):
                 modules = [module]
             case ast.Call(func=ast.Name(id="distribution"), args=[ast.Constant(value=str(name))]):
-                yield canonical(name)
+                yield canonicalize_name(name)
         for module in modules:
             top = module.partition(".")[0]
             if top not in OURS and top not in sys.stdlib_module_names:
-                yield from {canonical(one) for one in _distributions().get(top, [top])}
+                yield from {canonicalize_name(one) for one in _distributions().get(top, [top])}
 
 
 @pytest.mark.parametrize("place", ["lab", "bench", "conformance", "tools"])
 def test_what_is_run_without_the_tests_needs_no_package_of_theirs(place: str) -> None:
-    there = listed("requirements-demo.txt")
+    there = names_in("requirements-demo.txt")
     missing = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in (ROOT / place).rglob("*.py")

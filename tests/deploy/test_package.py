@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from importlib.metadata import requires
@@ -11,9 +10,11 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from lab.lambda_.package import RUNTIME, Package
 from tests.deploy.policies import policy, policy_files
+from tests.world.requirements import names_in
 from tools.deploy import sources
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def test_the_zip_holds_the_app_and_its_requirements_and_nothing_else(package: Pa
     compiled = {cache_from_source(name, optimization="") for name in sources()}
     expected = installed | vendored | compiled
     strangers = [name for name in names if not name.startswith(own) and name not in expected]
-    assert {normal(name) for name in records} == named
+    assert {canonicalize_name(name) for name in records} == named
     assert strangers == []
 
 
@@ -47,7 +48,9 @@ def test_the_requirements_name_all_that_is_needed_and_nothing_else() -> None:
         if (name := look_at.pop()) not in needed:
             needed.add(name)
             asked = [Requirement(line) for line in requires(name) or ()]
-            look_at += [normal(one.name) for one in asked if not one.marker or one.marker.evaluate()]
+            look_at += [
+                canonicalize_name(one.name) for one in asked if not one.marker or one.marker.evaluate()
+            ]
     assert needed == names_in("requirements.txt")
 
 
@@ -112,14 +115,3 @@ def test_cfn_lint_finds_nothing_in_the_template(package: Package) -> None:
     )
     assert found.stdout == ""
     assert found.returncode == 0
-
-
-def names_in(file: str) -> set[str]:
-    """What a file of requirements names."""
-    lines = re.findall(r"^[\w.-]+", (ROOT / file).read_text(), re.MULTILINE)
-    return {normal(line) for line in lines}
-
-
-def normal(name: str) -> str:
-    """The name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()

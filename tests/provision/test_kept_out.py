@@ -8,31 +8,13 @@ from typing import Any
 import pytest
 
 from chalicelib.model.errors import Refused
-from tests.world.network import elbv2, network_body
+from tests.world.network import listener, network_body, target_group, targets
 from tests.world.provisioning import WATCHED, Account, granted
 
 
-def ports() -> dict[int, int]:
-    """The port of the target group that each listener forwards to."""
-    (one,) = elbv2().describe_load_balancers()["LoadBalancers"]
-    groups = {
-        group["TargetGroupArn"]: group["Port"]
-        for group in elbv2().describe_target_groups(LoadBalancerArn=one["LoadBalancerArn"])["TargetGroups"]
-    }
-    listeners = elbv2().describe_listeners(LoadBalancerArn=one["LoadBalancerArn"])["Listeners"]
-    return {each["Port"]: groups[each["DefaultActions"][0]["TargetGroupArn"]] for each in listeners}
-
-
-def members() -> set[str]:
-    """Every instance that is registered in some target group."""
-    groups = elbv2().describe_target_groups()["TargetGroups"]
-    return {
-        one["Target"]["Id"]
-        for group in groups
-        for one in elbv2().describe_target_health(TargetGroupArn=group["TargetGroupArn"])[
-            "TargetHealthDescriptions"
-        ]
-    }
+def forwards_to(port: int) -> str:
+    """The ARN of the target group that a listener forwards to."""
+    return str(listener(port)["DefaultActions"][0]["TargetGroupArn"])
 
 
 def keep_out(instance: str) -> None:
@@ -47,23 +29,23 @@ def keep_out(instance: str) -> None:
 
 def elsewhere(body: dict[str, Any]) -> dict[str, Any]:
     """The same with another port of the instances behind 8883."""
-    listener = {"protocol": "TLS", "port": 8883, "instance_protocol": "TCP", "instance_port": 1884}
-    return {**body, "listeners": [listener]}
+    moved = {"protocol": "TLS", "port": 8883, "instance_protocol": "TCP", "instance_port": 1884}
+    return {**body, "listeners": [moved]}
 
 
 def test_a_listener_stays_where_it_is_when_a_member_is_not_taken_where_it_is_to_go(here: Account) -> None:
     body = network_body(here)
     here.put(body)
-    before = ports()
-    (first, _) = sorted(members())
+    before = forwards_to(8883)
+    (first, _) = targets(1883)
     keep_out(first)
     with pytest.raises(Refused, match=f"port 8883 stays as it is: AWS does not register {first}"):
         here.put(elsewhere(body))
-    assert ports()[8883] == before[8883]
+    assert forwards_to(8883) == before
     assert here.passed.total_seconds() == 0, "nobody waits for what does not change"
     WATCHED.refuse = granted
     here.put(elsewhere(body))
-    assert ports()[8883] == 1884
+    assert forwards_to(8883) == target_group(1884)
     assert here.put(elsewhere(body)).steps == ()
 
 
@@ -73,5 +55,5 @@ def test_one_that_never_served_keeps_no_listener_where_it_is(here: Account) -> N
     (new,) = here.launch("node-3")
     keep_out(new)
     report = here.put({**elsewhere(body), "instances": [new]})
-    assert ports()[8883] == 1884
+    assert forwards_to(8883) == target_group(1884)
     assert [one.code for one in report.warnings if new in one.message] == ["instance-refused"]

@@ -57,17 +57,14 @@ class Stage:
 def _serve(story: Story, requests: Connection, other_end: Connection) -> None:
     """Arrange the scene, say how it goes in good weather, then play whatever is asked for."""
     other_end.close()
-    try:
-        # In this process, so that no copy has to read a model or import a module again.
-        with account() as here:
-            good = in_good_weather(story, arranged(story, here))
-    except BaseException:  # noqa: BLE001 - the one who asked gets it
-        requests.send((None, traceback.format_exc()))
+    # In this process, so that no copy has to read a model or import a module again.
+    good, failure = _outcome(partial(_played_well, story))
+    requests.send((good, failure))
+    if failure:
         return
     with account() as here:
         scene = arranged(story, here)
         gc.freeze()
-        requests.send((good, None))
         while True:
             try:
                 play, about = requests.recv()
@@ -76,16 +73,26 @@ def _serve(story: Story, requests: Connection, other_end: Connection) -> None:
             requests.send(_copied(partial(play, story, scene, good, about)))
 
 
+def _played_well(story: Story) -> Good:
+    with account() as here:
+        return in_good_weather(story, arranged(story, here))
+
+
+def _outcome(do: Callable[[], object]) -> tuple[Any, str | None]:
+    """Do something; return what it returns, or the traceback of its failure."""
+    try:
+        return do(), None
+    except BaseException:  # noqa: BLE001 - the one who asked gets it
+        return None, traceback.format_exc()
+
+
 def _copied(do: Callable[[], object]) -> tuple[Any, str | None]:
     """Do something in a copy of this process; return what it returns, or the traceback of its failure."""
     ours, theirs = Pipe(duplex=False)
 
     def work() -> None:
         gc.disable()
-        try:
-            theirs.send((do(), None))
-        except BaseException:  # noqa: BLE001 - the one who asked gets it
-            theirs.send((None, traceback.format_exc()))
+        theirs.send(_outcome(do))
 
     pid = _forked(work)
     theirs.close()

@@ -2,8 +2,8 @@
 
 `install` comes before every other import of the tests, so that modules that import these functions by name
 get the quick ones. Nothing that a test can see changes: keys are real keys, and a key that was not made or
-checked here before is checked. Nobody reads a call's signature, its user agent and its id where moto answers
-in the same process; what goes to a server, or signs by itself, signs as ever.
+checked here before is checked. moto reads no call's signature, user agent or id, in this process or as a
+server; other processes, and what signs with `SigV4Auth` itself, sign as ever.
 """
 
 from __future__ import annotations
