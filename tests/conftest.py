@@ -16,6 +16,7 @@ from moto import mock_aws
 
 from lab import fidelity
 from lab.fidelity.knobs import reset_knobs
+from tests.world import short_way
 from tests.world.pure import WORLDLY, is_pure, is_quick
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from tests.world.rotating import Front
 
 REGION = "eu-central-1"
+
+short_way.install()
 
 # Machines are noisy: how long an example takes says nothing. CI tries the same examples each time, so that a
 # red run is about the change; everybody else's runs look for new ones.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
@@ -68,9 +68,9 @@ class World:
         """Return the client of IAM."""
         return client("iam")
 
-    @property
+    @cached_property
     def subnets(self) -> list[str]:
-        """Return the default subnets' ids in the order of their zones."""
+        """Return the default subnets' ids in the order of their zones, as they were at first."""
         found = self.ec2.describe_subnets()["Subnets"]
         default = [subnet for subnet in found if subnet["DefaultForAz"]]
         return [one["SubnetId"] for one in sorted(default, key=lambda one: str(one["AvailabilityZone"]))]

@@ -314,11 +314,11 @@ class Storm(RuleBasedStateMachine):
             assert self.here.calls.writes == [], "what GET shows can be sent back"
 
 
-SHARES, HISTORIES = 12, 18
-"""The histories are shared out to so many tests, so that they spread over the workers."""
+SHARES, HISTORIES, STEPS = 12, 11, 8
+"""The histories, of so many steps, are shared out to so many tests, so that they spread over the workers."""
 QUICK = settings(
     max_examples=HISTORIES,
-    stateful_step_count=5,
+    stateful_step_count=STEPS,
     deadline=None,
     # To look for a shorter history is for `make storm`.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
