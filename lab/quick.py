@@ -156,6 +156,8 @@ def _members(serializer: BaseXMLSerializer, picker: AttributePicker, value: Any,
     known: dict[object, list[Member]] = shape.__dict__.setdefault("quick_members", {})
     kind = (type(value), type(picker), *picker.alias_providers)
     if (members := known.get(kind)) is None:
+        for of in shape.members.values():
+            of.parent = shape  # its name counts where moto looks for a value
         members = known[kind] = [
             Member(
                 key=key,
@@ -166,8 +168,6 @@ def _members(serializer: BaseXMLSerializer, picker: AttributePicker, value: Any,
             )
             for key, of in shape.members.items()
         ]
-        for member in members:
-            member.shape.parent = shape
     return members
 
 
