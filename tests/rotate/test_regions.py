@@ -64,15 +64,15 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[None]:
         error = {"Error": {"Code": code, "Message": "made up"}, "ResponseMetadata": answered}
         return SimpleNamespace(status_code=status), error
 
-    # Clients of another region are made anew for each look, and take what their session has by then.
+    # Clients take what their session has when they are made.
+    clients.cache_clear()
     session = clients()._session
     for asked in ASKED:
         session.register(asked, answer)  # type: ignore[arg-type] # it may answer
     try:
         yield
     finally:
-        for asked in ASKED:
-            session.unregister(asked, answer)  # type: ignore[arg-type] # as above
+        clients.cache_clear()
 
 
 @pytest.fixture

@@ -149,7 +149,9 @@ def clients() -> Clients:
     session.set_config_variable("region", "eu-central-1")
     session.register("after-call.*.*", WATCHED.answered)  # type: ignore[arg-type] # what it takes is there
     session.register("before-call.*.*", WATCHED.asked)  # type: ignore[arg-type] # it may answer
-    return Clients(session)
+    made = Clients(session)
+    made._client = cache(made._client)  # type: ignore[method-assign] # those of other regions too
+    return made
 
 
 @cache
@@ -361,8 +363,9 @@ class Account:
                 "LoadBalancerAttributes"
             ],
             "policies": sorted(
-                policy["PolicyName"]
-                for policy in elb.describe_load_balancer_policies(LoadBalancerName=name)["PolicyDescriptions"]
+                policy if isinstance(policy, str) else policy["PolicyName"]
+                for policies in one["Policies"].values()
+                for policy in policies
             ),
             "tags": {tag["Key"]: tag["Value"] for tag in tags},
             "instances": sorted(instances[member["InstanceId"]]["Name"] for member in one["Instances"]),
