@@ -106,9 +106,9 @@ def open_acme(
     """Run an ACME server at an address until the block ends.
 
     `nonces_refused` and `validations_reused` are percentages: of good nonces refused, and of names taken
-    without validation because the account has validated them before. `wait_at_most` is the number of seconds
-    that the CA takes at most before it validates. With `customers`, MAC keys by their ids, a new account has
-    to be bound to one of them.
+    without validation because the account has validated them before; pebble takes 0 for 1. `wait_at_most` is
+    the number of seconds that the CA takes at most before it validates. With `customers`, MAC keys by their
+    ids, a new account has to be bound to one of them.
     """
     directory = processes.directory / name
     directory.mkdir()

@@ -203,10 +203,14 @@ def test_no_key_and_no_token_is_in_any_output_log_error_or_step(
         return answer
 
     ca.front.change = note
-    uploaded = server_certificate_pem(make(here, demo.port, acme_for(HOST), passed=timedelta())) or ""
+    # The first order fails: of names that were validated before, pebble validates one in a hundred not again.
+    make_due(here, demo.port)
     KNOBS.dns_shows = lambda name, values: ca.acme.show(name, ["wrong"] if values else [])
     with pytest.raises(errors.EmqElbError) as caught:
         rotate_now(here, demo)
+    KNOBS.dns_shows = ca.show
+    rotate_now(here, demo)
+    uploaded = server_certificate_pem(served(here, demo.port)) or ""
     output = capfd.readouterr()
     text = output.out + output.err + caplog.text + str(caught.value) + repr(caught.value) + repr(here.steps)
     text += "".join(repr(record.__dict__) for record in caplog.records)
