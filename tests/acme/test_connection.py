@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -107,12 +107,11 @@ def test_an_answer_that_nobody_should_send_is_silence(document: bytes, words: st
     served = leaf(signed_by=ROOT, addresses=[ADDRESS])
     with serving(over_tls(tls_context(served, tmp_path), answering(document))) as server:
         directory, roots = f"https://{ADDRESS}:{server.port}/dir", str(tmp_path / "roots.pem")
-        with pytest.raises(IssuerSilent, match=words):
-            post(
-                connect_to_ca(directory, generate_private_key(SECP256R1()), lambda: NOW, roots),
-                "newAccount",
-                None,
-            )
+        with (
+            pytest.raises(IssuerSilent, match=words),
+            closing(connect_to_ca(directory, generate_private_key(SECP256R1()), lambda: NOW, roots)) as ca,
+        ):
+            post(ca, "newAccount", None)
         with suppress(IssuerSilent):
             suggested_window(directory, "id", roots)
 

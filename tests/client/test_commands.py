@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import app
 from emq_elb.faults import CHANGES, DONE, FAULT, INTERRUPTED, PENDING, USAGE
 from lab.fidelity.knobs import KNOBS
 from tests.client.world import Shell
@@ -30,6 +32,12 @@ def file(shell: Shell, here: Account) -> Path:
     path = shell.directory / "demo.yaml"
     path.write_text(FILE.format(subnets=json.dumps(here.subnets[:2]), instances=here.world.launch(2)))
     return path
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app waits by the machine's clock: let it leave the rest to the background after a moment."""
+    monkeypatch.setattr(app, "ANSWER_WITHIN", timedelta(seconds=3))
 
 
 def there(here: Account) -> set[str]:
@@ -231,7 +239,7 @@ def test_no_form_of_output_shows_a_private_key(shell: Shell, here: Account) -> N
         assert not [line for line in secret if line in printed.out + printed.err], arguments
 
 
-@pytest.mark.usefixtures("file")
+@pytest.mark.usefixtures("impatient", "file")
 def test_wait_follows_what_goes_on_in_the_background(shell: Shell) -> None:
     """AWS does not know the certificate yet: 202; then the function `provision` makes it."""
     KNOBS.certificate_propagation_seconds = float("inf")
@@ -251,7 +259,7 @@ def test_wait_follows_what_goes_on_in_the_background(shell: Shell) -> None:
     assert "demo: ready, " in printed.err.splitlines()[-1]
 
 
-@pytest.mark.usefixtures("file")
+@pytest.mark.usefixtures("impatient", "file")
 def test_what_never_ends_is_still_pending_after_the_timeout(shell: Shell) -> None:
     KNOBS.certificate_propagation_seconds = float("inf")
     seconds = [0.0]
@@ -322,7 +330,7 @@ def test_without_a_network_the_message_says_so(tmp_path: Path) -> None:
     assert printed.json["fault"]["status"] == FAULT
 
 
-@pytest.mark.usefixtures("file")
+@pytest.mark.usefixtures("impatient", "file")
 def test_an_interrupt_has_a_status_of_its_own(shell: Shell) -> None:
     KNOBS.certificate_propagation_seconds = float("inf")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -64,15 +64,17 @@ def answering(answers: Mapping[str, Answer]) -> Iterator[None]:
         error = {"Error": {"Code": code, "Message": "made up"}, "ResponseMetadata": answered}
         return SimpleNamespace(status_code=status), error
 
-    # Clients take what their session has when they are made.
-    clients.cache_clear()
-    session = clients()._session
+    # Clients of another region take what their session has when they are made.
+    session, made = clients()._session, cast("Any", clients()._client)
+    made.cache_clear()
     for asked in ASKED:
         session.register(asked, answer)  # type: ignore[arg-type] # it may answer
     try:
         yield
     finally:
-        clients.cache_clear()
+        for asked in ASKED:
+            session.unregister(asked, answer)  # type: ignore[arg-type] # as above
+        made.cache_clear()
 
 
 @pytest.fixture

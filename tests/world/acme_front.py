@@ -108,6 +108,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection; HTTP/1.1 keeps it for several requests."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body follows the head at once
     timeout = 30
     server: Server
 
