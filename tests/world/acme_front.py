@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -88,20 +88,25 @@ class Front:
         """How often something at a path was asked for."""
         return sum(one.path.startswith(path) for one in self.asked)
 
-    def answer(self, asked: Asked, headers: Mapping[str, str]) -> Answer:
+    def connection(self) -> HTTPSConnection:
+        """A connection to the server, for the requests of one client's."""
+        return HTTPSConnection(self.acme.address, self.acme.port, timeout=30, context=self.acme.tls)
+
+    def answer(self, asked: Asked, headers: Mapping[str, str], connection: HTTPSConnection) -> Answer:
         """Answer itself, or ask the server."""
         self.asked.append(asked)
-        refused = self.refuse(asked)
-        return self.change(asked, refused or self._handed_on(asked, headers))
+        return self.change(asked, self.refuse(asked) or _handed_on(asked, headers, connection))
 
-    def _handed_on(self, asked: Asked, headers: Mapping[str, str]) -> Answer:
-        connection = HTTPSConnection(self.acme.address, self.acme.port, timeout=30, context=self.acme.tls)
-        try:
-            connection.request(asked.method, asked.path, asked.body or None, dict(headers))
-            response = connection.getresponse()
-            return Answer(response.status, response.read(), dict(response.getheaders()))
-        finally:
-            connection.close()
+
+def _handed_on(asked: Asked, headers: Mapping[str, str], connection: HTTPSConnection) -> Answer:
+    try:
+        connection.request(asked.method, asked.path, asked.body or None, dict(headers))
+        response = connection.getresponse()
+    except ConnectionError:  # the server ends one that was silent for some seconds
+        connection.close()
+        connection.request(asked.method, asked.path, asked.body or None, dict(headers))
+        response = connection.getresponse()
+    return Answer(response.status, response.read(), dict(response.getheaders()))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -114,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Serve it; a client that goes is no fault."""
-        with suppress(OSError):
+        with closing(self.server.front.connection()) as self.upstream, suppress(OSError):
             super().handle()
 
     def do_GET(self) -> None:
@@ -135,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         asked = Asked(self.command, self.path, body)
-        answer = self.server.front.answer(asked, dict(self.headers.items()))
+        answer = self.server.front.answer(asked, dict(self.headers.items()), self.upstream)
         if answer.hang_up:
             self.close_connection = True
             return
