@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from moto.core.botocore_stubber import BotocoreStubber
 
 from lab.fidelity.authorization import SIGNED
+from tests.provision.test_crash import nothing_there
+from tests.world import short_way
+from tests.world.provisioning import Account
 from tests.world.quick import POOL, Pool
 
 BITS = 1024
@@ -55,3 +62,36 @@ def test_a_call_says_who_makes_it_in_which_region() -> None:
     found = SIGNED.search(header.decode() if isinstance(header, bytes) else header)
     assert found
     assert (found["access_key"], found["region"]) == ("AKIDEXAMPLE", "eu-west-1")
+
+
+def test_what_comes_again_is_read_anew_for_whoever_asks(here: Account) -> None:
+    here.world.create()
+    first, second = here.world.describe(), here.world.describe()
+    assert first == second
+    first["Subnets"].clear()
+    assert here.world.describe() == second
+    here.world.elb.delete_load_balancer(LoadBalancerName="demo")
+    assert here.world.elb.describe_load_balancers()["LoadBalancerDescriptions"] == []
+
+
+def test_the_short_way_leads_to_the_answers_of_moto(here: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: set[str] = set()
+
+    def both(stubber: BotocoreStubber, call: AWSPreparedRequest) -> Any:
+        answer = short_way.answer(stubber, call)
+        if action := re.match(rb"Action=((?:Describe|List|Get)\w+)", as_bytes(call.body)):
+            assert answer == short_way._PROCESS(stubber, call)
+            compared.add(action[1].decode())
+        return answer
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", both)
+    body = nothing_there(here)
+    here.put(body)
+    here.put(body)
+    with pytest.raises(ClientError, match="LoadBalancerNotFound"):
+        here.world.describe("nobody")
+    assert len(compared) > 10
+
+
+def as_bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else body or b""

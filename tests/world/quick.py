@@ -41,9 +41,11 @@ POOL = 24
 KEPT = Path(__file__).parents[2] / ".pytest_cache" / "keys"
 """Where a checkout keeps the keys of its tests."""
 
-_PARSE = QueryParser._parse_body_as_xml  # type: ignore[attr-defined] # its stubs show no private names
-_READ: dict[object, bytes] = {}
-_MOST = 1000
+READ: dict[object, bytes] = {}
+"""The answers that were read last, none of them long: at most so many, of fewer bytes than that."""
+MOST, LONG = 1000, 50_000
+
+_READ = QueryParser._parse_body_as_xml  # type: ignore[attr-defined] # its stubs show no private names
 _LOAD_DER = serialization.load_der_private_key
 
 SOUND: set[RSAPrivateNumbers] = set()
@@ -59,23 +61,25 @@ def install() -> None:
     serialization.load_der_private_key = checked_once(serialization.load_der_private_key)
     Loader._cache = SharedCache()  # type: ignore[attr-defined] # its stubs show no private names
     botocore.parsers.DEFAULT_TIMESTAMP_PARSER = cache(parse_timestamp)
-    without_namespace = cache(partial(re.compile("{.*}").sub, ""))
-    setattr(BaseXMLResponseParser, "_node_tag", lambda _, node: without_namespace(node.tag))  # noqa: B010 - as below
-    setattr(QueryParser, "_parse_body_as_xml", parsed)  # noqa: B010 - as below
     botocore.auth.AUTH_TYPE_MAPS["v4"] = Unread
-    setattr(UserAgentString, "to_string", lambda _: "tests")  # noqa: B010 - mypy takes no other method in its place
+    without_namespace = cache(partial(re.compile("{.*}").sub, ""))
+    # mypy takes no other method in the place of one.
+    setattr(BaseXMLResponseParser, "_node_tag", lambda _, node: without_namespace(node.tag))  # noqa: B010
+    setattr(QueryParser, "_parse_body_as_xml", read_once)  # noqa: B010
+    setattr(UserAgentString, "to_string", lambda _: "tests")  # noqa: B010
     vars(botocore.endpoint)["uuid"] = SimpleNamespace(uuid4=lambda: UUID(int=random.getrandbits(128)))
 
 
-def parsed(parser: QueryParser, response: Any, shape: Any, inject_metadata: bool = True) -> Any:
+def read_once(parser: QueryParser, response: Any, shape: Any, inject_metadata: bool = True) -> Any:
     """Return what an answer says, as botocore reads it: one that came before is not read again."""
     asked = (type(parser), shape, response["body"], inject_metadata)
-    if known := _READ.get(asked):
+    if known := READ.get(asked):
         return pickle.loads(known)  # noqa: S301 - our own
-    if len(_READ) > _MOST:
-        _READ.clear()
-    found = _PARSE(parser, response, shape, inject_metadata)
-    _READ[asked] = pickle.dumps(found)
+    found = _READ(parser, response, shape, inject_metadata)
+    if len(response["body"]) < LONG:
+        if len(READ) >= MOST:
+            READ.clear()
+        READ[asked] = pickle.dumps(found)
     return found
 
 
