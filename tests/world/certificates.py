@@ -29,7 +29,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -38,6 +37,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.world.quick import lasting_rsa_key
 
 KeyKind = Literal["rsa-1024", "rsa-2048", "rsa-4096", "ec-p256", "ec-p384", "ed25519"]
 KeyFormat = Literal["traditional", "pkcs8"]
@@ -113,7 +114,7 @@ def private_key(label: str, kind: KeyKind = "rsa-2048") -> PrivateKey:  # noqa: 
     """Return this process's key of that label and kind."""
     match kind:
         case "rsa-1024" | "rsa-2048" | "rsa-4096":
-            return generate_rsa_key(65537, int(kind.removeprefix("rsa-")))
+            return lasting_rsa_key(int(kind.removeprefix("rsa-")))
         case "ec-p256":
             return generate_ec_key(SECP256R1())
         case "ec-p384":

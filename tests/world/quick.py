@@ -12,6 +12,7 @@ import os
 import pickle
 import random
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -104,15 +105,24 @@ class Pool:
         self.kept = kept
         self.asked: dict[tuple[int, int], count[int]] = {}
         self.made: dict[tuple[int, int, int], RSAPrivateKey] = {}
+        self.lasts: defaultdict[int, count[int]] = defaultdict(count)
 
     def __call__(self, public_exponent: int, key_size: int, backend: object = None) -> RSAPrivateKey:  # noqa: ARG002 - the signature
         """Return a key of that size that none of the last `POOL - 1` calls returned."""
         turn = next(self.asked.setdefault((public_exponent, key_size), count()))
         which = (public_exponent, key_size, turn % POOL)
         if which not in self.made:
-            self.made[which] = self._kept_or_new(*which)
-            SOUND.add(self.made[which].private_numbers())
+            self.made[which] = self._sound(*which)
         return self.made[which]
+
+    def lasting(self, key_size: int) -> RSAPrivateKey:
+        """Return a key that no other call returns, for what outlives a test."""
+        return self._sound(65537, key_size, POOL + next(self.lasts[key_size]))
+
+    def _sound(self, public_exponent: int, key_size: int, number: int) -> RSAPrivateKey:
+        key = self._kept_or_new(public_exponent, key_size, number)
+        SOUND.add(key.private_numbers())
+        return key
 
     def _kept_or_new(self, public_exponent: int, key_size: int, number: int) -> RSAPrivateKey:
         path = self.kept / f"{public_exponent}-{key_size}-{number}.der"
@@ -126,6 +136,13 @@ class Pool:
             begun.replace(path)
         assert isinstance(key, RSAPrivateKey)
         return key
+
+
+def lasting_rsa_key(key_size: int) -> RSAPrivateKey:
+    """Return a key that nobody else is given in this process."""
+    pool = rsa.generate_private_key
+    assert isinstance(pool, Pool)
+    return pool.lasting(key_size)
 
 
 def checked_once(load: Callable[..., Any]) -> Callable[..., Any]:
