@@ -8,6 +8,7 @@ with account() as here, authority(acme, here) as ca, front(here) as wire:
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from tests.world.provisioning import WATCHED, Account, Calls, Killed, granted
 from tests.world.rotating import Front, bundle, make, names, served, tag, tags
 
 ZONE = "example.com"
+A_MOMENT = 0.05
 
 
 @dataclass
@@ -92,7 +94,17 @@ class Authority:
 
 @contextmanager
 def authority(acme: Acme, here: Account) -> Iterator[Authority]:
-    """Let the account use the CA: a zone, settings, and resolvers that see what Route 53 has spread."""
+    """Let the account use the CA: a zone, settings, and resolvers that see what Route 53 has spread.
+
+    The CA works by the machine's clock, so that it gets a moment of that whenever a story sleeps.
+    """
+    sleep = here.sleep
+
+    def sleep_here_too(seconds: float) -> None:
+        time.sleep(min(seconds, A_MOMENT))
+        sleep(seconds)
+
+    here.sleep = sleep_here_too  # type: ignore[method-assign] # its clock
     with acme_front(acme) as before:
         made = Authority(here, acme, before)
         made.zone = made.add_zone(ZONE)
