@@ -84,7 +84,7 @@ def _request(call: AWSPreparedRequest, host: str) -> Request:
             "SERVER_PORT": "443",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "HTTP_HOST": host,
-            "CONTENT_TYPE": headers.pop("HTTP_CONTENT_TYPE", ""),
+            "CONTENT_TYPE": headers.get("HTTP_CONTENT_TYPE", ""),
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": BytesIO(body),
             "wsgi.url_scheme": "https",
