@@ -64,7 +64,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs AWS and is not marked, and what takes long."""
+    """Run the weather first; of `--quick` leave out what needs AWS and is not marked, and what takes long."""
     if not config.getoption("--quick"):
         # Each run of the weather is a copy of the process, and the process grows with every test.
         items.sort(key=lambda item: "weather" not in item.path.parts)

@@ -100,12 +100,15 @@ class Front:
 
 def _handed_on(asked: Asked, headers: Mapping[str, str], connection: HTTPSConnection) -> Answer:
     try:
-        connection.request(asked.method, asked.path, asked.body or None, dict(headers))
-        response = connection.getresponse()
+        return _ask(asked, headers, connection)
     except ConnectionError:  # the server ends one that was silent for some seconds
         connection.close()
-        connection.request(asked.method, asked.path, asked.body or None, dict(headers))
-        response = connection.getresponse()
+        return _ask(asked, headers, connection)
+
+
+def _ask(asked: Asked, headers: Mapping[str, str], connection: HTTPSConnection) -> Answer:
+    connection.request(asked.method, asked.path, asked.body or None, dict(headers))
+    response = connection.getresponse()
     return Answer(response.status, response.read(), dict(response.getheaders()))
 
 

@@ -63,11 +63,16 @@ def _with_request_id(headers: dict[str, Any]) -> str:
     return str(headers["x-amzn-requestid"])
 
 
+def sent(call: AWSPreparedRequest) -> bytes:
+    """Return the body of a call to `/`; a file is sent to a path."""
+    body = call.body or b""
+    assert isinstance(body, str | bytes)
+    return body.encode() if isinstance(body, str) else body
+
+
 def _request(call: AWSPreparedRequest, host: str) -> Request:
     """Return a call to a host's `/` in the form in which moto reads one."""
-    given = call.body or b""
-    assert isinstance(given, str | bytes)  # a file is sent to a path
-    body = given.encode() if isinstance(given, str) else given
+    body = sent(call)
     fields: Iterable[tuple[str, str | bytes]] = call.headers.items()
     headers = {
         f"HTTP_{name.upper().replace('-', '_')}": value.decode() if isinstance(value, bytes) else value

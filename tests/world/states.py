@@ -140,13 +140,10 @@ def at_aws(draw: st.DrawFn, wanted: LoadBalancer) -> LoadBalancer:
     )
 
 
-groups_of_ours = st.none() | rules.map(lambda some: SecurityGroup(GROUP, "vpc-1", some, OWN_GROUP, "us"))
-
-
 @st.composite
 def actual_states(draw: st.DrawFn) -> State:
     """What there may be: a load balancer or none, a group of ours or none."""
-    group = draw(groups_of_ours)
+    group = draw(st.none() | rules.map(lambda some: SecurityGroup(GROUP, "vpc-1", some, OWN_GROUP, "us")))
     attached = KNOWN_GROUPS | ({OWN_GROUP} if group else set())
     groups = draw(st.frozensets(st.sampled_from(sorted(attached)), min_size=1))
     there = draw(st.none() | load_balancers(KNOWN_CERTIFICATES, groups).flatmap(at_aws))
